@@ -1,0 +1,47 @@
+# floe: PostgreSQL extension that keeps Apache Iceberg tables healthy.
+#
+#   make, make install, make installcheck   PGXS, as everybody expects (PG_CONFIG=… chooses the server)
+#   make demo, make demo-stop               the main job on real tables, from a bare Debian machine
+#   make check                              installs what it needs and runs every test
+#   make unit, make lint                    the quick parts of it, for a machine that is set up
+#   make bench                              side-by-side figures
+#
+# What each test needs and where it lives: docs/testing.md.
+
+EXTENSION    = floe
+MODULE_big   = floe
+DATA         = floe--1.0.sql
+PGFILEDESC   = "floe - control plane for Apache Iceberg table maintenance"
+
+# LC_ALL=C sort: the order must not depend on make's version or the locale.
+SRCS        := $(shell find src -name '*.c' | LC_ALL=C sort)
+SQL_SRCS    := $(shell ls src/sql/*.sql 2>/dev/null | LC_ALL=C sort)
+HDRS        := $(shell find src -name '*.h')
+OBJS         = $(SRCS:.c=.o)
+
+WARNINGS     = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+               -Wno-missing-field-initializers -Wno-declaration-after-statement
+PG_CPPFLAGS  = -I$(CURDIR)/src $(WARNINGS) $(SAN)
+SHLIB_LINK   = -lcurl -ljansson -ldeflate -lz -lzstd -lsnappy $(SAN)
+
+EXTRA_CLEAN  = build tmp_check tmp_check_iso output_iso $(shell find src -name '*.bc')
+
+PG_CONFIG   ?= pg_config
+PGXS        := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Any header may matter to any object; the whole build takes seconds.
+$(OBJS): $(HDRS)
+
+# The install script is generated, committed, and compared by the lint test.
+floe--1.0.sql: $(SQL_SRCS)
+	cat $(SQL_SRCS) > $@
+
+# -------------------------------------------------------------------------------------------------
+# Unit tests: the parts that need no server, under AddressSanitizer and UBSan.
+# -------------------------------------------------------------------------------------------------
+include test/unit/unit.mk
+
+.PHONY: lint
+lint:
+	@test/lint/run
