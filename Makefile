@@ -41,6 +41,7 @@ floe--1.0.sql: $(SQL_SRCS)
 # Unit tests: the parts that need no server, under AddressSanitizer and UBSan.
 # -------------------------------------------------------------------------------------------------
 include test/unit/unit.mk
+include test/fuzz/fuzz.mk
 
 .PHONY: lint
 lint:
