@@ -1,0 +1,58 @@
+/*
+ * compat.h: PostgreSQL 15 to 18 behind names that say what floe needs.
+ *
+ * The only file that looks at PG_VERSION_NUM.  It holds expressions and tiny
+ * inline functions, never copied server code, so that dropping a version is a
+ * change of this file alone.
+ */
+#ifndef FLOE_COMPAT_H
+#define FLOE_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+/* PG_MODULE_MAGIC, with name and version where the server can show them. */
+#if PG_VERSION_NUM >= 180000
+#define FLOE_MODULE_MAGIC(module_name, module_version)                                                                 \
+	PG_MODULE_MAGIC_EXT(.name = (module_name), .version = (module_version))
+#else
+#define FLOE_MODULE_MAGIC(module_name, module_version) PG_MODULE_MAGIC
+#endif
+
+/*
+ * A wait event set that belongs to nobody: neither a transaction's end nor a
+ * memory context frees it, only FreeWaitEventSet(), called by our own cleanup.
+ */
+static inline WaitEventSet *
+floe_wes_create(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/*
+ * What pg_stat_activity.wait_event shows: the given name (registered once in
+ * shared memory, later calls find it again), or "Extension" before version 17.
+ * May throw, so ask for it before entering foreign code.
+ */
+static inline uint32
+floe_wait_event_new(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#define FLOE_WAIT_EVENT_HTTP "FloeHttp" /* requests are in flight */
+#define FLOE_WAIT_EVENT_IDLE "FloeIdle" /* nothing to do until the latch or a timer */
+
+#endif /* FLOE_COMPAT_H */
