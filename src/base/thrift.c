@@ -243,7 +243,7 @@ floe_thrift_read_double(FloeCursor *c)
 FloeThriftText
 floe_thrift_read_text(FloeCursor *c)
 {
-	FloeThriftText text = {"", 0};
+	FloeThriftText text = FLOE_THRIFT_NO_TEXT;
 	uint32_t len = floe_cursor_be32(c);
 	const uint8_t *data = floe_cursor_take(c, len);
 
@@ -376,7 +376,7 @@ static bool
 fail_exception(FloeCursor *c, const char *method, FloeStatus *st)
 {
 	FloeThriftField field;
-	FloeThriftText message = {"", 0};
+	FloeThriftText message = FLOE_THRIFT_NO_TEXT;
 	int32_t type = 0;
 	FloeCode code;
 

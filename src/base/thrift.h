@@ -54,6 +54,8 @@ typedef struct FloeThriftText
 	size_t len;
 } FloeThriftText;
 
+#define FLOE_THRIFT_NO_TEXT ((FloeThriftText){"", 0})
+
 typedef struct FloeThriftField
 {
 	uint8_t type; /* FloeThriftType as it was sent; may be an unknown one, which only skipping refuses */
