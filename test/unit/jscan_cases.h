@@ -1,0 +1,177 @@
+/*
+ * jscan_cases.h: what is JSON and what is not, as a table for test_jscan.c.
+ */
+#ifndef FLOE_TEST_JSCAN_CASES_H
+#define FLOE_TEST_JSCAN_CASES_H
+
+#include <stddef.h>
+
+typedef struct Case
+{
+	const char *json;
+	const char *want; /* trace; NULL: refused */
+	size_t len;       /* 0: strlen */
+} Case;
+
+static const Case cases[] = {
+	/* structure */
+	{"{}", "{)"},
+	{"[]", "[)"},
+	{" \t\r\n{ \t\r\n} \t\r\n", "{)"},
+	{"[[],[[]],{}]", "[[)[[)){))"},
+	{"{\"a\":{\"b\":[1,{\"c\":null}]},\"d\":true}", "{ka {kb [n1 {kc 0)))kd t)"},
+	{"{\"a\" : 1 , \"a\" : 2}", "{ka n1 ka n2 )"}, /* duplicates are the handler's business */
+	{"{\"\":\"\"}", "{k s )"},
+	{"", NULL},
+	{"   ", NULL},
+	{"[", NULL},
+	{"{", NULL},
+	{"]", NULL},
+	{"[}", NULL},
+	{"{]", NULL},
+	{"[1}", NULL},
+	{"{\"a\":1]", NULL},
+	{"[,]", NULL},
+	{"[1,]", NULL},
+	{"[1,,2]", NULL},
+	{"[1 2]", NULL},
+	{"{,}", NULL},
+	{"{\"a\":1,}", NULL},
+	{"{\"a\"}", NULL},
+	{"{\"a\":}", NULL},
+	{"{\"a\" 1}", NULL},
+	{"{\"a\"::1}", NULL},
+	{"{a:1}", NULL},
+	{"{1:1}", NULL},
+	{"{'a':1}", NULL},
+	{"{\"a\":1 \"b\":2}", NULL},
+	{"[:]", NULL},
+	{"[]]", NULL},
+	{"{}{}", NULL},
+	{"[] x", NULL},
+	{"1 2", NULL},
+	{"\"a\" \"b\"", NULL},
+	{"[1]/* c */", NULL},
+	{"[1]\0", NULL, 4},
+	{"\xEF\xBB\xBF{}", NULL},
+	{"\f[]", NULL},
+	{"\xC2\xA0[]", NULL},
+	/* words */
+	{"true", "t"},
+	{"false", "f"},
+	{"null", "0"},
+	{"[true,false,null]", "[tf0)"},
+	{"tru", NULL},
+	{"truex", NULL},
+	{"True", NULL},
+	{"nul", NULL},
+	{"[nulll]", NULL},
+	{"NaN", NULL},
+	{"undefined", NULL},
+	/* numbers */
+	{"0", "n0 "},
+	{"-0", "n0 "},
+	{"[0]", "[n0 )"},
+	{"7 ", "n7 "},
+	{"1234567890", "n1234567890 "},
+	{"3051729675574597004", "n3051729675574597004 "},
+	{"9007199254740993", "n9007199254740993 "}, /* beyond the integers of a double */
+	{"9223372036854775807", "n9223372036854775807 "},
+	{"9223372036854775808", "n! "},
+	{"-9223372036854775808", "n-9223372036854775808 "},
+	{"-9223372036854775809", "n! "},
+	{"18446744073709551616", "n! "},
+	{"99999999999999999999999999999999999999999999", "n! "},
+	{"-99999999999999999999", "n! "},
+	{"1.5", "n. "},
+	{"-0.0", "n. "},
+	{"1e5", "n. "},
+	{"1E+5", "n. "},
+	{"1.25e-10", "n. "},
+	{"0e0", "n. "},
+	{"99999999999999999999.5", "n. "},
+	{"-", NULL},
+	{"+1", NULL},
+	{"01", NULL},
+	{"-01", NULL},
+	{"00", NULL},
+	{"1.", NULL},
+	{".5", NULL},
+	{"1.e5", NULL},
+	{"1e", NULL},
+	{"1e+", NULL},
+	{"1e5.5", NULL},
+	{"1e5e5", NULL},
+	{"1.5.5", NULL},
+	{"-e5", NULL},
+	{"--1", NULL},
+	{"0x10", NULL},
+	{"1_000", NULL},
+	{"[1-2]", NULL},
+	{"Infinity", NULL},
+	{"\xEF\xBC\x91", NULL}, /* fullwidth digit one */
+	/* strings and escapes */
+	{"\"\"", "s "},
+	{"\"a\"", "sa "},
+	{"\"0123456789abcdef0123456789abcdef 0123456\"", "s0123456789abcdef0123456789abcdef 0123456 "},
+	{"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "s\"\\/<08><0c><0a><0d><09> "},
+	{"\"a\\u0041\\u00e9\\u20AC\"", "saA\xC3\xA9\xE2\x82\xAC "},
+	{"\"x\\uD83D\\uDE00y\"", "sx\xF0\x9F\x98\x80y "},
+	{"\"\\uDBFF\\uDFFF\"", "s\xF4\x8F\xBF\xBF "},
+	{"\"\\u0000\"", "s<00> "},
+	{"\"\\uFFFF\"", "s\xEF\xBF\xBF "},
+	{"{\"k\\u0065y\\n\":1}", "{kkey<0a> n1 )"},
+	{"\"012345678901234567890123456789\\n012345678901234567890123456789\"",
+	 "s012345678901234567890123456789<0a>012345678901234567890123456789 "},
+	{"\"\x7F\"", "s\x7F "},
+	{"\"", NULL},
+	{"\"a", NULL},
+	{"\"a\\\"", NULL},
+	{"'a'", NULL},
+	{"\"\\a\"", NULL},
+	{"\"\\U0041\"", NULL},
+	{"\"\\'\"", NULL},
+	{"\"\\\0\"", NULL, 4},
+	{"\"\\u\"", NULL},
+	{"\"\\u004\"", NULL},
+	{"\"\\u004g\"", NULL},
+	{"\"\\u00 1\"", NULL},
+	{"\"\\uD800\"", NULL},
+	{"\"\\uD800x\"", NULL},
+	{"\"\\uD800\\n\"", NULL},
+	{"\"\\uD800\\u0041\"", NULL},
+	{"\"\\uD800\\uD800\"", NULL},
+	{"\"\\uDC00\"", NULL},
+	{"\"\\uDE00\\uD83D\"", NULL},
+	{"\"a\tb\"", NULL},
+	{"\"a\nb\"", NULL},
+	{"\"\x1F\"", NULL},
+	{"\"a\0b\"", NULL, 5},
+	{"\"0123456789abcdef\x01\"", NULL},
+	/* UTF-8 */
+	{"\"\xC3\xA9\"", "s\xC3\xA9 "},
+	{"\"\xE2\x82\xAC\xF0\x9F\x98\x80\"", "s\xE2\x82\xAC\xF0\x9F\x98\x80 "},
+	{"\"0123456789abcde\xC3\xA9 and more text behind it\"", "s0123456789abcde\xC3\xA9 and more text behind it "},
+	{"\"\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF\"",
+	 "s\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF "},
+	{"{\"\xC3\xA9\":\"\xC3\xA9\"}", "{k\xC3\xA9 s\xC3\xA9 )"},
+	{"\"\x80\"", NULL},
+	{"\"\xC3\"", NULL},
+	{"\"\xC3", NULL},
+	{"\"\xC3(\"", NULL},
+	{"\"\xC0\xAF\"", NULL},         /* overlong */
+	{"\"\xE0\x80\xAF\"", NULL},     /* overlong */
+	{"\"\xF0\x80\x80\xAF\"", NULL}, /* overlong */
+	{"\"\xED\xA0\x80\"", NULL},     /* surrogate */
+	{"\"\xF4\x90\x80\x80\"", NULL}, /* beyond U+10FFFF */
+	{"\"\xF8\x88\x80\x80\x80\"", NULL},
+	{"\"\xFF\"", NULL},
+	{"\"\xE2\x82\"", NULL},
+	{"\"\xE2\x82x\"", NULL},
+	{"\"\xE9t\xE9\"", NULL}, /* Latin-1 */
+	{"\xC3\xA9", NULL},
+	/* what a proxy answers */
+	{"<html><body>502 Bad Gateway</body></html>", NULL},
+};
+
+#endif /* FLOE_TEST_JSCAN_CASES_H */
