@@ -8,6 +8,9 @@
 #include "base/jscan_private.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 const FloeJscanLimits floe_jscan_default_limits = {
 	.bytes = SIZE_MAX,
@@ -195,6 +198,32 @@ is_space(uint8_t c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+/* The first byte from p on that is not white space; indented documents are a third of it. */
+static inline const uint8_t *
+skip_space(const uint8_t *p, const uint8_t *end)
+{
+	if (p < end && !is_space(*p))
+		return p;
+#ifdef __SSE2__
+	while (end - p >= 16)
+	{
+		__m128i v = _mm_loadu_si128((const __m128i *) p);
+		__m128i space = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')),
+												  _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'))),
+									 _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\r')),
+												  _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'))));
+		int mask = _mm_movemask_epi8(space);
+
+		if (mask != 0xFFFF)
+			return p + __builtin_ctz(~(unsigned int) mask);
+		p += 16;
+	}
+#endif
+	while (p < end && is_space(*p))
+		p++;
+	return p;
+}
+
 bool
 floe_jscan_feed(FloeJscan *scan, const void *data, size_t len, FloeStatus *st)
 {
@@ -216,8 +245,7 @@ floe_jscan_feed(FloeJscan *scan, const void *data, size_t len, FloeStatus *st)
 	{
 		if (scan->state < FLOE_JSCAN_IN_STRING)
 		{
-			while (p < end && is_space(*p))
-				p++;
+			p = skip_space(p, end);
 			if (p == end)
 				break;
 		}
