@@ -17,7 +17,7 @@ from thrift.transport.THttpClient import THttpClient
 
 
 class SparkError(Exception):
-    """What Spark said, cut to its first line."""
+    """What Spark said, without its stack trace."""
 
 
 def rest_catalog(uri: str, warehouse: str | None = None, **more: str) -> dict[str, str]:
@@ -61,7 +61,8 @@ class Spark:
     @staticmethod
     def _check(reply: Any) -> None:
         if reply.status.statusCode not in (ttypes.TStatusCode.SUCCESS_STATUS, ttypes.TStatusCode.SUCCESS_WITH_INFO_STATUS):
-            raise SparkError((reply.status.errorMessage or "no message").splitlines()[0])
+            lines = [line for line in (reply.status.errorMessage or "no message").splitlines() if not line.startswith("\tat ")]
+            raise SparkError(" ".join(lines[:4])[:600])
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
         """Runs the statement to its end and returns its rows."""

@@ -32,6 +32,7 @@ seaweedfs_env() {
 	echo "FLOE_SEAWEEDFS_WAREHOUSE=warehouse"
 	echo "FLOE_SEAWEEDFS_S3=http://127.0.0.1:$PORT_SEAWEEDFS_S3"
 	echo "FLOE_SEAWEEDFS_FILER=http://127.0.0.1:$((PORT_SEAWEEDFS_MASTER + 1))"
+	echo "FLOE_SEAWEEDFS_WEED=$(component_dir seaweedfs)/bin/weed"
 	echo "FLOE_SEAWEEDFS_KEY=$SEAWEEDFS_KEY"
 	echo "FLOE_SEAWEEDFS_SECRET=$SEAWEEDFS_SECRET"
 }

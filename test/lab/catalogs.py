@@ -1,0 +1,82 @@
+"""The lab's catalogs, as pyiceberg and Spark see them. Where they are comes from the environment (eval "$(test/lab/lab env)").
+
+    rest        the reference Iceberg REST server, tables in local files
+    s3          the same server, tables in versitygw, the S3 that checks every signature
+    seaweedfs   SeaweedFS's Iceberg REST catalog with OAuth2, tables in its S3
+"""
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Any
+
+from pyiceberg.catalog import Catalog, load_catalog
+
+import sparksql
+import weedmeta
+
+NAMES = ["rest", "s3", "seaweedfs"]
+
+
+class LabCatalog:
+    """One of NAMES. catalog is pyiceberg's; spark_options are what a Spark session needs to call it "lab"."""
+
+    def __init__(self, name: str):
+        env = os.environ
+        self.name = name
+        self.io: dict[str, str] = {}
+        properties: dict[str, Any] = {"type": "rest"}
+        if name == "seaweedfs":
+            endpoint, key, secret = env["FLOE_SEAWEEDFS_S3"], env["FLOE_SEAWEEDFS_KEY"], env["FLOE_SEAWEEDFS_SECRET"]
+            self.uri, self.warehouse = env["FLOE_SEAWEEDFS_URI"], env["FLOE_SEAWEEDFS_WAREHOUSE"]
+            self.root = f"s3://{self.warehouse}"
+            properties.update(uri=self.uri, warehouse=self.warehouse, credential=f"{key}:{secret}", scope="catalog")
+            self.spark_options = sparksql.rest_catalog(self.uri, self.warehouse, credential=f"{key}:{secret}", scope="catalog")
+        elif name in ("rest", "s3"):
+            endpoint, key, secret = env["FLOE_S3_URI"], env["FLOE_S3_KEY"], env["FLOE_S3_SECRET"]
+            self.uri, self.warehouse = env["FLOE_REST_URI"], None
+            self.root = "file://" + env["FLOE_REST_WAREHOUSE"] if name == "rest" else f"s3://{env['FLOE_S3_BUCKET']}/tables"
+            properties.update(uri=self.uri)
+            self.spark_options = sparksql.rest_catalog(self.uri)
+        else:
+            raise ValueError(f"unknown catalog {name}: one of {', '.join(NAMES)}")
+        if self.root.startswith("s3:"):
+            self.io = {"s3.endpoint": endpoint, "s3.access-key-id": key, "s3.secret-access-key": secret, "s3.region": "us-east-1"}
+            self.spark_options.update(sparksql.s3_settings(endpoint, key, secret))
+        self.catalog: Catalog = load_catalog(name, **properties, **self.io)
+
+    def location(self, levels: tuple[str, ...]) -> str | None:
+        """Where to put a table, when its catalog would not choose rightly by itself."""
+        if self.name != "s3":
+            return None
+        # In an s3:// location "?", "#" and "%" do not stand for themselves, and its server tries for minutes before it says so.
+        return "/".join([self.root, *(re.sub("[?#%/]", "_", level) for level in levels)])
+
+    def spark(self) -> sparksql.Spark:
+        return sparksql.Spark(os.environ["FLOE_SPARK_URL"], {"lab": self.spark_options})
+
+    def filer(self) -> weedmeta.Filer:
+        return weedmeta.Filer(os.environ["FLOE_SEAWEEDFS_WEED"], os.environ["FLOE_SEAWEEDFS_FILER"])
+
+    def allow_past(self, levels: tuple[str, ...], timestamp_ms: int) -> None:
+        """Lets a table without snapshots take some that are older than itself. The reference server needs nothing for that."""
+        if self.name == "seaweedfs":
+            self.filer().age_table(self.warehouse, ".".join(levels[:-1]), levels[-1], timestamp_ms)
+
+    def plant(self, location: str, content: bytes, age_seconds: float) -> str:
+        """Puts a file at location that looks age_seconds old to whoever lists it. Returns the location."""
+        mtime = int(time.time() - age_seconds)
+        bucket_path = location.split("://", 1)[-1]
+        if self.name == "seaweedfs":
+            self.filer().plant("/buckets/" + bucket_path, content, mtime)
+            return location
+        if self.name == "s3":
+            path = os.path.join(os.path.dirname(os.environ["FLOE_S3_DIR"]), bucket_path)
+        else:
+            path = location.removeprefix("file:").replace("//", "/", 1) if location.startswith("file://") else location.removeprefix("file:")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+        os.utime(path, (mtime, mtime))
+        return location
