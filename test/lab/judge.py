@@ -269,14 +269,15 @@ def plain(location: str) -> str:
 
 
 def list_files(io: FileIO, location: str) -> set[str]:
-    """Everything below the table's location."""
+    """Everything below the table's location, but for the checksum files that Hadoop's local file system puts beside each file."""
     import pyarrow.fs as fs
 
     bucket, _, path = location.removeprefix("s3://").partition("/") if location.startswith("s3://") else ("", "", plain(location))
     system = io.fs_by_scheme("s3" if bucket else "file", bucket or None)
     root = f"{bucket}/{path}" if bucket else path
     found = system.get_file_info(fs.FileSelector(root.rstrip("/"), recursive=True, allow_not_found=True))
-    return {("s3://" if bucket else "") + one.path for one in found if one.type == fs.FileType.File}
+    return {("s3://" if bucket else "") + one.path for one in found
+            if one.type == fs.FileType.File and not (one.base_name.startswith(".") and one.extension == "crc")}
 
 
 def reachable(io: FileIO, location: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pyiceberg.table.snapshots
 import pyiceberg.table.update
 from pyiceberg.manifest import (
-    DataFile, DataFileContent, FileFormat, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestWriterV2,
+    DATA_FILE_TYPE, DataFile, DataFileContent, FileFormat, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestWriterV2,
 )
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
@@ -34,6 +34,17 @@ POSITION_SCHEMA = pa.schema([
     pa.field("file_path", pa.string(), nullable=False, metadata={"PARQUET:field_id": str(FILE_PATH)}),
     pa.field("pos", pa.int64(), nullable=False, metadata={"PARQUET:field_id": str(POS)}),
 ])
+
+
+def _integer_equality_ids() -> None:
+    """pyiceberg 0.12 types the ids of equality_ids as long where the spec has int, and Spark fails on the cast."""
+    for kind in DATA_FILE_TYPE.values():
+        for one in kind.fields:
+            if one.field_id == 135:
+                one.field_type.__dict__.update(element_type=IntegerType())
+
+
+_integer_equality_ids()
 EQUALITY_SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=True, metadata={"PARQUET:field_id": "1"})])
 
 
