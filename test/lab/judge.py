@@ -79,7 +79,7 @@ def expirable(metadata: dict[str, Any], now: int, max_age: int | None, min_keep:
         reached.update(snapshot["snapshot-id"] for snapshot in line)
         oldest = now - ref.get("max-snapshot-age-ms", max_age)
         for i, snapshot in enumerate(line):
-            if i >= ref.get("min-snapshots-to-keep", min_keep) and snapshot["timestamp-ms"] < oldest:
+            if i >= max(1, ref.get("min-snapshots-to-keep", min_keep)) and snapshot["timestamp-ms"] < oldest:
                 break
             kept.add(snapshot["snapshot-id"])
     kept.update(key for key, snapshot in by_id.items() if key not in reached and snapshot["timestamp-ms"] >= now - max_age)
@@ -91,9 +91,8 @@ def is_write(snapshot: dict[str, Any]) -> bool:
 
 
 def median_gap(times: list[int]) -> float | None:
-    """Seconds; times are milliseconds."""
-    times = sorted(times)
-    return median(b - a for a, b in zip(times, times[1:])) / 1000 if len(times) > 1 else None
+    """Seconds, to the millisecond; times are milliseconds, oldest first. A clock that went back is a gap of 0."""
+    return int(median(max(0, b - a) for a, b in zip(times, times[1:]))) / 1000 if len(times) > 1 else None
 
 
 def metadata_metrics(metadata: dict[str, Any], size: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -107,7 +106,7 @@ def metadata_metrics(metadata: dict[str, Any], size: int, options: argparse.Name
         "newest_snapshot_age": (now - current["timestamp-ms"]) / 1000 if current else None,
         "expirable_snapshot_count": expirable(metadata, now, options.max_snapshot_age_ms, options.min_snapshots_to_keep),
         "ref_count": len(refs(metadata)),
-        "commit_interval": median_gap([one["timestamp-ms"] for one in writes]),
+        "commit_interval": median_gap([one["timestamp-ms"] for one in reversed(writes)]),
         "last_write_age": (now - writes[0]["timestamp-ms"]) / 1000 if writes else None,
         "metadata_json_bytes": size,
         "metadata_log_count": len(metadata.get("metadata-log") or []),
