@@ -192,6 +192,15 @@ floe_url_host_port(const FloeUrl *url, char *out, size_t size)
 }
 
 void
+floe_url_host_header(const FloeUrl *url, char *out, size_t size)
+{
+	if (url->port == (url->https ? 443 : 80))
+		snprintf(out, size, strchr(url->host, ':') != NULL ? "[%s]" : "%s", url->host);
+	else
+		floe_url_host_port(url, out, size);
+}
+
+void
 floe_url_origin(const FloeUrl *url, char *out, size_t size)
 {
 	char host_port[FLOE_ORIGIN_SIZE];

@@ -41,4 +41,7 @@ extern bool floe_url_same_origin(const FloeUrl *a, const FloeUrl *b);
 extern void floe_url_origin(const FloeUrl *url, char *out, size_t size);
 extern void floe_url_host_port(const FloeUrl *url, char *out, size_t size);
 
+/* As the Host header has it (RFC 9110, 7.2): without the scheme's own port. */
+extern void floe_url_host_header(const FloeUrl *url, char *out, size_t size);
+
 #endif /* FLOE_BASE_URL_H */

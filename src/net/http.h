@@ -28,10 +28,11 @@ typedef struct FloeHttpHeader
 #define FLOE_HTTP_MAX_HEADERS 24
 
 /*
- * Takes the body of a 200 answer as it arrives.  data == NULL: the request
- * (re)starts, forget what came before.  Runs inside libcurl's callback: must
- * not throw or call the server; returns false to stop the transfer, and the
- * owner of arg knows why.
+ * Takes the body of a 2xx answer as it arrives (bodies of other answers are
+ * collected).  data == NULL: the request (re)starts, forget what came before.
+ * Runs inside libcurl's callback: must not throw, call the server or the
+ * engine, floe_http_abort() excepted; returns false to stop the transfer,
+ * which then ends as FLOE_ERR_CANCELLED, and the owner of arg knows why.
  */
 typedef bool (*FloeHttpSink)(void *arg, const char *data, size_t len);
 
@@ -44,15 +45,17 @@ typedef struct FloeHttpRequest
 	const void *body; /* NULL: none */
 	size_t body_len;
 
-	/* Limits; 0 takes the engine's default. */
-	int connect_timeout_ms;
+	/* Limits of one attempt; 0 takes the engine's default. */
+	int connect_timeout_ms; /* name resolution, TCP and TLS together */
 	int total_timeout_ms;
 	size_t max_body; /* bytes after content decoding; beyond it FLOE_ERR_TOO_LARGE */
 
 	/*
 	 * How often the request may be sent in all (0: engine's default; 1: no
-	 * retry).  A POST is never repeated unless the caller says that repeating
-	 * it does no harm.
+	 * retry).  A POST is never repeated unless the connection was not
+	 * established or the caller says that repeating it does no harm (also
+	 * not by libcurl: it gets a connection of its own).  http_policy.h has
+	 * the rules.
 	 */
 	int max_attempts;
 	bool post_is_repeatable;
@@ -67,23 +70,32 @@ typedef struct FloeHttpRequest
 
 typedef struct FloeHttpTiming
 {
+	/* Of the last attempt.  The first three are 0 when a connection was reused. */
 	int dns_ms;
-	int connect_ms; /* TCP */
-	int tls_ms;
-	int first_byte_ms;
-	int total_ms; /* of the last attempt */
+	int connect_ms;    /* TCP alone */
+	int tls_ms;        /* the handshake alone */
+	int first_byte_ms; /* from the start to the first byte of the answer */
+	int total_ms;
 } FloeHttpTiming;
 
 typedef struct FloeHttpResponse
 {
 	/*
 	 * status.code is FLOE_OK whenever an HTTP answer was read whole, whatever
-	 * its status code; else it says which step failed and message names the
-	 * host.  http_status is 0 when no answer came.
+	 * its status code (floe_http_code() in http_policy.h translates that);
+	 * else it says which step failed, and message names host and port, never
+	 * a path, query or header.  http_status is 0 when no answer came.
+	 * status.retry_after_ms: what the last answer asked for, or -1.
 	 */
 	FloeStatus status;
 	int http_status;
-	FloeBuf body; /* empty when a sink took it; error bodies are always collected */
+
+	/*
+	 * Empty when a sink took it.  Bodies of answers other than 2xx are always
+	 * collected here and cut at 64 KiB.  A callback may keep the memory by
+	 * copying the struct and calling floe_buf_init() on this one.
+	 */
+	FloeBuf body;
 	FloeHttpTiming timing;
 	int attempts;
 	FloeBuf header_block; /* raw header lines of the last answer; read with floe_http_header() */
@@ -108,13 +120,16 @@ typedef struct FloeHttpOptions
 	const char *allowed_hosts; /* floe.allowed_hosts as it is set; "" allows all but link-local addresses */
 	const char *proxy;         /* "" none, never the environment's */
 	const char *user_agent;
+	bool portable_wait; /* wait as on systems without epoll; for tests */
 } FloeHttpOptions;
 
 extern void floe_http_default_options(FloeHttpOptions *options);
 
 /*
  * The engine lives in the current memory context and is torn down with it,
- * also on error.  Reports errors by ereport (out of memory at start).
+ * also on error; requests not done are dropped without calling `done`.
+ * Reports errors by ereport (out of memory at start, malformed allowed_hosts).
+ * Needs no transaction.  Not to be destroyed from a callback.
  */
 extern FloeHttp *floe_http_create(const FloeHttpOptions *options);
 extern void floe_http_destroy(FloeHttp *http);
@@ -128,15 +143,21 @@ extern void floe_http_destroy(FloeHttp *http);
 extern bool floe_http_submit(FloeHttp *http, const FloeHttpRequest *request, FloeHttpDone done, void *arg, uint64_t *id,
 							 FloeStatus *st);
 
-/* Drops a request without calling `done`; unknown ids are ignored. */
+/* Drops a request without calling `done`; unknown ids are ignored.  May be called from every callback. */
 extern void floe_http_abort(FloeHttp *http, uint64_t id);
 
-/* Calls `done` once after at least delay_ms. */
+/* Drops all requests and timers, for an owner that gives up; connections stay open for reuse. */
+extern void floe_http_abort_all(FloeHttp *http);
+
+/* Calls `done` once after at least delay_ms.  Throws when out of memory. */
 extern void floe_http_after(FloeHttp *http, int delay_ms, FloeTimerDone done, void *arg);
 
 /*
- * Waits for progress, the process latch or timeout_ms (-1: no limit), runs the
- * callbacks that are due, and returns.  Calls CHECK_FOR_INTERRUPTS().
+ * Waits until a callback was due and ran, the process latch was set, or
+ * timeout_ms passed (-1: no limit).  Resets the latch, so the caller looks at
+ * its own conditions after every return.  Calls CHECK_FOR_INTERRUPTS().
+ * Throws what callbacks throw; the engine stays usable.  Not to be called
+ * from a callback, nor is floe_http_fetch().
  */
 extern void floe_http_wait(FloeHttp *http, int timeout_ms);
 
@@ -144,11 +165,16 @@ extern void floe_http_wait(FloeHttp *http, int timeout_ms);
 extern int floe_http_pending(const FloeHttp *http);
 extern int floe_http_timers(const FloeHttp *http);
 
-/* Submit one request and wait for it; the response's memory is the caller's. */
+/*
+ * Submits one request and waits for it; other requests move on meanwhile and
+ * their callbacks run.  True when an answer was read whole, whatever its
+ * status code; false with *st otherwise.  Either way *response is filled and
+ * its memory is the caller's (floe_http_response_free).
+ */
 extern bool floe_http_fetch(FloeHttp *http, const FloeHttpRequest *request, FloeHttpResponse *response, FloeStatus *st);
 extern void floe_http_response_free(FloeHttpResponse *response);
 
-/* The last header of that name (case-insensitive), trimmed, in a static-free copy of at most size-1 bytes; false if absent. */
+/* Copies the last header of that name (case-insensitive), trimmed and cut at size-1 bytes; false if absent. */
 extern bool floe_http_header(const FloeHttpResponse *response, const char *name, char *value, size_t size);
 
 /* For requests: refuses CR, LF and NUL in name or value, and more than FLOE_HTTP_MAX_HEADERS. The strings must outlive the submit. */
