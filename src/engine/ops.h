@@ -17,7 +17,9 @@
  * run any more and ends as LOST; then the table's snapshots decide.
  * A transport failure is not an end: next() gets it as a response and usually
  * answers WAIT, with run->unreachable set, and the executor decides how long
- * that may last.
+ * that may last.  A request that floe's own rules refuse (floe_http_submit()
+ * false) is given to next() the same way, as a response with that status.
+ * A run that is given up needs no other end than freeing its arena and result.
  */
 #ifndef FLOE_ENGINE_OPS_H
 #define FLOE_ENGINE_OPS_H
@@ -90,16 +92,17 @@ typedef struct FloeEngineRun
 	/* set by the adapter */
 	FloeHttpRequest request;           /* valid after SEND, until the next call */
 	int wait_ms;                       /* valid after WAIT */
-	bool unreachable;                  /* the last request got no answer */
-	FloeStatus last_failure;           /* why; also the reason of LOST */
+	bool unreachable;                  /* the last request got no usable answer; last_failure says why */
+	FloeStatus last_failure;           /* masked; also the reason of LOST */
 	char external_id[128];             /* what people look for in the engine's UI; never a secret */
 	char saved[FLOE_ENGINE_SAVED_MAX]; /* durable state; may hold handles, so it is a secret */
 	size_t saved_len;
 
 	FloeOutcome outcome;
 	FloeErrorClass error_class;
-	char error[FLOE_ENGINE_ERROR_MAX]; /* first meaningful line, redacted */
-	FloeBuf result;      /* JSON array of row objects, by column name, capped; truncated rows are counted */
+	char error[FLOE_ENGINE_ERROR_MAX]; /* one line, masked; also why a run is LOST */
+	FloeBuf result;      /* JSON array of row objects by column name, capped; empty when it could not be read.
+	                      * Initialised by begin(), freed by the executor with floe_buf_free() */
 	int64_t result_rows; /* rows the engine returned, also those not kept */
 
 	void *state; /* the adapter's own, in arena */
@@ -109,7 +112,11 @@ typedef struct FloeEngineOps
 {
 	const char *type; /* SERVER TYPE: "spark-thrift" */
 
-	/* saved_len 0: a new operation; otherwise one that an earlier process dispatched. */
+	/*
+	 * saved_len 0: a new operation; otherwise one that an earlier process
+	 * dispatched.  False when the target or the saved bytes cannot be used
+	 * (nothing was sent, nothing is to be freed but the arena).
+	 */
 	bool (*begin)(FloeEngineRun *run, const char *saved, size_t saved_len, FloeStatus *st);
 	FloeEngineVerb (*next)(FloeEngineRun *run, FloeHttpResponse *response);
 
