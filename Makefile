@@ -46,3 +46,8 @@ include test/fuzz/fuzz.mk
 .PHONY: lint
 lint:
 	@test/lint/run
+
+# Everything: installs and fetches what it needs, runs in a copy of the tree (docs/testing.md).
+.PHONY: check
+check:
+	@test/run $(if $(ONLY),--only '$(ONLY)')
