@@ -42,6 +42,7 @@ floe--1.0.sql: $(SQL_SRCS)
 # -------------------------------------------------------------------------------------------------
 include test/unit/unit.mk
 include test/fuzz/fuzz.mk
+include test/tools/tools.mk
 
 .PHONY: lint
 lint:
