@@ -337,7 +337,7 @@ floe_partition_compile(FloeArena *arena, FloeSlice schema, FloeSlice spec_text, 
 	FloePartitionSpec *spec = floe_arena_alloc0(arena, sizeof(*spec));
 	FloeJsonDoc *doc = NULL;
 	FloeJson json = {NULL, NULL};
-	bool done;
+	bool done = true;
 
 	if (spec == NULL)
 	{
@@ -347,17 +347,15 @@ floe_partition_compile(FloeArena *arena, FloeSlice schema, FloeSlice spec_text, 
 	if (spec_text.data != NULL)
 	{
 		doc = floe_json_parse(spec_text.data, spec_text.len, "partition spec of the manifest", MAX_SPEC, st);
-		if (doc == NULL)
-			return NULL;
-		json = floe_json_root(doc);
+		done = doc != NULL;
+		json = done ? floe_json_root(doc) : json;
 		/* the fields alone; some writers store the whole spec */
 		if (floe_json_kind(json) == FLOE_JSON_OBJECT)
 			json = floe_json_field(json, "fields");
+		if (done && floe_json_kind(json) != FLOE_JSON_ARRAY)
+			done = floe_fail(st, FLOE_ERR_CORRUPT, "the partition spec of the manifest is not a list of fields");
 	}
-	if (doc != NULL && floe_json_kind(json) != FLOE_JSON_ARRAY)
-		done = floe_fail(st, FLOE_ERR_CORRUPT, "the partition spec of the manifest is not a list of fields");
-	else
-		done = compile_spec(arena, schema, json, columns, ncolumns, spec, st);
+	done = done && compile_spec(arena, schema, json, columns, ncolumns, spec, st);
 	floe_json_free(doc);
 	if (!done && st->code == FLOE_ERR_PROTOCOL)
 		st->code = FLOE_ERR_CORRUPT;
