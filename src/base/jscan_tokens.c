@@ -272,6 +272,8 @@ floe_jscan_scan_string(FloeJscan *s, const uint8_t *p, const uint8_t *end)
 
 /* ---------------------------------------------------- numbers and literals */
 
+#define MANY_DIGITS 18
+
 const uint8_t *
 floe_jscan_end_number(FloeJscan *s, const uint8_t *p)
 {
@@ -380,10 +382,23 @@ floe_jscan_scan_literal(FloeJscan *s, const uint8_t *p, const uint8_t *end)
 const uint8_t *
 floe_jscan_begin_number(FloeJscan *s, const uint8_t *p, const uint8_t *end)
 {
+	const uint8_t *start;
+	uint64_t digits = 0;
+
 	s->state = FLOE_JSCAN_IN_NUMBER;
 	s->number = NUM_MINUS;
 	s->negative = *p == '-';
 	s->overflow = false;
 	s->digits = 0;
-	return floe_jscan_scan_number(s, s->negative ? p + 1 : p, end);
+	if (s->negative)
+		p++;
+	/* most numbers are integers in one chunk, and what has MANY_DIGITS or less cannot overflow */
+	start = p;
+	while (p < end && *p >= '0' && *p <= '9' && p - start < MANY_DIGITS)
+		digits = digits * 10 + (uint64_t) (*p++ - '0');
+	if (p == start || *start == '0')
+		return floe_jscan_scan_number(s, start, end);
+	s->digits = digits;
+	s->number = NUM_INTEGER;
+	return floe_jscan_scan_number(s, p, end);
 }

@@ -21,14 +21,6 @@ static const FloeCounter stored[] = {
 	FLOE_COUNTER_DELETED_RECORDS,  FLOE_COUNTER_ADDED_FILES_SIZE,   FLOE_COUNTER_REMOVED_FILES_SIZE,
 };
 
-/* Decoded counters are packed in the order of FloeCounter. */
-StaticAssertDecl(FLOE_COUNTER_ADDED_DATA_FILES < FLOE_COUNTER_DELETED_DATA_FILES &&
-					 FLOE_COUNTER_DELETED_DATA_FILES < FLOE_COUNTER_ADDED_RECORDS &&
-					 FLOE_COUNTER_ADDED_RECORDS < FLOE_COUNTER_DELETED_RECORDS &&
-					 FLOE_COUNTER_DELETED_RECORDS < FLOE_COUNTER_ADDED_FILES_SIZE &&
-					 FLOE_COUNTER_ADDED_FILES_SIZE < FLOE_COUNTER_REMOVED_FILES_SIZE,
-				 "stored counters are in the order of FloeCounter");
-
 static void
 put_be64(FloeBuf *buf, int64 value)
 {
@@ -110,7 +102,8 @@ take_snapshot(FloeCursor *c, FloeSnapshot *snapshot, const FloeSnapshot *previou
 	uint8 head = floe_cursor_u8(c);
 	uint8 known = floe_cursor_u8(c);
 	const FloeSnapshot *base = previous != NULL ? previous : &none;
-	int64 *values;
+	int64 values[FLOE_COUNTER_COUNT];
+	uint32 counters = 0;
 
 	*snapshot = none;
 	snapshot->op = head & OP_MASK;
@@ -131,21 +124,19 @@ take_snapshot(FloeCursor *c, FloeSnapshot *snapshot, const FloeSnapshot *previou
 	if (known == 0)
 		return !c->bad;
 
-	values = floe_arena_alloc(arena, (size_t) __builtin_popcount(known) * sizeof(int64));
-	*full = values == NULL;
-	if (values == NULL)
-		return false;
-	snapshot->counters = values;
 	for (size_t k = 0; k < lengthof(stored); k++)
 	{
 		if ((known & 1u << k) == 0)
 			continue;
-		snapshot->known |= (uint32) 1 << stored[k];
-		*values = (int64) floe_cursor_varint(c);
-		if (*values++ < 0)
+		counters |= (uint32) 1 << stored[k];
+		values[stored[k]] = (int64) floe_cursor_varint(c);
+		if (values[stored[k]] < 0)
 			return false;
 	}
-	return !c->bad;
+	if (c->bad)
+		return false;
+	*full = !floe_snapshot_set_counters(snapshot, counters, values, arena);
+	return !*full;
 }
 
 bool

@@ -51,14 +51,53 @@ floe_counter_name(FloeCounter counter)
 	return counter_names[counter];
 }
 
+/* A table may have hundreds of thousands of snapshots, and most counters are small: two bytes instead of eight. */
+bool
+floe_snapshot_set_counters(FloeSnapshot *snapshot, uint32 known, const int64 *values, FloeArena *arena)
+{
+	uint8 packed[FLOE_COUNTER_COUNT * 10];
+	uint8 *end = packed;
+	uint8 *copy;
+
+	for (int i = 0; i < FLOE_COUNTER_COUNT; i++)
+	{
+		uint64 value = (uint64) values[i];
+
+		if ((known >> i & 1) == 0)
+			continue;
+		for (; value >= 0x80; value >>= 7)
+			*end++ = (uint8) (value | 0x80);
+		*end++ = (uint8) value;
+	}
+	copy = floe_arena_alloc(arena, (size_t) (end - packed));
+	if (copy == NULL)
+		return false;
+	memcpy(copy, packed, (size_t) (end - packed));
+	snapshot->counters = copy;
+	snapshot->known = known;
+	return true;
+}
+
 bool
 floe_snapshot_counter(const FloeSnapshot *snapshot, FloeCounter counter, int64 *value)
 {
-	uint32 bit = (uint32) 1 << counter;
+	const uint8 *p = snapshot->counters;
+	uint64 result = 0;
+	int shift = 0;
 
-	if ((snapshot->known & bit) == 0)
+	if ((snapshot->known >> counter & 1) == 0)
 		return false;
-	*value = snapshot->counters[__builtin_popcount(snapshot->known & (bit - 1))];
+	for (int before = __builtin_popcount(snapshot->known & (((uint32) 1 << counter) - 1)); before > 0; before--)
+	{
+		while ((*p++ & 0x80) != 0)
+			;
+	}
+	do
+	{
+		result |= (uint64) (*p & 0x7F) << shift;
+		shift += 7;
+	} while ((*p++ & 0x80) != 0);
+	*value = (int64) result;
 	return true;
 }
 

@@ -74,8 +74,8 @@ typedef struct FloeSnapshot
 	int64 added_rows;             /* v3, when has_added_rows */
 	const char *manifest_list;    /* NULL: format version 1 with the manifests inline */
 	const char *const *manifests; /* their paths */
-	const int64 *counters;        /* the known ones only, in the order of FloeCounter */
-	uint32 known;                 /* bit n: counter n is known; read through floe_snapshot_counter() */
+	const uint8 *counters;        /* private to floe_snapshot_counter(): varints of the known ones */
+	uint32 known;                 /* bit n: counter n is known */
 	int32 manifest_count;
 	int32 schema_id; /* when has_schema_id */
 	uint8 op;        /* FloeSnapshotOp */
@@ -88,6 +88,12 @@ typedef struct FloeSnapshot
 
 /* False when the summary does not have the counter or has something else than a non-negative integer there. */
 extern bool floe_snapshot_counter(const FloeSnapshot *snapshot, FloeCounter counter, int64 *value);
+
+/*
+ * Stores the counters whose bits are set; values has one for each FloeCounter,
+ * none negative.  False when the arena is full.
+ */
+extern bool floe_snapshot_set_counters(FloeSnapshot *snapshot, uint32 known, const int64 *values, FloeArena *arena);
 
 #define FLOE_MAIN_BRANCH "main"
 

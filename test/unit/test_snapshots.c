@@ -82,11 +82,12 @@ test_sort(void)
 }
 
 static void
-test_names(void)
+test_names(FloeArena *arena)
 {
-	int64 values[2] = {7, 8};
-	FloeSnapshot snapshot = {.counters = values};
+	int64 values[FLOE_COUNTER_COUNT] = {0};
+	FloeSnapshot snapshot = {0};
 	int64 value;
+	int wrong = 0;
 
 	ok(floe_snapshot_op_parse("replace", 7) == FLOE_SNAPSHOT_REPLACE, "operation");
 	ok(floe_snapshot_op_parse("replaced", 8) == FLOE_SNAPSHOT_UNKNOWN, "no operation");
@@ -94,10 +95,20 @@ test_names(void)
 	is_str(floe_snapshot_op_name(FLOE_SNAPSHOT_OVERWRITE), "overwrite", "its name");
 	is_str(floe_counter_name(FLOE_COUNTER_TOTAL_DATA_FILES), "total-data-files", "first counter");
 	is_str(floe_counter_name(FLOE_COUNTER_ENTRIES_PROCESSED), "entries-processed", "last counter");
-	snapshot.known = 1u << FLOE_COUNTER_TOTAL_RECORDS | 1u << FLOE_COUNTER_ENTRIES_PROCESSED;
+	values[FLOE_COUNTER_TOTAL_RECORDS] = 7;
+	values[FLOE_COUNTER_ENTRIES_PROCESSED] = 8;
+	ok(floe_snapshot_set_counters(&snapshot, 1u << FLOE_COUNTER_TOTAL_RECORDS | 1u << FLOE_COUNTER_ENTRIES_PROCESSED,
+								  values, arena),
+	   "set two counters");
 	ok(floe_snapshot_counter(&snapshot, FLOE_COUNTER_TOTAL_RECORDS, &value) && value == 7, "first known counter");
 	ok(floe_snapshot_counter(&snapshot, FLOE_COUNTER_ENTRIES_PROCESSED, &value) && value == 8, "second known counter");
 	ok(!floe_snapshot_counter(&snapshot, FLOE_COUNTER_TOTAL_DATA_FILES, &value), "an unknown one");
+	for (int i = 0; i < FLOE_COUNTER_COUNT; i++)
+		values[i] = i % 3 == 0 ? PG_INT64_MAX >> i : i * 100;
+	ok(floe_snapshot_set_counters(&snapshot, (1u << FLOE_COUNTER_COUNT) - 1, values, arena), "set all counters");
+	for (int i = 0; i < FLOE_COUNTER_COUNT; i++)
+		wrong += !floe_snapshot_counter(&snapshot, i, &value) || value != values[i];
+	is_int(wrong, 0, "all are what they were");
 }
 
 /* Parents come before their children in order[], every snapshot once. */
@@ -294,7 +305,12 @@ same(const FloeSnapshot *a, const FloeSnapshot *b)
 static void
 test_codec(FloeArena *arena)
 {
-	static const int64 counters[] = {100, 5, 0, PG_INT64_MAX, 1, 2};
+	FloeArena *keep = floe_arena_new(10000);
+	static const int64 values[FLOE_COUNTER_COUNT] = {
+		[FLOE_COUNTER_TOTAL_RECORDS] = 100,  [FLOE_COUNTER_ADDED_DATA_FILES] = 5,
+		[FLOE_COUNTER_DELETED_RECORDS] = 0,  [FLOE_COUNTER_ADDED_FILES_SIZE] = PG_INT64_MAX,
+		[FLOE_COUNTER_ADDED_RECORDS] = 1000, [FLOE_COUNTER_REMOVED_FILES_SIZE] = 1,
+	};
 	static const uint32 with_total = 1u << FLOE_COUNTER_TOTAL_RECORDS;
 	FloeSnapshot list[] = {
 		{.id = 1, .timestamp_ms = INT64CONST(1700000000000), .op = A},
@@ -310,11 +326,12 @@ test_codec(FloeArena *arena)
 	int accepted = 0;
 	int wrong = 0;
 
-	list[1].counters = counters;
-	list[1].known = with_total | 1u << FLOE_COUNTER_ADDED_DATA_FILES | 1u << FLOE_COUNTER_DELETED_RECORDS |
-					1u << FLOE_COUNTER_ADDED_FILES_SIZE;
-	list[4].counters = counters + 1;
-	list[4].known = 1u << FLOE_COUNTER_REMOVED_FILES_SIZE | 1u << FLOE_COUNTER_ADDED_RECORDS;
+	floe_snapshot_set_counters(&list[1],
+							   with_total | 1u << FLOE_COUNTER_ADDED_DATA_FILES | 1u << FLOE_COUNTER_DELETED_RECORDS |
+								   1u << FLOE_COUNTER_ADDED_FILES_SIZE,
+							   values, keep);
+	floe_snapshot_set_counters(&list[4], 1u << FLOE_COUNTER_REMOVED_FILES_SIZE | 1u << FLOE_COUNTER_ADDED_RECORDS,
+							   values, keep);
 
 	floe_buf_init(&buf, 10000);
 	ok(floe_snapshots_encode(list, lengthof(list), &buf, &st), "encode");
@@ -361,6 +378,7 @@ test_codec(FloeArena *arena)
 	ok(!floe_snapshots_encode(list, lengthof(list), &buf, &st) && st.code == FLOE_ERR_TOO_LARGE, "beyond the cap");
 	floe_buf_free(&buf);
 	ok(!floe_snapshots_decode("\x01\xFF\xFF\xFF\xFF\x7F", 6, arena, &decoded, &count, &st), "a huge number of nothing");
+	floe_arena_free(keep);
 	ok(!floe_snapshots_decode("\x02\x00", 2, arena, &decoded, &count, &st), "another version");
 	is_str(st.message, "stored snapshot list is not of version 1", "and says so");
 }
@@ -371,7 +389,7 @@ main(void)
 	FloeArena *arena = floe_arena_new(10000000);
 
 	test_sort();
-	test_names();
+	test_names(arena);
 	test_lineage(arena);
 	test_history(arena);
 	test_changes(arena);
