@@ -340,7 +340,8 @@ classify_http(const FloeHttpResponse *response, FloeStatus *why)
 		floe_fail(why, FLOE_ERR_HTTP, "the engine redirects the request (HTTP %d): credentials are not sent on", code);
 	else
 		floe_fail(why, FLOE_ERR_HTTP, "the engine refuses the request (HTTP %d)", code);
-	if (response->body.len > 0)
+	/* Spark explains a 401 in a line of text; web pages explain nothing */
+	if (response->body.len > 0 && response->body.data[0] != '<')
 		floe_copy_text(why->detail, sizeof(why->detail), response->body.data, response->body.len);
 	return answer;
 }

@@ -32,6 +32,6 @@ fuzz: fuzz-build
 		echo "== $$topic, $(FUZZ_SECONDS) s"; mkdir -p build/fuzz/grown/$$topic; \
 		build/fuzz/fuzz_$$topic -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
 			-artifact_prefix=build/fuzz/found/$$topic- build/fuzz/grown/$$topic test/fuzz/corpus/$$topic 2>&1 | \
-			grep -E 'ERROR|SUMMARY|stat::|Test unit' || true; \
+			grep -E 'ERROR: |SUMMARY|stat::|Test unit' || true; \
 		if ls build/fuzz/found/$$topic-* 2>/dev/null; then exit 1; fi; \
 	done

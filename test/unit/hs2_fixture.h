@@ -12,6 +12,7 @@ typedef struct Fixture
 {
 	char label[64];
 	char method[64];
+	int32_t sequence; /* of the message */
 	uint8_t *request;
 	size_t request_len;
 	uint8_t *response;
@@ -62,7 +63,11 @@ fixture_load(const char *path)
 			sscanf(line, "== %63s %63s", f->label, f->method);
 		}
 		else if (f != NULL && f->request == NULL)
+		{
 			f->request = fixture_bytes(line, &f->request_len);
+			/* behind the version, the name and its length; all recorded numbers fit in a byte */
+			f->sequence = f->request[8 + strlen(f->method) + 3];
+		}
 		else if (f != NULL)
 			f->response = fixture_bytes(line, &f->response_len);
 	}
