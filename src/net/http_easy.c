@@ -143,6 +143,16 @@ on_close_socket(void *arg, curl_socket_t fd)
 	return close(fd);
 }
 
+/* TCP is connected. */
+static CURLcode
+on_handshake(CURL *easy, void *tls, void *arg)
+{
+	FloeHttpTransfer *transfer = arg;
+
+	transfer->step = FLOE_HTTP_HANDSHAKING;
+	return CURLE_OK;
+}
+
 /* Connected, or a connection was found for reuse: the request is about to be sent. */
 static int
 on_connected(void *arg, char *primary_ip, char *local_ip, int primary_port, int local_port)
@@ -213,10 +223,13 @@ set_connection(CURL *easy, FloeHttpTransfer *transfer)
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 	if (request->ca_file != NULL)
-	{
 		SET(CURLOPT_CAINFO, request->ca_file);
+	/* libcurl reads a file of authorities (which takes 20 ms) once and not per connection, if there is no directory. */
+	if (request->ca_file != NULL || curl_version_info(CURLVERSION_NOW)->cainfo != NULL)
 		SET(CURLOPT_CAPATH, NULL);
-	}
+	/* not every TLS library has it; then a handshake that hangs is reported as a connection that does */
+	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
+	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer);
 
 	/*
 	 * When a connection that was kept for reuse turns out to be dead, libcurl

@@ -38,8 +38,9 @@
 typedef enum FloeHttpStep
 {
 	FLOE_HTTP_RESOLVING,
-	FLOE_HTTP_CONNECTING, /* TCP and TLS; timing tells which */
-	FLOE_HTTP_SENDING,    /* and waiting for the first byte of the answer */
+	FLOE_HTTP_CONNECTING,
+	FLOE_HTTP_HANDSHAKING, /* TLS */
+	FLOE_HTTP_SENDING,     /* and waiting for the first byte of the answer */
 	FLOE_HTTP_READING
 } FloeHttpStep;
 

@@ -70,10 +70,10 @@ describe_timeout(FloeHttpTransfer *transfer, FloeStatus *st)
 			floe_fail(st, FLOE_ERR_DNS, "host \"%s\" was not resolved within %d ms", transfer->url.host, total_ms);
 			break;
 		case FLOE_HTTP_CONNECTING:
-			if (info_number(transfer, CURLINFO_CONNECT_TIME_T) == 0)
-				floe_fail(st, FLOE_ERR_CONNECT, "no connection to %s within %d ms", who, total_ms);
-			else
-				floe_fail(st, FLOE_ERR_TLS, "no TLS handshake with %s within %d ms", who, total_ms);
+			floe_fail(st, FLOE_ERR_CONNECT, "no connection to %s within %d ms", who, total_ms);
+			break;
+		case FLOE_HTTP_HANDSHAKING:
+			floe_fail(st, FLOE_ERR_TLS, "no TLS handshake with %s within %d ms", who, total_ms);
 			break;
 		case FLOE_HTTP_SENDING:
 			if (sending(transfer))
@@ -103,6 +103,9 @@ describe_lost_connection(FloeHttpTransfer *transfer, FloeStatus *st)
 		case FLOE_HTTP_RESOLVING:
 		case FLOE_HTTP_CONNECTING:
 			floe_fail(st, FLOE_ERR_CONNECT, "connection to %s lost while it was being made", who);
+			break;
+		case FLOE_HTTP_HANDSHAKING:
+			floe_fail(st, FLOE_ERR_TLS, "connection to %s lost during the TLS handshake", who);
 			break;
 		case FLOE_HTTP_SENDING:
 			if (sending(transfer))

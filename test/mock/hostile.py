@@ -5,10 +5,17 @@ One purpose: to show that floe's HTTP client survives each way in which a
 server can fail, and to count what the client really did. Python's standard
 library only.
 
-    hostile.py PORT [TLS_PORT CERT KEY]
+    hostile.py CERT KEY
 
-Listens on 127.0.0.1, prints "ready" when it does, ends when its standard
-input is closed (so that it cannot outlive the test that started it).
+Takes free ports of 127.0.0.1 and prints them as one line of JSON:
+
+    http    the server
+    tls     the same with TLS and the given certificate
+    silent  accepts connections and never says a word
+    full    its queue of connections is full: connecting never ends
+
+Ends when its standard input is closed, so that it cannot outlive the test
+that started it.
 """
 import asyncio
 import collections
@@ -350,17 +357,41 @@ async def watch_stdin(stop):
     stop.set()
 
 
+async def listen(handler, **options):
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, backlog=1024, **options)
+    return server, server.sockets[0].getsockname()[1]
+
+
+async def stay_silent(reader, writer):
+    while await reader.read(65536):
+        pass
+    writer.close()
+
+
+def full_socket():
+    """Nobody accepts here; a second connection already finds the queue full and the kernel ignores it."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    waiting = []
+    for _ in range(3):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex(listener.getsockname())
+        waiting.append(sock)
+    return listener, waiting
+
+
 async def main():
     stop = asyncio.Event()
-    servers = [await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]), backlog=1024)]
-    if len(sys.argv) > 4:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(sys.argv[3], sys.argv[4])
-        servers.append(await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[2]), ssl=context, backlog=1024))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    http, http_port = await listen(serve)
+    tls, tls_port = await listen(serve, ssl=context)
+    silent, silent_port = await listen(stay_silent)
+    full, waiting = full_socket()
     watch = asyncio.create_task(watch_stdin(stop))
-    print("ready", flush=True)
+    print(json.dumps(dict(http=http_port, tls=tls_port, silent=silent_port, full=full.getsockname()[1])), flush=True)
     await stop.wait()
-    del servers, watch
+    del http, tls, silent, full, waiting, watch
 
 
 if __name__ == "__main__":
