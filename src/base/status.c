@@ -118,6 +118,8 @@ floe_status_ok(FloeStatus *st)
 	st->detail[0] = '\0';
 }
 
+static void set_message(FloeStatus *st, const char *fmt, va_list args) FLOE_PRINTF(2, 0);
+
 static void
 set_message(FloeStatus *st, const char *fmt, va_list args)
 {

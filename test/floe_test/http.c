@@ -231,6 +231,8 @@ typedef struct Talk
 	bool ended;
 } Talk;
 
+static void say(Talk *talk, const char *fmt, ...) FLOE_PRINTF(2, 3);
+
 static void
 say(Talk *talk, const char *fmt, ...)
 {
