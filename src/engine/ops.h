@@ -131,6 +131,8 @@ extern const FloeEngineOps floe_engine_spark_thrift;
 
 /* NULL for an unknown type. */
 extern const FloeEngineOps *floe_engine_lookup(const char *type);
+/* Type number i, NULL after the last. */
+extern const char *floe_engine_type(int i);
 extern const char *floe_error_class_name(FloeErrorClass error_class);
 
 #endif /* FLOE_ENGINE_OPS_H */

@@ -31,6 +31,12 @@ floe_engine_lookup(const char *type)
 }
 
 const char *
+floe_engine_type(int i)
+{
+	return i >= 0 && (size_t) i < lengthof(engines) ? engines[i]->type : NULL;
+}
+
+const char *
 floe_error_class_name(FloeErrorClass error_class)
 {
 	if ((int) error_class < 0 || (size_t) error_class >= lengthof(class_names))
