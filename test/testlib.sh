@@ -233,7 +233,7 @@ run_tap() {
 		mkdir -p "$WORK/tap/$name"
 		one_test "tap/$name" env TESTDIR="$WORK/tap/$name" TESTDATADIR="$WORK/tap/$name/data" TESTLOGDIR="$WORK/tap/$name/log" PATH="$bin:$PATH" \
 			PG_REGRESS="$(pgxs_dir "$major")/test/regress/pg_regress" PGPORT="$(free_port)" top_builddir="$WORK/tap/$name" \
-			FLOE_BINDIR="$bin" timeout -k 10 "$FLOE_TEST_TIMEOUT" perl -I "$(pgxs_dir "$major")/test/perl" "$file" || true
+			FLOE_BINDIR="$bin" timeout -k 10 "$FLOE_TEST_TIMEOUT" perl -I "$(pgxs_dir "$major")/test/perl" -I test/t "$file" || true
 	done
 	phase_end
 }

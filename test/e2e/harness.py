@@ -155,7 +155,7 @@ class Cluster:
     def kill9(self) -> None:
         """Ends every process of the server at once, as a power failure would; start() recovers."""
         pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout.split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for one in [pid, *map(int, children)]:
             try:
                 os.kill(one, signal.SIGKILL)

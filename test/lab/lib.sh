@@ -75,7 +75,7 @@ packages_for() {
 			libcurl4-openssl-dev libjansson-dev libdeflate-dev libzstd-dev libsnappy-dev zlib1g-dev libssl-dev ;;
 		lab) printf '%s\n' curl python3 python3-pip python3-venv maven openjdk-17-jre-headless ;;
 		check) printf '%s\n' g++ git perl libipc-run-perl "postgresql-$pg-pgtap" libtap-parser-sourcehandler-pgtap-perl \
-			unzip valgrind binutils ;;
+			openssl valgrind binutils ;;
 		*) die "unknown package group: $group" ;;
 		esac
 	done
@@ -241,8 +241,19 @@ port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # Ten ports from $1, and SeaweedFS's gRPC ports 10000 above.
 block_free() {
 	local i
-	for i in 0 1 2 3 4 5 6 7 8 9 10001 10002 10003 10004; do
+	[ -z "$(seaweedfs_sockets "$1")" ] || return 1
+	for i in 0 1 2 3 4 5 6 7 8 9 10001 10002 10003 10004 10009; do
 		port_free $(($1 + i)) || return 1
+	done
+}
+
+# The Unix sockets that SeaweedFS makes for its ports, always in /tmp, and leaves there when it is killed. Those of another
+# user cannot be replaced, and it then waits for ever.
+seaweedfs_sockets() {
+	local i
+	for i in 1 2 3 4 9; do
+		compgen -G "/tmp/seaweedfs-*-$(($1 + i)).sock" || true
+		compgen -G "/tmp/seaweedfs-*-$(($1 + 10000 + i)).sock" || true
 	done
 }
 
@@ -271,6 +282,7 @@ settle_ports() {
 	PORT_SPARK=$((FLOE_PORT + 6))
 	PORT_SPARK_UI=$((FLOE_PORT + 7))
 	PORT_VERSITYGW=$((FLOE_PORT + 8))
+	PORT_SEAWEEDFS_ADMIN=$((FLOE_PORT + 9))
 	export FLOE_PORT
 }
 

@@ -21,7 +21,7 @@ seaweedfs_start() {
 	AWS_ACCESS_KEY_ID=$SEAWEEDFS_KEY AWS_SECRET_ACCESS_KEY=$SEAWEEDFS_SECRET \
 		spawn seaweedfs "$(component_dir seaweedfs)/bin/weed" -logtostderr=true mini -dir="$FLOE_RUN/seaweedfs" \
 		-ip=127.0.0.1 -ip.bind=127.0.0.1 -s3.port="$PORT_SEAWEEDFS_S3" -s3.port.iceberg="$PORT_SEAWEEDFS" -s3.port.lance=0 \
-		-webdav=false -admin.ui=false -master.port="$PORT_SEAWEEDFS_MASTER" -filer.port=$((PORT_SEAWEEDFS_MASTER + 1)) \
+		-webdav=false -admin.ui=false -admin.port="$PORT_SEAWEEDFS_ADMIN" -master.port="$PORT_SEAWEEDFS_MASTER" -filer.port=$((PORT_SEAWEEDFS_MASTER + 1)) \
 		-volume.port=$((PORT_SEAWEEDFS_MASTER + 2)) -tableBucket=warehouse
 }
 
