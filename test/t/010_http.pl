@@ -80,11 +80,11 @@ my @cases = (
 	[ 'reset in the body', "$http/reset-body", {%once}, { code => 'network', body_bytes => 0, message => "connection to $who lost in the middle of the answer, after 10 bytes" } ],
 	[ 'close', "$http/close", {%once}, { code => 'network', message => "$who closed the connection without an answer" } ],
 	[ 'short', "$http/short", {%once}, { code => 'network', body_bytes => 0, message => qr/middle of the answer/, detail => qr/990 bytes/ } ],
-	[ 'hang', "$http/hang", { %once, total_timeout_ms => 200 }, { code => 'timeout', message => qr/^$who did not answer within 20\d ms$/ } ],
-	[ 'hang in the body', "$http/hang-body", { %once, total_timeout_ms => 200 }, { code => 'timeout', message => qr/^the answer of $who was not complete within 20\d ms, after 10 bytes$/ } ],
-	[ 'a request nobody reads', "http://127.0.0.1:$server->{full}/", { %once, connect_timeout_ms => 200 }, { code => 'connect', message => qr/^no connection to 127.0.0.1:$server->{full} within 20\d ms$/ } ],
+	[ 'hang', "$http/hang", { %once, total_timeout_ms => 200 }, { code => 'timeout', message => qr/^$who did not answer within 2\d\d ms$/ } ],
+	[ 'hang in the body', "$http/hang-body", { %once, total_timeout_ms => 200 }, { code => 'timeout', message => qr/^the answer of $who was not complete within 2\d\d ms, after 10 bytes$/ } ],
+	[ 'a request nobody reads', "http://127.0.0.1:$server->{full}/", { %once, connect_timeout_ms => 200 }, { code => 'connect', message => qr/^no connection to 127.0.0.1:$server->{full} within 2\d\d ms$/ } ],
 	[ 'silence', "http://127.0.0.1:$server->{silent}/", { %once, total_timeout_ms => 200 }, { code => 'timeout', message => qr/did not answer/ } ],
-	[ 'silence in TLS', "https://127.0.0.1:$server->{silent}/", { %once, connect_timeout_ms => 200 }, { code => 'tls', message => qr/^no TLS handshake with 127.0.0.1:$server->{silent} within 20\d ms$/ } ],
+	[ 'silence in TLS', "https://127.0.0.1:$server->{silent}/", { %once, connect_timeout_ms => 200 }, { code => 'tls', message => qr/^no TLS handshake with 127.0.0.1:$server->{silent} within 2\d\d ms$/ } ],
 	[ 'slow body', "$http/slow-body/50", { %once, low_speed_s => 1 }, { code => 'timeout', message => qr/less than 1024 bytes per second for 1 s/ } ],
 	[ 'slow header', "$http/slow-header/50", { %once, low_speed_s => 1 }, { code => 'timeout', message => qr/less than 1024 bytes per second for 1 s/ } ],
 	[ 'slow to begin', "$http/delay/1500", { low_speed_s => 1 }, { code => 'ok', body => 'late' } ],
@@ -326,8 +326,8 @@ sub ended
 {
 	my ($pid) = @_;
 	return 1 unless kill(0, $pid);
-	my $stat = -e "/proc/$pid/stat" ? slurp_file("/proc/$pid/stat") : '';
-	return $stat =~ /\) [ZX] /;
+	open(my $stat, '<', "/proc/$pid/stat") or return !kill(0, $pid);
+	return (<$stat> // ') X ') =~ /\) [ZX] /;
 }
 
 # A session in the background, and the pid of its backend once it waits.
@@ -406,7 +406,7 @@ SKIP:
 	check('though its name is in the list', 'http://metadata.test/', { allowed_hosts => '*,metadata.test' }, { code => 'denied' });
 	check('unless its address is', 'http://metadata.test:1/', { %once, allowed_hosts => 'metadata.test,169.254.0.0/16', connect_timeout_ms => 300 }, { code => qr/^(?!denied)/ });
 	check('a name with a forbidden and a good address', "http://mixed.test:$server->{http}/ok", {}, { code => 'ok', body => 'hello' });
-	check('a name that is not answered', 'http://hang.test/', { %once, connect_timeout_ms => 300 }, { code => 'dns', message => qr/^host "hang.test" was not resolved within 30\d ms$/ });
+	check('a name that is not answered', 'http://hang.test/', { %once, connect_timeout_ms => 300 }, { code => 'dns', message => qr/^host "hang.test" was not resolved within 3\d\d ms$/ });
 
 	$lookups->();
 	my @answers = call([ map { "http://good.test:$server->{http}/ok?$_" } 1 .. 50 ]);
