@@ -21,14 +21,12 @@
 		(v)[2] += (v)[1], (v)[1] = ROTL((v)[1], 17) ^ (v)[2], (v)[2] = ROTL((v)[2], 32);                               \
 	} while (0)
 
-static uint64_t
-load_le64(const uint8_t *p, size_t n)
+/* Written out, because compilers make one load of it. */
+static inline uint64_t
+load_word(const uint8_t *p)
 {
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < n; i++)
-		value |= (uint64_t) p[i] << (8 * i);
-	return value;
+	return (uint64_t) p[0] | (uint64_t) p[1] << 8 | (uint64_t) p[2] << 16 | (uint64_t) p[3] << 24 |
+		   (uint64_t) p[4] << 32 | (uint64_t) p[5] << 40 | (uint64_t) p[6] << 48 | (uint64_t) p[7] << 56;
 }
 
 uint64_t
@@ -46,13 +44,15 @@ floe_hash_bytes(const FloeHashKey *key, const void *data, size_t len)
 
 	for (; left >= 8; p += 8, left -= 8)
 	{
-		word = load_le64(p, 8);
+		word = load_word(p);
 		v[3] ^= word;
 		ROUND(v);
 		ROUND(v);
 		v[0] ^= word;
 	}
-	word = (left > 0 ? load_le64(p, left) : 0) | (uint64_t) len << 56;
+	word = (uint64_t) len << 56;
+	for (size_t i = 0; i < left; i++)
+		word |= (uint64_t) p[i] << (8 * i);
 	v[3] ^= word;
 	ROUND(v);
 	ROUND(v);

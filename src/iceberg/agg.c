@@ -122,15 +122,16 @@ read_relative(FloeAggList *list)
 	return list->last;
 }
 
+/* Little-endian; written out, because compilers make one load of it. */
 static uint64_t
 read_word(FloeCursor *c)
 {
 	const uint8_t *p = floe_cursor_take(c, 8);
-	uint64_t value = 0;
 
-	for (int i = 0; p != NULL && i < 8; i++)
-		value |= (uint64_t) p[i] << (8 * i);
-	return value;
+	if (p == NULL)
+		return 0;
+	return (uint64_t) p[0] | (uint64_t) p[1] << 8 | (uint64_t) p[2] << 16 | (uint64_t) p[3] << 24 |
+		   (uint64_t) p[4] << 32 | (uint64_t) p[5] << 40 | (uint64_t) p[6] << 48 | (uint64_t) p[7] << 56;
 }
 
 static void

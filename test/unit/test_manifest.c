@@ -269,8 +269,8 @@ test_table(FloeAvroReader *avro, const char *table, bool paths)
 int
 main(void)
 {
-	static const char *const tables[] = {"v1",    "types", "deletes",      "vectors",     "many",
-										 "empty", "dead",  "pyiceberg_v1", "pyiceberg_v2"};
+	static const char *const tables[] = {"v1",   "types",        "deletes",      "vectors",  "many",     "empty",
+										 "dead", "pyiceberg_v1", "pyiceberg_v2", "spark_v1", "spark_v2", "spark_v3"};
 	FloeAvroReader *avro = floe_avro_reader_new(&floe_avro_default_limits);
 
 	for (size_t i = 0; i < lengthof(tables); i++)
