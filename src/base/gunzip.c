@@ -63,13 +63,14 @@ inflate_member(FloeGunzip *gunzip, FloeStatus *st)
 		stream->next_out = gunzip->output;
 		stream->avail_out = OUTPUT_SIZE;
 		result = inflate(stream, Z_NO_FLUSH);
+		/* what stands before an error is handed over first, so that the answer does not depend on the pieces */
+		len = OUTPUT_SIZE - stream->avail_out;
+		if (len > 0 && !gunzip->sink(gunzip->ctx, gunzip->output, len, st))
+			return false;
 		if (result == Z_MEM_ERROR)
 			return floe_fail(st, FLOE_ERR_TOO_LARGE, "no memory left for inflating gzip");
 		if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
 			return floe_fail(st, FLOE_ERR_CORRUPT, "invalid gzip data: %s", stream->msg ? stream->msg : "dictionary");
-		len = OUTPUT_SIZE - stream->avail_out;
-		if (len > 0 && !gunzip->sink(gunzip->ctx, gunzip->output, len, st))
-			return false;
 	} while (result == Z_OK && (stream->avail_in > 0 || stream->avail_out == 0));
 	gunzip->at_member_end = result == Z_STREAM_END;
 	return true;
