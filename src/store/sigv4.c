@@ -269,26 +269,39 @@ hmac_text(const uint8_t *key, size_t key_len, const char *text, uint8_t *out)
 	return floe_hmac_sha256(key, key_len, text, strlen(text), out);
 }
 
+/* The key of one day, region and service. */
 static bool
-derive_key(const FloeSigV4Input *in, const char *date, uint8_t *key)
+derive_key(const Signing *s, FloeSigV4Key *key)
 {
-	char secret[256];
-	int len = snprintf(secret, sizeof(secret), "AWS4%s", in->secret_key);
-	bool ok = len < (int) sizeof(secret) && hmac_text((uint8_t *) secret, (size_t) len, date, key) &&
-			  hmac_text(key, FLOE_SHA256_SIZE, in->region, key) && hmac_text(key, FLOE_SHA256_SIZE, in->service, key) &&
-			  hmac_text(key, FLOE_SHA256_SIZE, "aws4_request", key);
+	const FloeSigV4Input *in = s->in;
+	char secret[FLOE_SIGV4_MAX_SECRET + 8];
+	char date[DATE_LEN + 1];
+	uint8_t *k = key->key;
+	bool ok;
 
+	if (strcmp(key->scope, s->scope) == 0 && strcmp(key->secret, in->secret_key) == 0)
+		return true;
+	memset(key, 0, sizeof(*key));
+	snprintf(secret, sizeof(secret), "AWS4%s", in->secret_key);
+	floe_copy_text(date, sizeof(date), s->stamp, DATE_LEN);
+	ok = hmac_text((uint8_t *) secret, strlen(secret), date, k) && hmac_text(k, FLOE_SHA256_SIZE, in->region, k) &&
+		 hmac_text(k, FLOE_SHA256_SIZE, in->service, k) && hmac_text(k, FLOE_SHA256_SIZE, "aws4_request", k);
 	explicit_bzero(secret, sizeof(secret));
+	if (ok)
+	{
+		strlcpy(key->scope, s->scope, sizeof(key->scope));
+		strlcpy(key->secret, in->secret_key, sizeof(key->secret));
+	}
 	return ok;
 }
 
 static bool
 sign(const Signing *s, char signature[FLOE_SHA256_HEX_SIZE])
 {
+	FloeSigV4Key own = {.scope = ""};
+	FloeSigV4Key *key = s->in->key ? s->in->key : &own;
 	uint8_t digest[FLOE_SHA256_SIZE];
-	uint8_t key[FLOE_SHA256_SIZE];
 	char hex[FLOE_SHA256_HEX_SIZE];
-	char date[DATE_LEN + 1];
 	char text[512];
 	bool ok;
 
@@ -296,10 +309,8 @@ sign(const Signing *s, char signature[FLOE_SHA256_HEX_SIZE])
 		return false;
 	floe_sha256_hex(digest, hex);
 	snprintf(text, sizeof(text), ALGORITHM "\n%s\n%s\n%s", s->stamp, s->scope, hex);
-	memcpy(date, s->stamp, DATE_LEN);
-	date[DATE_LEN] = '\0';
-	ok = derive_key(s->in, date, key) && hmac_text(key, sizeof(key), text, digest);
-	explicit_bzero(key, sizeof(key));
+	ok = derive_key(s, key) && hmac_text(key->key, sizeof(key->key), text, digest);
+	explicit_bzero(&own, sizeof(own));
 	if (ok)
 		floe_sha256_hex(digest, signature);
 	return ok;
@@ -314,7 +325,8 @@ check(const FloeSigV4Input *in, FloeStatus *st)
 		return floe_fail(st, FLOE_ERR_CONFIG, "access key or secret key is missing for \"%s\"", in->endpoint->host);
 	if (in->region == NULL || *in->region == '\0')
 		return floe_fail(st, FLOE_ERR_CONFIG, "region is missing for \"%s\"", in->endpoint->host);
-	if (strlen(in->access_key) + strlen(in->region) + strlen(in->service) > 200 || strlen(in->secret_key) > 200)
+	if (strlen(in->access_key) + strlen(in->region) + strlen(in->service) > 200 ||
+		strlen(in->secret_key) > FLOE_SIGV4_MAX_SECRET)
 		return floe_fail(st, FLOE_ERR_TOO_LARGE, "keys or region for \"%s\" are too long", in->endpoint->host);
 	return true;
 }

@@ -24,6 +24,7 @@
 #define FLOE_SIGV4_UNSIGNED "UNSIGNED-PAYLOAD" /* S3 only; over TLS, or where the body does not matter */
 #define FLOE_SIGV4_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+#define FLOE_SIGV4_MAX_SECRET 200
 #define FLOE_SIGV4_MAX_HEADERS (FLOE_HTTP_MAX_HEADERS + 4)
 
 typedef struct FloeSigV4Param
@@ -31,6 +32,18 @@ typedef struct FloeSigV4Param
 	const char *name;
 	const char *value; /* both raw; "" for a parameter without value, NULL is "" */
 } FloeSigV4Param;
+
+/*
+ * A derived signing key, kept between calls: it changes once a day, and
+ * deriving it is most of the work.  Zero-initialised is empty.  Holds a
+ * secret: it lives and is wiped with the credentials.
+ */
+typedef struct FloeSigV4Key
+{
+	char scope[256]; /* "20130524/us-east-1/s3/aws4_request" */
+	char secret[FLOE_SIGV4_MAX_SECRET + 1];
+	uint8_t key[32];
+} FloeSigV4Key;
 
 typedef struct FloeSigV4Input
 {
@@ -66,6 +79,7 @@ typedef struct FloeSigV4Input
 	const char *region;
 	const char *service; /* "s3", "glue", … */
 	int64_t time_ms;     /* wall clock */
+	FloeSigV4Key *key;   /* NULL: derive it each time */
 } FloeSigV4Input;
 
 typedef struct FloeSigV4Output

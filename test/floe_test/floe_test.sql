@@ -49,3 +49,14 @@ CREATE FUNCTION floe_test.thread_count() RETURNS int AS :'module', 'floe_test_th
 CREATE FUNCTION floe_test.malloc_bytes() RETURNS bigint AS :'module', 'floe_test_malloc_bytes' LANGUAGE C;
 -- Descriptors reported to fd.c that are still counted: grants until it refuses, compared with the first call.
 CREATE FUNCTION floe_test.external_fds_left() RETURNS int AS :'module', 'floe_test_external_fds_left' LANGUAGE C;
+
+-- One request to an S3 server, signed by store/sigv4.c. params and headers: {name, value, …}; payload: unsigned, empty or body.
+CREATE FUNCTION floe_test.s3(endpoint text, method text, path text, params text[], headers text[], body text,
+                             access_key text, secret_key text, region text, payload text,
+                             OUT http_status int, OUT answer text, OUT url text)
+AS :'module', 'floe_test_s3' LANGUAGE C STRICT;
+
+CREATE FUNCTION floe_test.digest_without_owner() RETURNS text AS :'module', 'floe_test_digest_without_owner' LANGUAGE C;
+-- Microseconds per signature, with the derived key kept or not.
+CREATE FUNCTION floe_test.sign_bench(count int, keep_key boolean) RETURNS float8
+AS :'module', 'floe_test_sign_bench' LANGUAGE C STRICT;

@@ -269,6 +269,9 @@ is($node->safe_psql('postgres', "SELECT * FROM floe_test.http_timers('{60,10,0,3
 my ($rc, $out, $err) = $node->psql('postgres', qq(SELECT * FROM floe_test.http('{}', '{"allowed_hosts": "a b"}')));
 like($err, qr/allowed hosts: entry "a b" is not a host/, 'a malformed list of hosts');
 
+is($node->safe_psql('postgres', 'SELECT floe_test.digest_without_owner()'),
+	'5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843', 'digests as between two transactions, without a resource owner');
+
 # -------------------------------------------------------------------------------------------------
 # Cancel, terminate, nothing left behind
 # -------------------------------------------------------------------------------------------------

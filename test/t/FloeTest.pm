@@ -8,6 +8,21 @@ use Carp;
 use Cwd qw(abs_path);
 use Exporter 'import';
 use File::Basename;
+
+# Among the end-to-end tests nobody has prepared what PostgreSQL's modules want to know.
+BEGIN
+{
+	if (!$ENV{PG_REGRESS})
+	{
+		$ENV{PATH} = "$ENV{FLOE_BINDIR}:$ENV{PATH}" if $ENV{FLOE_BINDIR};
+		my $pgxs = dirname(dirname(`pg_config --pgxs`));
+		my $dir = $ENV{FLOE_TEST_DIR} // "$ENV{PWD}/tmp_check";
+		unshift @INC, "$pgxs/test/perl";
+		%ENV = (%ENV, PG_REGRESS => "$pgxs/test/regress/pg_regress", TESTDIR => $dir, TESTDATADIR => "$dir/data", TESTLOGDIR => "$dir/log",
+			top_builddir => $dir);
+	}
+}
+
 use File::Path qw(make_path);
 use IPC::Run ();
 use JSON::PP ();

@@ -285,6 +285,43 @@ test_vectors(void)
 		run_vector(&s3_examples[i], in);
 }
 
+/* A kept key must be used only for what it was derived for. */
+static void
+test_kept_key(void)
+{
+	static const struct
+	{
+		const char *secret, *region, *service;
+		int64_t time_ms;
+	} cases[] = {
+		{"one", "r1", "s3", S3_TIME_MS},   {"one", "r1", "s3", S3_TIME_MS + 3600000},
+		{"two", "r1", "s3", S3_TIME_MS},   {"two", "r2", "s3", S3_TIME_MS},
+		{"two", "r2", "glue", S3_TIME_MS}, {"two", "r2", "glue", S3_TIME_MS + INT64CONST(86400000)},
+		{"one", "r1", "s3", S3_TIME_MS},
+	};
+	FloeArena *arena = floe_arena_new(100000);
+	FloeSigV4Key key = {.scope = ""};
+	FloeSigV4Output with, without;
+	FloeUrl endpoint;
+	FloeStatus st;
+
+	floe_url_parse("https://s3", &endpoint, &st);
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		FloeSigV4Input in = base_input(&endpoint);
+
+		in.secret_key = cases[i].secret;
+		in.region = cases[i].region;
+		in.service = cases[i].service;
+		in.time_ms = cases[i].time_ms;
+		floe_sigv4_sign(&in, arena, &without, &st);
+		in.key = &key;
+		floe_sigv4_sign(&in, arena, &with, &st);
+		is_str(header(&with, "authorization"), header(&without, "authorization"), "kept key, case %zu", i);
+	}
+	floe_arena_free(arena);
+}
+
 /* What goes over the wire. */
 static void
 test_urls(void)
@@ -395,6 +432,7 @@ main(void)
 {
 	test_digests();
 	test_vectors();
+	test_kept_key();
 	test_urls();
 	test_refusals();
 	return tap_done();

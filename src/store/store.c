@@ -1,0 +1,65 @@
+/*
+ * store.c: from a location to the store that holds it.
+ */
+#include "floe.h"
+
+#include "store/store.h"
+
+#include <string.h>
+
+static void
+run_done(void *arg)
+{
+	FloeStoreJob *job = arg;
+
+	job->read.done(job->read.arg, &job->st, &job->data, job->size);
+	floe_buf_free(&job->data);
+	floe_arena_free(job->arena);
+	pfree(job->location);
+	pfree(job);
+}
+
+/* Ends a job from inside floe_store_read() or from a callback of the loop. */
+void
+floe_store_finish(FloeStoreJob *job)
+{
+	floe_http_after(job->store->http, 0, run_done, job);
+}
+
+static size_t
+has_scheme(const char *location, const char *scheme)
+{
+	size_t len = strlen(scheme);
+
+	return pg_strncasecmp(location, scheme, len) == 0 ? len : 0;
+}
+
+void
+floe_store_read(FloeStore *store, const FloeStoreRead *read)
+{
+	FloeStoreJob *job = MemoryContextAllocZero(store->context, sizeof(FloeStoreJob));
+	size_t len;
+
+	job->store = store;
+	job->read = *read;
+	job->location = MemoryContextStrdup(store->context, read->location);
+	job->read.location = job->location;
+	job->size = -1;
+	floe_status_ok(&job->st);
+	floe_buf_init(&job->data, read->max_bytes);
+	if ((len = has_scheme(job->location, "s3://")) || (len = has_scheme(job->location, "s3a://")) ||
+		(len = has_scheme(job->location, "s3n://")))
+		floe_store_s3_start(job, len);
+	else if (has_scheme(job->location, "file:///"))
+		floe_store_file_start(job, job->location + strlen("file://"));
+	else if (has_scheme(job->location, "file:/") && job->location[6] != '/')
+		floe_store_file_start(job, job->location + strlen("file:"));
+	else if (job->location[0] == '/')
+		floe_store_file_start(job, job->location);
+	else
+	{
+		floe_fail_detail(&job->st, FLOE_ERR_UNSUPPORTED, "floe reads s3:, s3a:, s3n: and file: locations.",
+						 "object store of location \"%.120s\" is not supported", job->location);
+		floe_store_finish(job);
+	}
+}
