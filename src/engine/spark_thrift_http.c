@@ -126,6 +126,25 @@ prepare_statement(FloeThriftRun *m, FloeStatus *st)
 	return true;
 }
 
+/*
+ * HiveServer2 replaces ${env:…}, ${system:…} and ${hiveconf:…} in the values
+ * of a session's configuration by what the server's process knows, and fails
+ * on a line break.  Neither is ever meant.
+ */
+static bool
+check_conf(const FloeEngineTarget *target, FloeStatus *st)
+{
+	for (int i = 0; i < target->nsession_conf; i++)
+	{
+		const FloeKeyValue *pair = &target->session_conf[i];
+
+		if (pair->value != NULL && (strstr(pair->value, "${") != NULL || strpbrk(pair->value, "\r\n") != NULL))
+			return floe_fail(st, FLOE_ERR_CONFIG, "setting \"%s\" of the engine's session holds a line break or \"${\"",
+							 pair->key);
+	}
+	return true;
+}
+
 bool
 floe_spark_prepare(FloeThriftRun *m, FloeStatus *st)
 {
@@ -133,7 +152,7 @@ floe_spark_prepare(FloeThriftRun *m, FloeStatus *st)
 
 	if (target->url == NULL || target->url[0] == '\0')
 		return floe_fail(st, FLOE_ERR_CONFIG, "the engine has no url");
-	return floe_secrets_collect(&m->secrets, target, st) && prepare_authorization(m, st) &&
+	return check_conf(target, st) && floe_secrets_collect(&m->secrets, target, st) && prepare_authorization(m, st) &&
 		   (m->is_probe || prepare_statement(m, st));
 }
 

@@ -7,6 +7,8 @@
  *
  *   hs2_drive URL --probe
  *   hs2_drive URL --statement 'CALL …' [--user U] [--password P] [--conf KEY=VALUE]…
+ *   hs2_drive URL --operation rewrite_data_files --catalog C --name LEVEL … --name TABLE [--options JSON]
+ *       renders the statement first, and prints it
  *       --state FILE         saved bytes go there, and an existing one is resumed
  *       --crash-after N      ends the process without a word after the Nth verb
  *       --lose N             the answer to the Nth request is thrown away
@@ -17,13 +19,16 @@
 
 #include "engine/hs2.h"
 #include "engine/ops.h"
+#include "engine/render.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_CONF 64
+#define MAX_NAMES 16
 
 typedef struct Options
 {
@@ -36,6 +41,11 @@ typedef struct Options
 	FloeEngineTarget target;
 	FloeKeyValue conf[MAX_CONF];
 	const char *statement;
+	const char *operation;
+	const char *catalog;
+	const char *options;
+	const char *names[MAX_NAMES]; /* levels, then the table */
+	int nnames;
 } Options;
 
 static const char *const verb_names[] = {"SEND", "SAVE", "WAIT", "DONE"};
@@ -126,6 +136,55 @@ write_state(const char *path, const FloeEngineRun *run)
 	fclose(file);
 }
 
+/* One option that has a value; false when it is none. */
+static bool
+set_option(Options *o, const char *name, char *value)
+{
+	const struct
+	{
+		const char *name;
+		const char **text;
+		int *number;
+	} table[] = {
+		{"--statement", &o->statement, NULL},
+		{"--user", &o->target.user, NULL},
+		{"--password", &o->target.password, NULL},
+		{"--state", &o->state, NULL},
+		{"--record", &o->record, NULL},
+		{"--operation", &o->operation, NULL},
+		{"--catalog", &o->catalog, NULL},
+		{"--options", &o->options, NULL},
+		{"--crash-after", NULL, &o->crash_after},
+		{"--lose", NULL, &o->lose},
+		{"--cancel-after", NULL, &o->cancel_after},
+	};
+	FloeKeyValue *pair = &o->conf[o->target.nsession_conf];
+	char *equals = strchr(value, '=');
+
+	for (size_t i = 0; i < lengthof(table); i++)
+	{
+		if (strcmp(name, table[i].name) != 0)
+			continue;
+		if (table[i].text != NULL)
+			*table[i].text = value;
+		else
+			*table[i].number = atoi(value);
+		return true;
+	}
+	if (strcmp(name, "--name") == 0 && o->nnames < MAX_NAMES)
+	{
+		o->names[o->nnames++] = value;
+		return true;
+	}
+	if (strcmp(name, "--conf") != 0 || o->target.nsession_conf == MAX_CONF || equals == NULL)
+		return false;
+	*equals = '\0';
+	pair->key = value;
+	pair->value = equals + 1;
+	o->target.nsession_conf++;
+	return true;
+}
+
 static bool
 read_options(Options *o, int argc, char **argv)
 {
@@ -137,46 +196,34 @@ read_options(Options *o, int argc, char **argv)
 	o->target.url = argv[1];
 	for (int i = 2; i < argc; i++)
 	{
-		const char *name = argv[i];
-		char *value;
-
-		if (strcmp(name, "--probe") == 0)
-		{
+		if (strcmp(argv[i], "--probe") == 0)
 			o->is_probe = true;
-			continue;
-		}
-		if (i + 1 >= argc)
+		else if (i + 1 == argc || !set_option(o, argv[i], argv[i + 1]))
 			return false;
-		value = argv[++i];
-		if (strcmp(name, "--statement") == 0)
-			o->statement = value;
-		else if (strcmp(name, "--user") == 0)
-			o->target.user = value;
-		else if (strcmp(name, "--password") == 0)
-			o->target.password = value;
-		else if (strcmp(name, "--state") == 0)
-			o->state = value;
-		else if (strcmp(name, "--record") == 0)
-			o->record = value;
-		else if (strcmp(name, "--crash-after") == 0)
-			o->crash_after = atoi(value);
-		else if (strcmp(name, "--lose") == 0)
-			o->lose = atoi(value);
-		else if (strcmp(name, "--cancel-after") == 0)
-			o->cancel_after = atoi(value);
-		else if (strcmp(name, "--conf") == 0 && o->target.nsession_conf < MAX_CONF && strchr(value, '=') != NULL)
-		{
-			FloeKeyValue *pair = &o->conf[o->target.nsession_conf++];
-
-			pair->key = value;
-			value = strchr(value, '=');
-			*value = '\0';
-			pair->value = value + 1;
-		}
 		else
-			return false;
+			i++;
 	}
-	return o->is_probe || o->statement != NULL;
+	return o->is_probe || o->statement != NULL || (o->operation != NULL && o->catalog != NULL && o->nnames > 1);
+}
+
+/* The statement of --operation into the buffer. */
+static bool
+render(Options *o, FloeBuf *buf)
+{
+	FloeSparkTable table = {o->catalog, o->names, o->nnames - 1, o->names[o->nnames - 1]};
+	const char *text = o->options != NULL ? o->options : "{}";
+	FloeStatus st;
+	FloeJsonDoc *doc = floe_json_parse(text, strlen(text), "options", 65536, &st);
+	bool done = doc != NULL &&
+				floe_spark_render(&table, o->operation, floe_json_root(doc), (int64_t) time(NULL) * 1000, buf, &st);
+
+	floe_json_free(doc);
+	if (!done)
+		fprintf(stderr, "cannot render: %s %s\n", st.message, st.detail);
+	else
+		printf("%s\n", buf->data);
+	o->statement = buf->data;
+	return done;
 }
 
 /* The name of the call in a request, for the trace. */
@@ -257,6 +304,7 @@ main(int argc, char **argv)
 	FloeEngineRun *run;
 	FloeArena *arena = floe_arena_new((size_t) 256 * 1024 * 1024);
 	FloeStatus st;
+	FloeBuf statement;
 	size_t saved_len;
 	bool begun;
 
@@ -265,6 +313,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: hs2_drive URL --probe | --statement TEXT [option value]…\n");
 		return 2;
 	}
+	floe_buf_init(&statement, 1024 * 1024);
+	if (o.operation != NULL && !render(&o, &statement))
+		return 2;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	saved_len = read_state(o.state, saved);
 	run = floe_arena_alloc0(arena, sizeof(FloeEngineRun));
@@ -285,6 +336,7 @@ main(int argc, char **argv)
 		   run->result.len > 0 ? run->result.data : "");
 	begun = run->outcome == FLOE_OUTCOME_SUCCEEDED;
 	floe_buf_free(&run->result);
+	floe_buf_free(&statement);
 	floe_arena_free(arena);
 	curl_global_cleanup();
 	return begun ? 0 : 1;

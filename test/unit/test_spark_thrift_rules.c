@@ -123,6 +123,18 @@ test_begin(void)
 	ok(d.run->request.nheaders == 2, "and nothing else");
 	drive_end(&d);
 
+	for (int i = 0; i < 3; i++)
+	{
+		static const char *const values[] = {"a${env:HOME}", "a\nb", "$ {a} fine"};
+		FloeKeyValue setting = {"spark.sql.catalog.demo.uri", values[i]};
+
+		drive_init(&d);
+		d.target.session_conf = &setting;
+		d.target.nsession_conf = 1;
+		ok(drive_begin(&d, false, &st) == (i == 2), "a setting that the server would change or not, %d", i);
+		drive_end(&d);
+	}
+
 	/* the id goes into a comment */
 	drive_init(&d);
 	drive_begin(&d, false, &st);
