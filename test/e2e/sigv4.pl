@@ -11,10 +11,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_node('sigv4', build_module());
-
 my ($uri, $bucket, $key, $secret, $region) = @ENV{qw(FLOE_S3_URI FLOE_S3_BUCKET FLOE_S3_KEY FLOE_S3_SECRET FLOE_S3_REGION)};
-die 'no S3 server: test/lab/lab start versitygw, eval "$(test/lab/lab env)"' unless $uri;
+BAIL_OUT('no S3 server: test/lab/lab start versitygw, eval "$(test/lab/lab env)"') unless $uri;
+
+my $node = start_node('sigv4', build_module());
 
 sub s3
 {
