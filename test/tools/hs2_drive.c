@@ -9,6 +9,8 @@
  *   hs2_drive URL --statement 'CALL …' [--user U] [--password P] [--conf KEY=VALUE]…
  *   hs2_drive URL --operation rewrite_data_files --catalog C --name LEVEL … --name TABLE [--options JSON]
  *       renders the statement first, and prints it
+ *   hs2_drive --list
+ *       the table of options: operation, name, type, need, least value, first choice, refused or not
  *       --state FILE         saved bytes go there, and an existing one is resumed
  *       --crash-after N      ends the process without a word after the Nth verb
  *       --lose N             the answer to the Nth request is thrown away
@@ -20,6 +22,7 @@
 #include "engine/hs2.h"
 #include "engine/ops.h"
 #include "engine/render.h"
+#include "engine/spark_options.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -296,6 +299,17 @@ drive(const Options *o, FloeEngineRun *run)
 	curl_easy_cleanup(curl);
 }
 
+static void
+list_options(void)
+{
+	static const char *const needs[] = {"nothing", "sort", "zorder"};
+	const FloeSparkOption *o;
+
+	for (size_t i = 0; (o = floe_spark_option_at(i)) != NULL; i++)
+		printf("%s\t%s\t%s\t%s\t%lld\t%s\t%s\n", o->operation, o->name, floe_option_type_name(o->type), needs[o->need],
+			   (long long) o->min, o->values != NULL ? o->values[0] : "", o->refusal != NULL ? "refused" : "sent");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -308,6 +322,12 @@ main(int argc, char **argv)
 	size_t saved_len;
 	bool begun;
 
+	if (argc == 2 && strcmp(argv[1], "--list") == 0)
+	{
+		list_options();
+		floe_arena_free(arena);
+		return 0;
+	}
 	if (!read_options(&o, argc, argv))
 	{
 		fprintf(stderr, "usage: hs2_drive URL --probe | --statement TEXT [option value]…\n");
