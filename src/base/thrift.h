@@ -137,7 +137,7 @@ floe_thrift_read_i64(FloeCursor *c)
 /* Passes over a value of that type, without recursion. */
 extern void floe_thrift_skip(FloeCursor *c, uint8_t type);
 
-/* Is it that field?  A reader skips a field of a known id but another type like an unknown one, as Thrift's own readers do. */
+/* Is it that field?  One of a known id but another type is skipped like an unknown one, as Thrift's own readers do. */
 static inline bool
 floe_thrift_field_is(const FloeThriftField *field, int16_t id, FloeThriftType type)
 {

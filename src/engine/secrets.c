@@ -139,12 +139,36 @@ floe_secrets_append(const FloeSecrets *secrets, FloeBuf *buf, const char *text, 
 	return floe_buf_append(buf, text + shown, len - shown);
 }
 
+/* Where the beginning of a secret stands at the end of the text, or its end. */
+static size_t
+cut_secret(const FloeSecrets *secrets, const char *text, size_t len)
+{
+	size_t longest = 0;
+
+	for (int i = 0; i < secrets->count; i++)
+	{
+		for (size_t part = Min(secrets->item[i].len - 1, len); part > longest; part--)
+		{
+			if (memcmp(text + len - part, secrets->item[i].text, part) == 0)
+				longest = part;
+		}
+	}
+	return len - longest;
+}
+
 void
 floe_secrets_mask(const FloeSecrets *secrets, char *text, size_t size)
 {
 	size_t len = strlen(text);
+	/* a character of up to four bytes may have been left out together with what did not fit */
+	bool is_full = len + 4 >= size;
 	FloeBuf masked;
 
+	if (is_full)
+	{
+		len = cut_secret(secrets, text, len);
+		text[len] = '\0';
+	}
 	if (!floe_secrets_found(secrets, text, len))
 		return;
 	floe_buf_init(&masked, len * sizeof(MASK));

@@ -42,7 +42,11 @@ extern bool floe_secrets_found(const FloeSecrets *secrets, const char *text, siz
 /* Appends the text with its secrets replaced; false when the buffer refuses. */
 extern bool floe_secrets_append(const FloeSecrets *secrets, FloeBuf *buf, const char *text, size_t len);
 
-/* The same in place of a terminated text in a buffer of that size; what does not fit is cut. */
+/*
+ * The same in place of a terminated text in a buffer of that size; what does
+ * not fit is cut.  A text that fills its buffer was cut before, perhaps in the
+ * middle of a secret: such an end is dropped.
+ */
 extern void floe_secrets_mask(const FloeSecrets *secrets, char *text, size_t size);
 
 #endif /* FLOE_ENGINE_SECRETS_H */

@@ -467,7 +467,7 @@ begin(FloeEngineRun *run, const char *saved, size_t saved_len, FloeStatus *st)
 		m->step = STEP_POLL;
 		return true;
 	}
-	/* the statement may have been sent before the process ended: what floe_spark_lost() says, before the first request */
+	/* the statement may have been sent before the process ended */
 	m->step = STEP_PROVE;
 	m->outcome = FLOE_OUTCOME_LOST;
 	run->error_class = FLOE_CLASS_TRANSIENT;

@@ -69,7 +69,7 @@ typedef struct FloeThriftRun
 	/* waiting */
 	int failures;      /* in a row, for the pace of retries */
 	int empty_answers; /* HTTP 500 without a body, in a row */
-	int polls;         /* since the statement was sent or the cancel was */
+	int polls;         /* since the cancel was sent */
 	int poll_ms;
 	int silent_errors; /* state ERROR, message not there yet */
 

@@ -47,7 +47,7 @@ read_error(FloeThriftRun *m, FloeThriftText text)
 	FloeBuf masked;
 	FloeErrorClass error_class;
 
-	/* what floe_spark_error_read() does not read need not be masked either; a secret grows to at most three bytes a byte */
+	/* more than floe_spark_error_read() reads; a secret of one byte becomes three */
 	text.len = Min(text.len, (size_t) 128 * 1024);
 	floe_buf_init(&masked, text.len * 3);
 	if (!floe_secrets_append(&m->secrets, &masked, text.data, text.len))

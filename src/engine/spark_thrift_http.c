@@ -350,12 +350,12 @@ classify_http(const FloeHttpResponse *response, FloeStatus *why)
 		floe_fail(why, FLOE_ERR_THROTTLED, "the engine asks to come back later (HTTP %d)", code);
 		answer = ANSWER_NONE;
 	}
-	else if (code >= 500)
+	else if (code >= 500 || code < 300)
 	{
 		floe_fail(why, FLOE_ERR_SERVER, "the engine answered HTTP %d", code);
 		answer = ANSWER_NONE;
 	}
-	else if (code >= 300 && code < 400)
+	else if (code < 400)
 		floe_fail(why, FLOE_ERR_HTTP, "the engine redirects the request (HTTP %d): credentials are not sent on", code);
 	else
 		floe_fail(why, FLOE_ERR_HTTP, "the engine refuses the request (HTTP %d)", code);

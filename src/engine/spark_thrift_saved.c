@@ -3,8 +3,9 @@
  *
  * Layout: "FHS", version 1, flags; guid and secret of the session; with flag 1
  * also guid and secret of the operation, its type (big-endian) and whether it
- * has a result set.  Flag 2: the operation was seen to have finished.  The secrets are what the server checks, so the bytes are
- * a secret.  Separate because another version of floe must be able to read them.
+ * has a result set.  Flag 2: the operation was seen to have finished.  The
+ * secrets are what the server checks, so the bytes are a secret.  Separate
+ * because another version of floe must be able to read them.
  */
 #include "floe.h"
 

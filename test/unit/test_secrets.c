@@ -31,8 +31,9 @@ test_secrets(void)
 	FloeSecrets secrets;
 	FloeStatus st;
 	FloeBuf buf;
-	char text[40] = "pass passport id:s3cret s3cret true pas";
+	char text[64] = "pass passport id:s3cret s3cret true pas";
 	char small[8] = "xpassx";
+	char full[24] = "the password was id:s3c";
 
 	for (size_t i = 0; i < lengthof(keys); i++)
 		ok(floe_secret_is_key(keys[i].key) == keys[i].is_secret, "%s is %sa secret", keys[i].key,
@@ -45,6 +46,8 @@ test_secrets(void)
 	is_str(text, buf.data, "also in place");
 	floe_secrets_mask(&secrets, small, 4);
 	is_str(small, "x**", "what does not fit is cut");
+	floe_secrets_mask(&secrets, full, sizeof(full));
+	is_str(full, "the ***word was ", "half a secret at the end of a full buffer is dropped");
 	floe_buf_free(&buf);
 }
 

@@ -90,6 +90,8 @@ static const PathCase paths[] = {
 	 FLOE_OUTCOME_LOST, FLOE_CLASS_TRANSIENT, UNKNOWN_RECEIPT ": no answer from \"spark\" in time", NULL, 0},
 	{"a server error in answer to it", "open=ok save execute=h500 close=ok wait done", FLOE_OUTCOME_LOST,
 	 FLOE_CLASS_TRANSIENT, UNKNOWN_RECEIPT ": the engine answered HTTP 500", NULL, 0},
+	{"an odd status in answer to it", "open=ok save execute=h202 close=ok wait done", FLOE_OUTCOME_LOST,
+	 FLOE_CLASS_TRANSIENT, UNKNOWN_RECEIPT ": the engine answered HTTP 202", NULL, 0},
 	{"a web page in answer to it", "open=ok save execute=html close=nosession wait done", FLOE_OUTCOME_LOST,
 	 FLOE_CLASS_TRANSIENT, UNKNOWN_RECEIPT ": the answer to ExecuteStatement is not a Thrift message", NULL, 0},
 	{"a cut-off answer to it", "open=ok save execute=cut close=ok wait done", FLOE_OUTCOME_LOST, FLOE_CLASS_TRANSIENT,
