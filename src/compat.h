@@ -10,8 +10,10 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_foreign_server.h"
 #include "fmgr.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
@@ -54,5 +56,16 @@ floe_wait_event_new(const char *name)
 
 #define FLOE_WAIT_EVENT_HTTP "FloeHttp" /* requests are in flight */
 #define FLOE_WAIT_EVENT_IDLE "FloeIdle" /* nothing to do until the latch or a timer */
+
+/* May the role use the foreign server? */
+static inline AclResult
+floe_server_usage(Oid server, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE);
+#else
+	return pg_foreign_server_aclcheck(server, role, ACL_USAGE);
+#endif
+}
 
 #endif /* FLOE_COMPAT_H */

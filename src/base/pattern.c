@@ -31,7 +31,7 @@ at_level_end(const Scanner *s)
 
 /* After "…": unquoted text in the arena. */
 static bool
-scan_quoted(Scanner *s, FloeSlice *out)
+scan_quoted(Scanner *s, FloeLevel *out)
 {
 	char *copy = floe_arena_alloc(s->arena, (size_t) (s->end - s->pos) + 1);
 	size_t len = 0;
@@ -66,7 +66,7 @@ trim_end(const char *start, const char **end)
 }
 
 static bool
-scan_plain(Scanner *s, FloeSlice *out)
+scan_plain(Scanner *s, FloeLevel *out)
 {
 	const char *start = s->pos;
 	const char *stop;
@@ -91,7 +91,7 @@ scan_plain(Scanner *s, FloeSlice *out)
 
 /* /regex/: ends at the first unescaped slash that a dot, a comma, a blank or the end follows. */
 static bool
-scan_regex(Scanner *s, FloeSlice *out)
+scan_regex(Scanner *s, FloeLevel *out)
 {
 	const char *start = ++s->pos;
 
@@ -113,7 +113,7 @@ scan_regex(Scanner *s, FloeSlice *out)
 }
 
 bool
-floe_name_parse(FloeArena *arena, const char *text, size_t len, bool any_depth, FloeSlice *levels, int *nlevels,
+floe_name_parse(FloeArena *arena, const char *text, size_t len, bool any_depth, FloeLevel *levels, int *nlevels,
 				FloeStatus *st)
 {
 	Scanner s = {text, text + len, arena, st, false};
@@ -148,7 +148,7 @@ floe_name_parse(FloeArena *arena, const char *text, size_t len, bool any_depth, 
 }
 
 static bool
-needs_quotes(FloeSlice level)
+needs_quotes(FloeLevel level)
 {
 	if (level.len == 0 || level.data[0] == '!' || level.data[0] == '/' || level.data[0] == ' ' ||
 		level.data[0] == '\t' || level.data[level.len - 1] == ' ' || level.data[level.len - 1] == '\t')
@@ -162,7 +162,7 @@ needs_quotes(FloeSlice level)
 }
 
 bool
-floe_name_format(FloeBuf *out, const FloeSlice *levels, int nlevels)
+floe_name_format(FloeBuf *out, const FloeLevel *levels, int nlevels)
 {
 	for (int i = 0; i < nlevels; i++)
 	{
@@ -186,7 +186,7 @@ floe_name_format(FloeBuf *out, const FloeSlice *levels, int nlevels)
 }
 
 static bool
-scan_token(Scanner *s, FloeTokenKind *kind, FloeSlice *text)
+scan_token(Scanner *s, FloeTokenKind *kind, FloeLevel *text)
 {
 	if (s->pos < s->end && *s->pos == '"')
 	{
@@ -317,7 +317,7 @@ char_len(const char *p, const char *end)
 }
 
 static bool
-glob_match(FloeSlice glob, FloeSlice text)
+glob_match(FloeLevel glob, FloeLevel text)
 {
 	const char *g = glob.data;
 	const char *gend = glob.data + glob.len;
@@ -358,7 +358,7 @@ glob_match(FloeSlice glob, FloeSlice text)
 }
 
 static bool
-token_match(FloeTokenKind kind, FloeSlice token, FloeSlice level, FloeRegexMatch regex, void *arg)
+token_match(FloeTokenKind kind, FloeLevel token, FloeLevel level, FloeRegexMatch regex, void *arg)
 {
 	switch (kind)
 	{
@@ -376,7 +376,7 @@ token_match(FloeTokenKind kind, FloeSlice token, FloeSlice level, FloeRegexMatch
 
 /* reach[j]: the tokens so far can have consumed exactly j levels. */
 static bool
-item_match(const FloePatternItem *item, const FloeSlice *levels, int nlevels, FloeRegexMatch regex, void *arg)
+item_match(const FloePatternItem *item, const FloeLevel *levels, int nlevels, FloeRegexMatch regex, void *arg)
 {
 	bool reach[FLOE_NAME_MAX_LEVELS + 1] = {true};
 
@@ -417,7 +417,7 @@ item_specificity(const FloePatternItem *item)
 }
 
 int
-floe_pattern_match(const FloePattern *pattern, const FloeSlice *levels, int nlevels, FloeRegexMatch regex, void *arg)
+floe_pattern_match(const FloePattern *pattern, const FloeLevel *levels, int nlevels, FloeRegexMatch regex, void *arg)
 {
 	int best = -1;
 
@@ -439,7 +439,7 @@ floe_pattern_match(const FloePattern *pattern, const FloeSlice *levels, int nlev
 }
 
 bool
-floe_pattern_match_catalog(const FloePattern *pattern, FloeSlice catalog, FloeRegexMatch regex, void *arg)
+floe_pattern_match_catalog(const FloePattern *pattern, FloeLevel catalog, FloeRegexMatch regex, void *arg)
 {
 	for (int i = 0; i < pattern->nitems; i++)
 	{

@@ -20,11 +20,11 @@
 #include "base/buf.h"
 #include "base/status.h"
 
-typedef struct FloeSlice
+typedef struct FloeLevel
 {
 	const char *data;
 	size_t len;
-} FloeSlice;
+} FloeLevel;
 
 #define FLOE_NAME_MAX_BYTES 8192
 #define FLOE_NAME_MAX_LEVELS 32
@@ -33,11 +33,11 @@ typedef struct FloeSlice
  * Levels of a table name, in the arena; fails with FLOE_ERR_CONFIG and the
  * reason.  At least three levels unless any_depth.
  */
-extern bool floe_name_parse(FloeArena *arena, const char *text, size_t len, bool any_depth, FloeSlice *levels,
+extern bool floe_name_parse(FloeArena *arena, const char *text, size_t len, bool any_depth, FloeLevel *levels,
 							int *nlevels, FloeStatus *st);
 
 /* Appends the text form; false when the buffer refuses. */
-extern bool floe_name_format(FloeBuf *out, const FloeSlice *levels, int nlevels);
+extern bool floe_name_format(FloeBuf *out, const FloeLevel *levels, int nlevels);
 
 typedef enum FloeTokenKind
 {
@@ -52,7 +52,7 @@ typedef struct FloePatternItem
 	bool exclude;
 	int ntokens;
 	FloeTokenKind kinds[FLOE_NAME_MAX_LEVELS];
-	FloeSlice texts[FLOE_NAME_MAX_LEVELS]; /* unquoted; a regex without its slashes */
+	FloeLevel texts[FLOE_NAME_MAX_LEVELS]; /* unquoted; a regex without its slashes */
 } FloePatternItem;
 
 #define FLOE_PATTERN_MAX_ITEMS 64
@@ -67,17 +67,17 @@ typedef struct FloePattern
 extern bool floe_pattern_parse(FloeArena *arena, const char *text, size_t len, FloePattern *pattern, FloeStatus *st);
 
 /* True when the regular expression matches the whole text; may throw, as it runs in the caller's regime. */
-typedef bool (*FloeRegexMatch)(void *arg, FloeSlice regex, FloeSlice text);
+typedef bool (*FloeRegexMatch)(void *arg, FloeLevel regex, FloeLevel text);
 
 /*
  * Specificity of the best positive item that matches, -1 when none does or an
  * exclusion does.  More literal levels give a greater number, whatever else;
  * then more levels with a glob or a regex.
  */
-extern int floe_pattern_match(const FloePattern *pattern, const FloeSlice *levels, int nlevels, FloeRegexMatch regex,
+extern int floe_pattern_match(const FloePattern *pattern, const FloeLevel *levels, int nlevels, FloeRegexMatch regex,
 							  void *arg);
 
 /* Whether any positive item can match a table of that catalog. */
-extern bool floe_pattern_match_catalog(const FloePattern *pattern, FloeSlice catalog, FloeRegexMatch regex, void *arg);
+extern bool floe_pattern_match_catalog(const FloePattern *pattern, FloeLevel catalog, FloeRegexMatch regex, void *arg);
 
 #endif /* FLOE_BASE_PATTERN_H */

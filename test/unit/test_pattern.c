@@ -12,7 +12,7 @@
 
 /* POSIX stands in for PostgreSQL's regular expressions: the cases use what both share. */
 static bool
-posix_regex(void *arg, FloeSlice regex, FloeSlice text)
+posix_regex(void *arg, FloeLevel regex, FloeLevel text)
 {
 	char re[256];
 	char subject[256];
@@ -73,7 +73,7 @@ test_names(void)
 	for (size_t i = 0; i < lengthof(name_cases); i++)
 	{
 		const NameCase *c = &name_cases[i];
-		FloeSlice levels[FLOE_NAME_MAX_LEVELS];
+		FloeLevel levels[FLOE_NAME_MAX_LEVELS];
 		int n = 0;
 		FloeStatus st;
 		FloeBuf joined;
@@ -175,7 +175,7 @@ test_patterns(void)
 	{
 		const MatchCase *c = &match_cases[i];
 		FloeArena *arena = floe_arena_new(1 << 20);
-		FloeSlice levels[FLOE_NAME_MAX_LEVELS];
+		FloeLevel levels[FLOE_NAME_MAX_LEVELS];
 		int n;
 		FloePattern pattern;
 		FloeStatus st;
@@ -211,7 +211,7 @@ test_catalog(void)
 		FloeArena *arena = floe_arena_new(1 << 20);
 		FloePattern pattern;
 		FloeStatus st;
-		FloeSlice demo = {"demo", 4};
+		FloeLevel demo = {"demo", 4};
 
 		ok(floe_pattern_parse(arena, cases[i].pattern, strlen(cases[i].pattern), &pattern, &st) &&
 			   floe_pattern_match_catalog(&pattern, demo, posix_regex, NULL) == cases[i].match,
