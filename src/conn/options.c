@@ -1,0 +1,218 @@
+/*
+ * options.c: the option table and the checks of single values.
+ */
+#include "floe.h"
+
+#include "conn/options.h"
+
+#include "base/url.h"
+
+#include <string.h>
+
+#define CATALOG_SERVER FLOE_WRAPPER_CATALOG, FLOE_CONTEXT_SERVER
+#define CATALOG_MAPPING FLOE_WRAPPER_CATALOG, FLOE_CONTEXT_MAPPING
+#define ENGINE_SERVER FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_SERVER
+#define ENGINE_MAPPING FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_MAPPING
+
+/* wrapper and context, name, type, required, secret, superuser only, min, max, choices, description */
+static const FloeConnOptionDef options[] = {
+	{CATALOG_SERVER, "uri", FLOE_VALUE_URL, true, false, false, 0, 0, NULL, "base URL of the catalog, without /v1"},
+	{CATALOG_SERVER, "warehouse", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "warehouse name or location sent to /v1/config"},
+	{CATALOG_SERVER, "prefix", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "path prefix, where the catalog does not tell it; as it stands in a URL"},
+	{CATALOG_SERVER, "oauth2_server_uri", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
+	 "token endpoint; default: the catalog's own v1/oauth/tokens"},
+	{CATALOG_SERVER, "scope", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 scope; default: catalog"},
+	{CATALOG_SERVER, "audience", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 audience"},
+	{CATALOG_SERVER, "resource", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 resource"},
+	{CATALOG_SERVER, "access_delegation", FLOE_VALUE_ENUM, false, false, false, 0, 0,
+	 "none|vended-credentials|remote-signing|client-managed",
+	 "header X-Iceberg-Access-Delegation; default: vended-credentials without S3 keys in the user mapping, else none"},
+	{CATALOG_SERVER, "header.", FLOE_VALUE_HEADER, false, false, false, 0, 0, NULL,
+	 "header sent with every request to the catalog; not for secrets"},
+	{CATALOG_SERVER, "page_size", FLOE_VALUE_COUNT, false, false, false, 1, 10000, NULL,
+	 "entries asked for per page of a listing; default 1000"},
+	{CATALOG_SERVER, "metadata_source", FLOE_VALUE_ENUM, false, false, false, 0, 0, "catalog|store",
+	 "where table metadata is read: the catalog's answer, or the metadata file in the store; default catalog"},
+	{CATALOG_SERVER, "s3_endpoint", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
+	 "S3 endpoint; default: what the catalog says, else Amazon's"},
+	{CATALOG_SERVER, "s3_region", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "S3 region; default: what the catalog says, else us-east-1"},
+	{CATALOG_SERVER, "s3_path_style", FLOE_VALUE_BOOL, false, false, false, 0, 0, NULL,
+	 "bucket in the path instead of the host name; default: what the catalog says, else true with s3_endpoint"},
+	{CATALOG_SERVER, "ca_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	 "PEM file of certificate authorities, instead of the system's"},
+	{CATALOG_SERVER, "list_interval", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
+	 "how often the catalog is listed for new and dropped tables; default 5 minutes"},
+	{CATALOG_SERVER, "engine_catalog", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "name under which engines have this catalog configured; without it floe defines the catalog in each session"},
+	{CATALOG_SERVER, "engine.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "Iceberg catalog property for engines, over what floe derives (engine.uri where they see another host)"},
+	{CATALOG_MAPPING, "token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL, "bearer token"},
+	{CATALOG_MAPPING, "token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	 "file that holds the bearer token"},
+	{CATALOG_MAPPING, "client_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 client id"},
+	{CATALOG_MAPPING, "client_secret", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "OAuth2 client secret"},
+	{CATALOG_MAPPING, "client_secret_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	 "file that holds the OAuth2 client secret"},
+	{CATALOG_MAPPING, "s3_access_key_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "S3 access key; without it the catalog's vended credentials are used"},
+	{CATALOG_MAPPING, "s3_secret_access_key", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "S3 secret key"},
+	{CATALOG_MAPPING, "s3_session_token", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "S3 session token"},
+	{ENGINE_SERVER, "url", FLOE_VALUE_URL, true, false, false, 0, 0, NULL,
+	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice"},
+	{ENGINE_SERVER, "max_operations", FLOE_VALUE_COUNT, false, false, false, 1, 1000, NULL,
+	 "operations at one time; default 2"},
+	{ENGINE_SERVER, "memory_gb", FLOE_VALUE_NUMBER, false, false, false, 0, 0, NULL,
+	 "memory of one operation, for estimates in GB-hours; default 2"},
+	{ENGINE_SERVER, "pool", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "fair scheduler pool of the engine"},
+	{ENGINE_SERVER, "ca_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	 "PEM file of certificate authorities, instead of the system's"},
+	{ENGINE_SERVER, "spark.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "Spark setting of every session; not for secrets"},
+	{ENGINE_MAPPING, "username", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "user; default floe"},
+	{ENGINE_MAPPING, "password", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "password"},
+	{ENGINE_MAPPING, "password_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL, "file that holds the password"},
+	{ENGINE_MAPPING, "token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,
+	 "bearer token, instead of user and password"},
+	{ENGINE_MAPPING, "spark.", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
+	 "secret Spark setting of every session"},
+};
+
+const FloeConnOptionDef *
+floe_conn_options(int *count)
+{
+	*count = lengthof(options);
+	return options;
+}
+
+static bool
+is_family(const char *name)
+{
+	return name[strlen(name) - 1] == '.';
+}
+
+const FloeConnOptionDef *
+floe_conn_option_find(FloeWrapper wrapper, FloeOptionContext context, const char *name)
+{
+	for (size_t i = 0; i < lengthof(options); i++)
+	{
+		const FloeConnOptionDef *o = &options[i];
+
+		if (o->wrapper != wrapper || o->context != context)
+			continue;
+		if (is_family(o->name) ? strncmp(name, o->name, strlen(o->name)) == 0 && name[strlen(o->name)] != '\0'
+							   : strcmp(name, o->name) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+const char *
+floe_conn_value_name(FloeConnValue type)
+{
+	static const char *const names[] = {
+		[FLOE_VALUE_TEXT] = "text",          [FLOE_VALUE_URL] = "url",       [FLOE_VALUE_BOOL] = "boolean",
+		[FLOE_VALUE_COUNT] = "integer",      [FLOE_VALUE_NUMBER] = "number", [FLOE_VALUE_INTERVAL] = "interval",
+		[FLOE_VALUE_FILE] = "absolute path", [FLOE_VALUE_ENUM] = "choice",   [FLOE_VALUE_HEADER] = "header value",
+	};
+
+	return names[type];
+}
+
+const char *
+floe_wrapper_name(FloeWrapper wrapper)
+{
+	return wrapper == FLOE_WRAPPER_CATALOG ? "floe_catalog" : "floe_engine";
+}
+
+void
+floe_conn_options_list(FloeBuf *out, FloeWrapper wrapper, FloeOptionContext context)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < lengthof(options); i++)
+	{
+		if (options[i].wrapper != wrapper || options[i].context != context)
+			continue;
+		floe_buf_printf(out, "%s%s%s", first ? "" : ", ", options[i].name, is_family(options[i].name) ? "*" : "");
+		first = false;
+	}
+}
+
+static bool
+check_choice(const FloeConnOptionDef *option, const char *name, const char *value, FloeStatus *st)
+{
+	size_t len = strlen(value);
+
+	for (const char *p = option->choices; p != NULL; p = strchr(p, '|') != NULL ? strchr(p, '|') + 1 : NULL)
+	{
+		if (strncmp(p, value, len) == 0 && (p[len] == '|' || p[len] == '\0'))
+			return true;
+	}
+	return floe_fail_detail(st, FLOE_ERR_CONFIG, option->choices, "option \"%s\": \"%.100s\" is not one of its choices",
+							name, value);
+}
+
+static bool
+check_count(const FloeConnOptionDef *option, const char *name, const char *value, FloeStatus *st)
+{
+	char *end;
+	long long n = strtoll(value, &end, 10);
+
+	if (*value == '\0' || *end != '\0' || n < option->min || n > option->max)
+		return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" must be a whole number from %lld to %lld", name,
+						 (long long) option->min, (long long) option->max);
+	return true;
+}
+
+static bool
+check_visible(const char *name, const char *value, FloeStatus *st)
+{
+	for (const char *p = value; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < 0x20 || *p == 0x7F)
+			return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" holds a control character", name);
+	}
+	return true;
+}
+
+bool
+floe_conn_option_check(const FloeConnOptionDef *option, const char *name, const char *value, FloeStatus *st)
+{
+	FloeUrl url;
+
+	if (*value == '\0')
+		return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" is empty", name);
+	if (!check_visible(name, value, st))
+		return false;
+	switch (option->type)
+	{
+		case FLOE_VALUE_URL:
+			if (!floe_url_parse(value, &url, st))
+				return floe_status_prefix(st, "option \"%s\"", name);
+			return true;
+		case FLOE_VALUE_BOOL:
+			if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+				return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" must be true or false", name);
+			return true;
+		case FLOE_VALUE_COUNT:
+			return check_count(option, name, value, st);
+		case FLOE_VALUE_NUMBER:
+			if (strspn(value, "0123456789.") != strlen(value) || strtod(value, NULL) <= 0)
+				return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" must be a number above zero", name);
+			return true;
+		case FLOE_VALUE_FILE:
+			if (value[0] != '/')
+				return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" must be an absolute path", name);
+			return true;
+		case FLOE_VALUE_ENUM:
+			return check_choice(option, name, value, st);
+		case FLOE_VALUE_TEXT:
+		case FLOE_VALUE_INTERVAL:
+		case FLOE_VALUE_HEADER:
+			return true;
+	}
+	return true;
+}

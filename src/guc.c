@@ -1,0 +1,116 @@
+/*
+ * guc.c: all configuration parameters of floe, and the virtual clock behind one of them.
+ *
+ * Separate so that every unit, limit and privilege of a setting stands in one
+ * place.  What reaches outside (hosts, files) is for superusers only.
+ */
+#include "floe.h"
+
+#include "guc.h"
+
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include <limits.h>
+
+char *floe_allowed_hosts = NULL;
+char *floe_allowed_file_roots = NULL;
+char *floe_virtual_clock = NULL;
+int floe_connect_timeout_ms = 10000;
+int floe_request_timeout_ms = 60000;
+int floe_max_connections = 128;
+int floe_max_connections_per_host = 32;
+int floe_max_tables_in_flight = 32;
+int floe_max_metadata_kb = 1024 * 1024;
+int floe_max_manifest_kb = 256 * 1024;
+int floe_max_assessment_mb = 64 * 1024;
+
+/* Read by SQL through current_setting(), so nothing here uses the variables. */
+static int health_history_retention_min;
+static int event_retention_min;
+static int operation_log_retention_min;
+
+/*
+ * Parsed here and not in a check hook: a hook also runs in the postmaster,
+ * where timestamptz_in() must not be called.  Throws when it is not a time.
+ */
+int64
+floe_now(void)
+{
+	static char *parsed_text = NULL;
+	static TimestampTz parsed = 0;
+
+	if (floe_virtual_clock == NULL || *floe_virtual_clock == '\0')
+		return GetCurrentTimestamp();
+	if (parsed_text == NULL || strcmp(parsed_text, floe_virtual_clock) != 0)
+	{
+		TimestampTz value = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(floe_virtual_clock),
+																	ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		char *text = MemoryContextStrdup(TopMemoryContext, floe_virtual_clock);
+
+		if (parsed_text != NULL)
+			pfree(parsed_text);
+		parsed_text = text;
+		parsed = value;
+	}
+	return parsed;
+}
+
+static void
+define_limits(void)
+{
+	DefineCustomIntVariable("floe.connect_timeout", "Longest wait for a connection to a catalog, store or engine.",
+							NULL, &floe_connect_timeout_ms, 10000, 10, 600000, PGC_USERSET, GUC_UNIT_MS, NULL, NULL,
+							NULL);
+	DefineCustomIntVariable("floe.request_timeout", "Longest time for one request to a catalog, store or engine.", NULL,
+							&floe_request_timeout_ms, 60000, 10, 3600000, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.max_connections", "Most HTTP connections of one process.", NULL,
+							&floe_max_connections, 128, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.max_connections_per_host", "Most HTTP connections of one process to one host.", NULL,
+							&floe_max_connections_per_host, 32, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.max_tables_in_flight", "Most tables that one process assesses at the same time.",
+							NULL, &floe_max_tables_in_flight, 32, 1, 10000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.max_metadata_size", "Largest table metadata, uncompressed, that is read.",
+							"A table beyond it is an error with this reason.", &floe_max_metadata_kb, 1024 * 1024, 64,
+							MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.max_manifest_size", "Largest manifest or manifest list, as stored, that is read.",
+							"A table beyond it is an error with this reason.", &floe_max_manifest_kb, 256 * 1024, 64,
+							1024 * 1024, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.max_assessment_size", "Most manifest bytes read for one table in one assessment.",
+							"Beyond it the manifests read so far are kept and the next assessment goes on.",
+							&floe_max_assessment_mb, 64 * 1024, 1, 1024 * 1024, PGC_SUSET, GUC_UNIT_MB, NULL, NULL,
+							NULL);
+}
+
+static void
+define_retention(void)
+{
+	DefineCustomIntVariable("floe.health_history_retention", "How long the history of table health is kept.", NULL,
+							&health_history_retention_min, 90 * 1440, 60, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL,
+							NULL);
+	DefineCustomIntVariable("floe.event_retention", "How long events are kept.", NULL, &event_retention_min, 30 * 1440,
+							60, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.operation_log_retention", "How long operations that ended are kept.", NULL,
+							&operation_log_retention_min, 365 * 1440, 1440, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL,
+							NULL, NULL);
+}
+
+void
+floe_guc_define(void)
+{
+	DefineCustomStringVariable("floe.allowed_hosts", "Hosts that floe may connect to.",
+							   "Comma-separated: host, *.suffix, host:port or network/bits. Empty: all but link-local "
+							   "addresses, which must be named.",
+							   &floe_allowed_hosts, "", PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("floe.allowed_file_roots", "Folders below which floe may read table metadata by file:.",
+							   "Comma-separated absolute paths. Empty: no local file is read.",
+							   &floe_allowed_file_roots, "", PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("floe.virtual_clock",
+							   "Time floe acts by instead of the real one, for tests and simulation.", NULL,
+							   &floe_virtual_clock, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	define_limits();
+	define_retention();
+	MarkGUCPrefixReserved("floe");
+}
