@@ -1,0 +1,112 @@
+/*
+ * rest_error.c: what a REST catalog's answer means.
+ *
+ * The catalog's own words go into the detail: of Iceberg's error envelope
+ * {"error": {"message", "type", "code"}}, of OAuth2's {"error",
+ * "error_description"}, or the first line of whatever a proxy sent.  Stack
+ * traces are dropped.
+ */
+#include "floe.h"
+
+#include "catalog/rest.h"
+
+#include "base/json.h"
+#include "net/http_policy.h"
+
+/* The first line of a body that is not JSON, without tags. */
+static void
+plain_text(const FloeBuf *body, char *out, size_t size)
+{
+	size_t n = 0;
+	bool tag = false;
+
+	for (size_t i = 0; i < body->len && n < size - 1 && n < 200; i++)
+	{
+		unsigned char c = (unsigned char) body->data[i];
+
+		if (c == '<')
+			tag = true;
+		else if (c == '>')
+		{
+			tag = false;
+			c = ' ';
+		}
+		if (tag)
+			continue;
+		if (c < 0x20)
+			c = ' ';
+		if (c == ' ' && (n == 0 || out[n - 1] == ' '))
+			continue;
+		out[n++] = (char) c;
+	}
+	out[n] = '\0';
+	/* cut again where a UTF-8 sequence may have been torn */
+	floe_copy_text(out, n + 1, out, n);
+}
+
+/* The exception's name decides where the status code does not: Nessie says 500 for a missing right. */
+static FloeCode
+code_of_type(const char *type, FloeCode code)
+{
+	if (type == NULL)
+		return code;
+	if (strcmp(type, "AccessCheckException") == 0)
+		return FLOE_ERR_FORBIDDEN;
+	if (strcmp(type, "NotAuthorizedException") == 0 && code != FLOE_ERR_AUTH)
+		return FLOE_ERR_AUTH;
+	return code;
+}
+
+static void
+read_envelope(FloeJson root, char *detail, size_t size, FloeCode *code)
+{
+	FloeJson error = floe_json_field(root, "error");
+	const char *message;
+	const char *type;
+
+	if (floe_json_kind(error) == FLOE_JSON_OBJECT)
+	{
+		message = floe_json_string(floe_json_field(error, "message"));
+		type = floe_json_string(floe_json_field(error, "type"));
+		*code = code_of_type(type, *code);
+	}
+	else
+	{
+		type = floe_json_string(error);
+		message = floe_json_string(floe_json_field(root, "error_description"));
+		if (message == NULL)
+			message = floe_json_string(floe_json_field(root, "message"));
+		if (message == NULL)
+			message = floe_json_string(floe_json_field(root, "detail"));
+	}
+	if (type != NULL && type[0] != '\0' && message != NULL)
+		snprintf(detail, size, "%s: %s", type, message);
+	else
+		snprintf(detail, size, "%s", message != NULL ? message : type != NULL ? type : "");
+}
+
+bool
+floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse *response, FloeStatus *st)
+{
+	FloeCode code = floe_http_code(response->http_status, response->status.retry_after_ms);
+	char detail[FLOE_STATUS_DETAIL_SIZE * 2] = "";
+	FloeJsonDoc *doc;
+	FloeStatus ignored;
+
+	*st = response->status;
+	if (st->code != FLOE_OK)
+		return floe_status_prefix(st, "%s", what);
+	if (code == FLOE_OK)
+		return true;
+	doc = floe_json_parse(response->body.data, response->body.len, "error", FLOE_STATUS_DETAIL_SIZE * 64, &ignored);
+	if (doc != NULL)
+		read_envelope(floe_json_root(doc), detail, sizeof(detail), &code);
+	else
+		plain_text(&response->body, detail, sizeof(detail));
+	floe_json_free(doc);
+	floe_rest_redact(rest, detail);
+	floe_fail_detail(st, code, detail, "%s: the catalog answered %d", what, response->http_status);
+	st->http_status = response->http_status;
+	st->retry_after_ms = response->status.retry_after_ms;
+	return false;
+}

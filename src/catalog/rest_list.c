@@ -1,0 +1,307 @@
+/*
+ * rest_list.c: all tables of a REST catalog.
+ *
+ * Namespaces are walked level by level with `parent`, several at a time; a
+ * server may answer with more than one level, or ignore `parent`, so what was
+ * seen is remembered.  Pages are followed until no token comes.  Any failure
+ * ends the listing: half a listing would look like dropped tables.
+ */
+#include "floe.h"
+
+#include "catalog/rest.h"
+
+#include "base/json.h"
+
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "common/hashfn.h"
+
+#define DEFAULT_PAGE_SIZE 1000
+#define PAGE_MAX_BYTES ((size_t) 64 * 1024 * 1024)
+#define MAX_NAMESPACES 200000
+#define MAX_TABLES 2000000
+#define MAX_PAGES 1000000
+#define MAX_LEVELS 30
+
+typedef struct Listing
+{
+	FloeRest *rest;
+	MemoryContext context;
+	FloeCatalogPage page;
+	FloeCatalogDone done;
+	void *arg;
+	HTAB *seen; /* namespaces, by their encoded form's hash */
+	int open;   /* requests under way */
+	int64 namespaces;
+	int64 tables;
+	int64 pages;
+	bool finished;
+} Listing;
+
+/* One chain of pages: the children of a namespace, or its tables. */
+typedef struct Chain
+{
+	Listing *listing;
+	bool tables;
+	char **levels;
+	int nlevels;
+	char *token; /* of the page under way; "" for the first */
+} Chain;
+
+static void next_page(Chain *chain);
+
+static void
+finish(Listing *listing, const FloeStatus *st)
+{
+	if (listing->finished)
+		return;
+	listing->finished = true;
+	listing->done(listing->arg, st);
+}
+
+static Chain *
+new_chain(Listing *listing, bool tables, char **levels, int nlevels)
+{
+	MemoryContext old = MemoryContextSwitchTo(listing->context);
+	Chain *chain = palloc0(sizeof(Chain));
+
+	chain->listing = listing;
+	chain->tables = tables;
+	chain->nlevels = nlevels;
+	chain->levels = palloc(sizeof(char *) * Max(nlevels, 1));
+	for (int i = 0; i < nlevels; i++)
+		chain->levels[i] = pstrdup(levels[i]);
+	chain->token = pstrdup("");
+	MemoryContextSwitchTo(old);
+	return chain;
+}
+
+/* Levels of a JSON array of strings; false: not that, or too deep. */
+static bool
+read_levels(FloeJson array, char **levels, int *nlevels)
+{
+	size_t n = floe_json_length(array);
+
+	if (floe_json_kind(array) != FLOE_JSON_ARRAY || n == 0 || n > MAX_LEVELS)
+		return false;
+	for (size_t i = 0; i < n; i++)
+	{
+		const char *level = floe_json_string(floe_json_at(array, i));
+
+		if (level == NULL || level[0] == '\0' || strlen(level) > 4096 || strchr(level, 0x1F) != NULL)
+			return false;
+		levels[i] = unconstify(char *, level);
+	}
+	*nlevels = (int) n;
+	return true;
+}
+
+static bool
+seen_before(Listing *listing, char **levels, int nlevels)
+{
+	StringInfoData key;
+	uint64 hash;
+	bool found;
+
+	initStringInfo(&key);
+	for (int i = 0; i < nlevels; i++)
+	{
+		appendStringInfoString(&key, levels[i]);
+		appendStringInfoCharMacro(&key, 0x1F);
+	}
+	hash = hash_bytes_extended((unsigned char *) key.data, key.len, 0);
+	pfree(key.data);
+	hash_search(listing->seen, &hash, HASH_ENTER, &found);
+	return found;
+}
+
+static bool
+read_namespaces(Chain *chain, FloeJson root, FloeStatus *st)
+{
+	Listing *listing = chain->listing;
+	FloeJson array;
+
+	if (!floe_json_get_array(root, "namespaces", &array, st))
+		return false;
+	for (size_t i = 0; i < floe_json_length(array); i++)
+	{
+		char *levels[MAX_LEVELS];
+		int nlevels;
+
+		if (!read_levels(floe_json_at(array, i), levels, &nlevels))
+			return floe_fail(st, FLOE_ERR_PROTOCOL, "list namespaces: entry %zu is not a list of at most %d names", i,
+							 MAX_LEVELS);
+		if (seen_before(listing, levels, nlevels))
+			continue;
+		if (++listing->namespaces > MAX_NAMESPACES)
+			return floe_fail(st, FLOE_ERR_TOO_LARGE, "list namespaces: the catalog has more than %d", MAX_NAMESPACES);
+		next_page(new_chain(listing, true, levels, nlevels));
+		next_page(new_chain(listing, false, levels, nlevels));
+	}
+	return true;
+}
+
+static bool
+read_tables(Chain *chain, FloeJson root, FloeStatus *st)
+{
+	Listing *listing = chain->listing;
+	FloeJson array;
+	size_t n;
+	FloeTableId *ids;
+	char **levels;
+
+	if (!floe_json_get_array(root, "identifiers", &array, st))
+		return false;
+	n = floe_json_length(array);
+	if ((listing->tables += (int64) n) > MAX_TABLES)
+		return floe_fail(st, FLOE_ERR_TOO_LARGE, "list tables: the catalog has more than %d", MAX_TABLES);
+	ids = palloc(sizeof(FloeTableId) * Max(n, 1));
+	levels = palloc(sizeof(char *) * MAX_LEVELS * Max(n, 1));
+	for (size_t i = 0; i < n; i++)
+	{
+		FloeJson item = floe_json_at(array, i);
+
+		if (!floe_json_get_string(item, "name", &ids[i].name, st))
+			return false;
+		if (!read_levels(floe_json_field(item, "namespace"), &levels[i * MAX_LEVELS], &ids[i].nlevels) ||
+			ids[i].name[0] == '\0' || strlen(ids[i].name) > 4096 || strchr(ids[i].name, 0x1F) != NULL)
+			return floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: entry %zu has no usable namespace and name", i);
+		ids[i].namespace = (const char *const *) &levels[i * MAX_LEVELS];
+	}
+	listing->page(listing->arg, ids, (int) n);
+	pfree(ids);
+	pfree(levels);
+	return true;
+}
+
+static bool
+read_page(Chain *chain, FloeHttpResponse *response, char **token, FloeStatus *st)
+{
+	const char *what = chain->tables ? "answer to list tables" : "answer to list namespaces";
+	FloeJsonDoc *doc = floe_json_parse(response->body.data, response->body.len, what, PAGE_MAX_BYTES, st);
+	const char *next;
+	bool ok;
+
+	if (doc == NULL)
+		return false;
+	ok =
+		floe_json_opt_string(floe_json_root(doc), "next-page-token", &next, st) &&
+		(chain->tables ? read_tables(chain, floe_json_root(doc), st) : read_namespaces(chain, floe_json_root(doc), st));
+	*token = ok && next != NULL && next[0] != '\0' ? MemoryContextStrdup(chain->listing->context, next) : NULL;
+	floe_json_free(doc);
+	return ok;
+}
+
+/* A catalog without nested namespaces says so when it is asked for children. */
+static bool
+has_no_nesting(const FloeStatus *st)
+{
+	return st->http_status == 405 || st->http_status == 406 || st->http_status == 501 ||
+		   strncmp(st->detail, "UnsupportedOperationException", strlen("UnsupportedOperationException")) == 0;
+}
+
+static void
+on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
+{
+	Chain *chain = call->arg;
+	Listing *listing = chain->listing;
+	FloeStatus result;
+	char *token = NULL;
+
+	listing->open--;
+	if (listing->finished)
+		return;
+	if (chain->nlevels > 0 && (st->code == FLOE_ERR_NOT_FOUND || (!chain->tables && has_no_nesting(st))))
+		floe_status_ok(&result); /* gone in between, or nothing can be below */
+	else if (st->code != FLOE_OK)
+	{
+		finish(listing, st);
+		return;
+	}
+	else if (!read_page(chain, response, &token, &result))
+	{
+		finish(listing, &result);
+		return;
+	}
+	if (token != NULL)
+	{
+		if (strcmp(token, chain->token) == 0 || ++listing->pages > MAX_PAGES)
+		{
+			floe_fail(&result, FLOE_ERR_PROTOCOL, "%s: the catalog gives the same page token again", call->what);
+			finish(listing, &result);
+			return;
+		}
+		chain->token = token;
+		next_page(chain);
+	}
+	if (listing->open == 0)
+	{
+		floe_status_ok(&result);
+		finish(listing, &result);
+	}
+}
+
+static void
+next_page(Chain *chain)
+{
+	Listing *listing = chain->listing;
+	FloeRest *rest = listing->rest;
+	StringInfoData path;
+	StringInfoData what;
+	FloeRestCall *call;
+
+	initStringInfo(&path);
+	initStringInfo(&what);
+	if (chain->tables)
+	{
+		appendStringInfoString(&path, "namespaces/");
+		floe_rest_encode_namespace(rest, &path, (const char *const *) chain->levels, chain->nlevels);
+		appendStringInfoString(&path, "/tables?");
+	}
+	else
+	{
+		appendStringInfoString(&path, "namespaces?");
+		if (chain->nlevels > 0)
+		{
+			appendStringInfoString(&path, "parent=");
+			floe_rest_encode_namespace(rest, &path, (const char *const *) chain->levels, chain->nlevels);
+			appendStringInfoChar(&path, '&');
+		}
+	}
+	appendStringInfoString(&path, "pageToken=");
+	floe_rest_encode(&path, chain->token);
+	appendStringInfo(&path, "&pageSize=%lld",
+					 (long long) floe_conn_count(rest->base.conn, "page_size", DEFAULT_PAGE_SIZE));
+	appendStringInfo(&what, "list %s", chain->tables ? "tables" : "namespaces");
+	for (int i = 0; i < chain->nlevels; i++)
+		appendStringInfo(&what, "%s%.60s", i == 0 ? " of " : ".", chain->levels[i]);
+	call = floe_rest_call(rest, what.data, path.data, on_page, chain);
+	call->max_body = PAGE_MAX_BYTES;
+	listing->open++;
+	floe_rest_send(call);
+	pfree(path.data);
+	pfree(what.data);
+}
+
+void
+floe_rest_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg)
+{
+	FloeRest *rest = (FloeRest *) catalog;
+	MemoryContext context = AllocSetContextCreate(rest->context, "floe catalog listing", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Listing *listing = palloc0(sizeof(Listing));
+	HASHCTL info = {0};
+
+	info.keysize = sizeof(uint64);
+	info.entrysize = sizeof(uint64);
+	info.hcxt = context;
+	listing->rest = rest;
+	listing->context = context;
+	listing->page = page;
+	listing->done = done;
+	listing->arg = arg;
+	listing->seen = hash_create("floe namespaces", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	MemoryContextSwitchTo(old);
+	next_page(new_chain(listing, false, NULL, 0));
+}
