@@ -1,0 +1,361 @@
+/*
+ * db.c: SPI behind a status, in a subtransaction, as the extension's owner.
+ */
+#include "floe.h"
+
+#include "state/db.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+
+#define MAX_ARGS 16
+
+static const FloeDbOps *db_ops = NULL;
+
+void
+floe_db_use(const FloeDbOps *ops)
+{
+	db_ops = ops;
+}
+
+void
+floe_db_begin(void)
+{
+	db_ops->begin();
+}
+
+void
+floe_db_end(void)
+{
+	db_ops->end();
+}
+
+static FloeArg
+make_arg(Oid type, Datum value, bool isnull)
+{
+	FloeArg arg = {type, value, isnull};
+
+	return arg;
+}
+
+FloeArg
+floe_arg_int4(int32 value)
+{
+	return make_arg(INT4OID, Int32GetDatum(value), false);
+}
+
+FloeArg
+floe_arg_int8(int64 value)
+{
+	return make_arg(INT8OID, Int64GetDatum(value), false);
+}
+
+FloeArg
+floe_arg_bool(bool value)
+{
+	return make_arg(BOOLOID, BoolGetDatum(value), false);
+}
+
+FloeArg
+floe_arg_text(const char *value)
+{
+	return make_arg(TEXTOID, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+FloeArg
+floe_arg_text_len(const char *value, size_t len)
+{
+	return make_arg(TEXTOID, value != NULL ? PointerGetDatum(cstring_to_text_with_len(value, (int) len)) : (Datum) 0,
+					value == NULL);
+}
+
+/* As text; the statement casts it, so that what is wrong with it fails inside the call. */
+FloeArg
+floe_arg_jsonb(const char *json)
+{
+	return floe_arg_text(json);
+}
+
+static bytea *
+make_bytea(const void *data, size_t len)
+{
+	bytea *value = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(value, VARHDRSZ + len);
+	if (len > 0)
+		memcpy(VARDATA(value), data, len);
+	return value;
+}
+
+FloeArg
+floe_arg_bytea(const void *data, size_t len)
+{
+	return make_arg(BYTEAOID, data != NULL ? PointerGetDatum(make_bytea(data, len)) : (Datum) 0, data == NULL);
+}
+
+static FloeArg
+make_array(Oid array_type, Oid type, Datum *values, int n)
+{
+	int16 typlen;
+	bool typbyval;
+	char typalign;
+
+	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+	return make_arg(array_type, PointerGetDatum(construct_array(values, n, type, typlen, typbyval, typalign)), false);
+}
+
+FloeArg
+floe_arg_text_array(const char *const *values, int n)
+{
+	Datum *datums = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = CStringGetTextDatum(values[i]);
+	return make_array(TEXTARRAYOID, TEXTOID, datums, n);
+}
+
+FloeArg
+floe_arg_int4_array(const int32 *values, int n)
+{
+	Datum *datums = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = Int32GetDatum(values[i]);
+	return make_array(INT4ARRAYOID, INT4OID, datums, n);
+}
+
+FloeArg
+floe_arg_int8_array(const int64 *values, int n)
+{
+	Datum *datums = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = Int64GetDatum(values[i]);
+	return make_array(INT8ARRAYOID, INT8OID, datums, n);
+}
+
+FloeArg
+floe_arg_bool_array(const bool *values, int n)
+{
+	Datum *datums = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = BoolGetDatum(values[i]);
+	return make_array(BOOLARRAYOID, BOOLOID, datums, n);
+}
+
+FloeArg
+floe_arg_bytea_array(const FloeBytes *values, int n)
+{
+	Datum *datums = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = PointerGetDatum(make_bytea(values[i].data, values[i].len));
+	return make_array(BYTEAARRAYOID, BYTEAOID, datums, n);
+}
+
+/* Owner of schema floe_internal, which the extension made; InvalidOid when it is gone. */
+static Oid
+extension_owner(void)
+{
+	Oid oid = get_namespace_oid("floe_internal", true);
+	HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(oid));
+	Oid owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+/* What must end the pass and not only this call. */
+static bool
+ends_everything(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_QUERY_CANCELED || sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		   sqlerrcode == ERRCODE_CRASH_SHUTDOWN || sqlerrcode == ERRCODE_DATABASE_DROPPED;
+}
+
+bool
+floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, FloeStatus *st)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Oid types[MAX_ARGS];
+	Datum values[MAX_ARGS];
+	char nulls[MAX_ARGS];
+	Oid user;
+	int sec_context;
+
+	Assert(nargs <= MAX_ARGS);
+	for (int i = 0; i < nargs; i++)
+	{
+		types[i] = args[i].type;
+		values[i] = args[i].value;
+		nulls[i] = args[i].isnull ? 'n' : ' ';
+	}
+	floe_status_ok(st);
+	GetUserIdAndSecContext(&user, &sec_context);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		Oid as = extension_owner();
+		int ret;
+
+		if (!OidIsValid(as))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"floe\" is gone from this database")));
+		SetUserIdAndSecContext(as, sec_context | SECURITY_LOCAL_USERID_CHANGE);
+		ret = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+		if (ret != SPI_OK_SELECT)
+			elog(ERROR, "unexpected result %d of an internal call", ret);
+		if (rows != NULL)
+		{
+			rows->table = SPI_tuptable;
+			rows->count = (int) SPI_processed;
+		}
+		SetUserIdAndSecContext(user, sec_context);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		SetUserIdAndSecContext(user, sec_context);
+		if (ends_everything(error->sqlerrcode))
+			ReThrowError(error);
+		floe_fail_detail(st, FLOE_ERR_DATABASE, error->detail, "%s", error->message);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return st->code == FLOE_OK;
+}
+
+static Datum
+get_value(const FloeRows *rows, int row, int column, bool *isnull)
+{
+	SPITupleTable *table = rows->table;
+
+	return SPI_getbinval(table->vals[row], table->tupdesc, column + 1, isnull);
+}
+
+int64
+floe_row_int8(const FloeRows *rows, int row, int column, int64 if_null)
+{
+	bool isnull;
+	Datum value = get_value(rows, row, column, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(value);
+}
+
+int32
+floe_row_int4(const FloeRows *rows, int row, int column, int32 if_null)
+{
+	bool isnull;
+	Datum value = get_value(rows, row, column, &isnull);
+
+	return isnull ? if_null : DatumGetInt32(value);
+}
+
+bool
+floe_row_bool(const FloeRows *rows, int row, int column, bool if_null)
+{
+	bool isnull;
+	Datum value = get_value(rows, row, column, &isnull);
+
+	return isnull ? if_null : DatumGetBool(value);
+}
+
+char *
+floe_row_text(const FloeRows *rows, int row, int column)
+{
+	bool isnull;
+	Datum value = get_value(rows, row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+char *
+floe_row_any(const FloeRows *rows, int row, int column)
+{
+	SPITupleTable *table = rows->table;
+	char *value = SPI_getvalue(table->vals[row], table->tupdesc, column + 1);
+
+	/* SPI gives it in the caller's context already */
+	return value;
+}
+
+void *
+floe_row_bytea(const FloeRows *rows, int row, int column, size_t *len)
+{
+	bool isnull;
+	Datum value = get_value(rows, row, column, &isnull);
+	bytea *bytes;
+	char *copy;
+
+	*len = 0;
+	if (isnull)
+		return NULL;
+	bytes = DatumGetByteaPP(value);
+	*len = VARSIZE_ANY_EXHDR(bytes);
+	copy = palloc(*len + 1);
+	memcpy(copy, VARDATA_ANY(bytes), *len);
+	copy[*len] = '\0';
+	return copy;
+}
+
+char **
+floe_row_text_array(const FloeRows *rows, int row, int column, int *n)
+{
+	bool isnull;
+	Datum value = get_value(rows, row, column, &isnull);
+	Datum *elements;
+	char **texts;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, n);
+	texts = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		texts[i] = TextDatumGetCString(elements[i]);
+	return texts;
+}
+
+int32 *
+floe_row_int4_array(const FloeRows *rows, int row, int column, int *n)
+{
+	bool isnull;
+	Datum value = get_value(rows, row, column, &isnull);
+	Datum *elements;
+	int32 *numbers;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(value), INT4OID, sizeof(int32), true, TYPALIGN_INT, &elements, NULL, n);
+	numbers = palloc(sizeof(int32) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		numbers[i] = DatumGetInt32(elements[i]);
+	return numbers;
+}

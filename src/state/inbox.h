@@ -1,0 +1,83 @@
+/*
+ * inbox.h: the database side of listing and assessing, one function per SQL function of 75 and 76.
+ *
+ * Each must stand between floe_db_begin() and floe_db_end().  Results are
+ * copied into CurrentMemoryContext.
+ */
+#ifndef FLOE_STATE_INBOX_H
+#define FLOE_STATE_INBOX_H
+
+#include "base/status.h"
+#include "state/db.h"
+
+extern bool floe_inbox_begin_pass(const char *kind, int32 *pass_id, FloeStatus *st);
+extern bool floe_inbox_end_pass(int32 pass_id, FloeStatus *st);
+
+typedef struct FloeCatalogClaim
+{
+	int32 catalog_id;
+	char *server_name;
+	bool is_due;
+} FloeCatalogClaim;
+
+extern bool floe_inbox_claim_catalogs(int32 pass_id, const char *pattern, FloeCatalogClaim **claims, int *n,
+									  FloeStatus *st);
+extern bool floe_inbox_catalog_connected(int32 catalog_id, const char *config_json, FloeStatus *st);
+extern bool floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failure, FloeStatus *st);
+
+/* A complete listing; namespaces with levels joined by U+001F. */
+extern bool floe_inbox_apply_listing(int32 catalog_id, const char *const *namespaces, const char *const *names, int n,
+									 int32 *fresh, FloeStatus *st);
+
+typedef struct FloeTableClaim
+{
+	int64 table_id;
+	int32 catalog_id;
+	char **namespace;
+	int nlevels;
+	char *table_name;
+	char *name;
+	char *metadata_location; /* of the last assessment; NULL: none */
+	char *etag;
+} FloeTableClaim;
+
+extern bool floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, int ncatalogs, const char *pattern,
+									int most, bool nothing_in_flight, FloeTableClaim **claims, int *n, FloeStatus *st);
+extern bool floe_inbox_find_table(int64 table_id, FloeTableClaim *claim, FloeStatus *st);
+extern bool floe_inbox_table_unchanged(int64 table_id, FloeStatus *st);
+extern bool floe_inbox_table_failed(int64 table_id, const FloeStatus *failure, FloeStatus *st);
+
+/* Manifests as arrays, the form in which SQL takes them. */
+typedef struct FloeManifestArrays
+{
+	int n;
+	const char **paths;
+	int64 *lengths;
+	int32 *contents;
+	int32 *spec_ids;
+	int64 *sequence_numbers;
+	int64 *added_snapshot_ids;
+} FloeManifestArrays;
+
+typedef struct FloeUnread
+{
+	int32 *places; /* from 1 */
+	int n;
+	bool has_scoped_deletes;
+	int64 small_below;
+	int64 oversized_above;
+} FloeUnread;
+
+extern bool floe_inbox_unread_manifests(int64 table_id, const FloeManifestArrays *manifests, bool need_paths,
+										const char *properties_json, FloeUnread *unread, FloeStatus *st);
+extern bool floe_inbox_store_manifests(int64 table_id, const FloeManifestArrays *manifests, const bool *have_paths,
+									   const FloeBytes *aggregates, FloeStatus *st);
+
+/* Bytes that are NULL or texts that are NULL become SQL NULL. */
+extern bool floe_inbox_apply_assessment(int64 table_id, const char *facts_json, FloeBytes snapshots, const char *etag,
+										const FloeManifestArrays *manifests, bool is_complete, FloeStatus *st);
+
+extern bool floe_inbox_plan_and_queue(const char *pattern, int32 *queued, FloeStatus *st);
+extern bool floe_inbox_purge(int32 most, bool *more, FloeStatus *st);
+
+#endif /* FLOE_STATE_INBOX_H */
