@@ -1,0 +1,4228 @@
+-- floe 1.0: generated from src/sql/*.sql by "make floe--1.0.sql"; do not edit the generated file.
+\echo Use "CREATE EXTENSION floe" to load this file. \quit
+
+-- =================================================================================================
+-- 05 schemas and roles
+-- Two rooms: floe is what people use, floe_internal is what floe's own code uses. The schema floe is
+-- made by CREATE EXTENSION (floe.control names it).
+-- =================================================================================================
+
+CREATE SCHEMA floe_internal;
+COMMENT ON SCHEMA floe_internal IS 'floe: private tables and functions; not an interface, may change with every version';
+
+-- Roles are shared by all databases of a cluster, so they are made only where they are missing and are
+-- not dropped with the extension.
+DO $do$
+DECLARE
+	wanted pg_catalog.text;
+BEGIN
+	FOREACH wanted IN ARRAY ARRAY['floe_viewer', 'floe_operator', 'floe_admin']
+	LOOP
+		IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) wanted) THEN
+			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
+		END IF;
+	END LOOP;
+	GRANT floe_viewer TO floe_operator;
+	GRANT floe_operator TO floe_admin;
+END
+$do$;
+
+-- =================================================================================================
+-- 10 vocabulary
+-- The words of floe as rows: operations, states and their legal transitions, metrics, error classes.
+-- Rows, not ENUMs: a new value must be usable in the script that adds it.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.operation_kind (
+	operation		pg_catalog.text PRIMARY KEY,
+	position		pg_catalog.int2 NOT NULL UNIQUE,
+	deletes_files	pg_catalog.bool NOT NULL,
+	is_cadence		pg_catalog.bool NOT NULL,
+	description		pg_catalog.text NOT NULL
+);
+COMMENT ON TABLE floe_internal.operation_kind IS 'Maintenance operations, by the names of Iceberg''s procedures';
+COMMENT ON COLUMN floe_internal.operation_kind.position IS 'Order within one table: what frees the next one''s input comes first';
+COMMENT ON COLUMN floe_internal.operation_kind.deletes_files IS 'Removes files for good: gc.enabled=false and the other safety gates forbid it';
+COMMENT ON COLUMN floe_internal.operation_kind.is_cadence IS 'Called for by the calendar alone, because metadata cannot show the need (orphan files)';
+
+INSERT INTO floe_internal.operation_kind VALUES
+	('rewrite_data_files', 1, false, false, 'Bin-packs small data files and applies deletes'),
+	('rewrite_position_delete_files', 2, false, false, 'Compacts position delete files and drops dangling ones'),
+	('rewrite_manifests', 3, false, false, 'Merges manifests and clusters them by partition'),
+	('expire_snapshots', 4, true, false, 'Removes snapshots beyond retention and the files only they use'),
+	('remove_orphan_files', 5, true, true, 'Deletes files below the table''s location that no snapshot uses');
+
+CREATE TABLE floe_internal.operation_state (
+	state		pg_catalog.text PRIMARY KEY,
+	is_live		pg_catalog.bool NOT NULL,
+	is_terminal	pg_catalog.bool NOT NULL,
+	description	pg_catalog.text NOT NULL
+);
+COMMENT ON TABLE floe_internal.operation_state IS 'States of an operation; live states count as "one live operation per table"';
+
+INSERT INTO floe_internal.operation_state VALUES
+	('queued', false, false, 'Waits for capacity, budget or the operation before it'),
+	('dispatching', true, false, 'Chosen; the table is being checked once more, nothing was sent to the engine that counts'),
+	('running', true, false, 'The engine has it'),
+	('verifying', true, false, 'The engine is done; the table''s metadata decides what happened'),
+	('lost', true, false, 'The engine cannot be asked; the table is left alone until that is settled'),
+	('succeeded', false, true, 'Done, and the table''s metadata shows the effect'),
+	('no_change', false, true, 'Done, and the table''s metadata is as before'),
+	('failed', false, true, 'The engine failed or was lost and the table does not show the effect'),
+	('cancelled', false, true, 'Ended on request, or no longer called for');
+
+CREATE TABLE floe_internal.operation_transition (
+	from_state	pg_catalog.text NOT NULL REFERENCES floe_internal.operation_state,
+	to_state	pg_catalog.text NOT NULL REFERENCES floe_internal.operation_state,
+	PRIMARY KEY (from_state, to_state)
+);
+COMMENT ON TABLE floe_internal.operation_transition IS 'Legal transitions of an operation''s state; a trigger refuses all others';
+
+INSERT INTO floe_internal.operation_transition VALUES
+	('queued', 'dispatching'), ('queued', 'cancelled'), ('queued', 'failed'),
+	('dispatching', 'queued'), ('dispatching', 'running'), ('dispatching', 'verifying'), ('dispatching', 'cancelled'),
+	('dispatching', 'failed'), ('dispatching', 'lost'),
+	('running', 'verifying'), ('running', 'lost'),
+	('lost', 'running'), ('lost', 'verifying'),
+	('verifying', 'queued'), ('verifying', 'succeeded'), ('verifying', 'no_change'), ('verifying', 'failed'), ('verifying', 'cancelled');
+
+CREATE TABLE floe_internal.error_class (
+	error_class	pg_catalog.text PRIMARY KEY,
+	retries		pg_catalog.bool NOT NULL,
+	base_delay	pg_catalog.interval,
+	max_delay	pg_catalog.interval,
+	description	pg_catalog.text NOT NULL
+);
+COMMENT ON TABLE floe_internal.error_class IS 'What waiting can do about a failed operation, and how long floe waits (exponential, with jitter)';
+
+INSERT INTO floe_internal.error_class VALUES
+	('config', false, NULL, NULL, 'Wrong setting or missing privilege: waits for a change of policy, server or table'),
+	('permanent', false, NULL, NULL, 'Cannot succeed on this table as it is: waits for a change of policy or table'),
+	('conflict', true, '1 minute', '6 hours', 'A concurrent commit won'),
+	('transient', true, '1 minute', '6 hours', 'Network, restart, overload'),
+	('resource', true, '10 minutes', '24 hours', 'Memory, disk or quota of the engine');
+
+CREATE TABLE floe.metric (
+	name			pg_catalog.text PRIMARY KEY,
+	position		pg_catalog.int2 NOT NULL UNIQUE,
+	unit			pg_catalog.text NOT NULL CHECK (unit IN ('count', 'bytes', 'rows', 'seconds', 'ratio')),
+	source			pg_catalog.text NOT NULL CHECK (source IN ('metadata', 'manifest list', 'manifests', 'clock')),
+	per_partition	pg_catalog.bool NOT NULL,
+	remedy			pg_catalog.text REFERENCES floe_internal.operation_kind,
+	remedy_options	pg_catalog.jsonb,
+	requires		pg_catalog.text REFERENCES floe.metric,
+	warning			pg_catalog.float8,
+	critical		pg_catalog.float8,
+	weight			pg_catalog.float8 NOT NULL DEFAULT 1 CHECK (weight >= 0),
+	description		pg_catalog.text NOT NULL,
+	CHECK ((warning IS NULL) = (critical IS NULL)),
+	CHECK (warning <= critical)
+);
+COMMENT ON TABLE floe.metric IS 'Everything floe measures of a table; the exact definitions are in docs/metrics.md';
+COMMENT ON COLUMN floe.metric.name IS 'As in floe.health() and in the thresholds of a policy';
+COMMENT ON COLUMN floe.metric.position IS 'Order of presentation';
+COMMENT ON COLUMN floe.metric.unit IS 'count, bytes, rows, seconds or ratio';
+COMMENT ON COLUMN floe.metric.source IS 'What must be read for it; "clock": derived from a stored time and now';
+COMMENT ON COLUMN floe.metric.per_partition IS 'floe.partition_health() has it too';
+COMMENT ON COLUMN floe.metric.remedy IS 'The operation that mends it; NULL: shown, but calls for nothing';
+COMMENT ON COLUMN floe.metric.remedy_options IS 'Options that the remedy needs to have an effect on this metric, unless a policy sets them';
+COMMENT ON COLUMN floe.metric.requires IS 'The remedy has an effect only while this metric is above zero; NULL: while the metric itself is';
+COMMENT ON COLUMN floe.metric.warning IS 'Built-in threshold in the metric''s unit: at this value or above there is an issue; NULL: none unless a policy sets one';
+COMMENT ON COLUMN floe.metric.critical IS 'Built-in threshold of a critical issue';
+COMMENT ON COLUMN floe.metric.weight IS 'Weight of the metric''s severity in the debt score';
+
+INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, remedy_options, requires, warning, critical, weight, description) VALUES
+	('excess_file_count', 1, 'count', 'manifests', true, 'rewrite_data_files', NULL, NULL, 100, 1000, 1, 'Files that bin-packing would remove'),
+	('small_file_count', 2, 'count', 'manifests', true, 'rewrite_data_files', NULL, 'excess_file_count', NULL, NULL, 1, 'Data files below 0.75 of the target file size in force'),
+	('small_file_bytes', 3, 'bytes', 'manifests', true, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of small data files'),
+	('data_file_count', 4, 'count', 'manifests', true, 'rewrite_data_files', NULL, 'excess_file_count', NULL, NULL, 1, 'Live data files'),
+	('data_bytes', 5, 'bytes', 'manifests', true, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of live data files'),
+	('record_count', 6, 'rows', 'manifests', true, NULL, NULL, NULL, NULL, NULL, 1, 'Records in live data files, deleted ones included'),
+	('average_file_bytes', 7, 'bytes', 'manifests', true, NULL, NULL, NULL, NULL, NULL, 1, 'Mean size of a live data file'),
+	('oversized_file_count', 8, 'count', 'manifests', true, NULL, NULL, NULL, NULL, NULL, 1, 'Data files above 1.8 of the target file size in force'),
+	('oversized_file_bytes', 9, 'bytes', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of oversized data files'),
+	('delete_ratio', 10, 'ratio', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1, "remove_dangling_deletes": true}', NULL, 0.2, 0.5, 1, 'Deleted rows per record'),
+	('equality_delete_file_count', 11, 'count', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1, "remove_dangling_deletes": true}', NULL, 20, 200, 1, 'Live equality delete files'),
+	('equality_delete_row_count', 12, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows of equality delete files'),
+	('position_delete_file_count', 13, 'count', 'manifests', true, 'rewrite_position_delete_files', NULL, NULL, 50, 500, 1, 'Live position delete files'),
+	('position_delete_row_count', 14, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows of position delete files'),
+	('deletion_vector_count', 15, 'count', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1}', NULL, NULL, NULL, 1, 'Live deletion vectors (format v3)'),
+	('deletion_vector_row_count', 16, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows deleted by deletion vectors'),
+	('delete_bytes', 17, 'bytes', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of live delete files'),
+	('dangling_delete_count', 18, 'count', 'manifests', true, 'rewrite_position_delete_files', NULL, NULL, 20, 200, 1, 'Delete files that can apply to no live data file'),
+	('manifest_count', 19, 'count', 'manifest list', true, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'Manifests of the current snapshot'),
+	('data_manifest_count', 20, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Data manifests of the current snapshot'),
+	('delete_manifest_count', 21, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Delete manifests of the current snapshot'),
+	('manifest_bytes', 22, 'bytes', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of the manifests of the current snapshot'),
+	('excess_manifest_count', 23, 'count', 'manifest list', false, 'rewrite_manifests', NULL, NULL, 50, 500, 1, 'Manifests that rewriting to the target size would remove'),
+	('deleted_entry_count', 24, 'count', 'manifests', false, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'DELETED entries that manifests still carry'),
+	('manifest_spread', 25, 'ratio', 'manifests', false, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'Mean number of data manifests that hold one partition''s files'),
+	('partition_count', 26, 'count', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Partitions with live data files'),
+	('partition_skew', 27, 'ratio', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Most files of one partition per mean'),
+	('stat_column_count', 28, 'ratio', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Mean number of columns with statistics per data file'),
+	('expirable_snapshot_count', 29, 'count', 'clock', false, 'expire_snapshots', NULL, NULL, 20, 200, 1, 'Snapshots that the retention in force lets go'),
+	('snapshot_count', 30, 'count', 'metadata', false, 'expire_snapshots', NULL, 'expirable_snapshot_count', NULL, NULL, 1, 'Snapshots in the table metadata'),
+	('oldest_snapshot_age', 31, 'seconds', 'clock', false, 'expire_snapshots', NULL, 'expirable_snapshot_count', NULL, NULL, 1, 'Age of the oldest snapshot'),
+	('newest_snapshot_age', 32, 'seconds', 'clock', false, NULL, NULL, NULL, NULL, NULL, 1, 'Age of the current snapshot'),
+	('last_write_age', 33, 'seconds', 'clock', false, NULL, NULL, NULL, NULL, NULL, 1, 'Time since the last snapshot that is not a rewrite'),
+	('commit_interval', 34, 'seconds', 'metadata', true, NULL, NULL, NULL, NULL, NULL, 1, 'Median gap between writers'' commits'),
+	('ref_count', 35, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Branches and tags'),
+	('metadata_json_bytes', 36, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
+	('metadata_log_count', 37, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
+
+-- =================================================================================================
+-- 15 functions in C
+-- What SQL cannot do well: names and patterns, time rules, health aggregates, statement rendering.
+-- All are pure (no network, no tables) except where the comment says otherwise.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.api_version() RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_api_version';
+COMMENT ON FUNCTION floe_internal.api_version() IS 'Version of the contract between the library and the SQL of this extension; they idle on a mismatch';
+
+CREATE FUNCTION floe_internal.clock() RETURNS pg_catalog.timestamptz
+	LANGUAGE c VOLATILE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_clock';
+COMMENT ON FUNCTION floe_internal.clock() IS 'The time floe acts by: clock_timestamp(), or floe.virtual_clock where a superuser set it (tests, simulation)';
+
+-- names and patterns ------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.parse_name(name pg_catalog.text) RETURNS pg_catalog.text[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_parse_name';
+COMMENT ON FUNCTION floe_internal.parse_name(pg_catalog.text) IS 'catalog.ns1.ns2.table to its levels; levels with a dot or a quote stand in double quotes; error 42602 if it is not a table name';
+
+CREATE FUNCTION floe_internal.format_name(levels pg_catalog.text[]) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_format_name';
+COMMENT ON FUNCTION floe_internal.format_name(pg_catalog.text[]) IS 'Levels to text form; parse_name(format_name(x)) = x, and the text is also a pattern that matches just x';
+
+CREATE FUNCTION floe_internal.check_pattern(pattern pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_check_pattern';
+COMMENT ON FUNCTION floe_internal.check_pattern(pg_catalog.text) IS 'The pattern, trimmed; error 22023 with the reason if it is not valid';
+
+CREATE FUNCTION floe_internal.match_pattern(pattern pg_catalog.text, levels pg_catalog.text[]) RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'floe_sql_match_pattern';
+COMMENT ON FUNCTION floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) IS 'Specificity (more literal levels: greater) of the pattern''s best match with these levels; NULL if it does not match or excludes them';
+
+CREATE FUNCTION floe_internal.match_catalog(pattern pg_catalog.text, catalog pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_match_catalog';
+COMMENT ON FUNCTION floe_internal.match_catalog(pg_catalog.text, pg_catalog.text) IS 'Whether the pattern can match any table of that catalog';
+
+CREATE FUNCTION floe_internal.location_key(location pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_location_key';
+COMMENT ON FUNCTION floe_internal.location_key(pg_catalog.text) IS 'A table location in one spelling, so that equal and nested locations can be told by comparing texts';
+
+CREATE FUNCTION floe_internal.location_prefixes(key pg_catalog.text) RETURNS pg_catalog.text[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_location_prefixes';
+COMMENT ON FUNCTION floe_internal.location_prefixes(pg_catalog.text) IS 'All folders above a location key, the authority last';
+
+-- time rules --------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.cron_next(expression pg_catalog.text, timezone pg_catalog.text, after pg_catalog.timestamptz) RETURNS pg_catalog.timestamptz
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_cron_next';
+COMMENT ON FUNCTION floe_internal.cron_next(pg_catalog.text, pg_catalog.text, pg_catalog.timestamptz) IS 'First time after "after" that a 5-field cron expression names in a time zone; NULL if there is none within five years; error 22023 if it is not valid';
+
+CREATE FUNCTION floe_internal.window_next(windows pg_catalog.text[], days pg_catalog.text[], timezone pg_catalog.text, at pg_catalog.timestamptz) RETURNS pg_catalog.timestamptz
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_window_next';
+COMMENT ON FUNCTION floe_internal.window_next(pg_catalog.text[], pg_catalog.text[], pg_catalog.text, pg_catalog.timestamptz) IS '"at" itself if it lies in one of the windows (HH:MM-HH:MM, may cross midnight) of an allowed day (of the window''s start), else the next start; NULL windows or days allow all; NULL result: never within two weeks';
+
+CREATE FUNCTION floe_internal.jitter(seed pg_catalog.text, width pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_jitter';
+COMMENT ON FUNCTION floe_internal.jitter(pg_catalog.text, pg_catalog.interval) IS 'A delay in [0, width) that is the same for the same seed, so that many tables do not start at once';
+
+-- health ------------------------------------------------------------------------------------------
+
+CREATE TYPE floe_internal.manifest_totals AS (
+	data_file_count				pg_catalog.int8,
+	data_bytes					pg_catalog.int8,
+	record_count				pg_catalog.int8,
+	small_file_count			pg_catalog.int8,
+	small_file_bytes			pg_catalog.int8,
+	excess_file_count			pg_catalog.int8,
+	oversized_file_count		pg_catalog.int8,
+	oversized_file_bytes		pg_catalog.int8,
+	position_delete_file_count	pg_catalog.int8,
+	position_delete_row_count	pg_catalog.int8,
+	equality_delete_file_count	pg_catalog.int8,
+	equality_delete_row_count	pg_catalog.int8,
+	deletion_vector_count		pg_catalog.int8,
+	deletion_vector_row_count	pg_catalog.int8,
+	delete_bytes				pg_catalog.int8,
+	dangling_delete_count		pg_catalog.int8,
+	partition_count				pg_catalog.int8,
+	partition_skew				pg_catalog.float8,
+	manifest_spread				pg_catalog.float8,
+	deleted_entry_count			pg_catalog.int8,
+	stat_column_count			pg_catalog.float8,
+	is_inexact					pg_catalog.bool,
+	needs_paths					pg_catalog.bool
+);
+COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths';
+
+CREATE TYPE floe_internal.partition_totals AS (
+	spec_id						pg_catalog.int4,
+	partition					pg_catalog.text,
+	data_file_count				pg_catalog.int8,
+	data_bytes					pg_catalog.int8,
+	record_count				pg_catalog.int8,
+	small_file_count			pg_catalog.int8,
+	small_file_bytes			pg_catalog.int8,
+	excess_file_count			pg_catalog.int8,
+	oversized_file_count		pg_catalog.int8,
+	position_delete_file_count	pg_catalog.int8,
+	equality_delete_file_count	pg_catalog.int8,
+	deletion_vector_count		pg_catalog.int8,
+	delete_row_count			pg_catalog.int8,
+	dangling_delete_count		pg_catalog.int8,
+	manifest_count				pg_catalog.int8,
+	snapshot_ids				pg_catalog.int8[]
+);
+COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files';
+
+CREATE FUNCTION floe_internal.merge_step(state pg_catalog.internal, content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE
+	AS 'MODULE_PATHNAME', 'floe_sql_merge_step';
+COMMENT ON FUNCTION floe_internal.merge_step(pg_catalog.internal, pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Transition of merge_manifests() and merge_partitions()';
+
+CREATE FUNCTION floe_internal.merge_totals(state pg_catalog.internal) RETURNS floe_internal.manifest_totals
+	LANGUAGE c IMMUTABLE
+	AS 'MODULE_PATHNAME', 'floe_sql_merge_totals';
+COMMENT ON FUNCTION floe_internal.merge_totals(pg_catalog.internal) IS 'Result of merge_manifests()';
+
+CREATE FUNCTION floe_internal.merge_partition_rows(state pg_catalog.internal) RETURNS floe_internal.partition_totals[]
+	LANGUAGE c IMMUTABLE
+	AS 'MODULE_PATHNAME', 'floe_sql_merge_partition_rows';
+COMMENT ON FUNCTION floe_internal.merge_partition_rows(pg_catalog.internal) IS 'Result of merge_partitions()';
+
+CREATE AGGREGATE floe_internal.merge_manifests(content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4) (
+	SFUNC = floe_internal.merge_step, STYPE = pg_catalog.internal, FINALFUNC = floe_internal.merge_totals
+);
+COMMENT ON AGGREGATE floe_internal.merge_manifests(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Table totals from the aggregates of the manifests of one manifest list';
+
+CREATE AGGREGATE floe_internal.merge_partitions(content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4) (
+	SFUNC = floe_internal.merge_step, STYPE = pg_catalog.internal, FINALFUNC = floe_internal.merge_partition_rows
+);
+COMMENT ON AGGREGATE floe_internal.merge_partitions(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Partition totals from the aggregates of the manifests of one manifest list';
+
+CREATE FUNCTION floe_internal.snapshot_list(encoded pg_catalog.bytea,
+		OUT snapshot_id pg_catalog.int8, OUT parent_id pg_catalog.int8, OUT sequence_number pg_catalog.int8,
+		OUT committed_at pg_catalog.timestamptz, OUT operation pg_catalog.text,
+		OUT added_data_files pg_catalog.int8, OUT deleted_data_files pg_catalog.int8,
+		OUT added_bytes pg_catalog.int8, OUT removed_bytes pg_catalog.int8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'floe_sql_snapshot_list';
+COMMENT ON FUNCTION floe_internal.snapshot_list(pg_catalog.bytea) IS 'The snapshots of a table as stored by the assessor; NULL counters are unknown';
+
+CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
+		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz,
+		OUT snapshot_count pg_catalog.int4, OUT ref_count pg_catalog.int4,
+		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz)
+	RETURNS pg_catalog.record
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_expirable';
+COMMENT ON FUNCTION floe_internal.expirable(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit';
+
+-- options and statements --------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.engine_options(
+		OUT engine_type pg_catalog.text, OUT operation pg_catalog.text, OUT option pg_catalog.text, OUT aliases pg_catalog.text[],
+		OUT engine_name pg_catalog.text, OUT placement pg_catalog.text, OUT value_type pg_catalog.text,
+		OUT minimum pg_catalog.text, OUT maximum pg_catalog.text, OUT allowed pg_catalog.text[], OUT default_value pg_catalog.text,
+		OUT description pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 60
+	AS 'MODULE_PATHNAME', 'floe_sql_engine_options';
+COMMENT ON FUNCTION floe_internal.engine_options() IS 'The catalogue of options, from the table that also validates and renders them';
+
+CREATE FUNCTION floe_internal.check_options(operation pg_catalog.text, options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_check_options';
+COMMENT ON FUNCTION floe_internal.check_options(pg_catalog.text, pg_catalog.jsonb) IS 'Canonical names and values (bytes as numbers, durations as text PostgreSQL reads); error 22023 that lists what is valid';
+
+CREATE FUNCTION floe_internal.render_statement(engine_type pg_catalog.text, engine_catalog pg_catalog.text, namespace pg_catalog.text[], table_name pg_catalog.text,
+		operation pg_catalog.text, options pg_catalog.jsonb, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_render_statement';
+COMMENT ON FUNCTION floe_internal.render_statement(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.timestamptz)
+	IS 'The statement an engine gets; identifiers quoted, values escaped, safety floors enforced once more';
+
+-- =================================================================================================
+-- 20 tables: catalogs, Iceberg tables, manifests, health
+-- What is written at every poll is apart from what is written when a table changed.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.pass (
+	pass_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	kind		pg_catalog.text NOT NULL,
+	pid			pg_catalog.int4 NOT NULL,
+	role_name	pg_catalog.text NOT NULL,
+	generation	pg_catalog.timestamptz,
+	started_at	pg_catalog.timestamptz NOT NULL,
+	ended_at	pg_catalog.timestamptz
+);
+COMMENT ON TABLE floe_internal.pass IS 'Every run of the maintenance pass. While it runs its process holds the advisory lock (pass_class, pass_id): claims of a pass without that lock are void';
+COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s checkpointer: it differs after a crash restart, which tells a process that died from one that was cancelled';
+
+CREATE TABLE floe_internal.catalog (
+	catalog_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	server_name		pg_catalog.text NOT NULL,
+	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
+	config			pg_catalog.jsonb,
+	error_code		pg_catalog.text,
+	error_message	pg_catalog.text,
+	error_detail	pg_catalog.text,
+	error_since		pg_catalog.timestamptz,
+	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
+	listed_at		pg_catalog.timestamptz,
+	next_list_at	pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	claim_pass		pg_catalog.int4,
+	created_at		pg_catalog.timestamptz NOT NULL,
+	removed_at		pg_catalog.timestamptz
+);
+CREATE UNIQUE INDEX catalog_server_name ON floe_internal.catalog (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
+COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
+COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
+COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
+
+CREATE TABLE floe_internal.engine (
+	engine_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	server_name		pg_catalog.text NOT NULL,
+	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
+	product			pg_catalog.text,
+	error_code		pg_catalog.text,
+	error_message	pg_catalog.text,
+	error_detail	pg_catalog.text,
+	error_since		pg_catalog.timestamptz,
+	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
+	retry_at		pg_catalog.timestamptz,
+	checked_at		pg_catalog.timestamptz,
+	created_at		pg_catalog.timestamptz NOT NULL,
+	removed_at		pg_catalog.timestamptz
+);
+CREATE UNIQUE INDEX engine_server_name ON floe_internal.engine (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
+COMMENT ON TABLE floe_internal.engine IS 'State of each SERVER of wrapper floe_engine';
+COMMENT ON COLUMN floe_internal.engine.retry_at IS 'No dispatch before this time after a failure to reach it';
+
+CREATE TABLE floe_internal.iceberg_table (
+	table_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	catalog_id			pg_catalog.int4 NOT NULL REFERENCES floe_internal.catalog,
+	namespace			pg_catalog.text[] NOT NULL,
+	table_name			pg_catalog.text NOT NULL,
+	levels				pg_catalog.text[] NOT NULL,
+	name				pg_catalog.text NOT NULL,
+	status				pg_catalog.text NOT NULL DEFAULT 'unseen' CHECK (status IN ('unseen', 'ok', 'error', 'unsupported', 'quarantined', 'dropped')),
+	error_code			pg_catalog.text,
+	error_message		pg_catalog.text,
+	error_detail		pg_catalog.text,
+	error_since			pg_catalog.timestamptz,
+	table_uuid			pg_catalog.text,
+	location			pg_catalog.text,
+	location_key		pg_catalog.text COLLATE pg_catalog."C",
+	format_version		pg_catalog.int4,
+	metadata_location	pg_catalog.text,
+	current_snapshot_id	pg_catalog.int8,
+	properties			pg_catalog.jsonb,
+	refs				pg_catalog.jsonb,
+	specs				pg_catalog.jsonb,
+	details				pg_catalog.jsonb,
+	snapshots			pg_catalog.bytea,
+	manifest_ids		pg_catalog.int8[],
+	assessed_at			pg_catalog.timestamptz,
+	policy_set_id		pg_catalog.int4,
+	first_seen_at		pg_catalog.timestamptz NOT NULL,
+	dropped_at			pg_catalog.timestamptz
+);
+CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
+CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+COMMENT ON TABLE floe_internal.iceberg_table IS 'Every Iceberg table floe has seen, with its state as of the last change; written when the table changed, not when it was polled';
+COMMENT ON COLUMN floe_internal.iceberg_table.levels IS 'Catalog, namespace levels, table name';
+COMMENT ON COLUMN floe_internal.iceberg_table.name IS 'Text form of levels';
+COMMENT ON COLUMN floe_internal.iceberg_table.status IS 'unseen: registered, not assessed yet; error: last assessment failed, older health is kept; unsupported: not assessable (format v4, encryption); quarantined: twice the process died while assessing it; dropped: the catalog says it is gone, history stays';
+COMMENT ON COLUMN floe_internal.iceberg_table.location_key IS 'Location in one spelling (s3a and s3n as s3, file:/x as file:///x, no slash at the end), to find tables that share or contain it';
+COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort order, statistics and other facts that only people and statement rendering read';
+COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';
+COMMENT ON COLUMN floe_internal.iceberg_table.manifest_ids IS 'Manifests of the current snapshot; NULL while they are not all read';
+COMMENT ON COLUMN floe_internal.iceberg_table.policy_set_id IS 'Which enabled policies match, in order; NULL: not resolved yet';
+
+CREATE TABLE floe_internal.table_poll (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	next_poll_at	pg_catalog.timestamptz NOT NULL,
+	polled_at		pg_catalog.timestamptz,
+	etag			pg_catalog.text,
+	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
+	claim_pass		pg_catalog.int4,
+	crashes			pg_catalog.int4 NOT NULL DEFAULT 0
+) WITH (fillfactor = 70);
+CREATE INDEX table_poll_due ON floe_internal.table_poll (next_poll_at);
+COMMENT ON TABLE floe_internal.table_poll IS 'When each table is looked at next, and who is looking; the row is narrow because it is written at every poll';
+COMMENT ON COLUMN floe_internal.table_poll.etag IS 'ETag of the last full answer, to be sent back as it came';
+COMMENT ON COLUMN floe_internal.table_poll.claim_pass IS 'The pass that started to assess the table; committed before it does, so that a crash leaves evidence';
+COMMENT ON COLUMN floe_internal.table_poll.crashes IS 'How often a claim was left behind by a dead process since the last good assessment; at two the table is quarantined';
+
+CREATE TABLE floe_internal.manifest (
+	manifest_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	table_id			pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	path				pg_catalog.text NOT NULL,
+	length				pg_catalog.int8 NOT NULL,
+	content				pg_catalog.int4 NOT NULL CHECK (content IN (0, 1)),
+	spec_id				pg_catalog.int4 NOT NULL,
+	sequence_number		pg_catalog.int8 NOT NULL,
+	added_snapshot_id	pg_catalog.int8 NOT NULL,
+	has_paths			pg_catalog.bool NOT NULL,
+	aggregate			pg_catalog.bytea NOT NULL,
+	left_list_at		pg_catalog.timestamptz
+);
+ALTER TABLE floe_internal.manifest ALTER COLUMN aggregate SET STORAGE EXTERNAL;
+CREATE UNIQUE INDEX manifest_path ON floe_internal.manifest (table_id, path);
+COMMENT ON TABLE floe_internal.manifest IS 'One row per manifest ever read and still of use. A manifest is immutable, so its aggregate is computed once; health is a merge over the current manifest list, never a running delta';
+COMMENT ON COLUMN floe_internal.manifest.content IS '0 data, 1 deletes (spec, manifest_file.content)';
+COMMENT ON COLUMN floe_internal.manifest.has_paths IS 'The aggregate holds hashes of the data files'' paths, needed to find dangling file-scoped deletes';
+COMMENT ON COLUMN floe_internal.manifest.left_list_at IS 'When it left the current manifest list; removed some time later, so that a rollback costs nothing';
+
+CREATE TABLE floe_internal.health (
+	table_id					pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	assessed_at					pg_catalog.timestamptz NOT NULL,
+	snapshot_id					pg_catalog.int8,
+	metadata_location			pg_catalog.text,
+	target_file_bytes			pg_catalog.int8 NOT NULL,
+	min_input_files				pg_catalog.int4 NOT NULL,
+	is_complete					pg_catalog.bool NOT NULL,
+	is_inexact					pg_catalog.bool NOT NULL,
+	excess_file_count			pg_catalog.int8,
+	small_file_count			pg_catalog.int8,
+	small_file_bytes			pg_catalog.int8,
+	data_file_count				pg_catalog.int8,
+	data_bytes					pg_catalog.int8,
+	record_count				pg_catalog.int8,
+	average_file_bytes			pg_catalog.float8,
+	oversized_file_count		pg_catalog.int8,
+	oversized_file_bytes		pg_catalog.int8,
+	delete_ratio				pg_catalog.float8,
+	equality_delete_file_count	pg_catalog.int8,
+	equality_delete_row_count	pg_catalog.int8,
+	position_delete_file_count	pg_catalog.int8,
+	position_delete_row_count	pg_catalog.int8,
+	deletion_vector_count		pg_catalog.int8,
+	deletion_vector_row_count	pg_catalog.int8,
+	delete_bytes				pg_catalog.int8,
+	dangling_delete_count		pg_catalog.int8,
+	manifest_count				pg_catalog.int8,
+	data_manifest_count			pg_catalog.int8,
+	delete_manifest_count		pg_catalog.int8,
+	manifest_bytes				pg_catalog.int8,
+	excess_manifest_count		pg_catalog.int8,
+	deleted_entry_count			pg_catalog.int8,
+	manifest_spread				pg_catalog.float8,
+	partition_count				pg_catalog.int8,
+	partition_skew				pg_catalog.float8,
+	stat_column_count			pg_catalog.float8,
+	expirable_snapshot_count	pg_catalog.int8,
+	snapshot_count				pg_catalog.int8,
+	oldest_snapshot_at			pg_catalog.timestamptz,
+	newest_snapshot_at			pg_catalog.timestamptz,
+	last_write_at				pg_catalog.timestamptz,
+	commit_interval				pg_catalog.float8,
+	ref_count					pg_catalog.int8,
+	metadata_json_bytes			pg_catalog.int8,
+	metadata_log_count			pg_catalog.int8
+);
+COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
+COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
+COMMENT ON COLUMN floe_internal.health.expirable_snapshot_count IS 'At assessed_at, by the retention then in force; computed anew where it is used';
+
+CREATE TABLE floe_internal.health_history (LIKE floe_internal.health);
+COMMENT ON TABLE floe_internal.health_history IS 'Every change of a table''s health; kept for floe.health_history_retention';
+CREATE INDEX health_history_table ON floe_internal.health_history (table_id, assessed_at);
+CREATE INDEX health_history_time ON floe_internal.health_history USING brin (assessed_at);
+ALTER TABLE floe_internal.health ADD PRIMARY KEY (table_id);
+
+CREATE TABLE floe_internal.pause (
+	pause_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	pattern		pg_catalog.text NOT NULL,
+	until		pg_catalog.timestamptz NOT NULL DEFAULT 'infinity',
+	reason		pg_catalog.text,
+	paused_by	pg_catalog.text NOT NULL,
+	paused_at	pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.pause IS 'Patterns under which nothing is dispatched until a time';
+
+-- =================================================================================================
+-- 30 connections: the two foreign data wrappers and what floe knows about their servers
+-- Identity and secrets of catalogs and engines are SERVERs and USER MAPPINGs: familiar DDL, native
+-- privileges, pg_dump, dependency tracking. The wrappers only validate options; nothing is a foreign table.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.catalog_validator(options pg_catalog.text[], context pg_catalog.oid) RETURNS pg_catalog.void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_catalog_validator';
+COMMENT ON FUNCTION floe_internal.catalog_validator(pg_catalog.text[], pg_catalog.oid) IS 'Checks the options of SERVERs and USER MAPPINGs of wrapper floe_catalog when they are saved';
+
+CREATE FUNCTION floe_internal.engine_validator(options pg_catalog.text[], context pg_catalog.oid) RETURNS pg_catalog.void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_engine_validator';
+COMMENT ON FUNCTION floe_internal.engine_validator(pg_catalog.text[], pg_catalog.oid) IS 'Checks the options of SERVERs and USER MAPPINGs of wrapper floe_engine when they are saved';
+
+CREATE FOREIGN DATA WRAPPER floe_catalog NO HANDLER VALIDATOR floe_internal.catalog_validator;
+COMMENT ON FOREIGN DATA WRAPPER floe_catalog IS 'Iceberg catalogs floe polls; SERVER TYPE ''rest''';
+
+CREATE FOREIGN DATA WRAPPER floe_engine NO HANDLER VALIDATOR floe_internal.engine_validator;
+COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift''';
+
+CREATE FUNCTION floe_internal.connection_options(
+		OUT wrapper pg_catalog.text, OUT context pg_catalog.text, OUT option pg_catalog.text, OUT value_type pg_catalog.text,
+		OUT is_required pg_catalog.bool, OUT is_secret pg_catalog.bool, OUT superuser_only pg_catalog.bool, OUT description pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 50
+	AS 'MODULE_PATHNAME', 'floe_sql_connection_options';
+COMMENT ON FUNCTION floe_internal.connection_options() IS 'The table that validates the options of both wrappers';
+
+CREATE VIEW floe.connection_option AS
+	SELECT o.wrapper, o.context, o.option, o.value_type, o.is_required, o.is_secret, o.superuser_only, o.description
+	FROM floe_internal.connection_options() AS o;
+COMMENT ON VIEW floe.connection_option IS 'Options of SERVER and USER MAPPING for both wrappers; a name ending in * is a family';
+
+CREATE FUNCTION floe_internal.connection_types(OUT wrapper pg_catalog.text, OUT type pg_catalog.text) RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 5
+	AS 'MODULE_PATHNAME', 'floe_sql_connection_types';
+COMMENT ON FUNCTION floe_internal.connection_types() IS 'SERVER TYPEs that this version speaks, from the registries of adapters';
+
+-- Servers of a wrapper, with the options that are not secret (server options never are).
+CREATE VIEW floe_internal.server AS
+	SELECT s.oid AS server_oid, w.fdwname::pg_catalog.text AS wrapper, s.srvname::pg_catalog.text AS server_name, s.srvtype AS server_type,
+		   s.srvowner AS owner,
+		   COALESCE((SELECT pg_catalog.jsonb_object_agg(o.option_name, o.option_value) FROM pg_catalog.pg_options_to_table(s.srvoptions) AS o),
+					'{}'::pg_catalog.jsonb) AS options
+	FROM pg_catalog.pg_foreign_server AS s
+	JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
+	WHERE w.fdwname OPERATOR(pg_catalog.=) ANY (ARRAY['floe_catalog', 'floe_engine']::pg_catalog.name[]);
+COMMENT ON VIEW floe_internal.server IS 'Foreign servers of floe''s wrappers as they are defined now';
+
+-- Brings catalog and engine rows in line with the servers that exist.
+CREATE FUNCTION floe_internal.sync_servers() RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.catalog AS c SET status = 'removed', removed_at = floe_internal.clock()
+		WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name);
+	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = floe_internal.clock()
+		WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name);
+	INSERT INTO floe_internal.catalog (server_name, created_at)
+		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_catalog' AND NOT EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.server_name = s.server_name AND c.status <> 'removed')
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.engine (server_name, created_at)
+		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_engine' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.server_name AND e.status <> 'removed')
+		ON CONFLICT DO NOTHING;
+END;
+COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped; called at the start of each pass and by the event trigger';
+
+-- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
+-- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
+CREATE FUNCTION floe_internal.on_server_ddl() RETURNS pg_catalog.event_trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	bad record;
+BEGIN
+	SELECT s.server_name, s.server_type, s.wrapper,
+		   (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(t.type), ', ' ORDER BY t.type) FROM floe_internal.connection_types() AS t WHERE t.wrapper = s.wrapper) AS valid
+	INTO bad
+	FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
+	JOIN floe_internal.server AS s ON s.server_oid = d.objid AND d.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass
+	WHERE NOT EXISTS (SELECT 1 FROM floe_internal.connection_types() AS t WHERE t.wrapper = s.wrapper AND t.type = s.server_type)
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'server "%" has % of wrapper %', bad.server_name,
+				CASE WHEN bad.server_type IS NULL THEN 'no TYPE, which is needed for a server'
+					 ELSE pg_catalog.format('TYPE %L, which is not one', bad.server_type) END, bad.wrapper
+			USING ERRCODE = 'invalid_parameter_value', HINT = pg_catalog.format('Valid types are: %s.', bad.valid);
+	END IF;
+	PERFORM floe_internal.sync_servers()
+	FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
+	JOIN floe_internal.server AS s ON s.server_oid = d.objid AND d.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass
+	LIMIT 1;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE and registers servers of floe''s wrappers';
+
+CREATE EVENT TRIGGER floe_server_ddl ON ddl_command_end
+	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER')
+	EXECUTE FUNCTION floe_internal.on_server_ddl();
+COMMENT ON EVENT TRIGGER floe_server_ddl IS 'floe: validates and registers catalog and engine servers';
+
+-- =================================================================================================
+-- 40 policies: tables
+-- Typed columns are the truth, NULL means "not set by this policy". JSON documents (41) are how people
+-- exchange them. Direct INSERT, UPDATE and DELETE on these two tables is validated like the functions are.
+-- =================================================================================================
+
+CREATE TABLE floe.policy (
+	policy_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name			pg_catalog.text NOT NULL UNIQUE CHECK (name OPERATOR(pg_catalog.<>) '' AND pg_catalog.length(name) OPERATOR(pg_catalog.<=) 200),
+	pattern			pg_catalog.text NOT NULL,
+	priority		pg_catalog.int4 NOT NULL DEFAULT 0,
+	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
+	description		pg_catalog.text,
+	engine			pg_catalog.text,
+	poll_interval	pg_catalog.interval CHECK (poll_interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval),
+	thresholds		pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	updated_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE floe.policy IS 'Maintenance policies; a NULL column is not set and leaves the value to other policies, the table''s properties or floe''s defaults';
+COMMENT ON COLUMN floe.policy.pattern IS 'Comma-separated patterns over catalog.namespace.table: * and ? inside one level, ** any levels, /regex/ for one level, !pattern excludes';
+COMMENT ON COLUMN floe.policy.priority IS 'Higher wins; then more literal levels in the pattern; then the name';
+COMMENT ON COLUMN floe.policy.engine IS 'SERVER of wrapper floe_engine for all operations of this policy that do not name their own';
+COMMENT ON COLUMN floe.policy.poll_interval IS 'How often a table is looked at';
+COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
+COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
+
+CREATE TABLE floe.policy_operation (
+	policy_id		pg_catalog.int4 NOT NULL REFERENCES floe.policy ON DELETE CASCADE,
+	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	is_enabled		pg_catalog.bool,
+	engine			pg_catalog.text,
+	schedule		pg_catalog.text,
+	every			pg_catalog.interval CHECK (every OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
+	timezone		pg_catalog.text,
+	jitter			pg_catalog.interval CHECK (jitter OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	windows			pg_catalog.text[],
+	days			pg_catalog.text[],
+	min_interval	pg_catalog.interval CHECK (min_interval OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	conditions		pg_catalog.jsonb,
+	deadline		pg_catalog.interval CHECK (deadline OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
+	timeout			pg_catalog.interval CHECK (timeout OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
+	max_attempts	pg_catalog.int4 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1 AND max_attempts OPERATOR(pg_catalog.<=) 100),
+	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	PRIMARY KEY (policy_id, operation),
+	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
+);
+COMMENT ON TABLE floe.policy_operation IS 'What a policy says about one operation; a row, even an empty one, switches the operation on for matching tables unless a policy disables it';
+COMMENT ON COLUMN floe.policy_operation.schedule IS '5-field cron expression in timezone; excludes every';
+COMMENT ON COLUMN floe.policy_operation.every IS 'Interval between runs; excludes schedule';
+COMMENT ON COLUMN floe.policy_operation.timezone IS 'Of schedule, windows and days; IANA name; default UTC';
+COMMENT ON COLUMN floe.policy_operation.jitter IS 'A scheduled run starts up to this much later, by a fixed amount for each table';
+COMMENT ON COLUMN floe.policy_operation.windows IS 'HH:MM-HH:MM in timezone, may cross midnight: runs may start only inside one';
+COMMENT ON COLUMN floe.policy_operation.days IS 'mon … sun: windows may start only on these days';
+COMMENT ON COLUMN floe.policy_operation.min_interval IS 'Least time between the end of a run and the start of the next';
+COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, "op": ">=", "value": …}]} or {"all": […]}: replaces the thresholds as the reason to run';
+COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
+COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
+COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
+COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every or timezone were last changed: a new schedule waits for its first time after this';
+COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
+
+CREATE TABLE floe_internal.policy_version (
+	policy_id	pg_catalog.int4 NOT NULL,
+	version		pg_catalog.int4 NOT NULL,
+	name		pg_catalog.text NOT NULL,
+	action		pg_catalog.text NOT NULL CHECK (action IN ('create', 'alter', 'drop')),
+	document	pg_catalog.jsonb NOT NULL,
+	changed_at	pg_catalog.timestamptz NOT NULL,
+	changed_by	pg_catalog.text NOT NULL,
+	PRIMARY KEY (policy_id, version)
+);
+COMMENT ON TABLE floe_internal.policy_version IS 'Every version every policy ever had; rows are never changed';
+
+CREATE TABLE floe_internal.policy_match (
+	table_id	pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	policy_id	pg_catalog.int4 NOT NULL REFERENCES floe.policy ON DELETE CASCADE,
+	specificity	pg_catalog.int4 NOT NULL,
+	PRIMARY KEY (table_id, policy_id)
+);
+CREATE INDEX policy_match_policy ON floe_internal.policy_match (policy_id);
+COMMENT ON TABLE floe_internal.policy_match IS 'Which enabled policies match which table; kept up to date when either changes';
+
+CREATE TABLE floe_internal.policy_set (
+	policy_set_id	pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	policy_ids		pg_catalog.int4[] NOT NULL UNIQUE
+);
+COMMENT ON TABLE floe_internal.policy_set IS 'Ordered lists of policies, winner first. Tables with the same list share one resolution: settings are resolved per list, not per table';
+
+CREATE TABLE floe_internal.effective (
+	policy_set_id	pg_catalog.int4 NOT NULL REFERENCES floe_internal.policy_set ON DELETE CASCADE,
+	operation		pg_catalog.text NOT NULL,
+	settings		pg_catalog.jsonb NOT NULL,
+	origins			pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (policy_set_id, operation)
+);
+COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
+
+-- Settings that hold when no policy and no table property says otherwise.
+CREATE TABLE floe_internal.builtin_setting (
+	operation	pg_catalog.text NOT NULL,
+	setting		pg_catalog.text NOT NULL,
+	value		pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (operation, setting)
+);
+COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below policies and table properties';
+
+INSERT INTO floe_internal.builtin_setting VALUES
+	('', 'poll_interval', '"5 minutes"'),
+	('rewrite_data_files', 'min_interval', '"1 hour"'),
+	('rewrite_data_files', 'timeout', '"4 hours"'),
+	('rewrite_data_files', 'max_attempts', '5'),
+	('rewrite_position_delete_files', 'min_interval', '"1 hour"'),
+	('rewrite_position_delete_files', 'timeout', '"2 hours"'),
+	('rewrite_position_delete_files', 'max_attempts', '5'),
+	('rewrite_manifests', 'min_interval', '"1 hour"'),
+	('rewrite_manifests', 'timeout', '"1 hour"'),
+	('rewrite_manifests', 'max_attempts', '5'),
+	('expire_snapshots', 'min_interval', '"1 hour"'),
+	('expire_snapshots', 'deadline', '"7 days"'),
+	('expire_snapshots', 'timeout', '"2 hours"'),
+	('expire_snapshots', 'max_attempts', '5'),
+	('remove_orphan_files', 'schedule', '{"every": "7 days"}'),
+	('remove_orphan_files', 'min_interval', '"1 day"'),
+	('remove_orphan_files', 'timeout', '"4 hours"'),
+	('remove_orphan_files', 'max_attempts', '5'),
+	('remove_orphan_files', 'options.older_than', '"3 days"'),
+	('rewrite_data_files', 'timezone', '"UTC"'),
+	('rewrite_position_delete_files', 'timezone', '"UTC"'),
+	('rewrite_manifests', 'timezone', '"UTC"'),
+	('expire_snapshots', 'timezone', '"UTC"'),
+	('remove_orphan_files', 'timezone', '"UTC"');
+
+-- =================================================================================================
+-- 41 policies: checking values
+-- Whatever way a policy is saved, its values pass through these. A refusal names the place in the
+-- document, says what is wrong in DETAIL and what is valid in HINT.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.policy_key (
+	scope		pg_catalog.text NOT NULL CHECK (scope IN ('policy', 'operation')),
+	key			pg_catalog.text NOT NULL,
+	position	pg_catalog.int2 NOT NULL,
+	column_name	pg_catalog.text NOT NULL,
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object')),
+	description	pg_catalog.text NOT NULL,
+	PRIMARY KEY (scope, key)
+);
+COMMENT ON TABLE floe_internal.policy_key IS 'Keys of a policy document and the column each is kept in: validation, hints, parsing and export derive from it';
+
+INSERT INTO floe_internal.policy_key VALUES
+	('policy', 'priority', 1, 'priority', 'integer', 'higher wins'),
+	('policy', 'enabled', 2, 'is_enabled', 'boolean', 'false: as if the policy were not there'),
+	('policy', 'description', 3, 'description', 'text', 'for people'),
+	('policy', 'engine', 4, 'engine', 'text', 'engine for all operations of this policy'),
+	('policy', 'poll_interval', 5, 'poll_interval', 'interval', 'how often tables are looked at'),
+	('policy', 'thresholds', 6, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
+	('policy', 'weights', 7, 'weights', 'object', 'debt term: weight'),
+	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
+	('operation', 'engine', 2, 'engine', 'text', 'engine for this operation'),
+	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
+	('operation', 'every', 4, 'every', 'interval', 'interval between runs'),
+	('operation', 'timezone', 5, 'timezone', 'text', 'of schedule, windows and days'),
+	('operation', 'jitter', 6, 'jitter', 'interval', 'spread of scheduled starts'),
+	('operation', 'windows', 7, 'windows', 'text list', '"HH:MM-HH:MM"'),
+	('operation', 'days', 8, 'days', 'text list', 'mon … sun'),
+	('operation', 'min_interval', 9, 'min_interval', 'interval', 'least time between runs'),
+	('operation', 'when', 10, 'conditions', 'object', '{"any"|"all": [{"metric", "op", "value"}]}'),
+	('operation', 'deadline', 11, 'deadline', 'interval', 'run at the latest after'),
+	('operation', 'timeout', 12, 'timeout', 'interval', 'cancel a run after'),
+	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
+	('operation', 'options', 14, 'options', 'object', 'options of the procedure');
+
+CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = message,
+		DETAIL = COALESCE(detail, ''), HINT = COALESCE(hint, '');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises 22023 with detail and hint';
+
+CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result interval;
+BEGIN
+	IF value ~ '^\s*[-+]?[0-9.]+\s*$' THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+	END IF;
+	BEGIN
+		result := value::interval;
+	EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+	END;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.interval_from(pg_catalog.text, pg_catalog.text) IS 'An interval with a unit, or a refusal that names the place';
+
+CREATE FUNCTION floe_internal.metric_number(metric pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	m floe.metric;
+	text_value text := value #>> '{}';
+	result float8;
+BEGIN
+	SELECT * INTO m FROM floe.metric AS x WHERE x.name = metric;
+	IF NOT FOUND THEN
+		PERFORM floe_internal.refuse(format('%s: unknown metric "%s"', place, metric), NULL,
+			'Valid metrics are: ' || (SELECT string_agg(x.name, ', ' ORDER BY x.position) FROM floe.metric AS x) || '.');
+	END IF;
+	IF jsonb_typeof(value) = 'number' THEN
+		result := text_value::float8;
+	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'seconds' THEN
+		result := extract(epoch FROM floe_internal.interval_from(text_value, place));
+	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'bytes' THEN
+		BEGIN
+			result := pg_size_bytes(text_value);
+		EXCEPTION WHEN OTHERS THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, text_value), NULL, 'Write a number of bytes or a size such as "128 MB".');
+		END;
+	END IF;
+	IF result IS NULL OR result < 0 OR result = 'Infinity' OR result = 'NaN' THEN
+		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, value, metric),
+			format('The metric''s unit is %s.', m.unit),
+			CASE m.unit WHEN 'seconds' THEN 'Write seconds as a number, or an interval such as "3 days".'
+						WHEN 'bytes' THEN 'Write bytes as a number, or a size such as "128 MB".'
+						ELSE 'Write a number that is not negative.' END);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.metric_number(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A threshold or condition value in the metric''s unit; text with units is converted';
+
+CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	metric text;
+	limits jsonb;
+	level text;
+	number jsonb;
+	canonical jsonb;
+	result jsonb := '{}';
+	builtin floe.metric;
+	low float8;
+	high float8;
+BEGIN
+	IF jsonb_typeof(value) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object', place), NULL, 'For example {"small_file_count": {"warning": 100, "critical": 1000}}.');
+	END IF;
+	FOR metric, limits IN SELECT * FROM jsonb_each(value)
+	LOOP
+		IF jsonb_typeof(limits) <> 'object' THEN
+			PERFORM floe_internal.refuse(format('%s.%s must be an object', place, metric), NULL, 'For example {"warning": 100, "critical": 1000}.');
+		END IF;
+		canonical := '{}';
+		FOR level, number IN SELECT * FROM jsonb_each(limits)
+		LOOP
+			IF level NOT IN ('warning', 'critical') THEN
+				PERFORM floe_internal.refuse(format('%s.%s: unknown key "%s"', place, metric, level), NULL, 'Valid keys are: warning, critical.');
+			END IF;
+			canonical := canonical || jsonb_build_object(level, floe_internal.metric_number(metric, number, format('%s.%s.%s', place, metric, level)));
+		END LOOP;
+		SELECT * INTO builtin FROM floe.metric AS m WHERE m.name = metric;
+		low := COALESCE((canonical ->> 'warning')::float8, builtin.warning);
+		high := COALESCE((canonical ->> 'critical')::float8, builtin.critical);
+		IF low > high THEN
+			PERFORM floe_internal.refuse(format('%s.%s: warning %s is above critical %s', place, metric, low, high),
+				CASE WHEN canonical ? 'warning' AND canonical ? 'critical' THEN NULL ELSE 'The other value is floe''s default.' END,
+				'Set both, with warning not above critical.');
+		END IF;
+		result := result || jsonb_build_object(metric, canonical);
+	END LOOP;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text) IS 'Thresholds with values in the metrics'' units';
+
+CREATE FUNCTION floe_internal.check_conditions(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	example CONSTANT text := 'For example {"any": [{"metric": "small_file_count", "op": ">=", "value": 100}]}.';
+	logic text;
+	item jsonb;
+	stray text;
+	items jsonb := '[]';
+BEGIN
+	IF jsonb_typeof(value) = 'array' THEN
+		value := jsonb_build_object('any', value);
+	END IF;
+	IF jsonb_typeof(value) <> 'object' OR (SELECT count(*) FROM jsonb_object_keys(value)) <> 1 OR NOT value ?| ARRAY['any', 'all'] THEN
+		PERFORM floe_internal.refuse(format('%s must hold either "any" or "all"', place), NULL, example);
+	END IF;
+	logic := (SELECT k FROM jsonb_object_keys(value) AS k);
+	IF jsonb_typeof(value -> logic) <> 'array' OR jsonb_array_length(value -> logic) = 0 THEN
+		PERFORM floe_internal.refuse(format('%s.%s must be a list with at least one condition', place, logic), NULL, example);
+	END IF;
+	FOR item IN SELECT * FROM jsonb_array_elements(value -> logic)
+	LOOP
+		IF jsonb_typeof(item) <> 'object' THEN
+			PERFORM floe_internal.refuse(format('%s.%s: %s is not a condition', place, logic, item), NULL, example);
+		END IF;
+		SELECT k INTO stray FROM jsonb_object_keys(item) AS k WHERE k NOT IN ('metric', 'op', 'value') LIMIT 1;
+		IF stray IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s.%s: unknown key "%s"', place, logic, stray), NULL, 'Valid keys are: metric, op, value.');
+		END IF;
+		IF jsonb_typeof(item -> 'metric') IS DISTINCT FROM 'string' OR NOT item ? 'value' THEN
+			PERFORM floe_internal.refuse(format('%s.%s: a condition needs "metric" and "value"', place, logic), NULL, example);
+		END IF;
+		IF COALESCE(item ->> 'op', '>=') NOT IN ('>=', '>', '<=', '<', '=', '<>') THEN
+			PERFORM floe_internal.refuse(format('%s.%s: unknown comparison "%s"', place, logic, item ->> 'op'), NULL, 'Valid comparisons are: >=, >, <=, <, =, <>.');
+		END IF;
+		items := items || jsonb_build_array(jsonb_build_object('metric', item ->> 'metric', 'op', COALESCE(item ->> 'op', '>='),
+			'value', floe_internal.metric_number(item ->> 'metric', item -> 'value', format('%s.%s', place, logic))));
+	END LOOP;
+	RETURN jsonb_build_object(logic, items);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_conditions(pg_catalog.jsonb, pg_catalog.text) IS 'Trigger conditions with values in the metrics'' units; a bare list means "any"';
+
+CREATE FUNCTION floe_internal.check_weights(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	given text;
+	weight jsonb;
+BEGIN
+	IF jsonb_typeof(value) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object', place), NULL, 'For example {"severity": 2}.');
+	END IF;
+	FOR given, weight IN SELECT * FROM jsonb_each(value)
+	LOOP
+		IF NOT EXISTS (SELECT 1 FROM floe.debt_term AS t WHERE t.term = given) THEN
+			PERFORM floe_internal.refuse(format('%s: unknown debt term "%s"', place, given), NULL,
+				'Valid terms are: ' || (SELECT string_agg(t.term, ', ' ORDER BY t.position) FROM floe.debt_term AS t) || '.');
+		END IF;
+		IF jsonb_typeof(weight) <> 'number' OR (weight #>> '{}')::float8 NOT BETWEEN 0 AND 1000 THEN
+			PERFORM floe_internal.refuse(format('%s.%s must be a number from 0 to 1000', place, given), NULL, NULL);
+		END IF;
+	END LOOP;
+	RETURN value;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
+
+CREATE FUNCTION floe_internal.check_engine_name(engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine) THEN
+		PERFORM floe_internal.refuse(format('%s: there is no engine "%s"', place, engine), NULL,
+			COALESCE('Engines are: ' || (SELECT string_agg(s.server_name, ', ' ORDER BY s.server_name) FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine') || '.',
+				'Make one: CREATE SERVER spark TYPE ''spark-thrift'' FOREIGN DATA WRAPPER floe_engine OPTIONS (url ''…'').'));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_engine_name(pg_catalog.text, pg_catalog.text) IS 'Refuses an engine that does not exist';
+
+-- Row triggers: the same checks for functions and for direct DML.
+
+CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s"', NEW.name);
+BEGIN
+	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds');
+	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
+	END IF;
+	IF TG_OP = 'UPDATE' THEN
+		IF NEW.policy_id <> OLD.policy_id THEN
+			PERFORM floe_internal.refuse(place || ': policy_id cannot be changed', NULL, NULL);
+		END IF;
+		NEW.updated_at := floe_internal.clock();
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_before() IS 'Checks and canonicalises a row of floe.policy';
+
+CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before();
+
+CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);
+BEGIN
+	IF NEW.timezone IS NOT NULL THEN
+		BEGIN
+			PERFORM now() AT TIME ZONE NEW.timezone;
+		EXCEPTION WHEN invalid_parameter_value THEN
+			PERFORM floe_internal.refuse(format('%s.timezone: "%s" is not a time zone', place, NEW.timezone), NULL, 'Use a name of pg_timezone_names, such as "Europe/Amsterdam".');
+		END;
+	END IF;
+	IF NEW.schedule IS NOT NULL AND NEW.every IS NOT NULL THEN
+		PERFORM floe_internal.refuse(place || ' has both "schedule" and "every"', NULL, 'Keep one of them.');
+	END IF;
+	IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+		PERFORM floe_internal.refuse(format('%s.schedule: "%s" never happens', place, NEW.schedule), NULL, NULL);
+	END IF;
+	IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
+	   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+		PERFORM floe_internal.refuse(place || ': windows and days leave no time to start', NULL, NULL);
+	END IF;
+	IF NEW.conditions IS NOT NULL THEN
+		NEW.conditions := floe_internal.check_conditions(NEW.conditions, place || '.when');
+	END IF;
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
+	END IF;
+	IF NEW.deadline < NEW.min_interval THEN
+		PERFORM floe_internal.refuse(format('%s: deadline %s is shorter than min_interval %s', place, NEW.deadline, NEW.min_interval), NULL, NULL);
+	END IF;
+	NEW.options := floe_internal.check_options(NEW.operation, COALESCE(NEW.options, '{}'));
+	IF TG_OP = 'INSERT' OR (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
+		NEW.schedule_set_at := floe_internal.clock();
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_operation_before() IS 'Checks and canonicalises a row of floe.policy_operation';
+
+CREATE TRIGGER policy_operation_before BEFORE INSERT OR UPDATE ON floe.policy_operation
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_before();
+
+-- =================================================================================================
+-- 42 policies: documents
+-- {"name": …, "pattern": …, <policy keys>, "<operation>": {<operation keys>}} in and out. null in a
+-- change means "no longer set by this policy".
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.check_policy_keys(document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	stray text;
+	operation text;
+BEGIN
+	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
+		PERFORM floe_internal.refuse(place || ': the document must be a JSON object', NULL, NULL);
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(document) AS k
+		WHERE k NOT IN ('name', 'pattern', 'exclude')
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'policy' AND p.key = k)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS o WHERE o.operation = k)
+		ORDER BY k LIMIT 1;
+	IF stray IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('%s: unknown key "%s"', place, stray), NULL,
+			'Valid keys are: name, pattern, exclude, ' ||
+			(SELECT string_agg(p.key, ', ' ORDER BY p.position) FROM floe_internal.policy_key AS p WHERE p.scope = 'policy') ||
+			', and the operations ' || (SELECT string_agg(o.operation, ', ' ORDER BY o.position) FROM floe_internal.operation_kind AS o) || '.');
+	END IF;
+	FOR operation IN SELECT o.operation FROM floe_internal.operation_kind AS o WHERE document ? o.operation ORDER BY o.position
+	LOOP
+		IF jsonb_typeof(document -> operation) NOT IN ('object', 'null') THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" must be an object', place, operation), NULL, 'An empty object {} switches the operation on with defaults.');
+		END IF;
+		CONTINUE WHEN jsonb_typeof(document -> operation) = 'null';
+		SELECT k INTO stray FROM jsonb_object_keys(document -> operation) AS k
+			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'operation' AND p.key = k)
+			ORDER BY k LIMIT 1;
+		IF stray IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s: unknown key "%s" in "%s"', place, stray, operation), NULL,
+				'Valid keys are: ' || (SELECT string_agg(p.key, ', ' ORDER BY p.position) FROM floe_internal.policy_key AS p WHERE p.scope = 'operation') || '.');
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_keys(pg_catalog.jsonb, pg_catalog.text) IS 'Refuses keys that a policy document does not have, listing those it has';
+
+-- One value of a document as jsonb in the form jsonb_populate_record() turns into the column.
+CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	kind text := jsonb_typeof(value);
+BEGIN
+	IF kind = 'null' THEN
+		RETURN value;
+	END IF;
+	CASE value_type
+		WHEN 'boolean' THEN
+			IF kind <> 'boolean' THEN
+				PERFORM floe_internal.refuse(format('%s must be true or false, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'integer' THEN
+			IF kind <> 'number' OR (value #>> '{}')::numeric <> trunc((value #>> '{}')::numeric) OR abs((value #>> '{}')::numeric) > 1000000000 THEN
+				PERFORM floe_internal.refuse(format('%s must be a whole number, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'interval' THEN
+			IF kind <> 'string' THEN
+				PERFORM floe_internal.refuse(format('%s must be an interval, not %s', place, value), NULL, 'Write a text such as "6 hours" or "PT6H".');
+			END IF;
+			RETURN to_jsonb(floe_internal.interval_from(value #>> '{}', place));
+		WHEN 'text' THEN
+			IF kind <> 'string' THEN
+				PERFORM floe_internal.refuse(format('%s must be a text, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'text list' THEN
+			IF kind = 'string' THEN
+				RETURN jsonb_build_array(value);
+			END IF;
+			IF kind <> 'array' OR EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') THEN
+				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'object' THEN
+			NULL;	-- checked where it is saved, with messages that know the content
+	END CASE;
+	RETURN value;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'Checks the JSON type of one value of a policy document';
+
+-- The part of a document that belongs to one row, by column name.
+CREATE FUNCTION floe_internal.policy_columns(part pg_catalog.jsonb, part_scope pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(k.column_name, floe_internal.policy_value(part -> k.key, k.value_type, place || '.' || k.key)), '{}')
+	FROM floe_internal.policy_key AS k
+	WHERE k.scope = part_scope AND part ? k.key;
+END;
+COMMENT ON FUNCTION floe_internal.policy_columns(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'Document keys to column names, values checked';
+
+CREATE FUNCTION floe_internal.option_name(of_operation pg_catalog.text, given pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT o.option FROM floe_internal.engine_options() AS o
+					 WHERE o.operation = of_operation AND (o.option = given OR given = ANY (o.aliases)) LIMIT 1), given);
+END;
+COMMENT ON FUNCTION floe_internal.option_name(pg_catalog.text, pg_catalog.text) IS 'Canonical name of an option given by name or alias';
+
+CREATE FUNCTION floe_internal.save_operations(saved_policy_id pg_catalog.int4, document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	kind floe_internal.operation_kind;
+	old_row floe.policy_operation;
+	new_row floe.policy_operation;
+	columns jsonb;
+	options jsonb;
+BEGIN
+	FOR kind IN SELECT * FROM floe_internal.operation_kind AS o WHERE document ? o.operation ORDER BY o.position
+	LOOP
+		IF jsonb_typeof(document -> kind.operation) = 'null' THEN
+			DELETE FROM floe.policy_operation AS o WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
+			CONTINUE;
+		END IF;
+		columns := floe_internal.policy_columns(document -> kind.operation, 'operation', place || ': ' || kind.operation);
+		SELECT * INTO old_row FROM floe.policy_operation AS o WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
+		IF FOUND THEN
+			-- "schedule" and "every" replace each other
+			IF columns ->> 'schedule' IS NOT NULL AND NOT columns ? 'every' THEN
+				columns := columns || '{"every": null}';
+			ELSIF columns ->> 'every' IS NOT NULL AND NOT columns ? 'schedule' THEN
+				columns := columns || '{"schedule": null}';
+			END IF;
+			IF jsonb_typeof(columns -> 'options') = 'object' THEN
+				-- options merge one by one; null takes one away. check_options() first, so that an alias replaces its canonical name
+				SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') INTO options FROM jsonb_each(columns -> 'options') AS e WHERE e.value <> 'null';
+				options := old_row.options || floe_internal.check_options(kind.operation, options);
+				options := options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e WHERE e.value = 'null');
+				columns := columns || jsonb_build_object('options', options);
+			ELSIF columns ? 'options' THEN
+				columns := columns || '{"options": {}}';
+			END IF;
+			new_row := jsonb_populate_record(old_row, columns);
+			UPDATE floe.policy_operation AS o
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) =
+					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
+					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options)
+				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
+		ELSE
+			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
+			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
+			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
+					min_interval, conditions, deadline, timeout, max_attempts, options)
+				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
+					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
+					new_row.max_attempts, new_row.options);
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.save_operations(pg_catalog.int4, pg_catalog.jsonb, pg_catalog.text) IS 'Writes the operations of a policy document; what it does not name stays';
+
+CREATE FUNCTION floe_internal.pattern_with_exclusions(pattern pg_catalog.text, exclude pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	item text;
+BEGIN
+	IF exclude IS NULL OR jsonb_typeof(exclude) = 'null' THEN
+		RETURN pattern;
+	END IF;
+	FOR item IN SELECT * FROM jsonb_array_elements_text(floe_internal.policy_value(exclude, 'text list', place || ': exclude'))
+	LOOP
+		pattern := pattern || ', !' || ltrim(item, '! ');
+	END LOOP;
+	RETURN pattern;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pattern_with_exclusions(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'Adds the document''s exclude list to a pattern';
+
+CREATE FUNCTION floe.create_policy(name pg_catalog.text, pattern pg_catalog.text, document pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s"', create_policy.name);
+	new_row floe.policy;
+	new_id int4;
+BEGIN
+	IF create_policy.name IS NULL OR create_policy.pattern IS NULL OR document IS NULL THEN
+		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
+	END IF;
+	PERFORM floe_internal.check_policy_keys(document, place);
+	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = create_policy.name) THEN
+		RAISE EXCEPTION 'policy "%" exists already', create_policy.name
+			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
+	END IF;
+	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights)
+		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
+			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+		RETURNING policy.policy_id INTO new_id;
+	PERFORM floe_internal.save_operations(new_id, document, place);
+	PERFORM floe_internal.check_policy_conflict(new_id);
+	RETURN new_id;
+END
+$body$;
+COMMENT ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Makes a policy for the tables the pattern matches; returns its id. floe.export_policy() shows what was saved';
+
+CREATE FUNCTION floe_internal.policy_by_name(wanted pg_catalog.text) RETURNS floe.policy
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result floe.policy;
+BEGIN
+	SELECT * INTO result FROM floe.policy AS p WHERE p.name = wanted;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'policy "%" does not exist', wanted
+			USING ERRCODE = 'undefined_object',
+				HINT = COALESCE('Policies are: ' || (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM floe.policy AS p) || '.', 'There are no policies; make one with floe.create_policy().');
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_by_name(pg_catalog.text) IS 'The policy, or error 42704 that lists those there are';
+
+CREATE FUNCTION floe.alter_policy(name pg_catalog.text, changes pg_catalog.jsonb) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s"', alter_policy.name);
+	old_row floe.policy := floe_internal.policy_by_name(alter_policy.name);
+	new_row floe.policy;
+BEGIN
+	PERFORM floe_internal.check_policy_keys(changes, place);
+	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
+	IF changes ? 'name' THEN
+		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
+	END IF;
+	IF changes ? 'pattern' THEN
+		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
+	END IF;
+	UPDATE floe.policy AS p
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) =
+			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
+			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+		WHERE p.policy_id = old_row.policy_id;
+	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
+	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	RETURN old_row.policy_id;
+END
+$body$;
+COMMENT ON FUNCTION floe.alter_policy(pg_catalog.text, pg_catalog.jsonb) IS 'Changes the fields the document names; null unsets a field, an option or a whole operation; name and pattern can be changed too';
+
+CREATE FUNCTION floe.drop_policy(name pg_catalog.text, missing_ok pg_catalog.bool DEFAULT false) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
+	IF NOT FOUND AND NOT missing_ok THEN
+		PERFORM floe_internal.policy_by_name(drop_policy.name);
+	END IF;
+	RETURN FOUND;
+END
+$body$;
+COMMENT ON FUNCTION floe.drop_policy(pg_catalog.text, pg_catalog.bool) IS 'Removes a policy; its history and the operations it caused stay. Returns whether there was one';
+
+-- Intervals as PostgreSQL writes them by default, whatever IntervalStyle the session has.
+CREATE FUNCTION floe_internal.policy_document(exported_policy_id pg_catalog.int4) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE SET intervalstyle = 'postgres'
+AS $body$
+	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern)
+		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(p) -> k.column_name)
+					 FROM floe_internal.policy_key AS k
+					 WHERE k.scope = 'policy' AND pg_catalog.to_jsonb(p) -> k.column_name NOT IN ('null', '{}')), '{}')
+		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(o.operation,
+							COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(o) -> k.column_name)
+									  FROM floe_internal.policy_key AS k
+									  WHERE k.scope = 'operation' AND pg_catalog.to_jsonb(o) -> k.column_name NOT IN ('null', '{}')), '{}'))
+					 FROM floe.policy_operation AS o WHERE o.policy_id = p.policy_id), '{}')
+	FROM floe.policy AS p
+	WHERE p.policy_id = exported_policy_id
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_document(pg_catalog.int4) IS 'A policy as a document; NULL if there is none';
+
+CREATE FUNCTION floe.export_policy(name pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT floe_internal.policy_document((floe_internal.policy_by_name(export_policy.name)).policy_id);
+END;
+COMMENT ON FUNCTION floe.export_policy(pg_catalog.text) IS 'A policy as a document that floe.import_policy() takes';
+
+CREATE FUNCTION floe.import_policy(document pg_catalog.jsonb) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	policy_name text;
+	old_id int4;
+BEGIN
+	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
+		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
+		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
+	END IF;
+	policy_name := document ->> 'name';
+	SELECT p.policy_id INTO old_id FROM floe.policy AS p WHERE p.name = policy_name;
+	IF NOT FOUND THEN
+		RETURN floe.create_policy(policy_name, document ->> 'pattern', document - 'name' - 'pattern');
+	END IF;
+	-- The document is the whole policy: what it does not say is not set any more.
+	RETURN floe.alter_policy(policy_name,
+		(SELECT jsonb_object_agg(k, NULL) FROM (
+			SELECT x.key FROM floe_internal.policy_key AS x WHERE x.scope = 'policy'
+			UNION ALL SELECT o.operation FROM floe.policy_operation AS o WHERE o.policy_id = old_id) AS keys (k))
+		|| (SELECT COALESCE(jsonb_object_agg(d.key,
+				CASE WHEN jsonb_typeof(d.value) = 'object' AND EXISTS (SELECT 1 FROM floe.policy_operation AS o WHERE o.policy_id = old_id AND o.operation = d.key)
+					THEN (SELECT jsonb_object_agg(x.key, NULL) FROM floe_internal.policy_key AS x WHERE x.scope = 'operation')
+						|| jsonb_build_object('options', (SELECT COALESCE(jsonb_object_agg(opt, NULL), '{}') FROM floe.policy_operation AS o, jsonb_object_keys(o.options) AS opt
+														  WHERE o.policy_id = old_id AND o.operation = d.key) || COALESCE(NULLIF(d.value -> 'options', 'null'), '{}'))
+						|| (d.value - 'options')
+					ELSE d.value END), '{}')
+			FROM jsonb_each(document) AS d));
+END
+$body$;
+COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id';
+
+-- =================================================================================================
+-- 43 policies: resolution
+-- Each field takes the first policy that sets it, in the order priority, specificity, name. Tables that
+-- the same policies match in the same order share one row set in floe_internal.effective.
+-- =================================================================================================
+
+-- What one policy sets, one row per field. operation '' is the policy as a whole. A policy's own engine
+-- stands for each operation, so that it competes with other policies' operation engines.
+CREATE VIEW floe_internal.policy_setting AS
+	SELECT p.policy_id, o.operation, v.setting, v.value
+	FROM floe.policy AS p
+	JOIN floe.policy_operation AS o USING (policy_id)
+	CROSS JOIN LATERAL (VALUES
+		('configured', pg_catalog.to_jsonb(true)),
+		('enabled', pg_catalog.to_jsonb(o.is_enabled)),
+		('schedule', CASE WHEN o.schedule IS NOT NULL THEN pg_catalog.jsonb_build_object('cron', o.schedule, 'since', o.schedule_set_at)
+						  WHEN o.every IS NOT NULL THEN pg_catalog.jsonb_build_object('every', o.every, 'since', o.schedule_set_at) END),
+		('timezone', pg_catalog.to_jsonb(o.timezone)),
+		('jitter', pg_catalog.to_jsonb(o.jitter)),
+		('windows', pg_catalog.to_jsonb(o.windows)),
+		('days', pg_catalog.to_jsonb(o.days)),
+		('min_interval', pg_catalog.to_jsonb(o.min_interval)),
+		('conditions', o.conditions),
+		('deadline', pg_catalog.to_jsonb(o.deadline)),
+		('timeout', pg_catalog.to_jsonb(o.timeout)),
+		('max_attempts', pg_catalog.to_jsonb(o.max_attempts))) AS v (setting, value)
+	WHERE v.value IS NOT NULL
+	UNION ALL
+	SELECT p.policy_id, k.operation, 'engine', pg_catalog.to_jsonb(COALESCE(o.engine, p.engine))
+	FROM floe.policy AS p
+	CROSS JOIN floe_internal.operation_kind AS k
+	LEFT JOIN floe.policy_operation AS o ON o.policy_id = p.policy_id AND o.operation = k.operation
+	WHERE COALESCE(o.engine, p.engine) IS NOT NULL
+	UNION ALL
+	SELECT o.policy_id, o.operation, 'options.' || e.key, e.value
+	FROM floe.policy_operation AS o
+	CROSS JOIN LATERAL pg_catalog.jsonb_each(o.options) AS e
+	UNION ALL
+	SELECT p.policy_id, '', 'poll_interval', pg_catalog.to_jsonb(p.poll_interval)
+	FROM floe.policy AS p WHERE p.poll_interval IS NOT NULL
+	UNION ALL
+	SELECT p.policy_id, '', 'thresholds.' || m.key || '.' || l.key, l.value
+	FROM floe.policy AS p
+	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.thresholds) AS m
+	CROSS JOIN LATERAL pg_catalog.jsonb_each(m.value) AS l
+	UNION ALL
+	SELECT p.policy_id, '', 'weights.' || w.key, w.value
+	FROM floe.policy AS p
+	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.weights) AS w;
+COMMENT ON VIEW floe_internal.policy_setting IS 'Fields that each policy sets, one row a field';
+
+CREATE FUNCTION floe_internal.check_policy_conflict(saved_policy_id pg_catalog.int4) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	clash record;
+BEGIN
+	SELECT a.name AS saved, b.name AS other, s.operation, s.setting INTO clash
+	FROM floe.policy AS a
+	JOIN floe.policy AS b ON b.policy_id <> a.policy_id AND b.pattern = a.pattern AND b.priority = a.priority AND b.is_enabled AND a.is_enabled
+	JOIN floe_internal.policy_setting AS s ON s.policy_id = a.policy_id AND s.setting <> 'configured'
+	JOIN floe_internal.policy_setting AS t ON t.policy_id = b.policy_id AND t.operation = s.operation AND t.setting = s.setting
+	WHERE a.policy_id = saved_policy_id
+	ORDER BY b.name, s.operation, s.setting
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'policy "%" and policy "%" set the same field with the same pattern and priority', clash.saved, clash.other
+			USING ERRCODE = 'exclusion_violation', DETAIL = format('Both set %s.', concat_ws('.', NULLIF(clash.operation, ''), clash.setting)),
+				HINT = 'Give one of them another priority, or drop the field from one.';
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide';
+
+-- Resolves lists of policies: for each field the first in the list that sets it.
+CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
+	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins)
+		SELECT w.policy_set_id, w.operation, pg_catalog.jsonb_object_agg(w.setting, w.value), pg_catalog.jsonb_object_agg(w.setting, w.policy_id)
+		FROM (SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
+			  FROM floe_internal.policy_set AS s
+			  CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+			  JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
+			  WHERE s.policy_set_id = ANY (set_ids)
+			  ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
+		GROUP BY w.policy_set_id, w.operation;
+END;
+COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
+
+-- The policy list of each table, from the matches as they stand.
+CREATE FUNCTION floe_internal.policy_list(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, policy_ids pg_catalog.int4[])
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT t.table_id, COALESCE(pg_catalog.array_agg(m.policy_id ORDER BY p.priority DESC, m.specificity DESC, p.name) FILTER (WHERE m.policy_id IS NOT NULL), '{}')
+	FROM pg_catalog.unnest(of_table_ids) AS t (table_id)
+	LEFT JOIN (floe_internal.policy_match AS m JOIN floe.policy AS p ON p.policy_id = m.policy_id) ON m.table_id = t.table_id
+	GROUP BY t.table_id;
+END;
+COMMENT ON FUNCTION floe_internal.policy_list(pg_catalog.int8[]) IS 'Matching policies of each table, winner first';
+
+CREATE FUNCTION floe_internal.assign_sets(changed_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	new_sets int4[];
+BEGIN
+	WITH made AS (
+		INSERT INTO floe_internal.policy_set (policy_ids)
+			SELECT DISTINCT l.policy_ids FROM floe_internal.policy_list(changed_table_ids) AS l
+			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.policy_set AS s WHERE s.policy_ids = l.policy_ids)
+			ON CONFLICT DO NOTHING
+			RETURNING policy_set_id)
+	SELECT array_agg(made.policy_set_id) INTO new_sets FROM made;
+	PERFORM floe_internal.resolve_sets(COALESCE(new_sets, '{}'));
+	UPDATE floe_internal.iceberg_table AS t SET policy_set_id = s.policy_set_id
+		FROM floe_internal.policy_list(changed_table_ids) AS l JOIN floe_internal.policy_set AS s ON s.policy_ids = l.policy_ids
+		WHERE t.table_id = l.table_id AND t.policy_set_id IS DISTINCT FROM s.policy_set_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
+
+CREATE FUNCTION floe_internal.match_tables(new_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
+		SELECT t.table_id, p.policy_id, m.specificity
+		FROM floe_internal.iceberg_table AS t
+		CROSS JOIN floe.policy AS p
+		CROSS JOIN LATERAL floe_internal.match_pattern(p.pattern, t.levels) AS m (specificity)
+		WHERE t.table_id = ANY (new_table_ids) AND p.is_enabled AND m.specificity IS NOT NULL
+		ON CONFLICT DO NOTHING;
+	SELECT floe_internal.assign_sets(new_table_ids);
+END;
+COMMENT ON FUNCTION floe_internal.match_tables(pg_catalog.int8[]) IS 'Finds the policies of newly registered tables';
+
+CREATE FUNCTION floe_internal.match_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	touched int8[];
+BEGIN
+	WITH gone AS (
+		DELETE FROM floe_internal.policy_match AS m WHERE m.policy_id = ANY (changed_policy_ids) RETURNING m.table_id)
+	SELECT array_agg(DISTINCT gone.table_id) INTO touched FROM gone;
+	WITH found AS (
+		INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
+			SELECT t.table_id, p.policy_id, m.specificity
+			FROM floe.policy AS p
+			CROSS JOIN floe_internal.iceberg_table AS t
+			CROSS JOIN LATERAL floe_internal.match_pattern(p.pattern, t.levels) AS m (specificity)
+			WHERE p.policy_id = ANY (changed_policy_ids) AND p.is_enabled AND t.status <> 'dropped' AND m.specificity IS NOT NULL
+			RETURNING table_id)
+	SELECT array_agg(DISTINCT x.table_id) INTO touched
+		FROM (SELECT unnest(touched) UNION ALL SELECT found.table_id FROM found) AS x (table_id);
+	PERFORM floe_internal.assign_sets(COALESCE(touched, '{}'));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.match_policies(pg_catalog.int4[]) IS 'Finds the tables of changed policies and gives every touched table its new policy list';
+
+-- Statement triggers: resolution follows each statement, so a transaction sees the effect of its own changes.
+
+CREATE FUNCTION floe_internal.policy_after() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	changed int4[];
+	resolve_only int4[];
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		SELECT array_agg(n.policy_id) FILTER (WHERE (n.pattern, n.priority, n.is_enabled, n.name) IS DISTINCT FROM (o.pattern, o.priority, o.is_enabled, o.name)),
+			   array_agg(n.policy_id)
+		INTO changed, resolve_only
+		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
+	ELSE
+		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
+	END IF;
+	IF resolve_only IS NOT NULL THEN
+		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
+		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
+	END IF;
+	IF changed IS NOT NULL THEN
+		PERFORM floe_internal.match_policies(changed);
+	END IF;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_after() IS 'Re-matches and re-resolves after INSERT or UPDATE on floe.policy';
+
+CREATE TRIGGER policy_after_insert AFTER INSERT ON floe.policy
+	REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.policy_after();
+CREATE TRIGGER policy_after_update AFTER UPDATE ON floe.policy
+	REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.policy_after();
+
+-- Before the rows (and by cascade their matches) go, so that the tables they matched are still known.
+CREATE FUNCTION floe_internal.policy_before_delete() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	touched int8[];
+BEGIN
+	WITH gone AS (
+		DELETE FROM floe_internal.policy_match AS m WHERE m.policy_id = OLD.policy_id RETURNING m.table_id)
+	SELECT array_agg(gone.table_id) INTO touched FROM gone;
+	PERFORM floe_internal.assign_sets(COALESCE(touched, '{}'));
+	DELETE FROM floe_internal.policy_set AS s WHERE s.policy_ids && ARRAY[OLD.policy_id];
+	RETURN OLD;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_before_delete() IS 'Takes a policy out of all policy lists before it is deleted';
+
+CREATE TRIGGER policy_before_delete BEFORE DELETE ON floe.policy
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before_delete();
+
+CREATE FUNCTION floe_internal.policy_operation_after() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	changed int4[];
+BEGIN
+	IF TG_OP = 'DELETE' THEN
+		SELECT array_agg(DISTINCT o.policy_id) INTO changed FROM old_rows AS o;
+	ELSE
+		SELECT array_agg(DISTINCT n.policy_id) INTO changed FROM new_rows AS n;
+		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
+	END IF;
+	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed));
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_operation_after() IS 'Re-resolves the policy lists that hold a changed policy';
+
+CREATE TRIGGER policy_operation_after_insert AFTER INSERT ON floe.policy_operation
+	REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.policy_operation_after();
+CREATE TRIGGER policy_operation_after_update AFTER UPDATE ON floe.policy_operation
+	REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.policy_operation_after();
+CREATE TRIGGER policy_operation_after_delete AFTER DELETE ON floe.policy_operation
+	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.policy_operation_after();
+
+-- History: one version for each transaction that changed a policy, written when it commits.
+
+CREATE FUNCTION floe_internal.policy_history_write() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	changed_id int4 := CASE WHEN TG_OP = 'DELETE' THEN OLD.policy_id ELSE NEW.policy_id END;
+	last floe_internal.policy_version;
+	document jsonb := floe_internal.policy_document(changed_id);
+BEGIN
+	SELECT * INTO last FROM floe_internal.policy_version AS v WHERE v.policy_id = changed_id ORDER BY v.version DESC LIMIT 1;
+	IF document IS NULL AND (last.action IS NULL OR last.action = 'drop') THEN
+		RETURN NULL;	-- made and dropped in one transaction, or written already
+	END IF;
+	IF document = last.document AND last.action <> 'drop' THEN
+		RETURN NULL;
+	END IF;
+	INSERT INTO floe_internal.policy_version (policy_id, version, name, action, document, changed_at, changed_by)
+		VALUES (changed_id, COALESCE(last.version, 0) + 1, COALESCE(document ->> 'name', last.name),
+			CASE WHEN document IS NULL THEN 'drop' WHEN last.version IS NULL THEN 'create' ELSE 'alter' END,
+			COALESCE(document, last.document), floe_internal.clock(), SESSION_USER);
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_history_write() IS 'Writes a policy version at commit, unless nothing changed';
+
+CREATE CONSTRAINT TRIGGER policy_history AFTER INSERT OR UPDATE OR DELETE ON floe.policy
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_history_write();
+CREATE CONSTRAINT TRIGGER policy_operation_history AFTER INSERT OR UPDATE OR DELETE ON floe.policy_operation
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_history_write();
+
+CREATE FUNCTION floe_internal.refuse_change() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	RAISE EXCEPTION '% is not changed after the fact', TG_ARGV[0] USING ERRCODE = 'object_not_in_prerequisite_state';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.refuse_change() IS 'Trigger: refuses changes of immutable rows';
+
+CREATE TRIGGER policy_version_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON floe_internal.policy_version
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_change('policy history');
+
+CREATE VIEW floe.policy_history AS
+	SELECT v.name, v.version, v.action, v.document, v.changed_at, v.changed_by
+	FROM floe_internal.policy_version AS v;
+COMMENT ON VIEW floe.policy_history IS 'Every version of every policy: what it said, when, and who saved it';
+
+-- =================================================================================================
+-- 50 operations: queue, log, bookkeeping, events, budgets
+-- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
+-- =================================================================================================
+
+CREATE SEQUENCE floe_internal.operation_id_seq;
+COMMENT ON SEQUENCE floe_internal.operation_id_seq IS 'Ids of operations, in the queue and in the log';
+
+CREATE TABLE floe_internal.operation_log (
+	operation_id		pg_catalog.int8 NOT NULL DEFAULT pg_catalog.nextval('floe_internal.operation_id_seq'),
+	operation_key		pg_catalog.uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+	table_id			pg_catalog.int8 NOT NULL,
+	table_name			pg_catalog.text NOT NULL,
+	operation			pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	state				pg_catalog.text NOT NULL REFERENCES floe_internal.operation_state,
+	by_hand				pg_catalog.bool NOT NULL,
+	requested_by		pg_catalog.text NOT NULL,
+	attempt				pg_catalog.int4 NOT NULL DEFAULT 0,
+	engine				pg_catalog.text NOT NULL,
+	settings			pg_catalog.jsonb NOT NULL,
+	settings_hash		pg_catalog.text NOT NULL,
+	policies			pg_catalog.text[] NOT NULL,
+	reason				pg_catalog.jsonb NOT NULL,
+	score				pg_catalog.float8 NOT NULL DEFAULT 0,
+	score_parts			pg_catalog.jsonb,
+	estimate			pg_catalog.jsonb,
+	queued_at			pg_catalog.timestamptz NOT NULL,
+	dispatched_at		pg_catalog.timestamptz,
+	started_at			pg_catalog.timestamptz,
+	engine_ended_at		pg_catalog.timestamptz,
+	finished_at			pg_catalog.timestamptz,
+	statement			pg_catalog.text,
+	external_id			pg_catalog.text,
+	before_snapshot_id	pg_catalog.int8,
+	before				pg_catalog.jsonb,
+	after				pg_catalog.jsonb,
+	effect				pg_catalog.jsonb,
+	new_snapshots		pg_catalog.jsonb,
+	outcome				pg_catalog.text,
+	engine_result		pg_catalog.jsonb,
+	engine_row_count	pg_catalog.int8,
+	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
+	error_message		pg_catalog.text,
+	cancel_requested_by	pg_catalog.text,
+	PRIMARY KEY (operation_id)
+);
+CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
+CREATE INDEX operation_log_finished ON floe_internal.operation_log USING brin (finished_at);
+COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
+COMMENT ON COLUMN floe_internal.operation_log.operation_key IS 'Idempotency key; also the marker in the statement''s comment';
+COMMENT ON COLUMN floe_internal.operation_log.settings IS 'Effective settings when it was queued';
+COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it through, as floe.why() showed them';
+COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
+COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
+COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
+COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
+COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+
+CREATE TABLE floe_internal.operation_queue (
+	LIKE floe_internal.operation_log INCLUDING DEFAULTS,
+	position			pg_catalog.int2 NOT NULL,
+	not_before			pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	driver_pass			pg_catalog.int4,
+	saved				pg_catalog.bytea,
+	before_snapshots	pg_catalog.int8[],
+	unreachable_since	pg_catalog.timestamptz,
+	timeout_at			pg_catalog.timestamptz,
+	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
+	PRIMARY KEY (operation_id),
+	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
+	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX operation_queue_one_live ON floe_internal.operation_queue (table_id)
+	WHERE state IN ('dispatching', 'running', 'verifying', 'lost');
+CREATE UNIQUE INDEX operation_queue_once ON floe_internal.operation_queue (table_id, operation);
+CREATE INDEX operation_queue_next ON floe_internal.operation_queue (score DESC, operation_id) WHERE state = 'queued';
+COMMENT ON TABLE floe_internal.operation_queue IS 'Operations that have not ended. The two unique indexes are the rule: one live operation per table, one entry per table and operation';
+COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that drives it; when that pass is gone, the next one takes over';
+COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
+COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
+
+CREATE FUNCTION floe_internal.operation_transition_check() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF OLD.state <> NEW.state AND NOT EXISTS (
+			SELECT 1 FROM floe_internal.operation_transition AS t WHERE t.from_state = OLD.state AND t.to_state = NEW.state) THEN
+		RAISE EXCEPTION 'operation % cannot go from % to %', OLD.operation_id, OLD.state, NEW.state
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'Legal next states: ' || COALESCE((SELECT string_agg(t.to_state, ', ' ORDER BY t.to_state)
+					FROM floe_internal.operation_transition AS t WHERE t.from_state = OLD.state), 'none') || '.';
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.operation_transition_check() IS 'Refuses transitions that floe_internal.operation_transition does not list';
+
+CREATE TRIGGER operation_transition_check BEFORE UPDATE OF state ON floe_internal.operation_queue
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.operation_transition_check();
+
+CREATE TABLE floe_internal.table_operation (
+	table_id				pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operation				pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	last_run_at				pg_catalog.timestamptz,
+	last_success_at			pg_catalog.timestamptz,
+	last_state				pg_catalog.text,
+	failures				pg_catalog.int4 NOT NULL DEFAULT 0,
+	failure_class			pg_catalog.text,
+	failure_message			pg_catalog.text,
+	failure_settings_hash	pg_catalog.text,
+	failure_metadata		pg_catalog.text,
+	backoff_until			pg_catalog.timestamptz,
+	zero_changes			pg_catalog.int4 NOT NULL DEFAULT 0,
+	zero_change_until		pg_catalog.timestamptz,
+	zero_change_value		pg_catalog.float8,
+	schedule_key			pg_catalog.text,
+	next_due_at				pg_catalog.timestamptz,
+	PRIMARY KEY (table_id, operation)
+);
+CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
+COMMENT ON TABLE floe_internal.table_operation IS 'What happened last and what is due next, per table and operation';
+COMMENT ON COLUMN floe_internal.table_operation.last_run_at IS 'End of the last run that reached the engine, however it ended';
+COMMENT ON COLUMN floe_internal.table_operation.failure_settings_hash IS 'Settings at the last failure: classes config and permanent wait until these or the table change';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Value of the metric that called for the run without effect; when it grows, the wait ends';
+COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
+COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
+
+CREATE TABLE floe_internal.trigger_request (
+	request_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operations		pg_catalog.text[],
+	options			pg_catalog.jsonb NOT NULL,
+	requested_by	pg_catalog.text NOT NULL,
+	requested_at	pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.trigger_request IS 'Triggers of tables that must be assessed before anything can be planned';
+
+CREATE TABLE floe_internal.event (
+	event_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	happened_at		pg_catalog.timestamptz NOT NULL,
+	kind			pg_catalog.text NOT NULL,
+	catalog			pg_catalog.text,
+	table_id		pg_catalog.int8,
+	table_name		pg_catalog.text,
+	operation_id	pg_catalog.int8,
+	message			pg_catalog.text NOT NULL,
+	data			pg_catalog.jsonb
+);
+CREATE INDEX event_time ON floe_internal.event USING brin (happened_at);
+CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
+COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
+
+CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
+		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
+		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
+	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
+		'table', pg_catalog.left(of_table_name, 1000), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 1000))::pg_catalog.text);
+END;
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row and, when the transaction commits, a notification on channel floe';
+
+CREATE TABLE floe.budget (
+	name			pg_catalog.text PRIMARY KEY,
+	pattern			pg_catalog.text NOT NULL DEFAULT '**',
+	engine			pg_catalog.text,
+	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
+	operations		pg_catalog.int8 CHECK (operations >= 0),
+	tables			pg_catalog.int8 CHECK (tables >= 0),
+	bytes			pg_catalog.int8 CHECK (bytes >= 0),
+	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
+	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
+	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
+	description		pg_catalog.text
+);
+COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
+COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
+COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
+COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count';
+COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten or listed, by estimate and, once known, as measured';
+COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time';
+COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
+
+CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	IF NEW.engine IS NOT NULL THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
+
+CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
+
+CREATE TABLE floe.debt_term (
+	term		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
+	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
+	description	pg_catalog.text NOT NULL
+);
+COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
+COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
+COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
+
+INSERT INTO floe.debt_term VALUES
+	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
+	('gain', 2, 2, false, 'Objects (files, manifests, snapshots) that would go, on a logarithmic scale up to 100000'),
+	('benefit', 3, 2, false, 'Objects that would go per GB-hour of the engine, on a logarithmic scale up to 100000'),
+	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
+	('failures', 5, 1, true, 'Consecutive failures, up to 5');
+
+-- =================================================================================================
+-- 52 settings in force
+-- For one table and operation: the policies' values over the table's own properties over floe's defaults.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.property_setting (
+	property	pg_catalog.text NOT NULL,
+	operation	pg_catalog.text NOT NULL,
+	setting		pg_catalog.text NOT NULL,
+	unit		pg_catalog.text NOT NULL CHECK (unit IN ('bytes', 'count', 'ms')),
+	fallback	pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (property, operation)
+);
+COMMENT ON TABLE floe_internal.property_setting IS 'Iceberg table properties that stand for a setting where no policy says otherwise; fallback: Iceberg''s own default. They guide decisions only: floe sends an option to an engine only if a policy sets it';
+
+INSERT INTO floe_internal.property_setting VALUES
+	('write.target-file-size-bytes', 'rewrite_data_files', 'options.target_file_size', 'bytes', '536870912'),
+	('write.delete.target-file-size-bytes', 'rewrite_position_delete_files', 'options.target_file_size', 'bytes', '67108864'),
+	('history.expire.max-snapshot-age-ms', 'expire_snapshots', 'options.max_snapshot_age', 'ms', '"5 days"'),
+	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
+
+CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN (properties ->> property) !~ '^[0-9]{1,18}$' OR NOT properties ? property THEN NULL
+		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => (properties ->> property)::pg_catalog.int8 / 1000.0))
+		ELSE pg_catalog.to_jsonb((properties ->> property)::pg_catalog.int8) END;
+END;
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number';
+
+CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(x.setting, x.value), '{}')
+	FROM (SELECT b.setting, b.value FROM floe_internal.builtin_setting AS b WHERE b.operation = of_operation
+		  UNION ALL
+		  SELECT p.setting, p.fallback FROM floe_internal.property_setting AS p WHERE p.operation = of_operation) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.builtin_settings(pg_catalog.text) IS 'Defaults of one operation as setting -> value';
+
+CREATE FUNCTION floe_internal.property_settings(of_operation pg_catalog.text, properties pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(p.setting, floe_internal.property_value(properties, p.property, p.unit)), '{}')
+	FROM floe_internal.property_setting AS p
+	WHERE p.operation = of_operation AND floe_internal.property_value(properties, p.property, p.unit) IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.property_settings(pg_catalog.text, pg_catalog.jsonb) IS 'What a table''s properties set for one operation';
+
+-- One row per table and operation (and one for operation ''), with everything decisions need of settings.
+CREATE VIEW floe_internal.table_setting AS
+	SELECT t.table_id, k.operation,
+		   COALESCE(b.settings, '{}') || floe_internal.property_settings(k.operation, COALESCE(t.properties, '{}')) || COALESCE(e.settings, '{}') AS settings,
+		   COALESCE(e.settings, '{}') AS policy_settings,
+		   COALESCE(e.origins, '{}') AS origins
+	FROM floe_internal.iceberg_table AS t
+	CROSS JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k
+	LEFT JOIN (SELECT o.operation, floe_internal.builtin_settings(o.operation) AS settings
+			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
+	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation;
+COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies';
+
+-- Who set it: for floe.why() and floe.effective_policy().
+CREATE FUNCTION floe_internal.origin_text(setting pg_catalog.text, of_operation pg_catalog.text, origins pg_catalog.jsonb, properties pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(
+		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
+		(SELECT 'table property ' || s.property FROM floe_internal.property_setting AS s
+		 WHERE s.operation = of_operation AND s.setting = origin_text.setting AND floe_internal.property_value(properties, s.property, s.unit) IS NOT NULL),
+		'built in');
+END;
+COMMENT ON FUNCTION floe_internal.origin_text(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Where a setting in force comes from, for people';
+
+-- A table by its text form. Tables floe has not seen are told apart from names that are not names.
+CREATE FUNCTION floe_internal.find_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
+	result floe_internal.iceberg_table;
+BEGIN
+	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted ORDER BY t.status = 'dropped', t.table_id DESC LIMIT 1;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
+
+CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
+	catalog_name text := (floe_internal.parse_name(require_table.name))[1];
+BEGIN
+	IF result.table_id IS NULL THEN
+		RAISE EXCEPTION 'table "%" is not known to floe', require_table.name
+			USING ERRCODE = 'undefined_table',
+				HINT = CASE WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog_name)
+					THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
+					ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', catalog_name) END;
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.require_table(pg_catalog.text) IS 'The table of that name, or error 42P01 with the next step';
+
+CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
+		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT value pg_catalog.text, OUT set_by pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $body$
+	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
+		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
+		   floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}'))
+	FROM (SELECT (floe_internal.require_table(table_name)).*) AS t
+	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id
+	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+	CROSS JOIN LATERAL jsonb_each(s.settings) AS e
+	WHERE (s.operation = '' OR s.settings ? 'configured') AND e.key <> 'configured'
+	ORDER BY k.position NULLS FIRST, e.key
+$body$;
+COMMENT ON FUNCTION floe.effective_policy(pg_catalog.text) IS 'Every setting in force for a table and which policy, table property or default it comes from; operation NULL: of the table as a whole';
+
+CREATE FUNCTION floe.matching_tables(pattern pg_catalog.text, OUT name pg_catalog.text) RETURNS SETOF pg_catalog.text
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT t.name FROM floe_internal.iceberg_table AS t
+	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL
+	ORDER BY t.name
+$body$;
+COMMENT ON FUNCTION floe.matching_tables(pg_catalog.text) IS 'Tables floe knows that a pattern matches';
+
+-- =================================================================================================
+-- 55 metrics and issues
+-- From stored health to numbers now (ages move, snapshots become expirable) and to what is beyond a threshold.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.metrics_at(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.table_id, v.metric, v.value
+	FROM floe_internal.health AS h
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id
+	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
+	CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id,
+		(s.settings ->> 'options.max_snapshot_age')::pg_catalog.interval, (s.settings ->> 'options.retain_last')::pg_catalog.int4,
+		(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::pg_catalog.interval, at) AS x
+	CROSS JOIN LATERAL (VALUES
+		('excess_file_count', h.excess_file_count::pg_catalog.float8),
+		('small_file_count', h.small_file_count),
+		('small_file_bytes', h.small_file_bytes),
+		('data_file_count', h.data_file_count),
+		('data_bytes', h.data_bytes),
+		('record_count', h.record_count),
+		('average_file_bytes', h.average_file_bytes),
+		('oversized_file_count', h.oversized_file_count),
+		('oversized_file_bytes', h.oversized_file_bytes),
+		('delete_ratio', h.delete_ratio),
+		('equality_delete_file_count', h.equality_delete_file_count),
+		('equality_delete_row_count', h.equality_delete_row_count),
+		('position_delete_file_count', h.position_delete_file_count),
+		('position_delete_row_count', h.position_delete_row_count),
+		('deletion_vector_count', h.deletion_vector_count),
+		('deletion_vector_row_count', h.deletion_vector_row_count),
+		('delete_bytes', h.delete_bytes),
+		('dangling_delete_count', h.dangling_delete_count),
+		('manifest_count', h.manifest_count),
+		('data_manifest_count', h.data_manifest_count),
+		('delete_manifest_count', h.delete_manifest_count),
+		('manifest_bytes', h.manifest_bytes),
+		('excess_manifest_count', h.excess_manifest_count),
+		('deleted_entry_count', h.deleted_entry_count),
+		('manifest_spread', h.manifest_spread),
+		('partition_count', h.partition_count),
+		('partition_skew', h.partition_skew),
+		('stat_column_count', h.stat_column_count),
+		('expirable_snapshot_count', x.snapshot_count),
+		('snapshot_count', h.snapshot_count),
+		('oldest_snapshot_age', EXTRACT(epoch FROM at - h.oldest_snapshot_at)),
+		('newest_snapshot_age', EXTRACT(epoch FROM at - h.newest_snapshot_at)),
+		('last_write_age', EXTRACT(epoch FROM at - h.last_write_at)),
+		('commit_interval', h.commit_interval),
+		('ref_count', h.ref_count),
+		('metadata_json_bytes', h.metadata_json_bytes),
+		('metadata_log_count', h.metadata_log_count)) AS v (metric, value)
+	WHERE h.table_id = ANY (of_table_ids);
+END;
+COMMENT ON FUNCTION floe_internal.metrics_at(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Every metric of assessed tables as of a time; NULL: unknown';
+
+-- Metrics with the thresholds that hold for the table. severity: 0 at zero, 0.5 at warning, 1 at critical, more beyond.
+CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, critical pg_catalog.float8,
+				   remedy pg_catalog.text, remedy_options pg_catalog.jsonb, requires pg_catalog.text, weight pg_catalog.float8, severity pg_catalog.float8, level pg_catalog.text, set_by_policy pg_catalog.int4, "position" pg_catalog.int2)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT v.table_id, m.name, v.value, m.unit, l.warning, l.critical, m.remedy, m.remedy_options, m.requires, m.weight,
+		   CASE WHEN v.value IS NULL OR l.warning IS NULL THEN NULL
+				WHEN l.warning <= 0 AND l.critical <= 0 THEN 1
+				WHEN v.value < l.warning THEN 0.5 * v.value / l.warning
+				WHEN v.value >= l.critical THEN CASE WHEN l.critical > 0 THEN v.value / l.critical ELSE 1 END
+				ELSE 0.5 + 0.5 * (v.value - l.warning) / (l.critical - l.warning) END,
+		   CASE WHEN v.value >= l.critical THEN 'critical' WHEN v.value >= l.warning THEN 'warning' WHEN v.value IS NOT NULL AND l.warning IS NOT NULL THEN 'ok' END,
+		   COALESCE((s.origins ->> ('thresholds.' || m.name || '.warning')), (s.origins ->> ('thresholds.' || m.name || '.critical')))::pg_catalog.int4,
+		   m.position
+	FROM floe_internal.metrics_at(of_table_ids, at) AS v
+	JOIN floe.metric AS m ON m.name = v.metric
+	JOIN floe_internal.table_setting AS s ON s.table_id = v.table_id AND s.operation = ''
+	CROSS JOIN LATERAL (SELECT
+		COALESCE((s.settings ->> ('thresholds.' || m.name || '.warning'))::pg_catalog.float8, m.warning,
+				 (s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8) AS warning,
+		COALESCE((s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8, m.critical, 'Infinity') AS critical0) AS l0
+	CROSS JOIN LATERAL (SELECT l0.warning, CASE WHEN l0.warning IS NULL THEN NULL ELSE GREATEST(l0.critical0, l0.warning) END AS critical) AS l;
+END;
+COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Metrics against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
+
+CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN e.seconds < 0 THEN '0s'
+		WHEN e.seconds < 120 THEN e.seconds || 's'
+		WHEN e.seconds < 7200 THEN e.seconds / 60 || 'min'
+		WHEN e.seconds < 172800 THEN e.seconds / 3600 || 'h'
+		ELSE e.seconds / 86400 || 'd' END
+	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e;
+END;
+COMMENT ON FUNCTION floe_internal.format_interval(pg_catalog.interval) IS 'A duration for people, in its largest sensible unit, rounded down';
+
+CREATE FUNCTION floe_internal.format_metric(value pg_catalog.float8, unit pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN value IS NULL THEN 'unknown'
+		WHEN value = 'Infinity' THEN 'none'
+		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
+		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => value))
+		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(value, 'FM999999990.000'), '0'), '.')
+		ELSE value::pg_catalog.int8::pg_catalog.text END;
+END;
+COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.text) IS 'A metric''s value for people';
+
+-- =================================================================================================
+-- 60 gates
+-- Everything that can hold an operation back, as rows. floe.why() shows them, the planner obeys them:
+-- there is one implementation. A gate's status is pass, off, blocked, not needed or wait; the first that
+-- does not pass, by position, is the verdict.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.gate (
+	gate		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	is_timing	pg_catalog.bool NOT NULL,
+	description	pg_catalog.text NOT NULL
+);
+COMMENT ON TABLE floe_internal.gate IS 'Gates in the order in which they are asked';
+COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes through it';
+
+INSERT INTO floe_internal.gate VALUES
+	('policy', 1, false, 'A matching policy configures the operation'),
+	('enabled', 2, false, 'No policy disables it'),
+	('assessed', 3, false, 'The table was read and can be judged'),
+	('gc_enabled', 4, false, 'The table property gc.enabled allows deleting files'),
+	('location', 5, false, 'No other known table shares the location or lies inside it'),
+	('paused', 6, false, 'Nobody paused it'),
+	('need', 7, false, 'A metric, condition, deadline or cadence calls for it'),
+	('interlock', 8, false, 'No other operation works on the table'),
+	('engine', 9, false, 'The engine exists, can do it and is not known to be down'),
+	('backoff', 10, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 11, true, 'The last run had an effect, or the table has moved since'),
+	('schedule', 12, true, 'The schedule''s time has come'),
+	('window', 13, true, 'Inside a window of an allowed day'),
+	('min_interval', 14, true, 'Long enough after the last run');
+
+CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN settings ? 'schedule' THEN
+		pg_catalog.md5(pg_catalog.concat_ws('|', settings -> 'schedule', settings -> 'timezone', settings -> 'jitter')) END;
+END;
+COMMENT ON FUNCTION floe_internal.schedule_key(pg_catalog.jsonb) IS 'Identity of a schedule in force; NULL: none';
+
+-- considered_at: when the schedule was last honoured or found unnecessary; NULL: never.
+CREATE FUNCTION floe_internal.schedule_next(settings pg_catalog.jsonb, seed pg_catalog.text, first_seen_at pg_catalog.timestamptz,
+		considered_at pg_catalog.timestamptz, is_builtin pg_catalog.bool) RETURNS pg_catalog.timestamptz
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN settings #> '{schedule,cron}' IS NOT NULL THEN
+			floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone',
+				GREATEST(considered_at, (settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at))
+			+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval, '5 minutes'))
+		WHEN settings #> '{schedule,every}' IS NOT NULL THEN
+			CASE WHEN considered_at IS NOT NULL THEN considered_at + (settings #>> '{schedule,every}')::pg_catalog.interval
+				ELSE GREATEST((settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at)
+					+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval,
+						CASE WHEN is_builtin THEN (settings #>> '{schedule,every}')::pg_catalog.interval ELSE '0' END)) END
+		END;
+END;
+COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool)
+	IS 'Next time a schedule names. A new cron schedule waits for its first time; a new interval is due at once, but floe''s own cadence is spread over its whole period';
+
+CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
+		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
+			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid)))
+	FROM floe_internal.server AS s
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
+	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
+END;
+COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); NULLs: no such engine';
+
+-- What decides for one table and operation, before any gate.
+CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, "position" pg_catalog.int2, deletes_files pg_catalog.bool, is_cadence pg_catalog.bool,
+				   settings pg_catalog.jsonb, origins pg_catalog.jsonb, settings_hash pg_catalog.text,
+				   metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, severity pg_catalog.float8, threshold_policy pg_catalog.int4,
+				   remedy_options pg_catalog.jsonb, potential pg_catalog.bool, conditions_met pg_catalog.bool, conditions_text pg_catalog.text)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH judged AS MATERIALIZED (
+		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
+			   (CASE WHEN j.requires IS NULL THEN j.value ELSE r.value END) > 0 AS has_effect
+		FROM floe_internal.judged_metrics(of_table_ids, at) AS j
+		LEFT JOIN floe_internal.metrics_at(of_table_ids, at) AS r ON r.table_id = j.table_id AND r.metric = j.requires
+	), best AS (
+		SELECT DISTINCT ON (j.table_id, j.remedy) j.*
+		FROM judged AS j
+		WHERE j.remedy IS NOT NULL AND j.severity IS NOT NULL
+		ORDER BY j.table_id, j.remedy, (j.severity >= 0.5 AND j.has_effect) DESC, j.severity * j.weight DESC, j.position
+	), potential AS (
+		SELECT j.table_id, j.remedy, pg_catalog.bool_or(j.has_effect) AS any_effect,
+			   -- what every remedy beyond its threshold needs to have an effect
+			   (SELECT pg_catalog.jsonb_object_agg(o.key, o.value) FROM judged AS i CROSS JOIN LATERAL pg_catalog.jsonb_each(i.remedy_options) AS o
+				WHERE i.table_id = j.table_id AND i.remedy = j.remedy AND i.severity >= 0.5 AND i.has_effect) AS options
+		FROM judged AS j WHERE j.remedy IS NOT NULL
+		GROUP BY j.table_id, j.remedy
+	)
+	SELECT s.table_id, k.operation, k.position, k.deletes_files, k.is_cadence, s.settings, s.origins,
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', (floe_internal.engine_state(s.settings ->> 'engine')).stamp)),
+		   b.metric, b.value, b.unit, b.warning, CASE WHEN b.has_effect THEN b.severity ELSE 0 END, b.set_by_policy,
+		   COALESCE(p.options, '{}'), COALESCE(p.any_effect, false),
+		   c.met, c.told
+	FROM floe_internal.table_setting AS s
+	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+	LEFT JOIN best AS b ON b.table_id = s.table_id AND b.remedy = k.operation
+	LEFT JOIN potential AS p ON p.table_id = s.table_id AND p.remedy = k.operation
+	LEFT JOIN LATERAL (
+		SELECT CASE WHEN s.settings -> 'conditions' ? 'all' THEN pg_catalog.bool_and(x.met) ELSE pg_catalog.bool_or(x.met) END AS met,
+			   pg_catalog.string_agg(x.told, CASE WHEN s.settings -> 'conditions' ? 'all' THEN ' and ' ELSE ' or ' END) AS told
+		FROM (SELECT COALESCE(CASE q.item ->> 'op'
+						WHEN '>=' THEN j.value >= (q.item ->> 'value')::pg_catalog.float8
+						WHEN '>' THEN j.value > (q.item ->> 'value')::pg_catalog.float8
+						WHEN '<=' THEN j.value <= (q.item ->> 'value')::pg_catalog.float8
+						WHEN '<' THEN j.value < (q.item ->> 'value')::pg_catalog.float8
+						WHEN '=' THEN j.value = (q.item ->> 'value')::pg_catalog.float8
+						WHEN '<>' THEN j.value <> (q.item ->> 'value')::pg_catalog.float8 END, false) AS met,
+					 pg_catalog.format('%s %s %s (is %s)', q.item ->> 'metric', q.item ->> 'op',
+						floe_internal.format_metric((q.item ->> 'value')::pg_catalog.float8, j.unit), floe_internal.format_metric(j.value, j.unit)) AS told
+			  FROM pg_catalog.jsonb_array_elements(COALESCE(s.settings #> '{conditions,all}', s.settings #> '{conditions,any}')) AS q (item)
+			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
+		WHERE s.settings ? 'conditions') AS c ON true
+	WHERE s.table_id = ANY (of_table_ids);
+END;
+COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
+
+CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, gate pg_catalog.text, gate_position pg_catalog.int2,
+				   status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz,
+				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
+		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' THEN 'pass' ELSE g.status END,
+		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
+		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
+	FROM floe_internal.decision_context(of_table_ids, at) AS c
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
+	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+	LEFT JOIN LATERAL (
+		SELECT p.reason, p.until, p.pattern, p.paused_by FROM floe_internal.pause AS p
+		WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
+		ORDER BY p.until DESC LIMIT 1) AS paused ON true
+	LEFT JOIN LATERAL (
+		SELECT q.operation_id, q.operation, q.state FROM floe_internal.operation_queue AS q
+		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
+		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
+	LEFT JOIN LATERAL (
+		SELECT o.name FROM floe_internal.iceberg_table AS o
+		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id AND o.status <> 'dropped'
+		  AND (o.location_key = t.location_key OR (o.location_key > t.location_key || '/' AND o.location_key < t.location_key || '0')
+			   OR o.location_key = ANY (floe_internal.location_prefixes(t.location_key)))
+		ORDER BY o.name LIMIT 1) AS shared ON true
+	LEFT JOIN LATERAL floe_internal.engine_state(c.settings ->> 'engine') AS e ON true
+	CROSS JOIN LATERAL (SELECT
+		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
+			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
+		floe_internal.window_next(
+			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
+			c.settings ->> 'timezone', at) AS window_at,
+		x.last_run_at + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
+		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
+		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
+		c.operation = ANY (named) AS is_named) AS d
+	CROSS JOIN LATERAL (VALUES
+		('policy',
+			CASE WHEN c.settings ? 'configured' OR (d.is_named AND EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id)) THEN 'pass' ELSE 'off' END, 'policy',
+			CASE WHEN NOT EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) THEN 'no policy matches'
+				WHEN NOT c.settings ? 'configured' THEN 'no matching policy has it' ELSE 'configured' END, NULL,
+			floe_internal.origin_text('configured', c.operation, c.origins, '{}'), NULL::pg_catalog.timestamptz),
+		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
+			COALESCE(c.settings ->> 'enabled', 'true'), NULL, floe_internal.origin_text('enabled', c.operation, c.origins, '{}'), NULL),
+		('assessed',
+			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
+			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
+			CASE WHEN t.status IN ('error', 'unsupported', 'quarantined') THEN 'last assessment (' || t.status || ')' END, poll.next_poll_at),
+		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
+			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
+		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked' ELSE 'pass' END, 'location',
+			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
+		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
+			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
+			pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by), NULLIF(paused.until, 'infinity')),
+		('need',
+			CASE WHEN d.is_named THEN 'pass'
+				WHEN c.is_cadence THEN CASE WHEN c.conditions_met IS NOT FALSE OR by_hand THEN
+					CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END ELSE 'not needed' END
+				WHEN c.conditions_met THEN 'pass'
+				WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'pass'
+				WHEN d.overdue_at <= at AND c.potential THEN 'pass'
+				ELSE 'not needed' END,
+			CASE WHEN d.is_named THEN 'requested'
+				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN 'conditions'
+				WHEN c.is_cadence THEN 'cadence'
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN 'deadline'
+				ELSE COALESCE(c.metric, 'need') END,
+			CASE WHEN d.is_named THEN 'by name'
+				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN c.conditions_text
+				WHEN c.is_cadence THEN COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run')
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run')
+				ELSE floe_internal.format_metric(c.value, c.unit) END,
+			CASE WHEN d.is_named OR c.conditions_met IS NOT NULL THEN NULL
+				WHEN c.is_cadence THEN c.settings #>> '{schedule,every}'
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN c.settings ->> 'deadline'
+				ELSE floe_internal.format_metric(c.warning, c.unit) END,
+			CASE WHEN d.is_named THEN 'trigger'
+				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN floe_internal.origin_text('conditions', c.operation, c.origins, '{}')
+				WHEN c.is_cadence THEN floe_internal.origin_text('schedule', c.operation, c.origins, '{}')
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN floe_internal.origin_text('deadline', c.operation, c.origins, '{}')
+				ELSE COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in') END,
+			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
+		('engine',
+			CASE WHEN NOT c.settings ? 'engine' OR e.server_type IS NULL THEN 'blocked'
+				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation) THEN 'blocked'
+				WHEN e.retry_at > at THEN 'wait' ELSE 'pass' END, 'engine',
+			CASE WHEN NOT c.settings ? 'engine' THEN 'no policy names an engine'
+				WHEN e.server_type IS NULL THEN pg_catalog.format('there is no engine "%s"', c.settings ->> 'engine')
+				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation)
+					THEN pg_catalog.format('%s cannot do it', e.server_type)
+				WHEN e.retry_at > at THEN e.error_message ELSE c.settings ->> 'engine' END, NULL,
+			floe_internal.origin_text('engine', c.operation, c.origins, '{}'), e.retry_at),
+		('backoff',
+			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
+				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
+			CASE WHEN x.failures > 0 THEN pg_catalog.format('%s failure(s), last: %s', x.failures, x.failure_message) ELSE 'no failure' END,
+			CASE WHEN d.unchanged AND x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4 THEN c.settings ->> 'max_attempts' END,
+			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4)
+					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
+				ELSE 'error class ' || x.failure_class END END,
+			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
+		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
+			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL, CASE WHEN x.zero_changes > 0 THEN 'ends when the table changes' END, x.zero_change_until),
+		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
+			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
+		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
+			COALESCE(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), 'none'), NULL,
+			floe_internal.origin_text(CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END, c.operation, c.origins, '{}'), d.window_at),
+		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
+			COALESCE(floe_internal.format_interval(at - x.last_run_at), 'never run'), floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval),
+			floe_internal.origin_text('min_interval', c.operation, c.origins, '{}'), d.rested_at)
+		) AS g (gate, status, label, value, limit_value, set_by, next_at)
+	JOIN floe_internal.gate AS k ON k.gate = g.gate;
+END;
+COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
+
+-- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason.
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
+				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH all_gates AS MATERIALIZED (
+		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+	), first_stop AS (
+		SELECT DISTINCT ON (g.table_id, g.operation) g.*
+		FROM all_gates AS g
+		-- the first that stops; if none does, the need, which is why it runs
+		ORDER BY g.table_id, g.operation, g.status = 'pass', CASE WHEN g.status = 'pass' THEN g.gate <> 'need' END, g.gate_position
+	)
+	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
+		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
+		   (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
+				'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position)
+			FROM all_gates AS a WHERE a.table_id = f.table_id AND a.operation = f.operation)
+	FROM first_stop AS f;
+END;
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[]) IS 'One verdict per table and operation, with the gate that decided and all gates as reasons';
+
+-- =================================================================================================
+-- 65 estimates and debt
+-- What an operation would gain and cost, and the score that orders candidates. Every term is a number
+-- from 0 to 1 before its weight.
+-- =================================================================================================
+
+-- Bytes per second that finished runs of this engine and operation achieved.
+CREATE FUNCTION floe_internal.throughput(of_engine pg_catalog.text, of_operation pg_catalog.text, OUT bytes_per_second pg_catalog.float8, OUT runs pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.sum(r.bytes) / NULLIF(pg_catalog.sum(r.seconds), 0), 20e6), pg_catalog.count(*)
+	FROM (SELECT (l.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, EXTRACT(epoch FROM l.engine_ended_at - l.started_at)::pg_catalog.float8 AS seconds
+		  FROM floe_internal.operation_log AS l
+		  WHERE l.engine = of_engine AND l.operation = of_operation AND l.state = 'succeeded' AND l.estimate ->> 'bytes' IS NOT NULL AND l.engine_ended_at > l.started_at
+		  ORDER BY l.operation_id DESC LIMIT 20) AS r;
+END;
+COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Learned from the last 20 successful runs; 20 MB/s while there are none (runs = 0)';
+
+CREATE FUNCTION floe_internal.estimates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, runs pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH m AS MATERIALIZED (
+		SELECT v.table_id, pg_catalog.jsonb_object_agg(v.metric, v.value) AS metrics FROM floe_internal.metrics_at(of_table_ids, at) AS v GROUP BY v.table_id
+	), speed AS MATERIALIZED (
+		-- by engine and operation, not by table
+		SELECT d.engine, d.operation, w.bytes_per_second, w.runs,
+			   COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = d.engine), 2) AS memory_gb
+		FROM (SELECT DISTINCT COALESCE(x.settings ->> 'engine', '') AS engine, x.operation FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> '') AS d
+		CROSS JOIN LATERAL floe_internal.throughput(d.engine, d.operation) AS w
+	)
+	SELECT s.table_id, s.operation, e.objects, e.bytes, t.minutes, t.minutes / 60 * speed.memory_gb, speed.runs
+	FROM floe_internal.table_setting AS s
+	JOIN m ON m.table_id = s.table_id
+	JOIN speed ON speed.operation = s.operation AND speed.engine = COALESCE(s.settings ->> 'engine', '')
+	CROSS JOIN LATERAL (SELECT
+		CASE s.operation
+			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
+			WHEN 'rewrite_position_delete_files' THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0)
+			WHEN 'rewrite_manifests' THEN COALESCE((m.metrics ->> 'excess_manifest_count')::pg_catalog.float8, 0)
+			WHEN 'expire_snapshots' THEN COALESCE((m.metrics ->> 'expirable_snapshot_count')::pg_catalog.float8, 0) END AS objects,
+		CASE s.operation
+			WHEN 'rewrite_data_files' THEN CASE WHEN d.delete_files > 0 THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8 ELSE (m.metrics ->> 'small_file_bytes')::pg_catalog.float8 END
+			WHEN 'rewrite_position_delete_files' THEN (m.metrics ->> 'delete_bytes')::pg_catalog.float8
+			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
+		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
+						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
+	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t
+	WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '';
+END;
+COMMENT ON FUNCTION floe_internal.estimates(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Gain (objects that would go) and cost (bytes to touch, minutes, GB-hours) per table and operation; runs: how many past runs the speed rests on, 0: a default';
+
+CREATE FUNCTION floe_internal.log_scale(value pg_catalog.float8, top pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT LEAST(1, pg_catalog.ln(1 + GREATEST(COALESCE(value, 0), 0)) / pg_catalog.ln(1 + top));
+END;
+COMMENT ON FUNCTION floe_internal.log_scale(pg_catalog.float8, pg_catalog.float8) IS '0 to 1, logarithmic, 1 at top and beyond';
+
+CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2, raw pg_catalog.float8, value pg_catalog.float8,
+				   weight pg_catalog.float8, contribution pg_catalog.float8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.table_id, c.operation, d.term, d.position, v.raw, v.value, w.weight, CASE WHEN d.is_penalty THEN - v.value ELSE v.value END * w.weight
+	FROM floe_internal.decision_context(of_table_ids, at) AS c
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	JOIN floe_internal.table_setting AS s ON s.table_id = c.table_id AND s.operation = ''
+	LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = c.table_id AND e.operation = c.operation
+	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+	CROSS JOIN LATERAL (SELECT EXTRACT(epoch FROM at - COALESCE(x.last_success_at, t.first_seen_at))::pg_catalog.float8 AS idle,
+		EXTRACT(epoch FROM COALESCE((c.settings ->> 'deadline')::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
+	CROSS JOIN LATERAL (VALUES
+		('severity', COALESCE(c.severity, 0), LEAST(1, COALESCE(c.severity, 0))),
+		('gain', COALESCE(e.objects, 0), floe_internal.log_scale(e.objects, 100000)),
+		('benefit', COALESCE(e.objects / NULLIF(e.gb_hours, 0), 0), floe_internal.log_scale(e.objects / NULLIF(e.gb_hours, 0), 100000)),
+		('age', i.idle, LEAST(1, GREATEST(0, i.idle) / i.patience)),
+		('failures', COALESCE(x.failures, 0)::pg_catalog.float8, LEAST(5, COALESCE(x.failures, 0)) / 5.0)) AS v (term, raw, value)
+	JOIN floe.debt_term AS d ON d.term = v.term
+	CROSS JOIN LATERAL (SELECT COALESCE((s.settings ->> ('weights.' || d.term))::pg_catalog.float8, d.weight) AS weight) AS w;
+END;
+COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
+
+CREATE FUNCTION floe.debt(table_name pg_catalog.text,
+		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 4)::float8, d.weight, round(d.contribution::numeric, 4)::float8
+	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t
+	CROSS JOIN LATERAL floe_internal.debt_terms(ARRAY[t.table_id], floe_internal.clock()) AS d
+	JOIN floe_internal.operation_kind AS k ON k.operation = d.operation
+	ORDER BY k.position, d.position
+$body$;
+COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), and weighted';
+
+-- =================================================================================================
+-- 70 selection
+-- Which candidates go into the queue: by score, under budgets that are tested before each is added. What
+-- does not fit is passed over, and the list goes on below it.
+-- =================================================================================================
+
+-- What a budget has left: dispatched or queued within its period counts, by estimate.
+CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
+	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
+				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
+				   operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT b.name, b.pattern, b.engine,
+		   b.operations - pg_catalog.count(u.operation_id), b.tables - pg_catalog.count(DISTINCT u.table_id),
+		   b.bytes - COALESCE(pg_catalog.sum(u.bytes), 0), b.gb_hours - COALESCE(pg_catalog.sum(u.gb_hours), 0),
+		   COALESCE(pg_catalog.array_agg(DISTINCT u.table_id) FILTER (WHERE u.table_id IS NOT NULL), '{}'),
+		   b.operations, b.tables, b.bytes, b.gb_hours,
+		   pg_catalog.min(u.counted_at) + b.period
+	FROM floe.budget AS b
+	LEFT JOIN LATERAL (
+		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, (o.estimate ->> 'gb_hours')::pg_catalog.float8 AS gb_hours, o.counted_at
+		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at FROM floe_internal.operation_log AS l
+			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
+			  UNION ALL
+			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at) FROM floe_internal.operation_queue AS q) AS o
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
+	WHERE b.is_enabled
+	GROUP BY b.name;
+END;
+COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when a manual trigger overdrew it. free_at: when the oldest use leaves the period';
+
+CREATE TYPE floe_internal.budget_line AS (
+	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
+	operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
+	operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz
+);
+COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are chosen';
+
+-- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
+-- over candidates, not tables: a greedy choice is sequential by nature.
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
+				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	c record;
+	b record;
+	budgets floe_internal.budget_line[];
+	stopped text;
+BEGIN
+	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
+			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
+		INTO budgets FROM floe_internal.budget_state(at) AS s;
+	rank := 0;
+	FOR c IN
+		SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.levels, d.settings ->> 'engine' AS engine
+		FROM floe_internal.decide(of_table_ids, at, by_hand, named) AS d
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+		LEFT JOIN (SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
+				   FROM floe_internal.debt_terms(of_table_ids, at) AS x GROUP BY x.table_id, x.operation) AS p ON p.table_id = d.table_id AND p.operation = d.operation
+		LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = d.table_id AND e.operation = d.operation
+		ORDER BY d.verdict = 'run' DESC, p.score DESC NULLS LAST, t.name, d.operation_position
+	LOOP
+		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
+		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
+		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
+			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
+		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		IF verdict = 'run' THEN
+			stopped := NULL;
+			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+			LOOP
+				b := budgets[i];
+				CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
+				IF b.operations_left < 1 THEN
+					stopped := 'operations'; value := (b.operations_limit - b.operations_left)::text; limit_value := b.operations_limit::text;
+				ELSIF b.tables_left < 1 AND NOT c.table_id = ANY (b.used_tables) THEN
+					stopped := 'tables'; value := (b.tables_limit - b.tables_left)::text; limit_value := b.tables_limit::text;
+				ELSIF b.bytes_left < COALESCE(c.bytes, 0) THEN
+					stopped := 'bytes'; value := floe_internal.format_metric(b.bytes_limit - b.bytes_left, 'bytes') || ' + ' || floe_internal.format_metric(c.bytes, 'bytes');
+					limit_value := floe_internal.format_metric(b.bytes_limit, 'bytes');
+				ELSIF b.gb_hours_left < COALESCE(c.gb_hours, 0) THEN
+					stopped := 'gb_hours'; value := round((b.gb_hours_limit - b.gb_hours_left)::numeric, 3) || ' + ' || round(c.gb_hours::numeric, 3); limit_value := b.gb_hours_limit::text;
+				END IF;
+				IF stopped IS NOT NULL THEN
+					verdict := 'wait'; gate := 'budget'; set_by := format('budget "%s" (%s)', b.name, stopped); next_at := b.free_at;
+					reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', 'budget', 'status', 'wait', 'value', value, 'limit', limit_value, 'set_by', set_by, 'next_at', next_at)));
+					EXIT;
+				END IF;
+			END LOOP;
+			IF stopped IS NULL THEN
+				FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+				LOOP
+					b := budgets[i];
+					CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
+					b.operations_left := b.operations_left - 1;
+					IF NOT c.table_id = ANY (b.used_tables) THEN
+						b.tables_left := b.tables_left - 1;
+						b.used_tables := b.used_tables || c.table_id;
+					END IF;
+					b.bytes_left := b.bytes_left - COALESCE(c.bytes, 0);
+					b.gb_hours_left := b.gb_hours_left - COALESCE(c.gb_hours, 0);
+					budgets[i] := b;
+				END LOOP;
+				rank := rank + 1;
+			END IF;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+	IS 'Verdicts of all operations of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
+
+-- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
+CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
+		FROM pg_catalog.jsonb_each(settings) AS e
+		-- table properties are the engine's business: it reads them itself
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
+END;
+COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
+
+-- Queues what is called for. Also honours schedules: an operation whose time has come and that is not needed
+-- waits for its next time.
+CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
+				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+	c record;
+	new_settings jsonb;
+BEGIN
+	PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	FOR c IN
+		SELECT s.*, t.name, k.position, ci.server_name,
+			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named) AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		WHERE named IS NULL OR s.operation = ANY (named)
+		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
+	LOOP
+		operation_id := NULL;
+		IF c.verdict = 'run' THEN
+			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
+				floe_internal.operation_options(c.settings, c.origins, c.remedy_options) || COALESCE(extra_options -> c.operation, '{}')));
+			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
+					reason, score, score_parts, estimate, queued_at, position)
+				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, c.settings ->> 'engine', new_settings, c.settings_hash, c.policies,
+					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position)
+				ON CONFLICT (table_id, operation) DO NOTHING
+				RETURNING q.operation_id INTO operation_id;
+			IF operation_id IS NULL THEN
+				CONTINUE;	-- somebody queued it in this moment
+			END IF;
+			PERFORM floe_internal.write_event('operation queued', c.server_name, c.table_id, c.name, operation_id,
+				format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
+		END IF;
+		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
+		set_by := c.set_by; next_at := c.next_at; score := c.score;
+		RETURN NEXT;
+	END LOOP;
+	IF NOT by_hand THEN
+		PERFORM floe_internal.advance_schedules(of_table_ids, at);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
+	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
+
+-- Rows for schedules in force: new or changed ones get their first time.
+CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
+		SELECT s.table_id, s.operation, floe_internal.schedule_key(s.settings),
+			   floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, o.last_run_at, NOT s.origins ? 'schedule')
+		FROM floe_internal.table_setting AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = s.table_id AND o.operation = s.operation
+		WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '' AND s.settings ? 'configured'
+		  AND floe_internal.schedule_key(s.settings) IS DISTINCT FROM o.schedule_key
+		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
+END;
+COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
+
+-- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
+CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.table_operation AS x
+		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
+		FROM floe_internal.table_setting AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		JOIN floe_internal.decide(of_table_ids, at, false, NULL) AS d ON d.table_id = s.table_id AND d.operation = s.operation
+		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
+		  AND x.next_due_at <= at
+		  AND (d.verdict IN ('not needed', 'off')
+			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
+END;
+COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
+
+-- =================================================================================================
+-- 72 passes
+-- Who is at work. A pass is alive exactly as long as its process holds its advisory lock, so a claim never
+-- outlives the process that made it, whatever ended that process.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.server_generation() RETURNS pg_catalog.timestamptz
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT a.backend_start FROM pg_catalog.pg_stat_get_activity(NULL) AS a
+	WHERE a.backend_type = 'checkpointer' LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.server_generation() IS 'Changes whenever shared memory was made anew: after a restart and after a crash';
+
+-- The first key of the two-key advisory locks: 'floe' in ASCII.
+CREATE FUNCTION floe_internal.pass_class() RETURNS pg_catalog.int4
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 1718382437;
+END;
+COMMENT ON FUNCTION floe_internal.pass_class() IS 'Class of floe''s advisory locks; the second key is a pass id';
+
+CREATE FUNCTION floe_internal.live_passes() RETURNS SETOF pg_catalog.int4
+	LANGUAGE sql VOLATILE ROWS 5
+BEGIN ATOMIC
+	SELECT l.objid::pg_catalog.int8::pg_catalog.int4 FROM pg_catalog.pg_lock_status() AS l
+	WHERE l.locktype = 'advisory' AND l.classid::pg_catalog.int8 = floe_internal.pass_class() AND l.objsubid = 2 AND l.granted
+	  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database());
+END;
+COMMENT ON FUNCTION floe_internal.live_passes() IS 'Ids of the passes whose processes are at work in this database';
+
+CREATE FUNCTION floe_internal.begin_pass(kind pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	new_id int4;
+BEGIN
+	INSERT INTO floe_internal.pass (kind, pid, role_name, generation, started_at)
+		VALUES (begin_pass.kind, pg_backend_pid(), SESSION_USER, floe_internal.server_generation(), floe_internal.clock())
+		RETURNING pass.pass_id INTO new_id;
+	PERFORM pg_advisory_lock(floe_internal.pass_class(), new_id);
+	RETURN new_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.begin_pass(pg_catalog.text) IS 'Registers this process as a pass and takes its lock';
+
+CREATE FUNCTION floe_internal.end_pass(of_pass_id pg_catalog.int4) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.pass_id = of_pass_id;
+	UPDATE floe_internal.table_poll AS p SET claim_pass = NULL WHERE p.claim_pass = of_pass_id;
+	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass = of_pass_id;
+	DELETE FROM floe_internal.pass AS p WHERE p.ended_at < floe_internal.clock() - interval '7 days' OR (p.ended_at IS NULL AND p.started_at < floe_internal.clock() - interval '30 days');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_pass(pg_catalog.int4) IS 'Gives back what a pass still claims; the caller releases the lock after the commit';
+
+-- Void claims of tables: those of passes that are gone. A claim left by a crash is evidence against the table.
+CREATE FUNCTION floe_internal.void_claims() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	alive int4[] := ARRAY(SELECT floe_internal.live_passes());
+	now_generation timestamptz := floe_internal.server_generation();
+	t record;
+BEGIN
+	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass IS NOT NULL AND c.claim_pass <> ALL (alive);
+	UPDATE floe_internal.table_poll AS p
+		SET claim_pass = NULL, crashes = p.crashes + CASE WHEN x.generation IS DISTINCT FROM now_generation THEN 1 ELSE 0 END
+		FROM (SELECT y.table_id, s.generation FROM floe_internal.table_poll AS y LEFT JOIN floe_internal.pass AS s ON s.pass_id = y.claim_pass
+			  WHERE y.claim_pass IS NOT NULL AND y.claim_pass <> ALL (alive)) AS x
+		WHERE p.table_id = x.table_id;
+	FOR t IN
+		UPDATE floe_internal.iceberg_table AS i
+			SET status = 'quarantined', error_code = 'internal', error_message = 'the server went down twice while this table was being assessed',
+				error_detail = 'floe leaves it alone until floe.refresh() is called for it.', error_since = floe_internal.clock()
+			FROM floe_internal.table_poll AS p
+			WHERE p.table_id = i.table_id AND p.crashes >= 2 AND i.status NOT IN ('quarantined', 'dropped')
+			RETURNING i.table_id, i.name, i.error_message, i.levels
+	LOOP
+		PERFORM floe_internal.write_event('table quarantined', t.levels[1], t.table_id, t.name, NULL, t.error_message, NULL);
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.void_claims() IS 'Frees claims of passes that are gone; a table whose claim was left behind by a crash twice is quarantined';
+
+-- =================================================================================================
+-- 75 assessment
+-- The database side of steps 1 to 4 of a pass: claim what is due, keep what was read. Called by the
+-- library, each in a transaction of its own; the network lies between them.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.backoff_delay(attempt pg_catalog.int4, base pg_catalog.interval, most pg_catalog.interval, seed pg_catalog.text) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT d.delay * 0.9 + floe_internal.jitter(seed || attempt, d.delay * 0.2)
+	FROM (SELECT LEAST(most, base * pg_catalog.pow(2, LEAST(attempt - 1, 20))) AS delay) AS d;
+END;
+COMMENT ON FUNCTION floe_internal.backoff_delay(pg_catalog.int4, pg_catalog.interval, pg_catalog.interval, pg_catalog.text) IS 'Exponential from base to most, plus or minus a tenth, the same for the same seed and attempt';
+
+CREATE FUNCTION floe_internal.claim_catalogs(of_pass_id pg_catalog.int4, pattern pg_catalog.text,
+		OUT catalog_id pg_catalog.int4, OUT server_name pg_catalog.text, OUT is_due pg_catalog.bool)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+BEGIN
+	PERFORM floe_internal.sync_servers();
+	PERFORM floe_internal.void_claims();
+	-- A pattern given by a person makes its catalogs due.
+	RETURN QUERY
+		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
+		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
+			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
+				AND (x.next_list_at <= at OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
+			  ORDER BY x.catalog_id FOR UPDATE SKIP LOCKED) AS d
+		WHERE c.catalog_id = d.catalog_id
+		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name))
+		RETURNING c.catalog_id, c.server_name, true;
+	RETURN QUERY
+		SELECT c.catalog_id, c.server_name, false FROM floe_internal.catalog AS c
+		WHERE c.status NOT IN ('removed', 'new') AND c.claim_pass IS DISTINCT FROM of_pass_id
+		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_catalogs(pg_catalog.int4, pg_catalog.text) IS 'Catalogs to list now (claimed), and the others whose tables may be due';
+
+CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	c floe_internal.catalog;
+	at timestamptz := floe_internal.clock();
+BEGIN
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS x
+		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1, claim_pass = NULL,
+			error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
+			next_list_at = at + floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name)
+		WHERE x.catalog_id = of_catalog_id;
+	IF c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code THEN
+		PERFORM floe_internal.write_event('catalog error', c.server_name, NULL, NULL, NULL, message, jsonb_build_object('code', code, 'detail', detail));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'A catalog could not be reached or listed: a state with a reason and a time; its tables keep their health';
+
+CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	old_status text;
+	server text;
+BEGIN
+	SELECT c.status, c.server_name INTO old_status, server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS c
+		SET status = 'ok', config = catalog_connected.config, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
+		WHERE c.catalog_id = of_catalog_id;
+	IF old_status <> 'ok' THEN
+		PERFORM floe_internal.write_event('catalog ok', server, NULL, NULL, NULL, format('catalog "%s" answers', server), catalog_connected.config);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.jsonb) IS 'A catalog was reached';
+
+-- Namespaces as levels joined with U+001F, one entry per table.
+CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[]) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	server text;
+	fresh int8[];
+	t record;
+BEGIN
+	SELECT c.server_name INTO server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
+	-- A table that comes back keeps its row and its history.
+	WITH listed AS (
+		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
+		FROM unnest(namespaces, table_names) AS l (namespace, table_name)
+	), back AS (
+		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', dropped_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		WHERE i.table_id IN (
+			SELECT max(x.table_id) FROM floe_internal.iceberg_table AS x JOIN listed AS l ON l.namespace = x.namespace AND l.table_name = x.table_name
+			WHERE x.catalog_id = of_catalog_id
+			GROUP BY x.namespace, x.table_name
+			HAVING bool_and(x.status = 'dropped'))
+		RETURNING i.table_id
+	), made AS (
+		INSERT INTO floe_internal.iceberg_table (catalog_id, namespace, table_name, levels, name, first_seen_at)
+			SELECT of_catalog_id, l.namespace, l.table_name, ARRAY[server] || l.namespace || l.table_name, floe_internal.format_name(ARRAY[server] || l.namespace || l.table_name), at
+			FROM listed AS l
+			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS x WHERE x.catalog_id = of_catalog_id AND x.namespace = l.namespace AND x.table_name = l.table_name)
+			ON CONFLICT DO NOTHING
+			RETURNING table_id
+	)
+	SELECT array_agg(n.table_id) INTO fresh FROM (SELECT back.table_id FROM back UNION ALL SELECT made.table_id FROM made) AS n;
+	IF fresh IS NOT NULL THEN
+		INSERT INTO floe_internal.table_poll AS p (table_id, next_poll_at) SELECT unnest(fresh), at
+			ON CONFLICT (table_id) DO UPDATE SET next_poll_at = EXCLUDED.next_poll_at, etag = NULL, crashes = 0;
+		PERFORM floe_internal.match_tables(fresh);
+	END IF;
+	FOR t IN
+		UPDATE floe_internal.iceberg_table AS i SET status = 'dropped', dropped_at = at
+		WHERE i.catalog_id = of_catalog_id AND i.status <> 'dropped'
+		  AND NOT EXISTS (SELECT 1 FROM unnest(namespaces, table_names) AS l (namespace, table_name)
+						  WHERE string_to_array(l.namespace, chr(31)) = i.namespace AND l.table_name = i.table_name)
+		RETURNING i.table_id, i.name
+	LOOP
+		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
+		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
+	END LOOP;
+	UPDATE floe_internal.catalog AS c
+		SET listed_at = at, claim_pass = NULL,
+			next_list_at = at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes')
+		WHERE c.catalog_id = of_catalog_id;
+	RETURN COALESCE(array_length(fresh, 1), 0);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[]) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
+
+CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, most pg_catalog.int4, nothing_in_flight pg_catalog.bool,
+		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+BEGIN
+	RETURN QUERY
+		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
+		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
+			  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
+			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0
+				AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
+				AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
+			  ORDER BY x.next_poll_at LIMIT most FOR UPDATE OF x SKIP LOCKED) AS due
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
+		WHERE p.table_id = due.table_id
+		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+	-- A suspect, whose last claim was left by a crash, is assessed alone: if it happens again, it was this one.
+	IF NOT FOUND AND nothing_in_flight THEN
+		RETURN QUERY
+			UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
+			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
+				  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
+				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1
+					AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
+					AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
+				  ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED) AS due
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
+			WHERE p.table_id = due.table_id
+			RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.int4, pg_catalog.bool) IS 'Tables due for assessment, claimed for the pass before anything of them is read';
+
+CREATE FUNCTION floe_internal.table_identity(of_table_id pg_catalog.int8,
+		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag
+	FROM floe_internal.iceberg_table AS t LEFT JOIN floe_internal.table_poll AS p ON p.table_id = t.table_id
+	WHERE t.table_id = of_table_id AND t.status <> 'dropped';
+END;
+COMMENT ON FUNCTION floe_internal.table_identity(pg_catalog.int8) IS 'What is needed to look at one table; no row if it was dropped';
+
+-- Next look at a table that was just polled.
+CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.table_poll AS p
+		SET polled_at = floe_internal.clock(), claim_pass = NULL, crashes = CASE WHEN failed THEN p.crashes ELSE 0 END,
+			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
+			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
+			next_poll_at = floe_internal.clock() + CASE WHEN failed
+				THEN floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::pg_catalog.text)
+				ELSE (SELECT (s.settings ->> 'poll_interval')::pg_catalog.interval FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = '') END
+		WHERE p.table_id = of_table_id;
+END;
+COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll';
+
+CREATE FUNCTION floe_internal.table_unchanged(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+	UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		WHERE t.table_id = of_table_id AND t.status = 'error';
+	PERFORM floe_internal.answer_requests(of_table_id);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.table_unchanged(pg_catalog.int8) IS 'The catalog says the table is as it was';
+
+CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	old_row floe_internal.iceberg_table;
+	new_status text := CASE WHEN code = 'unsupported' THEN 'unsupported' ELSE 'error' END;
+BEGIN
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	PERFORM floe_internal.poll_done(of_table_id, NULL, true);
+	UPDATE floe_internal.iceberg_table AS t
+		SET status = new_status, error_code = code, error_message = message, error_detail = NULLIF(detail, ''),
+			error_since = CASE WHEN t.error_since IS NULL OR t.error_code <> code THEN floe_internal.clock() ELSE t.error_since END
+		WHERE t.table_id = of_table_id AND t.status <> 'dropped';
+	IF old_row.status IS DISTINCT FROM new_status OR old_row.error_code IS DISTINCT FROM code THEN
+		PERFORM floe_internal.write_event('table ' || new_status, old_row.levels[1], of_table_id, old_row.name, NULL, message, jsonb_build_object('code', code, 'detail', detail));
+	END IF;
+	-- A request by hand does not wait for ever on a table that cannot be read.
+	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
+	IF FOUND THEN
+		PERFORM floe_internal.write_event('trigger refused', old_row.levels[1], of_table_id, old_row.name, NULL, 'not triggered: ' || message, NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'A table could not be assessed: a row with the reason; the last health stays';
+
+-- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
+CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
+		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
+	RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT x.target, COALESCE((x.settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
+		   COALESCE((x.settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
+		   COALESCE((x.settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
+	FROM (SELECT y.settings, (y.settings ->> 'options.target_file_size')::pg_catalog.int8 AS target
+		  FROM (SELECT floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
+					|| COALESCE(s.policy_settings, '{}') AS settings
+				FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files') AS y) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
+
+-- Which manifests of a list still have to be read: positions (from 1) in the arrays.
+CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
+		sequence_numbers pg_catalog.int8[], added_snapshot_ids pg_catalog.int8[], need_paths pg_catalog.bool, properties pg_catalog.jsonb,
+		OUT unread pg_catalog.int4[], OUT has_scoped_deletes pg_catalog.bool, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT x.unread, x.has_scoped_deletes, z.small_below, z.oversized_above
+	FROM floe_internal.size_limits(of_table_id, properties) AS z
+	CROSS JOIN (
+		SELECT pg_catalog.array_agg(l.place::pg_catalog.int4 ORDER BY l.place) FILTER (WHERE m.manifest_id IS NULL) AS unread,
+			   COALESCE(pg_catalog.bool_or(m.content = 1 AND m.has_paths), false) AS has_scoped_deletes
+		FROM ROWS FROM (pg_catalog.unnest(paths), pg_catalog.unnest(lengths), pg_catalog.unnest(contents), pg_catalog.unnest(spec_ids), pg_catalog.unnest(sequence_numbers),
+						pg_catalog.unnest(added_snapshot_ids)) WITH ORDINALITY AS l (path, length, content, spec_id, sequence_number, added_snapshot_id, place)
+		LEFT JOIN floe_internal.manifest AS m ON m.table_id = of_table_id AND m.path = l.path AND m.length = l.length AND m.content = l.content AND m.spec_id = l.spec_id
+			AND m.sequence_number = l.sequence_number AND m.added_snapshot_id = l.added_snapshot_id AND (m.has_paths OR m.content = 1 OR NOT need_paths)) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.unread_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool, pg_catalog.jsonb)
+	IS 'Manifests without a stored aggregate of exactly this identity, and the sizes at which aggregates must be exact; has_scoped_deletes: a known delete manifest names data files, so data manifests are needed with paths';
+
+CREATE FUNCTION floe_internal.store_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
+		sequence_numbers pg_catalog.int8[], added_snapshot_ids pg_catalog.int8[], have_paths pg_catalog.bool[], aggregates pg_catalog.bytea[]) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.manifest AS m (table_id, path, length, content, spec_id, sequence_number, added_snapshot_id, has_paths, aggregate)
+		SELECT of_table_id, l.path, l.length, l.content, l.spec_id, l.sequence_number, l.added_snapshot_id, l.has_paths, l.aggregate
+		FROM ROWS FROM (pg_catalog.unnest(paths), pg_catalog.unnest(lengths), pg_catalog.unnest(contents), pg_catalog.unnest(spec_ids), pg_catalog.unnest(sequence_numbers),
+						pg_catalog.unnest(added_snapshot_ids), pg_catalog.unnest(have_paths), pg_catalog.unnest(aggregates))
+			AS l (path, length, content, spec_id, sequence_number, added_snapshot_id, has_paths, aggregate)
+		ON CONFLICT (table_id, path) DO UPDATE
+			SET length = EXCLUDED.length, content = EXCLUDED.content, spec_id = EXCLUDED.spec_id, sequence_number = EXCLUDED.sequence_number,
+				added_snapshot_id = EXCLUDED.added_snapshot_id, has_paths = EXCLUDED.has_paths, aggregate = EXCLUDED.aggregate, left_list_at = NULL;
+END;
+COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool[], pg_catalog.bytea[])
+	IS 'Aggregates of manifests that were read whole; stored in batches, so that an interrupted first read of a big table goes on where it stopped';
+
+-- =================================================================================================
+-- 76 health
+-- From stored manifests and facts to one row of health; no network, so a changed policy or target size
+-- is judged at once.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.compute_health(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	t floe_internal.iceberg_table;
+	z record;
+	m floe_internal.manifest_totals;
+	new_row floe_internal.health;
+	old_row floe_internal.health;
+	list jsonb;
+BEGIN
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = of_table_id;
+	SELECT * INTO z FROM floe_internal.size_limits(of_table_id, t.properties);
+	list := t.details -> 'manifest_list';
+	IF t.manifest_ids IS NOT NULL THEN
+		SELECT (floe_internal.merge_manifests(x.content, x.spec_id, x.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY x.content DESC, l.place)).* INTO m
+			FROM unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place) JOIN floe_internal.manifest AS x ON x.manifest_id = l.id;
+	END IF;
+	SELECT * INTO old_row FROM floe_internal.health AS h WHERE h.table_id = of_table_id;
+	new_row.table_id := of_table_id;
+	new_row.assessed_at := at;
+	new_row.snapshot_id := t.current_snapshot_id;
+	new_row.metadata_location := t.metadata_location;
+	new_row.target_file_bytes := z.target_bytes;
+	new_row.min_input_files := z.min_input_files;
+	new_row.is_complete := t.manifest_ids IS NOT NULL;
+	new_row.is_inexact := COALESCE(m.is_inexact, false);
+	new_row.excess_file_count := m.excess_file_count;
+	new_row.small_file_count := m.small_file_count;
+	new_row.small_file_bytes := m.small_file_bytes;
+	new_row.data_file_count := m.data_file_count;
+	new_row.data_bytes := m.data_bytes;
+	new_row.record_count := m.record_count;
+	new_row.average_file_bytes := m.data_bytes / NULLIF(m.data_file_count, 0)::float8;
+	new_row.oversized_file_count := m.oversized_file_count;
+	new_row.oversized_file_bytes := m.oversized_file_bytes;
+	new_row.delete_ratio := (m.position_delete_row_count + m.equality_delete_row_count + m.deletion_vector_row_count) / NULLIF(m.record_count, 0)::float8;
+	new_row.equality_delete_file_count := m.equality_delete_file_count;
+	new_row.equality_delete_row_count := m.equality_delete_row_count;
+	new_row.position_delete_file_count := m.position_delete_file_count;
+	new_row.position_delete_row_count := m.position_delete_row_count;
+	new_row.deletion_vector_count := m.deletion_vector_count;
+	new_row.deletion_vector_row_count := m.deletion_vector_row_count;
+	new_row.delete_bytes := m.delete_bytes;
+	new_row.dangling_delete_count := m.dangling_delete_count;
+	new_row.partition_count := m.partition_count;
+	new_row.partition_skew := m.partition_skew;
+	new_row.manifest_spread := m.manifest_spread;
+	new_row.deleted_entry_count := m.deleted_entry_count;
+	new_row.stat_column_count := m.stat_column_count;
+	new_row.manifest_count := (list ->> 'manifest_count')::int8;
+	new_row.data_manifest_count := (list ->> 'data_manifest_count')::int8;
+	new_row.delete_manifest_count := (list ->> 'delete_manifest_count')::int8;
+	new_row.manifest_bytes := (list ->> 'manifest_bytes')::int8;
+	new_row.excess_manifest_count := (list ->> 'excess_manifest_count')::int8;
+	new_row.snapshot_count := (t.details ->> 'snapshot_count')::int8;
+	new_row.oldest_snapshot_at := to_timestamp((t.details ->> 'oldest_snapshot_ms')::float8 / 1000);
+	new_row.newest_snapshot_at := to_timestamp((t.details ->> 'newest_snapshot_ms')::float8 / 1000);
+	new_row.last_write_at := to_timestamp((t.details ->> 'last_write_ms')::float8 / 1000);
+	new_row.commit_interval := (t.details ->> 'commit_interval_ms')::float8 / 1000;
+	new_row.ref_count := (t.details ->> 'ref_count')::int8;
+	new_row.metadata_json_bytes := (t.details ->> 'metadata_json_bytes')::int8;
+	new_row.metadata_log_count := (t.details ->> 'metadata_log_count')::int8;
+	new_row.expirable_snapshot_count := (SELECT x.snapshot_count FROM floe_internal.table_setting AS s
+		CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval,
+			(s.settings ->> 'options.retain_last')::int4, (floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+		WHERE s.table_id = of_table_id AND s.operation = 'expire_snapshots');
+	DELETE FROM floe_internal.health AS h WHERE h.table_id = of_table_id;
+	INSERT INTO floe_internal.health SELECT (new_row).*;
+	-- History holds changes: the same state measured again is not one.
+	IF old_row.table_id IS NULL OR (to_jsonb(old_row) - 'assessed_at') <> (to_jsonb(new_row) - 'assessed_at') THEN
+		INSERT INTO floe_internal.health_history SELECT (new_row).*;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.compute_health(pg_catalog.int8) IS 'Computes floe_internal.health of a table from what is stored, and keeps it in the history if it changed';
+
+-- facts: uuid, location, format_version, metadata_location, current_snapshot_id, properties, refs, specs, details.
+CREATE FUNCTION floe_internal.apply_assessment(of_table_id pg_catalog.int8, facts pg_catalog.jsonb, new_snapshots pg_catalog.bytea, new_etag pg_catalog.text,
+		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	old_row floe_internal.iceberg_table;
+	ids int8[];
+	list jsonb;
+	manifest_target float8 := COALESCE((floe_internal.property_value(facts -> 'properties', 'commit.manifest.target-size-bytes', 'bytes'))::text::float8, 8388608);
+BEGIN
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	IF is_complete THEN
+		SELECT COALESCE(array_agg(m.manifest_id ORDER BY l.place), '{}') INTO ids
+			FROM unnest(paths) WITH ORDINALITY AS l (path, place) JOIN floe_internal.manifest AS m ON m.table_id = of_table_id AND m.path = l.path;
+		IF COALESCE(array_length(ids, 1), 0) <> COALESCE(array_length(paths, 1), 0) THEN
+			RAISE EXCEPTION 'manifests of table "%" are missing in the store', old_row.name USING ERRCODE = 'internal_error';
+		END IF;
+		UPDATE floe_internal.manifest AS m SET left_list_at = CASE WHEN m.manifest_id = ANY (ids) THEN NULL ELSE at END
+			WHERE m.table_id = of_table_id AND (m.left_list_at IS NULL) <> (m.manifest_id = ANY (ids));
+		DELETE FROM floe_internal.manifest AS m WHERE m.table_id = of_table_id AND m.left_list_at < at - interval '1 day';
+	END IF;
+	SELECT jsonb_build_object('manifest_count', COALESCE(sum(g.manifests), 0), 'data_manifest_count', COALESCE(sum(g.manifests) FILTER (WHERE g.content = 0), 0),
+			'delete_manifest_count', COALESCE(sum(g.manifests) FILTER (WHERE g.content = 1), 0), 'manifest_bytes', COALESCE(sum(g.bytes), 0),
+			'excess_manifest_count', COALESCE(sum(GREATEST(0, g.manifests - ceil(g.bytes / manifest_target))), 0)) INTO list
+		FROM (SELECT l.content, l.spec_id, count(*) AS manifests, sum(l.length) AS bytes
+			  FROM unnest(lengths, contents, spec_ids) AS l (length, content, spec_id) GROUP BY l.content, l.spec_id) AS g;
+	UPDATE floe_internal.iceberg_table AS t
+		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL,
+			table_uuid = facts ->> 'uuid', location = facts ->> 'location', location_key = floe_internal.location_key(facts ->> 'location'),
+			format_version = (facts ->> 'format_version')::int4, metadata_location = facts ->> 'metadata_location',
+			current_snapshot_id = (facts ->> 'current_snapshot_id')::int8, properties = facts -> 'properties', refs = facts -> 'refs', specs = facts -> 'specs',
+			details = (facts -> 'details') || jsonb_build_object('manifest_list', list), snapshots = new_snapshots,
+			manifest_ids = ids, assessed_at = at
+		WHERE t.table_id = of_table_id;
+	IF old_row.table_uuid IS DISTINCT FROM facts ->> 'uuid' AND old_row.table_uuid IS NOT NULL THEN
+		PERFORM floe_internal.write_event('table recreated', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s was dropped and made anew', old_row.name),
+			jsonb_build_object('old_uuid', old_row.table_uuid, 'new_uuid', facts ->> 'uuid'));
+		DELETE FROM floe_internal.table_operation AS x WHERE x.table_id = of_table_id;
+	END IF;
+	IF old_row.status <> 'ok' THEN
+		PERFORM floe_internal.write_event('table assessed', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s assessed', old_row.name), NULL);
+	END IF;
+	PERFORM floe_internal.compute_health(of_table_id);
+	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
+	PERFORM floe_internal.answer_requests(of_table_id);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool)
+	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored';
+
+-- Tables whose settings in force changed since their health was computed (target size, retention).
+CREATE FUNCTION floe_internal.recompute_health(pattern pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	t record;
+	n int4 := 0;
+BEGIN
+	FOR t IN
+		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
+		CROSS JOIN LATERAL floe_internal.size_limits(h.table_id, i.properties) AS z
+		WHERE i.status <> 'dropped' AND (h.target_file_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.min_input_files)
+		  AND (recompute_health.pattern IS NULL OR floe_internal.match_pattern(recompute_health.pattern, i.levels) IS NOT NULL)
+	LOOP
+		PERFORM floe_internal.compute_health(t.table_id);
+		n := n + 1;
+	END LOOP;
+	RETURN n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.text) IS 'Computes health anew where another target file size is in force than it was computed with';
+
+-- What people read ----------------------------------------------------------------------------------
+
+CREATE FUNCTION floe.health(table_name pg_catalog.text,
+		OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT unit pg_catalog.text, OUT shown pg_catalog.text, OUT level pg_catalog.text,
+		OUT warning pg_catalog.float8, OUT critical pg_catalog.float8, OUT remedy pg_catalog.text, OUT set_by pg_catalog.text, OUT assessed_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT j.metric, j.value, j.unit, floe_internal.format_metric(j.value, j.unit), j.level, j.warning, NULLIF(j.critical, 'Infinity'), j.remedy,
+		   CASE WHEN j.warning IS NOT NULL THEN COALESCE((SELECT format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = j.set_by_policy), 'built in') END,
+		   h.assessed_at
+	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t
+	JOIN floe_internal.health AS h ON h.table_id = t.table_id
+	CROSS JOIN LATERAL floe_internal.judged_metrics(ARRAY[t.table_id], floe_internal.clock()) AS j
+	ORDER BY j.position
+$body$;
+COMMENT ON FUNCTION floe.health(pg_catalog.text) IS 'Every metric of a table now, with the thresholds in force; value NULL: unknown; level: ok, warning, critical; no rows: not assessed yet';
+
+CREATE FUNCTION floe.partition_health(table_name pg_catalog.text,
+		OUT spec_id pg_catalog.int4, OUT partition pg_catalog.json, OUT data_file_count pg_catalog.int8, OUT data_bytes pg_catalog.int8, OUT record_count pg_catalog.int8,
+		OUT average_file_bytes pg_catalog.float8, OUT small_file_count pg_catalog.int8, OUT small_file_bytes pg_catalog.int8, OUT excess_file_count pg_catalog.int8,
+		OUT oversized_file_count pg_catalog.int8, OUT position_delete_file_count pg_catalog.int8, OUT equality_delete_file_count pg_catalog.int8,
+		OUT deletion_vector_count pg_catalog.int8, OUT delete_row_count pg_catalog.int8, OUT delete_ratio pg_catalog.float8, OUT dangling_delete_count pg_catalog.int8,
+		OUT manifest_count pg_catalog.int8, OUT last_write_at pg_catalog.timestamptz, OUT commit_interval pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	WITH t AS MATERIALIZED (
+		SELECT (floe_internal.require_table(table_name)).*
+	), known AS MATERIALIZED (
+		SELECT s.snapshot_id, s.committed_at FROM t CROSS JOIN LATERAL floe_internal.snapshot_list(t.snapshots) AS s WHERE s.operation IS DISTINCT FROM 'replace'
+	), merged AS (
+		SELECT floe_internal.merge_partitions(m.content, m.spec_id, m.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY m.content DESC, l.place) AS parts
+		FROM t CROSS JOIN LATERAL floe_internal.size_limits(t.table_id, t.properties) AS z
+		CROSS JOIN LATERAL unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place)
+		JOIN floe_internal.manifest AS m ON m.manifest_id = l.id
+	)
+	SELECT p.spec_id, p.partition::json, p.data_file_count, p.data_bytes, p.record_count, p.data_bytes / NULLIF(p.data_file_count, 0)::float8,
+		   p.small_file_count, p.small_file_bytes, p.excess_file_count, p.oversized_file_count, p.position_delete_file_count, p.equality_delete_file_count,
+		   p.deletion_vector_count, p.delete_row_count, p.delete_row_count / NULLIF(p.record_count, 0)::float8, p.dangling_delete_count, p.manifest_count,
+		   w.last_at, w.gap
+	FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
+	LEFT JOIN LATERAL (
+		SELECT max(g.committed_at) AS last_at, percentile_cont(0.5) WITHIN GROUP (ORDER BY g.gap) AS gap
+		FROM (SELECT k.committed_at, extract(epoch FROM k.committed_at - lag(k.committed_at) OVER (ORDER BY k.committed_at))::float8 AS gap
+			  FROM known AS k WHERE k.snapshot_id = ANY (p.snapshot_ids)) AS g) AS w ON true
+	ORDER BY p.excess_file_count DESC, p.data_bytes DESC, p.spec_id, p.partition
+$body$;
+COMMENT ON FUNCTION floe.partition_health(pg_catalog.text) IS 'The same per partition, the one with most to gain first; a merge over the stored manifests, no network';
+
+CREATE VIEW floe.health_history AS
+	SELECT t.name AS table_name, h.*
+	FROM floe_internal.health_history AS h
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id;
+COMMENT ON VIEW floe.health_history IS 'Every change of every table''s health; ages as times; NULL is unknown';
+
+-- =================================================================================================
+-- 78 life of an operation
+-- Each function is one transition, called by the library in a transaction of its own. The network lies
+-- between them; what must survive a crash is committed by them before the request that needs it.
+-- =================================================================================================
+
+-- A queued or live operation leaves the queue for the log.
+CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+BEGIN
+	UPDATE floe_internal.operation_queue AS x SET state = final_state, finished_at = at, saved = NULL WHERE x.operation_id = of_operation_id RETURNING * INTO q;
+	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
+			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by)
+		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
+			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by);
+	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
+	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+		concat_ws(': ', q.operation || ' ' || replace(final_state, '_', ' '), message), q.effect);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Moves an operation to the log in a terminal state';
+
+CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT floe_internal.end_operation(q.operation_id, 'cancelled', drop_queued.reason)
+	FROM floe_internal.operation_queue AS q WHERE q.table_id = of_table_id AND q.state = 'queued';
+	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
+END;
+COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
+
+-- The next operation for a free engine: by score, in the order of operations within a table, never two on one table.
+CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	e record;
+	q floe_internal.operation_queue;
+BEGIN
+	FOR e IN
+		-- one claimer at a time for each engine, so that its limit holds
+		SELECT n.server_name, COALESCE((s.options ->> 'max_operations')::int4, 2) AS most
+		FROM floe_internal.engine AS n
+		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.server_name
+		WHERE n.status <> 'removed' AND COALESCE(n.retry_at, '-infinity') <= at
+		  AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.engine = n.server_name AND x.state = 'queued' AND x.not_before <= at)
+		ORDER BY n.engine_id FOR UPDATE OF n SKIP LOCKED
+	LOOP
+		CONTINUE WHEN (SELECT count(*) FROM floe_internal.operation_queue AS x WHERE x.engine = e.server_name AND x.state IN ('dispatching', 'running', 'lost')) >= e.most;
+		SELECT x.* INTO q
+		FROM floe_internal.operation_queue AS x
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
+		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
+						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
+								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
+								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+		ORDER BY x.score DESC, x.operation_id
+		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
+		CONTINUE WHEN NOT FOUND;
+		UPDATE floe_internal.operation_queue AS x
+			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false
+			WHERE x.operation_id = q.operation_id
+			RETURNING x.* INTO q;
+		RETURN NEXT q;
+		RETURN;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_operation(pg_catalog.int4, pg_catalog.text) IS 'At most one operation, now dispatching and driven by the pass';
+
+-- What the metrics were; ages left out, because they only show that time passed.
+CREATE FUNCTION floe_internal.metrics_object(of_table_id pg_catalog.int8, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_object_agg(v.metric, v.value)
+	FROM floe_internal.metrics_at(ARRAY[of_table_id], at) AS v JOIN floe.metric AS m ON m.name = v.metric
+	WHERE v.value IS NOT NULL AND (m.source <> 'clock' OR m.unit <> 'seconds');
+END;
+COMMENT ON FUNCTION floe_internal.metrics_object(pg_catalog.int8, pg_catalog.timestamptz) IS 'Known metrics of a table without ages, as metric -> value';
+
+-- After the table was read once more: does everything still hold? Then what was is recorded and the statement rendered.
+CREATE FUNCTION floe_internal.preflight(of_operation_id pg_catalog.int8, engine_type pg_catalog.text, engine_catalog pg_catalog.text, OUT go pg_catalog.bool, OUT reason pg_catalog.text, OUT statement pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+	t floe_internal.iceberg_table;
+	g record;
+	is_named bool;
+BEGIN
+	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
+	is_named := EXISTS (SELECT 1 FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' = 'requested');
+	SELECT * INTO g
+		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END) AS x
+		JOIN floe_internal.gate AS k ON k.gate = x.gate
+		WHERE x.operation = q.operation AND x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing
+		ORDER BY x.gate_position LIMIT 1;
+	IF FOUND THEN
+		go := false;
+		reason := format('no longer called for: %s is %s', g.label, concat_ws(', limit ', g.value, g.limit_value));
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		RETURN;
+	END IF;
+	IF q.cancel_requested_by IS NOT NULL THEN
+		go := false;
+		reason := 'cancelled by ' || q.cancel_requested_by;
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		RETURN;
+	END IF;
+	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, COALESCE(q.settings -> 'options', '{}'), at);
+	UPDATE floe_internal.operation_queue AS x
+		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
+			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
+			statement = preflight.statement
+		WHERE x.operation_id = of_operation_id;
+	go := true;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.preflight(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Last look before an operation is sent: gates but timing, state before, statement';
+
+CREATE FUNCTION floe_internal.operation_saved(of_operation_id pg_catalog.int8, new_saved pg_catalog.bytea, new_external_id pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+BEGIN
+	UPDATE floe_internal.operation_queue AS x
+		SET saved = new_saved, external_id = COALESCE(NULLIF(new_external_id, ''), x.external_id), lost_sent = true,
+			state = CASE WHEN x.state = 'dispatching' AND NULLIF(new_external_id, '') IS NOT NULL THEN 'running' ELSE x.state END,
+			started_at = CASE WHEN x.state = 'dispatching' AND NULLIF(new_external_id, '') IS NOT NULL THEN at ELSE x.started_at END,
+			timeout_at = CASE WHEN x.state = 'dispatching' AND NULLIF(new_external_id, '') IS NOT NULL THEN at + (x.settings ->> 'timeout')::interval ELSE x.timeout_at END
+		WHERE x.operation_id = of_operation_id
+		RETURNING x.* INTO q;
+	IF q.started_at = at THEN
+		PERFORM floe_internal.write_event('operation running', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+			format('%s runs on engine "%s" as %s', q.operation, q.engine, q.external_id), NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.operation_saved(pg_catalog.int8, pg_catalog.bytea, pg_catalog.text) IS 'Keeps the adapter''s state before the request that needs it; with an external id the operation runs';
+
+CREATE FUNCTION floe_internal.engine_reached(engine_name pg_catalog.text, of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	UPDATE floe_internal.engine AS e
+		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL
+		WHERE e.server_name = engine_name AND e.status NOT IN ('ok', 'removed');
+	IF FOUND THEN
+		PERFORM floe_internal.write_event('engine ok', NULL, NULL, NULL, NULL, format('engine "%s" answers', engine_name), NULL);
+	END IF;
+	UPDATE floe_internal.operation_queue AS q SET unreachable_since = NULL, state = CASE WHEN q.state = 'lost' THEN 'running' ELSE q.state END
+		WHERE q.operation_id = of_operation_id AND (q.unreachable_since IS NOT NULL OR q.state = 'lost');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_reached(pg_catalog.text, pg_catalog.int8) IS 'An engine answered';
+
+-- unsent: nothing of the operation reached the engine that could run, so it simply waits in the queue again.
+CREATE FUNCTION floe_internal.engine_unreachable(engine_name pg_catalog.text, of_operation_id pg_catalog.int8, unsent pg_catalog.bool,
+		code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	old_status text;
+	q floe_internal.operation_queue;
+BEGIN
+	SELECT e.status INTO old_status FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed' FOR UPDATE;
+	UPDATE floe_internal.engine AS e
+		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = e.failures + 1,
+			error_since = COALESCE(e.error_since, at), retry_at = at + floe_internal.backoff_delay(e.failures + 1, interval '5 seconds', interval '5 minutes', e.server_name)
+		WHERE e.server_name = engine_name AND e.status <> 'removed';
+	IF old_status IS DISTINCT FROM 'error' THEN
+		PERFORM floe_internal.write_event('engine error', NULL, NULL, NULL, NULL, format('engine "%s": %s', engine_name, message), jsonb_build_object('code', code, 'detail', detail));
+	END IF;
+	IF of_operation_id IS NULL THEN
+		RETURN;
+	END IF;
+	IF unsent THEN
+		UPDATE floe_internal.operation_queue AS x
+			SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, attempt = x.attempt - 1, unreachable_since = NULL,
+				not_before = (SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed')
+			WHERE x.operation_id = of_operation_id;
+	ELSE
+		UPDATE floe_internal.operation_queue AS x
+			SET unreachable_since = COALESCE(x.unreachable_since, at),
+				state = CASE WHEN x.state IN ('running', 'dispatching') AND COALESCE(x.unreachable_since, at) < at - interval '1 minute' THEN 'lost' ELSE x.state END
+			WHERE x.operation_id = of_operation_id RETURNING x.* INTO q;
+		IF q.state = 'lost' AND old_status = 'error' AND q.unreachable_since < at - interval '1 minute' THEN
+			PERFORM floe_internal.write_event('operation lost', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+				format('engine "%s" cannot be asked since %s', engine_name, to_char(q.unreachable_since, 'HH24:MI:SS')), NULL)
+			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.event AS v WHERE v.operation_id = q.operation_id AND v.kind = 'operation lost' AND v.happened_at > q.unreachable_since);
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_unreachable(pg_catalog.text, pg_catalog.int8, pg_catalog.bool, pg_catalog.text, pg_catalog.text, pg_catalog.text)
+	IS 'An engine did not answer; dispatch to it backs off. An operation it may be running is kept, and is lost after a minute';
+
+CREATE FUNCTION floe_internal.engine_ended(of_operation_id pg_catalog.int8, engine_outcome pg_catalog.text, class pg_catalog.text, error pg_catalog.text,
+		result pg_catalog.jsonb, row_count pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	UPDATE floe_internal.operation_queue AS q
+		SET state = 'verifying', outcome = engine_outcome, error_class = class, error_message = NULLIF(error, ''), engine_result = result, engine_row_count = row_count,
+			engine_ended_at = floe_internal.clock(), saved = NULL, unreachable_since = NULL
+		WHERE q.operation_id = of_operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_ended(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8)
+	IS 'The engine is done with an operation: succeeded, failed, cancelled or lost. What happened is decided by operation_verified()';
+
+-- After the table was read again. The state is what its metadata shows, not what the engine said.
+CREATE FUNCTION floe_internal.operation_verified(of_operation_id pg_catalog.int8, OUT state pg_catalog.text, OUT message pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+	t floe_internal.iceberg_table;
+	now_metrics jsonb;
+	difference jsonb;
+	fresh jsonb;
+	own int;
+	gone int;
+	has_effect bool;
+	final_state text;
+BEGIN
+	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
+	now_metrics := floe_internal.metrics_object(q.table_id, at);
+	SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) ORDER BY s.committed_at), count(*) FILTER (WHERE s.operation = 'replace') INTO fresh, own
+		FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots);
+	SELECT count(*) INTO gone FROM unnest(q.before_snapshots) AS b (id)
+		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
+	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
+		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
+	has_effect := CASE q.operation
+		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
+		WHEN 'remove_orphan_files' THEN COALESCE(q.engine_row_count, 0) > 0
+		ELSE own > 0 END;
+	IF q.operation = 'remove_orphan_files' AND q.engine_row_count IS NOT NULL THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', q.engine_row_count);
+	END IF;
+	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
+	final_state := CASE q.outcome
+		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
+		WHEN 'lost' THEN CASE WHEN has_effect THEN 'succeeded' WHEN q.attempt < 3 AND q.cancel_requested_by IS NULL THEN 'queued' WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
+		WHEN 'cancelled' THEN 'cancelled'
+		ELSE 'failed' END;
+	IF final_state = 'queued' THEN
+		UPDATE floe_internal.operation_queue AS x
+			SET state = 'queued', driver_pass = NULL, not_before = at + floe_internal.backoff_delay(x.attempt, interval '2 seconds', interval '5 minutes', x.operation_id::text)
+			WHERE x.operation_id = of_operation_id;
+		PERFORM floe_internal.write_event('operation requeued', t.levels[1], q.table_id, q.table_name, q.operation_id,
+			format('%s: the engine lost it and the table is as it was; it will be sent again', q.operation), NULL);
+		state := 'queued';
+		message := 'the engine lost it and the table is as it was; it will be sent again';
+		RETURN;
+	END IF;
+	message := CASE
+		WHEN final_state = 'succeeded' THEN floe_internal.effect_text(q.operation, difference, gone)
+		WHEN q.outcome = 'lost' THEN 'the engine lost it and the table does not show the effect'
+		ELSE q.error_message END;
+	IF q.outcome = 'lost' AND final_state = 'failed' THEN
+		UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'transient'), error_message = COALESCE(x.error_message, message) WHERE x.operation_id = of_operation_id;
+	END IF;
+	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
+	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
+	state := final_state;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.operation_verified(pg_catalog.int8) IS 'Measures the effect and ends the operation; returns its state (queued: sent again, because the engine lost it without effect) and what to tell people';
+
+-- Before anything was sent: the table could not be looked at once more.
+CREATE FUNCTION floe_internal.postpone_operation(of_operation_id pg_catalog.int8, code pg_catalog.text, told pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF code = 'not_found' THEN
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', told);
+		RETURN;
+	END IF;
+	UPDATE floe_internal.operation_queue AS x
+		SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, error_message = told,
+			not_before = floe_internal.clock() + floe_internal.backoff_delay(x.attempt, interval '5 seconds', interval '10 minutes', x.operation_id::text)
+		WHERE x.operation_id = of_operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.postpone_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Puts an operation back into the queue for a while, or ends it when the table is gone';
+
+-- After the engine ended: the table is gone, so nothing can be measured.
+CREATE FUNCTION floe_internal.abandon_operation(of_operation_id pg_catalog.int8, told pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'permanent'), error_message = COALESCE(x.error_message, told) WHERE x.operation_id = of_operation_id;
+	PERFORM floe_internal.end_operation(of_operation_id, 'failed', told);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.abandon_operation(pg_catalog.int8, pg_catalog.text) IS 'Ends an operation whose effect cannot be measured any more';
+
+CREATE FUNCTION floe_internal.effect_text(of_operation pg_catalog.text, difference pg_catalog.jsonb, snapshots_gone pg_catalog.int4) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT CASE of_operation
+		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
+		WHEN 'remove_orphan_files' THEN (difference ->> 'orphan_files_removed') || ' orphan files removed'
+		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
+		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
+			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
+END;
+COMMENT ON FUNCTION floe_internal.effect_text(pg_catalog.text, pg_catalog.jsonb, pg_catalog.int4) IS 'A measured effect in a few words';
+
+-- What the next decision must know of this run.
+CREATE FUNCTION floe_internal.note_run(q floe_internal.operation_queue, t floe_internal.iceberg_table, final_state pg_catalog.text, now_metrics pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	called_for text := (SELECT r ->> 'gate' FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' IN (SELECT m.name FROM floe.metric AS m) LIMIT 1);
+	class floe_internal.error_class;
+	rest interval := GREATEST((q.settings ->> 'min_interval')::interval, interval '1 hour');
+BEGIN
+	SELECT * INTO class FROM floe_internal.error_class AS c WHERE c.error_class = COALESCE(q.error_class, 'transient');
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
+	UPDATE floe_internal.table_operation AS x
+		SET last_run_at = at, last_state = final_state,
+			last_success_at = CASE WHEN final_state IN ('succeeded', 'no_change') THEN at ELSE x.last_success_at END,
+			failures = CASE WHEN final_state = 'failed' THEN x.failures + 1 WHEN final_state = 'cancelled' THEN x.failures ELSE 0 END,
+			failure_class = CASE WHEN final_state = 'failed' THEN class.error_class END,
+			failure_message = CASE WHEN final_state = 'failed' THEN COALESCE(q.error_message, 'lost by the engine') END,
+			failure_settings_hash = CASE WHEN final_state = 'failed' THEN q.settings_hash END,
+			failure_metadata = CASE WHEN final_state = 'failed' THEN t.metadata_location END,
+			backoff_until = CASE WHEN final_state = 'failed' AND class.retries
+				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
+			zero_changes = CASE WHEN final_state = 'no_change' THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
+			-- doubles up to a week, and ends as soon as the metric that called for the run grows
+			zero_change_until = CASE WHEN final_state = 'no_change' AND q.operation <> 'remove_orphan_files'
+				THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
+			zero_change_value = CASE WHEN final_state = 'no_change' THEN (now_metrics ->> called_for)::float8 END
+		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';
+
+-- Operations whose driver is gone, now driven by this pass.
+CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	-- Nothing was sent for these: they wait in the queue again.
+	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
+		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	RETURN QUERY
+		UPDATE floe_internal.operation_queue AS q SET driver_pass = of_pass_id
+		FROM floe_internal.iceberg_table AS t
+		WHERE t.table_id = q.table_id AND q.state <> 'queued'
+		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())
+		  AND (adopt_operations.pattern IS NULL OR floe_internal.match_pattern(adopt_operations.pattern, t.levels) IS NOT NULL)
+		RETURNING q.*;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.adopt_operations(pg_catalog.int4, pg_catalog.text) IS 'Reconciliation: what a dead process left behind is taken over before any new work';
+
+-- What the driver must know while it waits: requests to cancel, time that is up, and silence that lasted too long.
+CREATE FUNCTION floe_internal.operations_to_stop(of_pass_id pg_catalog.int4, OUT operation_id pg_catalog.int8, OUT reason pg_catalog.text, OUT give_up pg_catalog.bool)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT q.operation_id, CASE WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled by ' || q.cancel_requested_by
+								WHEN q.timeout_at <= floe_internal.clock() THEN 'timeout of ' || (q.settings ->> 'timeout')
+								ELSE 'the engine was silent for too long' END,
+		   q.unreachable_since < floe_internal.clock() - GREATEST((q.settings ->> 'timeout')::pg_catalog.interval, '10 minutes')
+	FROM floe_internal.operation_queue AS q
+	WHERE q.driver_pass = of_pass_id AND q.state IN ('dispatching', 'running', 'lost')
+	  AND (q.cancel_requested_by IS NOT NULL OR q.timeout_at <= floe_internal.clock()
+		   OR q.unreachable_since < floe_internal.clock() - GREATEST((q.settings ->> 'timeout')::pg_catalog.interval, '10 minutes'));
+END;
+COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operations of a pass that are to be cancelled at the engine; give_up: it cannot be asked, so the table decides';
+
+CREATE FUNCTION floe_internal.pending_operations(pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
+		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, e.retry_at)) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
+	FROM floe_internal.operation_queue AS q
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
+	WHERE (pending_operations.pattern IS NULL OR floe_internal.match_pattern(pending_operations.pattern, t.levels) IS NOT NULL)
+	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
+						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL);
+END;
+COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
+
+-- =================================================================================================
+-- 80 acting: what people call
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.answer_requests(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	r floe_internal.trigger_request;
+	t floe_internal.iceberg_table;
+	v record;
+BEGIN
+	FOR r IN DELETE FROM floe_internal.trigger_request AS x WHERE x.table_id = of_table_id RETURNING *
+	LOOP
+		SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = of_table_id;
+		FOR v IN SELECT * FROM floe_internal.enqueue(ARRAY[of_table_id], true, r.operations, r.options, r.requested_by)
+		LOOP
+			CONTINUE WHEN v.verdict IN ('run', 'off');
+			PERFORM floe_internal.write_event('trigger refused', t.levels[1], of_table_id, t.name, NULL,
+				format('%s %s: %s', v.operation, v.verdict, concat_ws(' ', v.gate, v.value, '(limit ' || v.limit_value || ')')), NULL);
+		END LOOP;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.answer_requests(pg_catalog.int8) IS 'Plans triggers that waited for the first assessment of a table';
+
+CREATE FUNCTION floe_internal.check_operations(operations pg_catalog.text[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	stray text;
+BEGIN
+	SELECT o INTO stray FROM unnest(operations) AS o WHERE o IS NULL OR NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = o) LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('unknown operation "%s"', stray), NULL,
+			'Operations are: ' || (SELECT string_agg(k.operation, ', ' ORDER BY k.position) FROM floe_internal.operation_kind AS k) || '.');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_operations(pg_catalog.text[]) IS 'Refuses names that are not operations';
+
+CREATE FUNCTION floe.trigger(table_name pg_catalog.text, operations pg_catalog.text[] DEFAULT NULL, options pg_catalog.jsonb DEFAULT '{}',
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT operation_id pg_catalog.int8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+	levels text[] := floe_internal.parse_name(trigger.table_name);
+	t floe_internal.iceberg_table := floe_internal.find_table(trigger.table_name);
+	given text;
+	of_catalog_id int4;
+BEGIN
+	PERFORM floe_internal.sync_servers();
+	PERFORM floe_internal.check_operations(operations);
+	IF jsonb_typeof(COALESCE(options, '{}')) <> 'object' THEN
+		PERFORM floe_internal.refuse('options must be an object', NULL, 'For example {"rewrite_data_files": {"target_file_size": "128 MB"}}.');
+	END IF;
+	FOR given IN SELECT jsonb_object_keys(options)
+	LOOP
+		PERFORM floe_internal.check_operations(ARRAY[given]);
+		PERFORM floe_internal.check_options(given, options -> given);
+	END LOOP;
+	SELECT c.catalog_id INTO of_catalog_id FROM floe_internal.catalog AS c WHERE c.server_name = levels[1] AND c.status <> 'removed';
+	IF of_catalog_id IS NULL THEN
+		RAISE EXCEPTION 'there is no catalog "%"', levels[1]
+			USING ERRCODE = 'undefined_object', HINT = COALESCE('Catalogs are: ' || (SELECT string_agg(c.server_name, ', ' ORDER BY c.server_name) FROM floe_internal.catalog AS c WHERE c.status <> 'removed') || '.',
+				'Make one: CREATE SERVER demo TYPE ''rest'' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri ''…'', warehouse ''…'').');
+	END IF;
+	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.is_enabled AND floe_internal.match_pattern(p.pattern, levels) IS NOT NULL) THEN
+		RAISE EXCEPTION 'no policy matches table "%"', trigger.table_name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'A trigger needs a matching, enabled policy: it says which operations may run, with which options and on which engine.',
+				HINT = format('For example: SELECT floe.create_policy(%L, %L, %L).', levels[array_upper(levels, 1)],
+					floe_internal.format_name(levels[1:array_upper(levels, 1) - 1]) || '.*', '{"engine": "spark", "rewrite_data_files": {}, "expire_snapshots": {}}');
+	END IF;
+	IF t.table_id IS NULL THEN
+		-- never seen: registered, read first, then planned
+		INSERT INTO floe_internal.iceberg_table (catalog_id, namespace, table_name, levels, name, first_seen_at)
+			VALUES (of_catalog_id, levels[2:array_upper(levels, 1) - 1], levels[array_upper(levels, 1)], levels, floe_internal.format_name(levels), floe_internal.clock())
+			RETURNING * INTO t;
+		INSERT INTO floe_internal.table_poll (table_id, next_poll_at) VALUES (t.table_id, floe_internal.clock());
+		PERFORM floe_internal.match_tables(ARRAY[t.table_id]);
+	END IF;
+	IF t.status = 'dropped' THEN
+		RAISE EXCEPTION 'table "%" was dropped from the catalog', t.name
+			USING ERRCODE = 'undefined_table', DETAIL = format('Noticed at %s.', t.dropped_at), HINT = 'If it is back, CALL floe.run_maintenance() lists the catalog anew.';
+	END IF;
+	IF t.status = 'unseen' THEN
+		INSERT INTO floe_internal.trigger_request (table_id, operations, options, requested_by, requested_at)
+			VALUES (t.table_id, trigger.operations, COALESCE(trigger.options, '{}'), SESSION_USER, floe_internal.clock());
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() WHERE p.table_id = t.table_id;
+		RETURN QUERY SELECT k.operation, 'wait'::text, 'assessed'::text, 'never assessed; planned as soon as it is'::text, NULL::text, NULL::text, NULL::timestamptz, NULL::int8
+			FROM floe_internal.operation_kind AS k WHERE trigger.operations IS NULL OR k.operation = ANY (trigger.operations) ORDER BY k.position;
+		RETURN;
+	END IF;
+	RETURN QUERY
+		SELECT e.operation, CASE WHEN e.verdict = 'run' THEN 'queued' ELSE e.verdict END, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.operation_id
+		FROM floe_internal.enqueue(ARRAY[t.table_id], true, trigger.operations, COALESCE(trigger.options, '{}'), SESSION_USER) AS e
+		JOIN floe_internal.operation_kind AS k ON k.operation = e.operation
+		ORDER BY k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb)
+	IS 'Plans a table from its stored health and queues what is called for, whatever the schedule says; operations named run even without need. Does no network: floe.run_maintenance() executes. One row per operation: queued, not needed, wait, blocked or off, and why';
+
+CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
+BEGIN
+	RETURN QUERY
+		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
+			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
+			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
+		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL) AS s
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
+		ORDER BY k.position, r.place;
+END
+$body$;
+COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
+	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
+
+CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
+		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
+		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
+		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
+		   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8
+	FROM floe_internal.select_candidates(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
+			WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock(), false, NULL) AS s
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+	WHERE s.verdict = 'run' OR s.gate = 'budget'
+	ORDER BY s.verdict <> 'run', s.rank, t.name, k.position
+$body$;
+COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What floe.run_maintenance() would queue next, in order, with estimates; below the line (rank NULL) what a budget holds back';
+
+CREATE FUNCTION floe.refresh(pattern pg_catalog.text DEFAULT '**') RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	n int8;
+BEGIN
+	PERFORM floe_internal.sync_servers();
+	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
+		WHERE c.status <> 'removed' AND floe_internal.match_catalog(floe_internal.check_pattern(refresh.pattern), c.server_name);
+	UPDATE floe_internal.iceberg_table AS t SET status = CASE WHEN t.assessed_at IS NULL THEN 'unseen' ELSE 'error' END
+		WHERE t.status = 'quarantined' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), crashes = 0
+		FROM floe_internal.iceberg_table AS t
+		WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END
+$body$;
+COMMENT ON FUNCTION floe.refresh(pg_catalog.text) IS 'Makes matching catalogs and tables due for the next pass, and frees quarantined tables; returns the number of tables. No network';
+
+CREATE FUNCTION floe.pause(pattern pg_catalog.text, until pg_catalog.timestamptz DEFAULT 'infinity', reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	checked text := floe_internal.check_pattern(pause.pattern);
+	new_id int8;
+BEGIN
+	IF pause.until <= floe_internal.clock() THEN
+		PERFORM floe_internal.refuse(format('a pause until %s is over already', pause.until), NULL, NULL);
+	END IF;
+	DELETE FROM floe_internal.pause AS p WHERE p.pattern = checked OR p.until <= floe_internal.clock();
+	INSERT INTO floe_internal.pause (pattern, until, reason, paused_by, paused_at)
+		VALUES (checked, COALESCE(pause.until, 'infinity'), pause.reason, SESSION_USER, floe_internal.clock()) RETURNING pause_id INTO new_id;
+	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, format('%s paused until %s%s', checked, pause.until, COALESCE(': ' || pause.reason, '')), NULL);
+	RETURN (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.status <> 'dropped' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text) IS 'Nothing is dispatched for matching tables until then; what runs is left to finish. Returns the number of tables';
+
+CREATE FUNCTION floe.resume(pattern pg_catalog.text) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	checked text := floe_internal.check_pattern(resume.pattern);
+	n int8;
+BEGIN
+	DELETE FROM floe_internal.pause AS p WHERE p.pattern = checked OR checked = '**';
+	GET DIAGNOSTICS n = ROW_COUNT;
+	IF n = 0 THEN
+		RAISE WARNING 'nothing is paused under pattern "%"', checked
+			USING HINT = COALESCE('Pauses are: ' || (SELECT string_agg(p.pattern, ', ' ORDER BY p.pattern) FROM floe_internal.pause AS p) || '.', 'There are no pauses.');
+	ELSE
+		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', NULL);
+	END IF;
+	RETURN n;
+END
+$body$;
+COMMENT ON FUNCTION floe.resume(pg_catalog.text) IS 'Ends the pauses of exactly this pattern, or all of them with **; returns how many';
+
+CREATE FUNCTION floe.cancel(operation_id pg_catalog.int8) RETURNS pg_catalog.text
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	q floe_internal.operation_queue;
+BEGIN
+	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = cancel.operation_id FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'operation % is not queued or running', cancel.operation_id
+			USING ERRCODE = 'undefined_object', DETAIL = (SELECT format('It is %s since %s.', l.state, l.finished_at) FROM floe_internal.operation_log AS l WHERE l.operation_id = cancel.operation_id);
+	END IF;
+	UPDATE floe_internal.operation_queue AS x SET cancel_requested_by = SESSION_USER WHERE x.operation_id = cancel.operation_id;
+	IF q.state = 'queued' THEN
+		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'cancelled by ' || SESSION_USER);
+		RETURN 'cancelled';
+	END IF;
+	RETURN 'requested';
+END
+$body$;
+COMMENT ON FUNCTION floe.cancel(pg_catalog.int8) IS 'Cancels an operation; one that runs is cancelled at the engine by the process that drives it. Returns cancelled or requested';
+
+CREATE FUNCTION floe.check_catalog(name pg_catalog.text,
+		OUT success pg_catalog.bool, OUT message pg_catalog.text, OUT latency_ms pg_catalog.int4, OUT detail pg_catalog.jsonb)
+	RETURNS pg_catalog.record
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_check_catalog';
+COMMENT ON FUNCTION floe.check_catalog(pg_catalog.text) IS 'Connects to a catalog now, from this session: whether it works, what to do if not, how long it took; detail.phase: configuration, DNS, TCP, TLS, auth or protocol. Needs USAGE on the server';
+
+CREATE FUNCTION floe.check_engine(name pg_catalog.text,
+		OUT success pg_catalog.bool, OUT message pg_catalog.text, OUT latency_ms pg_catalog.int4, OUT detail pg_catalog.jsonb)
+	RETURNS pg_catalog.record
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_check_engine';
+COMMENT ON FUNCTION floe.check_engine(pg_catalog.text) IS 'Connects to an engine now, from this session; as floe.check_catalog()';
+
+CREATE PROCEDURE floe.run_maintenance(pattern pg_catalog.text DEFAULT NULL, wait pg_catalog.bool DEFAULT false)
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'floe_sql_run_maintenance';
+COMMENT ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool)
+	IS 'One whole pass: take over what a dead process left, list catalogs, assess tables, decide, dispatch, follow, verify. With a pattern only matching tables, and those at once. With wait until nothing is queued or running, with progress as NOTICEs. Commits between its steps';
+
+-- =================================================================================================
+-- 85 steps of the pass that are SQL alone, and housekeeping
+-- =================================================================================================
+
+-- Decides for all assessed tables of a pattern and queues what runs; returns how many.
+CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	ids int8[];
+BEGIN
+	PERFORM floe_internal.recompute_health(plan_and_queue.pattern);
+	-- Only tables that a policy configures at all.
+	SELECT array_agg(t.table_id) INTO ids
+		FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.status = 'ok' AND (plan_and_queue.pattern IS NULL OR floe_internal.match_pattern(plan_and_queue.pattern, t.levels) IS NOT NULL);
+	IF ids IS NULL THEN
+		RETURN 0;
+	END IF;
+	RETURN (SELECT count(e.operation_id) FROM floe_internal.enqueue(ids, false, NULL, '{}', 'floe') AS e);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass: issues, plan, gates, debt, selection';
+
+-- Retention, in small batches; true while there may be more.
+CREATE FUNCTION floe_internal.purge(most pg_catalog.int4) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	n int8;
+	more bool := false;
+BEGIN
+	DELETE FROM floe_internal.health_history AS h WHERE h.ctid = ANY (ARRAY(
+		SELECT x.ctid FROM floe_internal.health_history AS x WHERE x.assessed_at < at - current_setting('floe.health_history_retention')::interval LIMIT most));
+	GET DIAGNOSTICS n = ROW_COUNT;
+	more := more OR n = most;
+	DELETE FROM floe_internal.event AS e WHERE e.ctid = ANY (ARRAY(
+		SELECT x.ctid FROM floe_internal.event AS x WHERE x.happened_at < at - current_setting('floe.event_retention')::interval LIMIT most));
+	GET DIAGNOSTICS n = ROW_COUNT;
+	more := more OR n = most;
+	DELETE FROM floe_internal.operation_log AS l WHERE l.ctid = ANY (ARRAY(
+		SELECT x.ctid FROM floe_internal.operation_log AS x WHERE x.finished_at < at - current_setting('floe.operation_log_retention')::interval LIMIT most));
+	GET DIAGNOSTICS n = ROW_COUNT;
+	more := more OR n = most;
+	DELETE FROM floe_internal.pause AS p WHERE p.until <= at;
+	DELETE FROM floe_internal.trigger_request AS r WHERE r.requested_at < at - interval '1 day';
+	DELETE FROM floe_internal.policy_set AS s WHERE s.policy_set_id = ANY (ARRAY(
+		SELECT x.policy_set_id FROM floe_internal.policy_set AS x
+		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = x.policy_set_id) LIMIT most));
+	-- A table that was dropped keeps its history; its manifests are of no use any more.
+	DELETE FROM floe_internal.manifest AS m WHERE m.ctid = ANY (ARRAY(
+		SELECT x.ctid FROM floe_internal.manifest AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		WHERE t.status = 'dropped' AND t.dropped_at < at - interval '1 day' LIMIT most));
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN more OR n = most;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.purge(pg_catalog.int4) IS 'Removes what is beyond its retention, at most so many rows of each kind';
+
+-- =================================================================================================
+-- 90 views
+-- =================================================================================================
+
+CREATE VIEW floe.operations AS
+	SELECT o.operation_id AS id, o.table_name, o.operation, o.state, o.engine,
+		   CASE WHEN o.by_hand THEN 'trigger' ELSE 'policy' END AS origin, o.requested_by, o.policies, o.attempt,
+		   o.queued_at, o.started_at, o.finished_at, COALESCE(o.engine_ended_at, floe_internal.clock()) - o.started_at AS duration,
+		   (o.before ->> 'data_file_count')::pg_catalog.int8 AS files_before, (o.after ->> 'data_file_count')::pg_catalog.int8 AS files_after,
+		   (o.before ->> 'snapshot_count')::pg_catalog.int8 AS snapshots_before, (o.after ->> 'snapshot_count')::pg_catalog.int8 AS snapshots_after,
+		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
+		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
+		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
+		   o.score, o.score_parts, o.estimate, o.reason, o.settings, o.before, o.after, o.cancel_requested_by
+	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
+				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
+				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by
+		  FROM floe_internal.operation_log AS l
+		  UNION ALL
+		  SELECT q.operation_id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.requested_by, q.policies, q.attempt, q.queued_at, q.started_at, q.finished_at,
+				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
+				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by
+		  FROM floe_internal.operation_queue AS q) AS o;
+COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before)';
+
+CREATE VIEW floe.events AS
+	SELECT e.event_id AS id, e.happened_at, e.kind, e.catalog, e.table_name, e.operation_id, e.message, e.data
+	FROM floe_internal.event AS e;
+COMMENT ON VIEW floe.events IS 'Every change of state; also sent on channel floe (LISTEN floe)';
+
+CREATE VIEW floe.pauses AS
+	SELECT p.pattern, p.until, p.reason, p.paused_by, p.paused_at FROM floe_internal.pause AS p WHERE p.until > floe_internal.clock();
+COMMENT ON VIEW floe.pauses IS 'What is paused now';
+
+CREATE VIEW floe.catalogs AS
+	SELECT s.server_name AS name, s.server_type AS type, s.options ->> 'uri' AS uri, s.options ->> 'warehouse' AS warehouse, COALESCE(c.status, 'new') AS status,
+		   c.error_message AS error, c.error_detail AS error_detail, c.error_since, c.failures, c.listed_at, c.next_list_at,
+		   (SELECT pg_catalog.count(*) FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id AND t.status <> 'dropped') AS tables, c.config
+	FROM floe_internal.server AS s
+	LEFT JOIN floe_internal.catalog AS c ON c.server_name = s.server_name AND c.status <> 'removed'
+	WHERE s.wrapper = 'floe_catalog';
+COMMENT ON VIEW floe.catalogs IS 'Catalogs and their state';
+
+CREATE VIEW floe.engines AS
+	SELECT s.server_name AS name, s.server_type AS type, s.options ->> 'url' AS url, COALESCE(e.status, 'new') AS status, e.product,
+		   e.error_message AS error, e.error_detail AS error_detail, e.error_since, e.failures, e.retry_at,
+		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state IN ('dispatching', 'running', 'lost')) AS running,
+		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state = 'queued') AS queued
+	FROM floe_internal.server AS s
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
+	WHERE s.wrapper = 'floe_engine';
+COMMENT ON VIEW floe.engines IS 'Engines and their state';
+
+CREATE VIEW floe.tables AS
+	SELECT t.name, t.status, t.error_message AS error, t.error_detail, t.error_since, t.format_version, t.location,
+		   h.assessed_at, h.data_file_count, h.data_bytes, h.record_count, h.small_file_count, h.excess_file_count, h.delete_ratio, h.snapshot_count,
+		   h.expirable_snapshot_count, h.manifest_count, h.partition_count, h.last_write_at,
+		   (SELECT pg_catalog.array_agg(p.name ORDER BY m.place) FROM floe_internal.policy_set AS s CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+			JOIN floe.policy AS p ON p.policy_id = m.policy_id WHERE s.policy_set_id = t.policy_set_id) AS policies,
+		   l.operation AS last_operation, l.state AS last_state, l.finished_at AS last_finished_at,
+		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at
+	FROM floe_internal.iceberg_table AS t
+	LEFT JOIN floe_internal.health AS h ON h.table_id = t.table_id
+	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = t.table_id
+	LEFT JOIN LATERAL (SELECT x.operation, x.state, x.finished_at FROM floe_internal.operation_log AS x WHERE x.table_id = t.table_id ORDER BY x.operation_id DESC LIMIT 1) AS l ON true
+	LEFT JOIN LATERAL (SELECT x.operation, x.state FROM floe_internal.operation_queue AS x WHERE x.table_id = t.table_id ORDER BY x.state = 'queued', x.position LIMIT 1) AS q ON true;
+COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict';
+
+CREATE FUNCTION floe.status(pattern pg_catalog.text DEFAULT '**',
+		OUT name pg_catalog.text, OUT status pg_catalog.text, OUT verdict pg_catalog.text, OUT next_operation pg_catalog.text, OUT reason pg_catalog.text, OUT debt pg_catalog.float8,
+		OUT excess_files pg_catalog.int8, OUT expirable_snapshots pg_catalog.int8, OUT last_operation pg_catalog.text, OUT last_state pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT v.name, v.status, c.verdict, c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')'), c.score,
+		   v.excess_file_count, v.expirable_snapshot_count, v.last_operation, v.last_state
+	FROM floe_internal.iceberg_table AS t
+	JOIN floe.tables AS v ON v.name = t.name AND v.first_seen_at = t.first_seen_at
+	LEFT JOIN (SELECT DISTINCT ON (s.table_id) s.* FROM floe_internal.select_candidates(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
+			WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock(), false, NULL) AS s
+		ORDER BY s.table_id, s.verdict <> 'run', s.verdict <> 'wait', s.verdict <> 'blocked', s.score DESC) AS c ON c.table_id = t.table_id
+	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL
+	ORDER BY c.verdict <> 'run', c.score DESC NULLS LAST, v.name
+$body$;
+COMMENT ON FUNCTION floe.status(pg_catalog.text) IS 'Tables with debt score and the most pressing verdict, worst first';
+
+CREATE FUNCTION floe.stats(since pg_catalog.interval DEFAULT '24 hours',
+		OUT operation pg_catalog.text, OUT engine pg_catalog.text, OUT succeeded pg_catalog.int8, OUT no_change pg_catalog.int8, OUT failed pg_catalog.int8, OUT cancelled pg_catalog.int8,
+		OUT running pg_catalog.int8, OUT queued pg_catalog.int8, OUT files_removed pg_catalog.float8, OUT snapshots_removed pg_catalog.float8, OUT engine_time pg_catalog.interval)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT o.operation, o.engine, count(*) FILTER (WHERE o.state = 'succeeded'), count(*) FILTER (WHERE o.state = 'no_change'), count(*) FILTER (WHERE o.state = 'failed'),
+		   count(*) FILTER (WHERE o.state = 'cancelled'), count(*) FILTER (WHERE o.state IN ('dispatching', 'running', 'verifying', 'lost')), count(*) FILTER (WHERE o.state = 'queued'),
+		   COALESCE(- sum((o.effect ->> 'data_file_count')::float8), 0), COALESCE(- sum((o.effect ->> 'snapshot_count')::float8) FILTER (WHERE o.operation = 'expire_snapshots'), 0),
+		   sum(o.duration)
+	FROM floe.operations AS o
+	WHERE o.finished_at IS NULL OR o.finished_at >= floe_internal.clock() - since
+	GROUP BY o.operation, o.engine
+	ORDER BY o.operation, o.engine
+$body$;
+COMMENT ON FUNCTION floe.stats(pg_catalog.interval) IS 'Operations of the last while, by kind and engine, with what they removed as measured';
+
+CREATE VIEW floe.operation_option AS
+	SELECT o.operation, o.option, o.aliases, o.engine_type, o.engine_name, o.placement, o.value_type, o.minimum, o.maximum, o.allowed, o.default_value, o.description
+	FROM floe_internal.engine_options() AS o;
+COMMENT ON VIEW floe.operation_option IS 'Options of each operation that a policy can set, per engine type: what the engine calls them, type, range and default';
+
+-- =================================================================================================
+-- 95 privileges
+-- Nothing is for PUBLIC. floe_viewer reads; floe_operator also acts; floe_admin also edits policies and
+-- budgets. floe_internal is for nobody: the functions of floe run as their owner where they need it.
+-- =================================================================================================
+
+REVOKE ALL ON ALL TABLES IN SCHEMA floe, floe_internal FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA floe, floe_internal FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA floe, floe_internal FROM PUBLIC;
+REVOKE ALL ON SCHEMA floe, floe_internal FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA floe TO floe_viewer;
+GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
+	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
+	floe.export_policy(pg_catalog.text) TO floe_viewer;
+
+-- Functions inside views are run as whoever reads the view.
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options() TO floe_viewer;
+
+GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.cancel(pg_catalog.int8),
+	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text) TO floe_operator;
+GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
+
+GRANT INSERT, UPDATE, DELETE ON floe.policy, floe.policy_operation, floe.budget TO floe_admin;
+GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
+GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
+	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb) TO floe_admin;
+
+-- What pg_dump carries: what people wrote and what cannot be measured again.
+SELECT pg_catalog.pg_extension_config_dump('floe.policy', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.policy_operation', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');

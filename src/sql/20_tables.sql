@@ -1,0 +1,202 @@
+-- =================================================================================================
+-- 20 tables: catalogs, Iceberg tables, manifests, health
+-- What is written at every poll is apart from what is written when a table changed.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.pass (
+	pass_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	kind		pg_catalog.text NOT NULL,
+	pid			pg_catalog.int4 NOT NULL,
+	role_name	pg_catalog.text NOT NULL,
+	generation	pg_catalog.timestamptz,
+	started_at	pg_catalog.timestamptz NOT NULL,
+	ended_at	pg_catalog.timestamptz
+);
+COMMENT ON TABLE floe_internal.pass IS 'Every run of the maintenance pass. While it runs its process holds the advisory lock (pass_class, pass_id): claims of a pass without that lock are void';
+COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s checkpointer: it differs after a crash restart, which tells a process that died from one that was cancelled';
+
+CREATE TABLE floe_internal.catalog (
+	catalog_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	server_name		pg_catalog.text NOT NULL,
+	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
+	config			pg_catalog.jsonb,
+	error_code		pg_catalog.text,
+	error_message	pg_catalog.text,
+	error_detail	pg_catalog.text,
+	error_since		pg_catalog.timestamptz,
+	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
+	listed_at		pg_catalog.timestamptz,
+	next_list_at	pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	claim_pass		pg_catalog.int4,
+	created_at		pg_catalog.timestamptz NOT NULL,
+	removed_at		pg_catalog.timestamptz
+);
+CREATE UNIQUE INDEX catalog_server_name ON floe_internal.catalog (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
+COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
+COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
+COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
+
+CREATE TABLE floe_internal.engine (
+	engine_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	server_name		pg_catalog.text NOT NULL,
+	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
+	product			pg_catalog.text,
+	error_code		pg_catalog.text,
+	error_message	pg_catalog.text,
+	error_detail	pg_catalog.text,
+	error_since		pg_catalog.timestamptz,
+	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
+	retry_at		pg_catalog.timestamptz,
+	checked_at		pg_catalog.timestamptz,
+	created_at		pg_catalog.timestamptz NOT NULL,
+	removed_at		pg_catalog.timestamptz
+);
+CREATE UNIQUE INDEX engine_server_name ON floe_internal.engine (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
+COMMENT ON TABLE floe_internal.engine IS 'State of each SERVER of wrapper floe_engine';
+COMMENT ON COLUMN floe_internal.engine.retry_at IS 'No dispatch before this time after a failure to reach it';
+
+CREATE TABLE floe_internal.iceberg_table (
+	table_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	catalog_id			pg_catalog.int4 NOT NULL REFERENCES floe_internal.catalog,
+	namespace			pg_catalog.text[] NOT NULL,
+	table_name			pg_catalog.text NOT NULL,
+	levels				pg_catalog.text[] NOT NULL,
+	name				pg_catalog.text NOT NULL,
+	status				pg_catalog.text NOT NULL DEFAULT 'unseen' CHECK (status IN ('unseen', 'ok', 'error', 'unsupported', 'quarantined', 'dropped')),
+	error_code			pg_catalog.text,
+	error_message		pg_catalog.text,
+	error_detail		pg_catalog.text,
+	error_since			pg_catalog.timestamptz,
+	table_uuid			pg_catalog.text,
+	location			pg_catalog.text,
+	location_key		pg_catalog.text COLLATE pg_catalog."C",
+	format_version		pg_catalog.int4,
+	metadata_location	pg_catalog.text,
+	current_snapshot_id	pg_catalog.int8,
+	properties			pg_catalog.jsonb,
+	refs				pg_catalog.jsonb,
+	specs				pg_catalog.jsonb,
+	details				pg_catalog.jsonb,
+	snapshots			pg_catalog.bytea,
+	manifest_ids		pg_catalog.int8[],
+	assessed_at			pg_catalog.timestamptz,
+	policy_set_id		pg_catalog.int4,
+	first_seen_at		pg_catalog.timestamptz NOT NULL,
+	dropped_at			pg_catalog.timestamptz
+);
+CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
+CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+COMMENT ON TABLE floe_internal.iceberg_table IS 'Every Iceberg table floe has seen, with its state as of the last change; written when the table changed, not when it was polled';
+COMMENT ON COLUMN floe_internal.iceberg_table.levels IS 'Catalog, namespace levels, table name';
+COMMENT ON COLUMN floe_internal.iceberg_table.name IS 'Text form of levels';
+COMMENT ON COLUMN floe_internal.iceberg_table.status IS 'unseen: registered, not assessed yet; error: last assessment failed, older health is kept; unsupported: not assessable (format v4, encryption); quarantined: twice the process died while assessing it; dropped: the catalog says it is gone, history stays';
+COMMENT ON COLUMN floe_internal.iceberg_table.location_key IS 'Location in one spelling (s3a and s3n as s3, file:/x as file:///x, no slash at the end), to find tables that share or contain it';
+COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort order, statistics and other facts that only people and statement rendering read';
+COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';
+COMMENT ON COLUMN floe_internal.iceberg_table.manifest_ids IS 'Manifests of the current snapshot; NULL while they are not all read';
+COMMENT ON COLUMN floe_internal.iceberg_table.policy_set_id IS 'Which enabled policies match, in order; NULL: not resolved yet';
+
+CREATE TABLE floe_internal.table_poll (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	next_poll_at	pg_catalog.timestamptz NOT NULL,
+	polled_at		pg_catalog.timestamptz,
+	etag			pg_catalog.text,
+	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
+	claim_pass		pg_catalog.int4,
+	crashes			pg_catalog.int4 NOT NULL DEFAULT 0
+) WITH (fillfactor = 70);
+CREATE INDEX table_poll_due ON floe_internal.table_poll (next_poll_at);
+COMMENT ON TABLE floe_internal.table_poll IS 'When each table is looked at next, and who is looking; the row is narrow because it is written at every poll';
+COMMENT ON COLUMN floe_internal.table_poll.etag IS 'ETag of the last full answer, to be sent back as it came';
+COMMENT ON COLUMN floe_internal.table_poll.claim_pass IS 'The pass that started to assess the table; committed before it does, so that a crash leaves evidence';
+COMMENT ON COLUMN floe_internal.table_poll.crashes IS 'How often a claim was left behind by a dead process since the last good assessment; at two the table is quarantined';
+
+CREATE TABLE floe_internal.manifest (
+	manifest_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	table_id			pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	path				pg_catalog.text NOT NULL,
+	length				pg_catalog.int8 NOT NULL,
+	content				pg_catalog.int4 NOT NULL CHECK (content IN (0, 1)),
+	spec_id				pg_catalog.int4 NOT NULL,
+	sequence_number		pg_catalog.int8 NOT NULL,
+	added_snapshot_id	pg_catalog.int8 NOT NULL,
+	has_paths			pg_catalog.bool NOT NULL,
+	aggregate			pg_catalog.bytea NOT NULL,
+	left_list_at		pg_catalog.timestamptz
+);
+ALTER TABLE floe_internal.manifest ALTER COLUMN aggregate SET STORAGE EXTERNAL;
+CREATE UNIQUE INDEX manifest_path ON floe_internal.manifest (table_id, path);
+COMMENT ON TABLE floe_internal.manifest IS 'One row per manifest ever read and still of use. A manifest is immutable, so its aggregate is computed once; health is a merge over the current manifest list, never a running delta';
+COMMENT ON COLUMN floe_internal.manifest.content IS '0 data, 1 deletes (spec, manifest_file.content)';
+COMMENT ON COLUMN floe_internal.manifest.has_paths IS 'The aggregate holds hashes of the data files'' paths, needed to find dangling file-scoped deletes';
+COMMENT ON COLUMN floe_internal.manifest.left_list_at IS 'When it left the current manifest list; removed some time later, so that a rollback costs nothing';
+
+CREATE TABLE floe_internal.health (
+	table_id					pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	assessed_at					pg_catalog.timestamptz NOT NULL,
+	snapshot_id					pg_catalog.int8,
+	metadata_location			pg_catalog.text,
+	target_file_bytes			pg_catalog.int8 NOT NULL,
+	min_input_files				pg_catalog.int4 NOT NULL,
+	is_complete					pg_catalog.bool NOT NULL,
+	is_inexact					pg_catalog.bool NOT NULL,
+	excess_file_count			pg_catalog.int8,
+	small_file_count			pg_catalog.int8,
+	small_file_bytes			pg_catalog.int8,
+	data_file_count				pg_catalog.int8,
+	data_bytes					pg_catalog.int8,
+	record_count				pg_catalog.int8,
+	average_file_bytes			pg_catalog.float8,
+	oversized_file_count		pg_catalog.int8,
+	oversized_file_bytes		pg_catalog.int8,
+	delete_ratio				pg_catalog.float8,
+	equality_delete_file_count	pg_catalog.int8,
+	equality_delete_row_count	pg_catalog.int8,
+	position_delete_file_count	pg_catalog.int8,
+	position_delete_row_count	pg_catalog.int8,
+	deletion_vector_count		pg_catalog.int8,
+	deletion_vector_row_count	pg_catalog.int8,
+	delete_bytes				pg_catalog.int8,
+	dangling_delete_count		pg_catalog.int8,
+	manifest_count				pg_catalog.int8,
+	data_manifest_count			pg_catalog.int8,
+	delete_manifest_count		pg_catalog.int8,
+	manifest_bytes				pg_catalog.int8,
+	excess_manifest_count		pg_catalog.int8,
+	deleted_entry_count			pg_catalog.int8,
+	manifest_spread				pg_catalog.float8,
+	partition_count				pg_catalog.int8,
+	partition_skew				pg_catalog.float8,
+	stat_column_count			pg_catalog.float8,
+	expirable_snapshot_count	pg_catalog.int8,
+	snapshot_count				pg_catalog.int8,
+	oldest_snapshot_at			pg_catalog.timestamptz,
+	newest_snapshot_at			pg_catalog.timestamptz,
+	last_write_at				pg_catalog.timestamptz,
+	commit_interval				pg_catalog.float8,
+	ref_count					pg_catalog.int8,
+	metadata_json_bytes			pg_catalog.int8,
+	metadata_log_count			pg_catalog.int8
+);
+COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
+COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
+COMMENT ON COLUMN floe_internal.health.expirable_snapshot_count IS 'At assessed_at, by the retention then in force; computed anew where it is used';
+
+CREATE TABLE floe_internal.health_history (LIKE floe_internal.health);
+COMMENT ON TABLE floe_internal.health_history IS 'Every change of a table''s health; kept for floe.health_history_retention';
+CREATE INDEX health_history_table ON floe_internal.health_history (table_id, assessed_at);
+CREATE INDEX health_history_time ON floe_internal.health_history USING brin (assessed_at);
+ALTER TABLE floe_internal.health ADD PRIMARY KEY (table_id);
+
+CREATE TABLE floe_internal.pause (
+	pause_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	pattern		pg_catalog.text NOT NULL,
+	until		pg_catalog.timestamptz NOT NULL DEFAULT 'infinity',
+	reason		pg_catalog.text,
+	paused_by	pg_catalog.text NOT NULL,
+	paused_at	pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.pause IS 'Patterns under which nothing is dispatched until a time';
+

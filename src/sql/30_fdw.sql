@@ -1,0 +1,104 @@
+-- =================================================================================================
+-- 30 connections: the two foreign data wrappers and what floe knows about their servers
+-- Identity and secrets of catalogs and engines are SERVERs and USER MAPPINGs: familiar DDL, native
+-- privileges, pg_dump, dependency tracking. The wrappers only validate options; nothing is a foreign table.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.catalog_validator(options pg_catalog.text[], context pg_catalog.oid) RETURNS pg_catalog.void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_catalog_validator';
+COMMENT ON FUNCTION floe_internal.catalog_validator(pg_catalog.text[], pg_catalog.oid) IS 'Checks the options of SERVERs and USER MAPPINGs of wrapper floe_catalog when they are saved';
+
+CREATE FUNCTION floe_internal.engine_validator(options pg_catalog.text[], context pg_catalog.oid) RETURNS pg_catalog.void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_engine_validator';
+COMMENT ON FUNCTION floe_internal.engine_validator(pg_catalog.text[], pg_catalog.oid) IS 'Checks the options of SERVERs and USER MAPPINGs of wrapper floe_engine when they are saved';
+
+CREATE FOREIGN DATA WRAPPER floe_catalog NO HANDLER VALIDATOR floe_internal.catalog_validator;
+COMMENT ON FOREIGN DATA WRAPPER floe_catalog IS 'Iceberg catalogs floe polls; SERVER TYPE ''rest''';
+
+CREATE FOREIGN DATA WRAPPER floe_engine NO HANDLER VALIDATOR floe_internal.engine_validator;
+COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift''';
+
+CREATE FUNCTION floe_internal.connection_options(
+		OUT wrapper pg_catalog.text, OUT context pg_catalog.text, OUT option pg_catalog.text, OUT value_type pg_catalog.text,
+		OUT is_required pg_catalog.bool, OUT is_secret pg_catalog.bool, OUT superuser_only pg_catalog.bool, OUT description pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 50
+	AS 'MODULE_PATHNAME', 'floe_sql_connection_options';
+COMMENT ON FUNCTION floe_internal.connection_options() IS 'The table that validates the options of both wrappers';
+
+CREATE VIEW floe.connection_option AS
+	SELECT o.wrapper, o.context, o.option, o.value_type, o.is_required, o.is_secret, o.superuser_only, o.description
+	FROM floe_internal.connection_options() AS o;
+COMMENT ON VIEW floe.connection_option IS 'Options of SERVER and USER MAPPING for both wrappers; a name ending in * is a family';
+
+CREATE FUNCTION floe_internal.connection_types(OUT wrapper pg_catalog.text, OUT type pg_catalog.text) RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 5
+	AS 'MODULE_PATHNAME', 'floe_sql_connection_types';
+COMMENT ON FUNCTION floe_internal.connection_types() IS 'SERVER TYPEs that this version speaks, from the registries of adapters';
+
+-- Servers of a wrapper, with the options that are not secret (server options never are).
+CREATE VIEW floe_internal.server AS
+	SELECT s.oid AS server_oid, w.fdwname::pg_catalog.text AS wrapper, s.srvname::pg_catalog.text AS server_name, s.srvtype AS server_type,
+		   s.srvowner AS owner,
+		   COALESCE((SELECT pg_catalog.jsonb_object_agg(o.option_name, o.option_value) FROM pg_catalog.pg_options_to_table(s.srvoptions) AS o),
+					'{}'::pg_catalog.jsonb) AS options
+	FROM pg_catalog.pg_foreign_server AS s
+	JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
+	WHERE w.fdwname OPERATOR(pg_catalog.=) ANY (ARRAY['floe_catalog', 'floe_engine']::pg_catalog.name[]);
+COMMENT ON VIEW floe_internal.server IS 'Foreign servers of floe''s wrappers as they are defined now';
+
+-- Brings catalog and engine rows in line with the servers that exist.
+CREATE FUNCTION floe_internal.sync_servers() RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.catalog AS c SET status = 'removed', removed_at = floe_internal.clock()
+		WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name);
+	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = floe_internal.clock()
+		WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name);
+	INSERT INTO floe_internal.catalog (server_name, created_at)
+		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_catalog' AND NOT EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.server_name = s.server_name AND c.status <> 'removed')
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.engine (server_name, created_at)
+		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_engine' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.server_name AND e.status <> 'removed')
+		ON CONFLICT DO NOTHING;
+END;
+COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped; called at the start of each pass and by the event trigger';
+
+-- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
+-- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
+CREATE FUNCTION floe_internal.on_server_ddl() RETURNS pg_catalog.event_trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	bad record;
+BEGIN
+	SELECT s.server_name, s.server_type, s.wrapper,
+		   (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(t.type), ', ' ORDER BY t.type) FROM floe_internal.connection_types() AS t WHERE t.wrapper = s.wrapper) AS valid
+	INTO bad
+	FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
+	JOIN floe_internal.server AS s ON s.server_oid = d.objid AND d.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass
+	WHERE NOT EXISTS (SELECT 1 FROM floe_internal.connection_types() AS t WHERE t.wrapper = s.wrapper AND t.type = s.server_type)
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'server "%" has % of wrapper %', bad.server_name,
+				CASE WHEN bad.server_type IS NULL THEN 'no TYPE, which is needed for a server'
+					 ELSE pg_catalog.format('TYPE %L, which is not one', bad.server_type) END, bad.wrapper
+			USING ERRCODE = 'invalid_parameter_value', HINT = pg_catalog.format('Valid types are: %s.', bad.valid);
+	END IF;
+	PERFORM floe_internal.sync_servers()
+	FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
+	JOIN floe_internal.server AS s ON s.server_oid = d.objid AND d.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass
+	LIMIT 1;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE and registers servers of floe''s wrappers';
+
+CREATE EVENT TRIGGER floe_server_ddl ON ddl_command_end
+	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER')
+	EXECUTE FUNCTION floe_internal.on_server_ddl();
+COMMENT ON EVENT TRIGGER floe_server_ddl IS 'floe: validates and registers catalog and engine servers';
+

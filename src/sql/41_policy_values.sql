@@ -1,0 +1,303 @@
+-- =================================================================================================
+-- 41 policies: checking values
+-- Whatever way a policy is saved, its values pass through these. A refusal names the place in the
+-- document, says what is wrong in DETAIL and what is valid in HINT.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.policy_key (
+	scope		pg_catalog.text NOT NULL CHECK (scope IN ('policy', 'operation')),
+	key			pg_catalog.text NOT NULL,
+	position	pg_catalog.int2 NOT NULL,
+	column_name	pg_catalog.text NOT NULL,
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object')),
+	description	pg_catalog.text NOT NULL,
+	PRIMARY KEY (scope, key)
+);
+COMMENT ON TABLE floe_internal.policy_key IS 'Keys of a policy document and the column each is kept in: validation, hints, parsing and export derive from it';
+
+INSERT INTO floe_internal.policy_key VALUES
+	('policy', 'priority', 1, 'priority', 'integer', 'higher wins'),
+	('policy', 'enabled', 2, 'is_enabled', 'boolean', 'false: as if the policy were not there'),
+	('policy', 'description', 3, 'description', 'text', 'for people'),
+	('policy', 'engine', 4, 'engine', 'text', 'engine for all operations of this policy'),
+	('policy', 'poll_interval', 5, 'poll_interval', 'interval', 'how often tables are looked at'),
+	('policy', 'thresholds', 6, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
+	('policy', 'weights', 7, 'weights', 'object', 'debt term: weight'),
+	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
+	('operation', 'engine', 2, 'engine', 'text', 'engine for this operation'),
+	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
+	('operation', 'every', 4, 'every', 'interval', 'interval between runs'),
+	('operation', 'timezone', 5, 'timezone', 'text', 'of schedule, windows and days'),
+	('operation', 'jitter', 6, 'jitter', 'interval', 'spread of scheduled starts'),
+	('operation', 'windows', 7, 'windows', 'text list', '"HH:MM-HH:MM"'),
+	('operation', 'days', 8, 'days', 'text list', 'mon … sun'),
+	('operation', 'min_interval', 9, 'min_interval', 'interval', 'least time between runs'),
+	('operation', 'when', 10, 'conditions', 'object', '{"any"|"all": [{"metric", "op", "value"}]}'),
+	('operation', 'deadline', 11, 'deadline', 'interval', 'run at the latest after'),
+	('operation', 'timeout', 12, 'timeout', 'interval', 'cancel a run after'),
+	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
+	('operation', 'options', 14, 'options', 'object', 'options of the procedure');
+
+CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = message,
+		DETAIL = COALESCE(detail, ''), HINT = COALESCE(hint, '');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises 22023 with detail and hint';
+
+CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result interval;
+BEGIN
+	IF value ~ '^\s*[-+]?[0-9.]+\s*$' THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+	END IF;
+	BEGIN
+		result := value::interval;
+	EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+	END;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.interval_from(pg_catalog.text, pg_catalog.text) IS 'An interval with a unit, or a refusal that names the place';
+
+CREATE FUNCTION floe_internal.metric_number(metric pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	m floe.metric;
+	text_value text := value #>> '{}';
+	result float8;
+BEGIN
+	SELECT * INTO m FROM floe.metric AS x WHERE x.name = metric;
+	IF NOT FOUND THEN
+		PERFORM floe_internal.refuse(format('%s: unknown metric "%s"', place, metric), NULL,
+			'Valid metrics are: ' || (SELECT string_agg(x.name, ', ' ORDER BY x.position) FROM floe.metric AS x) || '.');
+	END IF;
+	IF jsonb_typeof(value) = 'number' THEN
+		result := text_value::float8;
+	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'seconds' THEN
+		result := extract(epoch FROM floe_internal.interval_from(text_value, place));
+	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'bytes' THEN
+		BEGIN
+			result := pg_size_bytes(text_value);
+		EXCEPTION WHEN OTHERS THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, text_value), NULL, 'Write a number of bytes or a size such as "128 MB".');
+		END;
+	END IF;
+	IF result IS NULL OR result < 0 OR result = 'Infinity' OR result = 'NaN' THEN
+		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, value, metric),
+			format('The metric''s unit is %s.', m.unit),
+			CASE m.unit WHEN 'seconds' THEN 'Write seconds as a number, or an interval such as "3 days".'
+						WHEN 'bytes' THEN 'Write bytes as a number, or a size such as "128 MB".'
+						ELSE 'Write a number that is not negative.' END);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.metric_number(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A threshold or condition value in the metric''s unit; text with units is converted';
+
+CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	metric text;
+	limits jsonb;
+	level text;
+	number jsonb;
+	canonical jsonb;
+	result jsonb := '{}';
+	builtin floe.metric;
+	low float8;
+	high float8;
+BEGIN
+	IF jsonb_typeof(value) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object', place), NULL, 'For example {"small_file_count": {"warning": 100, "critical": 1000}}.');
+	END IF;
+	FOR metric, limits IN SELECT * FROM jsonb_each(value)
+	LOOP
+		IF jsonb_typeof(limits) <> 'object' THEN
+			PERFORM floe_internal.refuse(format('%s.%s must be an object', place, metric), NULL, 'For example {"warning": 100, "critical": 1000}.');
+		END IF;
+		canonical := '{}';
+		FOR level, number IN SELECT * FROM jsonb_each(limits)
+		LOOP
+			IF level NOT IN ('warning', 'critical') THEN
+				PERFORM floe_internal.refuse(format('%s.%s: unknown key "%s"', place, metric, level), NULL, 'Valid keys are: warning, critical.');
+			END IF;
+			canonical := canonical || jsonb_build_object(level, floe_internal.metric_number(metric, number, format('%s.%s.%s', place, metric, level)));
+		END LOOP;
+		SELECT * INTO builtin FROM floe.metric AS m WHERE m.name = metric;
+		low := COALESCE((canonical ->> 'warning')::float8, builtin.warning);
+		high := COALESCE((canonical ->> 'critical')::float8, builtin.critical);
+		IF low > high THEN
+			PERFORM floe_internal.refuse(format('%s.%s: warning %s is above critical %s', place, metric, low, high),
+				CASE WHEN canonical ? 'warning' AND canonical ? 'critical' THEN NULL ELSE 'The other value is floe''s default.' END,
+				'Set both, with warning not above critical.');
+		END IF;
+		result := result || jsonb_build_object(metric, canonical);
+	END LOOP;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text) IS 'Thresholds with values in the metrics'' units';
+
+CREATE FUNCTION floe_internal.check_conditions(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	example CONSTANT text := 'For example {"any": [{"metric": "small_file_count", "op": ">=", "value": 100}]}.';
+	logic text;
+	item jsonb;
+	stray text;
+	items jsonb := '[]';
+BEGIN
+	IF jsonb_typeof(value) = 'array' THEN
+		value := jsonb_build_object('any', value);
+	END IF;
+	IF jsonb_typeof(value) <> 'object' OR (SELECT count(*) FROM jsonb_object_keys(value)) <> 1 OR NOT value ?| ARRAY['any', 'all'] THEN
+		PERFORM floe_internal.refuse(format('%s must hold either "any" or "all"', place), NULL, example);
+	END IF;
+	logic := (SELECT k FROM jsonb_object_keys(value) AS k);
+	IF jsonb_typeof(value -> logic) <> 'array' OR jsonb_array_length(value -> logic) = 0 THEN
+		PERFORM floe_internal.refuse(format('%s.%s must be a list with at least one condition', place, logic), NULL, example);
+	END IF;
+	FOR item IN SELECT * FROM jsonb_array_elements(value -> logic)
+	LOOP
+		IF jsonb_typeof(item) <> 'object' THEN
+			PERFORM floe_internal.refuse(format('%s.%s: %s is not a condition', place, logic, item), NULL, example);
+		END IF;
+		SELECT k INTO stray FROM jsonb_object_keys(item) AS k WHERE k NOT IN ('metric', 'op', 'value') LIMIT 1;
+		IF stray IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s.%s: unknown key "%s"', place, logic, stray), NULL, 'Valid keys are: metric, op, value.');
+		END IF;
+		IF jsonb_typeof(item -> 'metric') IS DISTINCT FROM 'string' OR NOT item ? 'value' THEN
+			PERFORM floe_internal.refuse(format('%s.%s: a condition needs "metric" and "value"', place, logic), NULL, example);
+		END IF;
+		IF COALESCE(item ->> 'op', '>=') NOT IN ('>=', '>', '<=', '<', '=', '<>') THEN
+			PERFORM floe_internal.refuse(format('%s.%s: unknown comparison "%s"', place, logic, item ->> 'op'), NULL, 'Valid comparisons are: >=, >, <=, <, =, <>.');
+		END IF;
+		items := items || jsonb_build_array(jsonb_build_object('metric', item ->> 'metric', 'op', COALESCE(item ->> 'op', '>='),
+			'value', floe_internal.metric_number(item ->> 'metric', item -> 'value', format('%s.%s', place, logic))));
+	END LOOP;
+	RETURN jsonb_build_object(logic, items);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_conditions(pg_catalog.jsonb, pg_catalog.text) IS 'Trigger conditions with values in the metrics'' units; a bare list means "any"';
+
+CREATE FUNCTION floe_internal.check_weights(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	given text;
+	weight jsonb;
+BEGIN
+	IF jsonb_typeof(value) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object', place), NULL, 'For example {"severity": 2}.');
+	END IF;
+	FOR given, weight IN SELECT * FROM jsonb_each(value)
+	LOOP
+		IF NOT EXISTS (SELECT 1 FROM floe.debt_term AS t WHERE t.term = given) THEN
+			PERFORM floe_internal.refuse(format('%s: unknown debt term "%s"', place, given), NULL,
+				'Valid terms are: ' || (SELECT string_agg(t.term, ', ' ORDER BY t.position) FROM floe.debt_term AS t) || '.');
+		END IF;
+		IF jsonb_typeof(weight) <> 'number' OR (weight #>> '{}')::float8 NOT BETWEEN 0 AND 1000 THEN
+			PERFORM floe_internal.refuse(format('%s.%s must be a number from 0 to 1000', place, given), NULL, NULL);
+		END IF;
+	END LOOP;
+	RETURN value;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
+
+CREATE FUNCTION floe_internal.check_engine_name(engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine) THEN
+		PERFORM floe_internal.refuse(format('%s: there is no engine "%s"', place, engine), NULL,
+			COALESCE('Engines are: ' || (SELECT string_agg(s.server_name, ', ' ORDER BY s.server_name) FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine') || '.',
+				'Make one: CREATE SERVER spark TYPE ''spark-thrift'' FOREIGN DATA WRAPPER floe_engine OPTIONS (url ''…'').'));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_engine_name(pg_catalog.text, pg_catalog.text) IS 'Refuses an engine that does not exist';
+
+-- Row triggers: the same checks for functions and for direct DML.
+
+CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s"', NEW.name);
+BEGIN
+	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds');
+	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
+	END IF;
+	IF TG_OP = 'UPDATE' THEN
+		IF NEW.policy_id <> OLD.policy_id THEN
+			PERFORM floe_internal.refuse(place || ': policy_id cannot be changed', NULL, NULL);
+		END IF;
+		NEW.updated_at := floe_internal.clock();
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_before() IS 'Checks and canonicalises a row of floe.policy';
+
+CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before();
+
+CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);
+BEGIN
+	IF NEW.timezone IS NOT NULL THEN
+		BEGIN
+			PERFORM now() AT TIME ZONE NEW.timezone;
+		EXCEPTION WHEN invalid_parameter_value THEN
+			PERFORM floe_internal.refuse(format('%s.timezone: "%s" is not a time zone', place, NEW.timezone), NULL, 'Use a name of pg_timezone_names, such as "Europe/Amsterdam".');
+		END;
+	END IF;
+	IF NEW.schedule IS NOT NULL AND NEW.every IS NOT NULL THEN
+		PERFORM floe_internal.refuse(place || ' has both "schedule" and "every"', NULL, 'Keep one of them.');
+	END IF;
+	IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+		PERFORM floe_internal.refuse(format('%s.schedule: "%s" never happens', place, NEW.schedule), NULL, NULL);
+	END IF;
+	IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
+	   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+		PERFORM floe_internal.refuse(place || ': windows and days leave no time to start', NULL, NULL);
+	END IF;
+	IF NEW.conditions IS NOT NULL THEN
+		NEW.conditions := floe_internal.check_conditions(NEW.conditions, place || '.when');
+	END IF;
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
+	END IF;
+	IF NEW.deadline < NEW.min_interval THEN
+		PERFORM floe_internal.refuse(format('%s: deadline %s is shorter than min_interval %s', place, NEW.deadline, NEW.min_interval), NULL, NULL);
+	END IF;
+	NEW.options := floe_internal.check_options(NEW.operation, COALESCE(NEW.options, '{}'));
+	IF TG_OP = 'INSERT' OR (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
+		NEW.schedule_set_at := floe_internal.clock();
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_operation_before() IS 'Checks and canonicalises a row of floe.policy_operation';
+
+CREATE TRIGGER policy_operation_before BEFORE INSERT OR UPDATE ON floe.policy_operation
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_before();
+

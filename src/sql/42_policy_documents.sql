@@ -1,0 +1,324 @@
+-- =================================================================================================
+-- 42 policies: documents
+-- {"name": …, "pattern": …, <policy keys>, "<operation>": {<operation keys>}} in and out. null in a
+-- change means "no longer set by this policy".
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.check_policy_keys(document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	stray text;
+	operation text;
+BEGIN
+	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
+		PERFORM floe_internal.refuse(place || ': the document must be a JSON object', NULL, NULL);
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(document) AS k
+		WHERE k NOT IN ('name', 'pattern', 'exclude')
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'policy' AND p.key = k)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS o WHERE o.operation = k)
+		ORDER BY k LIMIT 1;
+	IF stray IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('%s: unknown key "%s"', place, stray), NULL,
+			'Valid keys are: name, pattern, exclude, ' ||
+			(SELECT string_agg(p.key, ', ' ORDER BY p.position) FROM floe_internal.policy_key AS p WHERE p.scope = 'policy') ||
+			', and the operations ' || (SELECT string_agg(o.operation, ', ' ORDER BY o.position) FROM floe_internal.operation_kind AS o) || '.');
+	END IF;
+	FOR operation IN SELECT o.operation FROM floe_internal.operation_kind AS o WHERE document ? o.operation ORDER BY o.position
+	LOOP
+		IF jsonb_typeof(document -> operation) NOT IN ('object', 'null') THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" must be an object', place, operation), NULL, 'An empty object {} switches the operation on with defaults.');
+		END IF;
+		CONTINUE WHEN jsonb_typeof(document -> operation) = 'null';
+		SELECT k INTO stray FROM jsonb_object_keys(document -> operation) AS k
+			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'operation' AND p.key = k)
+			ORDER BY k LIMIT 1;
+		IF stray IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s: unknown key "%s" in "%s"', place, stray, operation), NULL,
+				'Valid keys are: ' || (SELECT string_agg(p.key, ', ' ORDER BY p.position) FROM floe_internal.policy_key AS p WHERE p.scope = 'operation') || '.');
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_keys(pg_catalog.jsonb, pg_catalog.text) IS 'Refuses keys that a policy document does not have, listing those it has';
+
+-- One value of a document as jsonb in the form jsonb_populate_record() turns into the column.
+CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	kind text := jsonb_typeof(value);
+BEGIN
+	IF kind = 'null' THEN
+		RETURN value;
+	END IF;
+	CASE value_type
+		WHEN 'boolean' THEN
+			IF kind <> 'boolean' THEN
+				PERFORM floe_internal.refuse(format('%s must be true or false, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'integer' THEN
+			IF kind <> 'number' OR (value #>> '{}')::numeric <> trunc((value #>> '{}')::numeric) OR abs((value #>> '{}')::numeric) > 1000000000 THEN
+				PERFORM floe_internal.refuse(format('%s must be a whole number, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'interval' THEN
+			IF kind <> 'string' THEN
+				PERFORM floe_internal.refuse(format('%s must be an interval, not %s', place, value), NULL, 'Write a text such as "6 hours" or "PT6H".');
+			END IF;
+			RETURN to_jsonb(floe_internal.interval_from(value #>> '{}', place));
+		WHEN 'text' THEN
+			IF kind <> 'string' THEN
+				PERFORM floe_internal.refuse(format('%s must be a text, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'text list' THEN
+			IF kind = 'string' THEN
+				RETURN jsonb_build_array(value);
+			END IF;
+			IF kind <> 'array' OR EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') THEN
+				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, value), NULL, NULL);
+			END IF;
+		WHEN 'object' THEN
+			NULL;	-- checked where it is saved, with messages that know the content
+	END CASE;
+	RETURN value;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'Checks the JSON type of one value of a policy document';
+
+-- The part of a document that belongs to one row, by column name.
+CREATE FUNCTION floe_internal.policy_columns(part pg_catalog.jsonb, part_scope pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(k.column_name, floe_internal.policy_value(part -> k.key, k.value_type, place || '.' || k.key)), '{}')
+	FROM floe_internal.policy_key AS k
+	WHERE k.scope = part_scope AND part ? k.key;
+END;
+COMMENT ON FUNCTION floe_internal.policy_columns(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'Document keys to column names, values checked';
+
+CREATE FUNCTION floe_internal.option_name(of_operation pg_catalog.text, given pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT o.option FROM floe_internal.engine_options() AS o
+					 WHERE o.operation = of_operation AND (o.option = given OR given = ANY (o.aliases)) LIMIT 1), given);
+END;
+COMMENT ON FUNCTION floe_internal.option_name(pg_catalog.text, pg_catalog.text) IS 'Canonical name of an option given by name or alias';
+
+CREATE FUNCTION floe_internal.save_operations(saved_policy_id pg_catalog.int4, document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	kind floe_internal.operation_kind;
+	old_row floe.policy_operation;
+	new_row floe.policy_operation;
+	columns jsonb;
+	options jsonb;
+BEGIN
+	FOR kind IN SELECT * FROM floe_internal.operation_kind AS o WHERE document ? o.operation ORDER BY o.position
+	LOOP
+		IF jsonb_typeof(document -> kind.operation) = 'null' THEN
+			DELETE FROM floe.policy_operation AS o WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
+			CONTINUE;
+		END IF;
+		columns := floe_internal.policy_columns(document -> kind.operation, 'operation', place || ': ' || kind.operation);
+		SELECT * INTO old_row FROM floe.policy_operation AS o WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
+		IF FOUND THEN
+			-- "schedule" and "every" replace each other
+			IF columns ->> 'schedule' IS NOT NULL AND NOT columns ? 'every' THEN
+				columns := columns || '{"every": null}';
+			ELSIF columns ->> 'every' IS NOT NULL AND NOT columns ? 'schedule' THEN
+				columns := columns || '{"schedule": null}';
+			END IF;
+			IF jsonb_typeof(columns -> 'options') = 'object' THEN
+				-- options merge one by one; null takes one away. check_options() first, so that an alias replaces its canonical name
+				SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') INTO options FROM jsonb_each(columns -> 'options') AS e WHERE e.value <> 'null';
+				options := old_row.options || floe_internal.check_options(kind.operation, options);
+				options := options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e WHERE e.value = 'null');
+				columns := columns || jsonb_build_object('options', options);
+			ELSIF columns ? 'options' THEN
+				columns := columns || '{"options": {}}';
+			END IF;
+			new_row := jsonb_populate_record(old_row, columns);
+			UPDATE floe.policy_operation AS o
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) =
+					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
+					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options)
+				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
+		ELSE
+			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
+			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
+			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
+					min_interval, conditions, deadline, timeout, max_attempts, options)
+				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
+					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
+					new_row.max_attempts, new_row.options);
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.save_operations(pg_catalog.int4, pg_catalog.jsonb, pg_catalog.text) IS 'Writes the operations of a policy document; what it does not name stays';
+
+CREATE FUNCTION floe_internal.pattern_with_exclusions(pattern pg_catalog.text, exclude pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	item text;
+BEGIN
+	IF exclude IS NULL OR jsonb_typeof(exclude) = 'null' THEN
+		RETURN pattern;
+	END IF;
+	FOR item IN SELECT * FROM jsonb_array_elements_text(floe_internal.policy_value(exclude, 'text list', place || ': exclude'))
+	LOOP
+		pattern := pattern || ', !' || ltrim(item, '! ');
+	END LOOP;
+	RETURN pattern;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pattern_with_exclusions(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'Adds the document''s exclude list to a pattern';
+
+CREATE FUNCTION floe.create_policy(name pg_catalog.text, pattern pg_catalog.text, document pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s"', create_policy.name);
+	new_row floe.policy;
+	new_id int4;
+BEGIN
+	IF create_policy.name IS NULL OR create_policy.pattern IS NULL OR document IS NULL THEN
+		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
+	END IF;
+	PERFORM floe_internal.check_policy_keys(document, place);
+	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = create_policy.name) THEN
+		RAISE EXCEPTION 'policy "%" exists already', create_policy.name
+			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
+	END IF;
+	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights)
+		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
+			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+		RETURNING policy.policy_id INTO new_id;
+	PERFORM floe_internal.save_operations(new_id, document, place);
+	PERFORM floe_internal.check_policy_conflict(new_id);
+	RETURN new_id;
+END
+$body$;
+COMMENT ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Makes a policy for the tables the pattern matches; returns its id. floe.export_policy() shows what was saved';
+
+CREATE FUNCTION floe_internal.policy_by_name(wanted pg_catalog.text) RETURNS floe.policy
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result floe.policy;
+BEGIN
+	SELECT * INTO result FROM floe.policy AS p WHERE p.name = wanted;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'policy "%" does not exist', wanted
+			USING ERRCODE = 'undefined_object',
+				HINT = COALESCE('Policies are: ' || (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM floe.policy AS p) || '.', 'There are no policies; make one with floe.create_policy().');
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_by_name(pg_catalog.text) IS 'The policy, or error 42704 that lists those there are';
+
+CREATE FUNCTION floe.alter_policy(name pg_catalog.text, changes pg_catalog.jsonb) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	place text := format('policy "%s"', alter_policy.name);
+	old_row floe.policy := floe_internal.policy_by_name(alter_policy.name);
+	new_row floe.policy;
+BEGIN
+	PERFORM floe_internal.check_policy_keys(changes, place);
+	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
+	IF changes ? 'name' THEN
+		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
+	END IF;
+	IF changes ? 'pattern' THEN
+		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
+	END IF;
+	UPDATE floe.policy AS p
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) =
+			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
+			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+		WHERE p.policy_id = old_row.policy_id;
+	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
+	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	RETURN old_row.policy_id;
+END
+$body$;
+COMMENT ON FUNCTION floe.alter_policy(pg_catalog.text, pg_catalog.jsonb) IS 'Changes the fields the document names; null unsets a field, an option or a whole operation; name and pattern can be changed too';
+
+CREATE FUNCTION floe.drop_policy(name pg_catalog.text, missing_ok pg_catalog.bool DEFAULT false) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
+	IF NOT FOUND AND NOT missing_ok THEN
+		PERFORM floe_internal.policy_by_name(drop_policy.name);
+	END IF;
+	RETURN FOUND;
+END
+$body$;
+COMMENT ON FUNCTION floe.drop_policy(pg_catalog.text, pg_catalog.bool) IS 'Removes a policy; its history and the operations it caused stay. Returns whether there was one';
+
+-- Intervals as PostgreSQL writes them by default, whatever IntervalStyle the session has.
+CREATE FUNCTION floe_internal.policy_document(exported_policy_id pg_catalog.int4) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE SET intervalstyle = 'postgres'
+AS $body$
+	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern)
+		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(p) -> k.column_name)
+					 FROM floe_internal.policy_key AS k
+					 WHERE k.scope = 'policy' AND pg_catalog.to_jsonb(p) -> k.column_name NOT IN ('null', '{}')), '{}')
+		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(o.operation,
+							COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(o) -> k.column_name)
+									  FROM floe_internal.policy_key AS k
+									  WHERE k.scope = 'operation' AND pg_catalog.to_jsonb(o) -> k.column_name NOT IN ('null', '{}')), '{}'))
+					 FROM floe.policy_operation AS o WHERE o.policy_id = p.policy_id), '{}')
+	FROM floe.policy AS p
+	WHERE p.policy_id = exported_policy_id
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_document(pg_catalog.int4) IS 'A policy as a document; NULL if there is none';
+
+CREATE FUNCTION floe.export_policy(name pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT floe_internal.policy_document((floe_internal.policy_by_name(export_policy.name)).policy_id);
+END;
+COMMENT ON FUNCTION floe.export_policy(pg_catalog.text) IS 'A policy as a document that floe.import_policy() takes';
+
+CREATE FUNCTION floe.import_policy(document pg_catalog.jsonb) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	policy_name text;
+	old_id int4;
+BEGIN
+	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
+		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
+		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
+	END IF;
+	policy_name := document ->> 'name';
+	SELECT p.policy_id INTO old_id FROM floe.policy AS p WHERE p.name = policy_name;
+	IF NOT FOUND THEN
+		RETURN floe.create_policy(policy_name, document ->> 'pattern', document - 'name' - 'pattern');
+	END IF;
+	-- The document is the whole policy: what it does not say is not set any more.
+	RETURN floe.alter_policy(policy_name,
+		(SELECT jsonb_object_agg(k, NULL) FROM (
+			SELECT x.key FROM floe_internal.policy_key AS x WHERE x.scope = 'policy'
+			UNION ALL SELECT o.operation FROM floe.policy_operation AS o WHERE o.policy_id = old_id) AS keys (k))
+		|| (SELECT COALESCE(jsonb_object_agg(d.key,
+				CASE WHEN jsonb_typeof(d.value) = 'object' AND EXISTS (SELECT 1 FROM floe.policy_operation AS o WHERE o.policy_id = old_id AND o.operation = d.key)
+					THEN (SELECT jsonb_object_agg(x.key, NULL) FROM floe_internal.policy_key AS x WHERE x.scope = 'operation')
+						|| jsonb_build_object('options', (SELECT COALESCE(jsonb_object_agg(opt, NULL), '{}') FROM floe.policy_operation AS o, jsonb_object_keys(o.options) AS opt
+														  WHERE o.policy_id = old_id AND o.operation = d.key) || COALESCE(NULLIF(d.value -> 'options', 'null'), '{}'))
+						|| (d.value - 'options')
+					ELSE d.value END), '{}')
+			FROM jsonb_each(document) AS d));
+END
+$body$;
+COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id';
+

@@ -1,0 +1,220 @@
+-- =================================================================================================
+-- 50 operations: queue, log, bookkeeping, events, budgets
+-- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
+-- =================================================================================================
+
+CREATE SEQUENCE floe_internal.operation_id_seq;
+COMMENT ON SEQUENCE floe_internal.operation_id_seq IS 'Ids of operations, in the queue and in the log';
+
+CREATE TABLE floe_internal.operation_log (
+	operation_id		pg_catalog.int8 NOT NULL DEFAULT pg_catalog.nextval('floe_internal.operation_id_seq'),
+	operation_key		pg_catalog.uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+	table_id			pg_catalog.int8 NOT NULL,
+	table_name			pg_catalog.text NOT NULL,
+	operation			pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	state				pg_catalog.text NOT NULL REFERENCES floe_internal.operation_state,
+	by_hand				pg_catalog.bool NOT NULL,
+	requested_by		pg_catalog.text NOT NULL,
+	attempt				pg_catalog.int4 NOT NULL DEFAULT 0,
+	engine				pg_catalog.text NOT NULL,
+	settings			pg_catalog.jsonb NOT NULL,
+	settings_hash		pg_catalog.text NOT NULL,
+	policies			pg_catalog.text[] NOT NULL,
+	reason				pg_catalog.jsonb NOT NULL,
+	score				pg_catalog.float8 NOT NULL DEFAULT 0,
+	score_parts			pg_catalog.jsonb,
+	estimate			pg_catalog.jsonb,
+	queued_at			pg_catalog.timestamptz NOT NULL,
+	dispatched_at		pg_catalog.timestamptz,
+	started_at			pg_catalog.timestamptz,
+	engine_ended_at		pg_catalog.timestamptz,
+	finished_at			pg_catalog.timestamptz,
+	statement			pg_catalog.text,
+	external_id			pg_catalog.text,
+	before_snapshot_id	pg_catalog.int8,
+	before				pg_catalog.jsonb,
+	after				pg_catalog.jsonb,
+	effect				pg_catalog.jsonb,
+	new_snapshots		pg_catalog.jsonb,
+	outcome				pg_catalog.text,
+	engine_result		pg_catalog.jsonb,
+	engine_row_count	pg_catalog.int8,
+	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
+	error_message		pg_catalog.text,
+	cancel_requested_by	pg_catalog.text,
+	PRIMARY KEY (operation_id)
+);
+CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
+CREATE INDEX operation_log_finished ON floe_internal.operation_log USING brin (finished_at);
+COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
+COMMENT ON COLUMN floe_internal.operation_log.operation_key IS 'Idempotency key; also the marker in the statement''s comment';
+COMMENT ON COLUMN floe_internal.operation_log.settings IS 'Effective settings when it was queued';
+COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it through, as floe.why() showed them';
+COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
+COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
+COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
+COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
+COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+
+CREATE TABLE floe_internal.operation_queue (
+	LIKE floe_internal.operation_log INCLUDING DEFAULTS,
+	position			pg_catalog.int2 NOT NULL,
+	not_before			pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	driver_pass			pg_catalog.int4,
+	saved				pg_catalog.bytea,
+	before_snapshots	pg_catalog.int8[],
+	unreachable_since	pg_catalog.timestamptz,
+	timeout_at			pg_catalog.timestamptz,
+	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
+	PRIMARY KEY (operation_id),
+	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
+	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX operation_queue_one_live ON floe_internal.operation_queue (table_id)
+	WHERE state IN ('dispatching', 'running', 'verifying', 'lost');
+CREATE UNIQUE INDEX operation_queue_once ON floe_internal.operation_queue (table_id, operation);
+CREATE INDEX operation_queue_next ON floe_internal.operation_queue (score DESC, operation_id) WHERE state = 'queued';
+COMMENT ON TABLE floe_internal.operation_queue IS 'Operations that have not ended. The two unique indexes are the rule: one live operation per table, one entry per table and operation';
+COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that drives it; when that pass is gone, the next one takes over';
+COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
+COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
+
+CREATE FUNCTION floe_internal.operation_transition_check() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF OLD.state <> NEW.state AND NOT EXISTS (
+			SELECT 1 FROM floe_internal.operation_transition AS t WHERE t.from_state = OLD.state AND t.to_state = NEW.state) THEN
+		RAISE EXCEPTION 'operation % cannot go from % to %', OLD.operation_id, OLD.state, NEW.state
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'Legal next states: ' || COALESCE((SELECT string_agg(t.to_state, ', ' ORDER BY t.to_state)
+					FROM floe_internal.operation_transition AS t WHERE t.from_state = OLD.state), 'none') || '.';
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.operation_transition_check() IS 'Refuses transitions that floe_internal.operation_transition does not list';
+
+CREATE TRIGGER operation_transition_check BEFORE UPDATE OF state ON floe_internal.operation_queue
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.operation_transition_check();
+
+CREATE TABLE floe_internal.table_operation (
+	table_id				pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operation				pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	last_run_at				pg_catalog.timestamptz,
+	last_success_at			pg_catalog.timestamptz,
+	last_state				pg_catalog.text,
+	failures				pg_catalog.int4 NOT NULL DEFAULT 0,
+	failure_class			pg_catalog.text,
+	failure_message			pg_catalog.text,
+	failure_settings_hash	pg_catalog.text,
+	failure_metadata		pg_catalog.text,
+	backoff_until			pg_catalog.timestamptz,
+	zero_changes			pg_catalog.int4 NOT NULL DEFAULT 0,
+	zero_change_until		pg_catalog.timestamptz,
+	zero_change_value		pg_catalog.float8,
+	schedule_key			pg_catalog.text,
+	next_due_at				pg_catalog.timestamptz,
+	PRIMARY KEY (table_id, operation)
+);
+CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
+COMMENT ON TABLE floe_internal.table_operation IS 'What happened last and what is due next, per table and operation';
+COMMENT ON COLUMN floe_internal.table_operation.last_run_at IS 'End of the last run that reached the engine, however it ended';
+COMMENT ON COLUMN floe_internal.table_operation.failure_settings_hash IS 'Settings at the last failure: classes config and permanent wait until these or the table change';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Value of the metric that called for the run without effect; when it grows, the wait ends';
+COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
+COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
+
+CREATE TABLE floe_internal.trigger_request (
+	request_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operations		pg_catalog.text[],
+	options			pg_catalog.jsonb NOT NULL,
+	requested_by	pg_catalog.text NOT NULL,
+	requested_at	pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.trigger_request IS 'Triggers of tables that must be assessed before anything can be planned';
+
+CREATE TABLE floe_internal.event (
+	event_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	happened_at		pg_catalog.timestamptz NOT NULL,
+	kind			pg_catalog.text NOT NULL,
+	catalog			pg_catalog.text,
+	table_id		pg_catalog.int8,
+	table_name		pg_catalog.text,
+	operation_id	pg_catalog.int8,
+	message			pg_catalog.text NOT NULL,
+	data			pg_catalog.jsonb
+);
+CREATE INDEX event_time ON floe_internal.event USING brin (happened_at);
+CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
+COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
+
+CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
+		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
+		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
+	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
+		'table', pg_catalog.left(of_table_name, 1000), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 1000))::pg_catalog.text);
+END;
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row and, when the transaction commits, a notification on channel floe';
+
+CREATE TABLE floe.budget (
+	name			pg_catalog.text PRIMARY KEY,
+	pattern			pg_catalog.text NOT NULL DEFAULT '**',
+	engine			pg_catalog.text,
+	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
+	operations		pg_catalog.int8 CHECK (operations >= 0),
+	tables			pg_catalog.int8 CHECK (tables >= 0),
+	bytes			pg_catalog.int8 CHECK (bytes >= 0),
+	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
+	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
+	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
+	description		pg_catalog.text
+);
+COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
+COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
+COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
+COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count';
+COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten or listed, by estimate and, once known, as measured';
+COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time';
+COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
+
+CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	IF NEW.engine IS NOT NULL THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
+
+CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
+
+CREATE TABLE floe.debt_term (
+	term		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
+	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
+	description	pg_catalog.text NOT NULL
+);
+COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
+COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
+COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
+
+INSERT INTO floe.debt_term VALUES
+	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
+	('gain', 2, 2, false, 'Objects (files, manifests, snapshots) that would go, on a logarithmic scale up to 100000'),
+	('benefit', 3, 2, false, 'Objects that would go per GB-hour of the engine, on a logarithmic scale up to 100000'),
+	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
+	('failures', 5, 1, true, 'Consecutive failures, up to 5');
+

@@ -1,0 +1,134 @@
+-- =================================================================================================
+-- 52 settings in force
+-- For one table and operation: the policies' values over the table's own properties over floe's defaults.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.property_setting (
+	property	pg_catalog.text NOT NULL,
+	operation	pg_catalog.text NOT NULL,
+	setting		pg_catalog.text NOT NULL,
+	unit		pg_catalog.text NOT NULL CHECK (unit IN ('bytes', 'count', 'ms')),
+	fallback	pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (property, operation)
+);
+COMMENT ON TABLE floe_internal.property_setting IS 'Iceberg table properties that stand for a setting where no policy says otherwise; fallback: Iceberg''s own default. They guide decisions only: floe sends an option to an engine only if a policy sets it';
+
+INSERT INTO floe_internal.property_setting VALUES
+	('write.target-file-size-bytes', 'rewrite_data_files', 'options.target_file_size', 'bytes', '536870912'),
+	('write.delete.target-file-size-bytes', 'rewrite_position_delete_files', 'options.target_file_size', 'bytes', '67108864'),
+	('history.expire.max-snapshot-age-ms', 'expire_snapshots', 'options.max_snapshot_age', 'ms', '"5 days"'),
+	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
+
+CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN (properties ->> property) !~ '^[0-9]{1,18}$' OR NOT properties ? property THEN NULL
+		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => (properties ->> property)::pg_catalog.int8 / 1000.0))
+		ELSE pg_catalog.to_jsonb((properties ->> property)::pg_catalog.int8) END;
+END;
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number';
+
+CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(x.setting, x.value), '{}')
+	FROM (SELECT b.setting, b.value FROM floe_internal.builtin_setting AS b WHERE b.operation = of_operation
+		  UNION ALL
+		  SELECT p.setting, p.fallback FROM floe_internal.property_setting AS p WHERE p.operation = of_operation) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.builtin_settings(pg_catalog.text) IS 'Defaults of one operation as setting -> value';
+
+CREATE FUNCTION floe_internal.property_settings(of_operation pg_catalog.text, properties pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(p.setting, floe_internal.property_value(properties, p.property, p.unit)), '{}')
+	FROM floe_internal.property_setting AS p
+	WHERE p.operation = of_operation AND floe_internal.property_value(properties, p.property, p.unit) IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.property_settings(pg_catalog.text, pg_catalog.jsonb) IS 'What a table''s properties set for one operation';
+
+-- One row per table and operation (and one for operation ''), with everything decisions need of settings.
+CREATE VIEW floe_internal.table_setting AS
+	SELECT t.table_id, k.operation,
+		   COALESCE(b.settings, '{}') || floe_internal.property_settings(k.operation, COALESCE(t.properties, '{}')) || COALESCE(e.settings, '{}') AS settings,
+		   COALESCE(e.settings, '{}') AS policy_settings,
+		   COALESCE(e.origins, '{}') AS origins
+	FROM floe_internal.iceberg_table AS t
+	CROSS JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k
+	LEFT JOIN (SELECT o.operation, floe_internal.builtin_settings(o.operation) AS settings
+			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
+	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation;
+COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies';
+
+-- Who set it: for floe.why() and floe.effective_policy().
+CREATE FUNCTION floe_internal.origin_text(setting pg_catalog.text, of_operation pg_catalog.text, origins pg_catalog.jsonb, properties pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(
+		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
+		(SELECT 'table property ' || s.property FROM floe_internal.property_setting AS s
+		 WHERE s.operation = of_operation AND s.setting = origin_text.setting AND floe_internal.property_value(properties, s.property, s.unit) IS NOT NULL),
+		'built in');
+END;
+COMMENT ON FUNCTION floe_internal.origin_text(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Where a setting in force comes from, for people';
+
+-- A table by its text form. Tables floe has not seen are told apart from names that are not names.
+CREATE FUNCTION floe_internal.find_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
+	result floe_internal.iceberg_table;
+BEGIN
+	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted ORDER BY t.status = 'dropped', t.table_id DESC LIMIT 1;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
+
+CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
+	catalog_name text := (floe_internal.parse_name(require_table.name))[1];
+BEGIN
+	IF result.table_id IS NULL THEN
+		RAISE EXCEPTION 'table "%" is not known to floe', require_table.name
+			USING ERRCODE = 'undefined_table',
+				HINT = CASE WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog_name)
+					THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
+					ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', catalog_name) END;
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.require_table(pg_catalog.text) IS 'The table of that name, or error 42P01 with the next step';
+
+CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
+		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT value pg_catalog.text, OUT set_by pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $body$
+	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
+		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
+		   floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}'))
+	FROM (SELECT (floe_internal.require_table(table_name)).*) AS t
+	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id
+	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+	CROSS JOIN LATERAL jsonb_each(s.settings) AS e
+	WHERE (s.operation = '' OR s.settings ? 'configured') AND e.key <> 'configured'
+	ORDER BY k.position NULLS FIRST, e.key
+$body$;
+COMMENT ON FUNCTION floe.effective_policy(pg_catalog.text) IS 'Every setting in force for a table and which policy, table property or default it comes from; operation NULL: of the table as a whole';
+
+CREATE FUNCTION floe.matching_tables(pattern pg_catalog.text, OUT name pg_catalog.text) RETURNS SETOF pg_catalog.text
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT t.name FROM floe_internal.iceberg_table AS t
+	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL
+	ORDER BY t.name
+$body$;
+COMMENT ON FUNCTION floe.matching_tables(pg_catalog.text) IS 'Tables floe knows that a pattern matches';
+

@@ -1,0 +1,275 @@
+-- =================================================================================================
+-- 60 gates
+-- Everything that can hold an operation back, as rows. floe.why() shows them, the planner obeys them:
+-- there is one implementation. A gate's status is pass, off, blocked, not needed or wait; the first that
+-- does not pass, by position, is the verdict.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.gate (
+	gate		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	is_timing	pg_catalog.bool NOT NULL,
+	description	pg_catalog.text NOT NULL
+);
+COMMENT ON TABLE floe_internal.gate IS 'Gates in the order in which they are asked';
+COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes through it';
+
+INSERT INTO floe_internal.gate VALUES
+	('policy', 1, false, 'A matching policy configures the operation'),
+	('enabled', 2, false, 'No policy disables it'),
+	('assessed', 3, false, 'The table was read and can be judged'),
+	('gc_enabled', 4, false, 'The table property gc.enabled allows deleting files'),
+	('location', 5, false, 'No other known table shares the location or lies inside it'),
+	('paused', 6, false, 'Nobody paused it'),
+	('need', 7, false, 'A metric, condition, deadline or cadence calls for it'),
+	('interlock', 8, false, 'No other operation works on the table'),
+	('engine', 9, false, 'The engine exists, can do it and is not known to be down'),
+	('backoff', 10, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 11, true, 'The last run had an effect, or the table has moved since'),
+	('schedule', 12, true, 'The schedule''s time has come'),
+	('window', 13, true, 'Inside a window of an allowed day'),
+	('min_interval', 14, true, 'Long enough after the last run');
+
+CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN settings ? 'schedule' THEN
+		pg_catalog.md5(pg_catalog.concat_ws('|', settings -> 'schedule', settings -> 'timezone', settings -> 'jitter')) END;
+END;
+COMMENT ON FUNCTION floe_internal.schedule_key(pg_catalog.jsonb) IS 'Identity of a schedule in force; NULL: none';
+
+-- considered_at: when the schedule was last honoured or found unnecessary; NULL: never.
+CREATE FUNCTION floe_internal.schedule_next(settings pg_catalog.jsonb, seed pg_catalog.text, first_seen_at pg_catalog.timestamptz,
+		considered_at pg_catalog.timestamptz, is_builtin pg_catalog.bool) RETURNS pg_catalog.timestamptz
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN settings #> '{schedule,cron}' IS NOT NULL THEN
+			floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone',
+				GREATEST(considered_at, (settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at))
+			+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval, '5 minutes'))
+		WHEN settings #> '{schedule,every}' IS NOT NULL THEN
+			CASE WHEN considered_at IS NOT NULL THEN considered_at + (settings #>> '{schedule,every}')::pg_catalog.interval
+				ELSE GREATEST((settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at)
+					+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval,
+						CASE WHEN is_builtin THEN (settings #>> '{schedule,every}')::pg_catalog.interval ELSE '0' END)) END
+		END;
+END;
+COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool)
+	IS 'Next time a schedule names. A new cron schedule waits for its first time; a new interval is due at once, but floe''s own cadence is spread over its whole period';
+
+CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
+		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
+			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid)))
+	FROM floe_internal.server AS s
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
+	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
+END;
+COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); NULLs: no such engine';
+
+-- What decides for one table and operation, before any gate.
+CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, "position" pg_catalog.int2, deletes_files pg_catalog.bool, is_cadence pg_catalog.bool,
+				   settings pg_catalog.jsonb, origins pg_catalog.jsonb, settings_hash pg_catalog.text,
+				   metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, severity pg_catalog.float8, threshold_policy pg_catalog.int4,
+				   remedy_options pg_catalog.jsonb, potential pg_catalog.bool, conditions_met pg_catalog.bool, conditions_text pg_catalog.text)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH judged AS MATERIALIZED (
+		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
+			   (CASE WHEN j.requires IS NULL THEN j.value ELSE r.value END) > 0 AS has_effect
+		FROM floe_internal.judged_metrics(of_table_ids, at) AS j
+		LEFT JOIN floe_internal.metrics_at(of_table_ids, at) AS r ON r.table_id = j.table_id AND r.metric = j.requires
+	), best AS (
+		SELECT DISTINCT ON (j.table_id, j.remedy) j.*
+		FROM judged AS j
+		WHERE j.remedy IS NOT NULL AND j.severity IS NOT NULL
+		ORDER BY j.table_id, j.remedy, (j.severity >= 0.5 AND j.has_effect) DESC, j.severity * j.weight DESC, j.position
+	), potential AS (
+		SELECT j.table_id, j.remedy, pg_catalog.bool_or(j.has_effect) AS any_effect,
+			   -- what every remedy beyond its threshold needs to have an effect
+			   (SELECT pg_catalog.jsonb_object_agg(o.key, o.value) FROM judged AS i CROSS JOIN LATERAL pg_catalog.jsonb_each(i.remedy_options) AS o
+				WHERE i.table_id = j.table_id AND i.remedy = j.remedy AND i.severity >= 0.5 AND i.has_effect) AS options
+		FROM judged AS j WHERE j.remedy IS NOT NULL
+		GROUP BY j.table_id, j.remedy
+	)
+	SELECT s.table_id, k.operation, k.position, k.deletes_files, k.is_cadence, s.settings, s.origins,
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', (floe_internal.engine_state(s.settings ->> 'engine')).stamp)),
+		   b.metric, b.value, b.unit, b.warning, CASE WHEN b.has_effect THEN b.severity ELSE 0 END, b.set_by_policy,
+		   COALESCE(p.options, '{}'), COALESCE(p.any_effect, false),
+		   c.met, c.told
+	FROM floe_internal.table_setting AS s
+	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+	LEFT JOIN best AS b ON b.table_id = s.table_id AND b.remedy = k.operation
+	LEFT JOIN potential AS p ON p.table_id = s.table_id AND p.remedy = k.operation
+	LEFT JOIN LATERAL (
+		SELECT CASE WHEN s.settings -> 'conditions' ? 'all' THEN pg_catalog.bool_and(x.met) ELSE pg_catalog.bool_or(x.met) END AS met,
+			   pg_catalog.string_agg(x.told, CASE WHEN s.settings -> 'conditions' ? 'all' THEN ' and ' ELSE ' or ' END) AS told
+		FROM (SELECT COALESCE(CASE q.item ->> 'op'
+						WHEN '>=' THEN j.value >= (q.item ->> 'value')::pg_catalog.float8
+						WHEN '>' THEN j.value > (q.item ->> 'value')::pg_catalog.float8
+						WHEN '<=' THEN j.value <= (q.item ->> 'value')::pg_catalog.float8
+						WHEN '<' THEN j.value < (q.item ->> 'value')::pg_catalog.float8
+						WHEN '=' THEN j.value = (q.item ->> 'value')::pg_catalog.float8
+						WHEN '<>' THEN j.value <> (q.item ->> 'value')::pg_catalog.float8 END, false) AS met,
+					 pg_catalog.format('%s %s %s (is %s)', q.item ->> 'metric', q.item ->> 'op',
+						floe_internal.format_metric((q.item ->> 'value')::pg_catalog.float8, j.unit), floe_internal.format_metric(j.value, j.unit)) AS told
+			  FROM pg_catalog.jsonb_array_elements(COALESCE(s.settings #> '{conditions,all}', s.settings #> '{conditions,any}')) AS q (item)
+			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
+		WHERE s.settings ? 'conditions') AS c ON true
+	WHERE s.table_id = ANY (of_table_ids);
+END;
+COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
+
+CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, gate pg_catalog.text, gate_position pg_catalog.int2,
+				   status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz,
+				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
+		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' THEN 'pass' ELSE g.status END,
+		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
+		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
+	FROM floe_internal.decision_context(of_table_ids, at) AS c
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
+	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+	LEFT JOIN LATERAL (
+		SELECT p.reason, p.until, p.pattern, p.paused_by FROM floe_internal.pause AS p
+		WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
+		ORDER BY p.until DESC LIMIT 1) AS paused ON true
+	LEFT JOIN LATERAL (
+		SELECT q.operation_id, q.operation, q.state FROM floe_internal.operation_queue AS q
+		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
+		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
+	LEFT JOIN LATERAL (
+		SELECT o.name FROM floe_internal.iceberg_table AS o
+		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id AND o.status <> 'dropped'
+		  AND (o.location_key = t.location_key OR (o.location_key > t.location_key || '/' AND o.location_key < t.location_key || '0')
+			   OR o.location_key = ANY (floe_internal.location_prefixes(t.location_key)))
+		ORDER BY o.name LIMIT 1) AS shared ON true
+	LEFT JOIN LATERAL floe_internal.engine_state(c.settings ->> 'engine') AS e ON true
+	CROSS JOIN LATERAL (SELECT
+		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
+			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
+		floe_internal.window_next(
+			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
+			c.settings ->> 'timezone', at) AS window_at,
+		x.last_run_at + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
+		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
+		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
+		c.operation = ANY (named) AS is_named) AS d
+	CROSS JOIN LATERAL (VALUES
+		('policy',
+			CASE WHEN c.settings ? 'configured' OR (d.is_named AND EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id)) THEN 'pass' ELSE 'off' END, 'policy',
+			CASE WHEN NOT EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) THEN 'no policy matches'
+				WHEN NOT c.settings ? 'configured' THEN 'no matching policy has it' ELSE 'configured' END, NULL,
+			floe_internal.origin_text('configured', c.operation, c.origins, '{}'), NULL::pg_catalog.timestamptz),
+		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
+			COALESCE(c.settings ->> 'enabled', 'true'), NULL, floe_internal.origin_text('enabled', c.operation, c.origins, '{}'), NULL),
+		('assessed',
+			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
+			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
+			CASE WHEN t.status IN ('error', 'unsupported', 'quarantined') THEN 'last assessment (' || t.status || ')' END, poll.next_poll_at),
+		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
+			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
+		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked' ELSE 'pass' END, 'location',
+			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
+		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
+			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
+			pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by), NULLIF(paused.until, 'infinity')),
+		('need',
+			CASE WHEN d.is_named THEN 'pass'
+				WHEN c.is_cadence THEN CASE WHEN c.conditions_met IS NOT FALSE OR by_hand THEN
+					CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END ELSE 'not needed' END
+				WHEN c.conditions_met THEN 'pass'
+				WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'pass'
+				WHEN d.overdue_at <= at AND c.potential THEN 'pass'
+				ELSE 'not needed' END,
+			CASE WHEN d.is_named THEN 'requested'
+				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN 'conditions'
+				WHEN c.is_cadence THEN 'cadence'
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN 'deadline'
+				ELSE COALESCE(c.metric, 'need') END,
+			CASE WHEN d.is_named THEN 'by name'
+				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN c.conditions_text
+				WHEN c.is_cadence THEN COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run')
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run')
+				ELSE floe_internal.format_metric(c.value, c.unit) END,
+			CASE WHEN d.is_named OR c.conditions_met IS NOT NULL THEN NULL
+				WHEN c.is_cadence THEN c.settings #>> '{schedule,every}'
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN c.settings ->> 'deadline'
+				ELSE floe_internal.format_metric(c.warning, c.unit) END,
+			CASE WHEN d.is_named THEN 'trigger'
+				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN floe_internal.origin_text('conditions', c.operation, c.origins, '{}')
+				WHEN c.is_cadence THEN floe_internal.origin_text('schedule', c.operation, c.origins, '{}')
+				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN floe_internal.origin_text('deadline', c.operation, c.origins, '{}')
+				ELSE COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in') END,
+			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
+		('engine',
+			CASE WHEN NOT c.settings ? 'engine' OR e.server_type IS NULL THEN 'blocked'
+				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation) THEN 'blocked'
+				WHEN e.retry_at > at THEN 'wait' ELSE 'pass' END, 'engine',
+			CASE WHEN NOT c.settings ? 'engine' THEN 'no policy names an engine'
+				WHEN e.server_type IS NULL THEN pg_catalog.format('there is no engine "%s"', c.settings ->> 'engine')
+				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation)
+					THEN pg_catalog.format('%s cannot do it', e.server_type)
+				WHEN e.retry_at > at THEN e.error_message ELSE c.settings ->> 'engine' END, NULL,
+			floe_internal.origin_text('engine', c.operation, c.origins, '{}'), e.retry_at),
+		('backoff',
+			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
+				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
+			CASE WHEN x.failures > 0 THEN pg_catalog.format('%s failure(s), last: %s', x.failures, x.failure_message) ELSE 'no failure' END,
+			CASE WHEN d.unchanged AND x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4 THEN c.settings ->> 'max_attempts' END,
+			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4)
+					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
+				ELSE 'error class ' || x.failure_class END END,
+			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
+		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
+			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL, CASE WHEN x.zero_changes > 0 THEN 'ends when the table changes' END, x.zero_change_until),
+		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
+			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
+		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
+			COALESCE(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), 'none'), NULL,
+			floe_internal.origin_text(CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END, c.operation, c.origins, '{}'), d.window_at),
+		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
+			COALESCE(floe_internal.format_interval(at - x.last_run_at), 'never run'), floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval),
+			floe_internal.origin_text('min_interval', c.operation, c.origins, '{}'), d.rested_at)
+		) AS g (gate, status, label, value, limit_value, set_by, next_at)
+	JOIN floe_internal.gate AS k ON k.gate = g.gate;
+END;
+COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
+
+-- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason.
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
+				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH all_gates AS MATERIALIZED (
+		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+	), first_stop AS (
+		SELECT DISTINCT ON (g.table_id, g.operation) g.*
+		FROM all_gates AS g
+		-- the first that stops; if none does, the need, which is why it runs
+		ORDER BY g.table_id, g.operation, g.status = 'pass', CASE WHEN g.status = 'pass' THEN g.gate <> 'need' END, g.gate_position
+	)
+	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
+		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
+		   (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
+				'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position)
+			FROM all_gates AS a WHERE a.table_id = f.table_id AND a.operation = f.operation)
+	FROM first_stop AS f;
+END;
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[]) IS 'One verdict per table and operation, with the gate that decided and all gates as reasons';
+

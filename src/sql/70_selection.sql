@@ -1,0 +1,214 @@
+-- =================================================================================================
+-- 70 selection
+-- Which candidates go into the queue: by score, under budgets that are tested before each is added. What
+-- does not fit is passed over, and the list goes on below it.
+-- =================================================================================================
+
+-- What a budget has left: dispatched or queued within its period counts, by estimate.
+CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
+	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
+				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
+				   operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT b.name, b.pattern, b.engine,
+		   b.operations - pg_catalog.count(u.operation_id), b.tables - pg_catalog.count(DISTINCT u.table_id),
+		   b.bytes - COALESCE(pg_catalog.sum(u.bytes), 0), b.gb_hours - COALESCE(pg_catalog.sum(u.gb_hours), 0),
+		   COALESCE(pg_catalog.array_agg(DISTINCT u.table_id) FILTER (WHERE u.table_id IS NOT NULL), '{}'),
+		   b.operations, b.tables, b.bytes, b.gb_hours,
+		   pg_catalog.min(u.counted_at) + b.period
+	FROM floe.budget AS b
+	LEFT JOIN LATERAL (
+		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, (o.estimate ->> 'gb_hours')::pg_catalog.float8 AS gb_hours, o.counted_at
+		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at FROM floe_internal.operation_log AS l
+			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
+			  UNION ALL
+			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at) FROM floe_internal.operation_queue AS q) AS o
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
+	WHERE b.is_enabled
+	GROUP BY b.name;
+END;
+COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when a manual trigger overdrew it. free_at: when the oldest use leaves the period';
+
+CREATE TYPE floe_internal.budget_line AS (
+	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
+	operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
+	operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz
+);
+COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are chosen';
+
+-- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
+-- over candidates, not tables: a greedy choice is sequential by nature.
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
+				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	c record;
+	b record;
+	budgets floe_internal.budget_line[];
+	stopped text;
+BEGIN
+	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
+			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
+		INTO budgets FROM floe_internal.budget_state(at) AS s;
+	rank := 0;
+	FOR c IN
+		SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.levels, d.settings ->> 'engine' AS engine
+		FROM floe_internal.decide(of_table_ids, at, by_hand, named) AS d
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+		LEFT JOIN (SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
+				   FROM floe_internal.debt_terms(of_table_ids, at) AS x GROUP BY x.table_id, x.operation) AS p ON p.table_id = d.table_id AND p.operation = d.operation
+		LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = d.table_id AND e.operation = d.operation
+		ORDER BY d.verdict = 'run' DESC, p.score DESC NULLS LAST, t.name, d.operation_position
+	LOOP
+		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
+		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
+		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
+			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
+		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		IF verdict = 'run' THEN
+			stopped := NULL;
+			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+			LOOP
+				b := budgets[i];
+				CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
+				IF b.operations_left < 1 THEN
+					stopped := 'operations'; value := (b.operations_limit - b.operations_left)::text; limit_value := b.operations_limit::text;
+				ELSIF b.tables_left < 1 AND NOT c.table_id = ANY (b.used_tables) THEN
+					stopped := 'tables'; value := (b.tables_limit - b.tables_left)::text; limit_value := b.tables_limit::text;
+				ELSIF b.bytes_left < COALESCE(c.bytes, 0) THEN
+					stopped := 'bytes'; value := floe_internal.format_metric(b.bytes_limit - b.bytes_left, 'bytes') || ' + ' || floe_internal.format_metric(c.bytes, 'bytes');
+					limit_value := floe_internal.format_metric(b.bytes_limit, 'bytes');
+				ELSIF b.gb_hours_left < COALESCE(c.gb_hours, 0) THEN
+					stopped := 'gb_hours'; value := round((b.gb_hours_limit - b.gb_hours_left)::numeric, 3) || ' + ' || round(c.gb_hours::numeric, 3); limit_value := b.gb_hours_limit::text;
+				END IF;
+				IF stopped IS NOT NULL THEN
+					verdict := 'wait'; gate := 'budget'; set_by := format('budget "%s" (%s)', b.name, stopped); next_at := b.free_at;
+					reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', 'budget', 'status', 'wait', 'value', value, 'limit', limit_value, 'set_by', set_by, 'next_at', next_at)));
+					EXIT;
+				END IF;
+			END LOOP;
+			IF stopped IS NULL THEN
+				FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+				LOOP
+					b := budgets[i];
+					CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
+					b.operations_left := b.operations_left - 1;
+					IF NOT c.table_id = ANY (b.used_tables) THEN
+						b.tables_left := b.tables_left - 1;
+						b.used_tables := b.used_tables || c.table_id;
+					END IF;
+					b.bytes_left := b.bytes_left - COALESCE(c.bytes, 0);
+					b.gb_hours_left := b.gb_hours_left - COALESCE(c.gb_hours, 0);
+					budgets[i] := b;
+				END LOOP;
+				rank := rank + 1;
+			END IF;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+	IS 'Verdicts of all operations of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
+
+-- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
+CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
+		FROM pg_catalog.jsonb_each(settings) AS e
+		-- table properties are the engine's business: it reads them itself
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
+END;
+COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
+
+-- Queues what is called for. Also honours schedules: an operation whose time has come and that is not needed
+-- waits for its next time.
+CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
+				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+	c record;
+	new_settings jsonb;
+BEGIN
+	PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	FOR c IN
+		SELECT s.*, t.name, k.position, ci.server_name,
+			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named) AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		WHERE named IS NULL OR s.operation = ANY (named)
+		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
+	LOOP
+		operation_id := NULL;
+		IF c.verdict = 'run' THEN
+			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
+				floe_internal.operation_options(c.settings, c.origins, c.remedy_options) || COALESCE(extra_options -> c.operation, '{}')));
+			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
+					reason, score, score_parts, estimate, queued_at, position)
+				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, c.settings ->> 'engine', new_settings, c.settings_hash, c.policies,
+					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position)
+				ON CONFLICT (table_id, operation) DO NOTHING
+				RETURNING q.operation_id INTO operation_id;
+			IF operation_id IS NULL THEN
+				CONTINUE;	-- somebody queued it in this moment
+			END IF;
+			PERFORM floe_internal.write_event('operation queued', c.server_name, c.table_id, c.name, operation_id,
+				format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
+		END IF;
+		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
+		set_by := c.set_by; next_at := c.next_at; score := c.score;
+		RETURN NEXT;
+	END LOOP;
+	IF NOT by_hand THEN
+		PERFORM floe_internal.advance_schedules(of_table_ids, at);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
+	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
+
+-- Rows for schedules in force: new or changed ones get their first time.
+CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
+		SELECT s.table_id, s.operation, floe_internal.schedule_key(s.settings),
+			   floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, o.last_run_at, NOT s.origins ? 'schedule')
+		FROM floe_internal.table_setting AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = s.table_id AND o.operation = s.operation
+		WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '' AND s.settings ? 'configured'
+		  AND floe_internal.schedule_key(s.settings) IS DISTINCT FROM o.schedule_key
+		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
+END;
+COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
+
+-- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
+CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.table_operation AS x
+		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
+		FROM floe_internal.table_setting AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		JOIN floe_internal.decide(of_table_ids, at, false, NULL) AS d ON d.table_id = s.table_id AND d.operation = s.operation
+		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
+		  AND x.next_due_at <= at
+		  AND (d.verdict IN ('not needed', 'off')
+			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
+END;
+COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
+

@@ -1,0 +1,292 @@
+-- =================================================================================================
+-- 75 assessment
+-- The database side of steps 1 to 4 of a pass: claim what is due, keep what was read. Called by the
+-- library, each in a transaction of its own; the network lies between them.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.backoff_delay(attempt pg_catalog.int4, base pg_catalog.interval, most pg_catalog.interval, seed pg_catalog.text) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT d.delay * 0.9 + floe_internal.jitter(seed || attempt, d.delay * 0.2)
+	FROM (SELECT LEAST(most, base * pg_catalog.pow(2, LEAST(attempt - 1, 20))) AS delay) AS d;
+END;
+COMMENT ON FUNCTION floe_internal.backoff_delay(pg_catalog.int4, pg_catalog.interval, pg_catalog.interval, pg_catalog.text) IS 'Exponential from base to most, plus or minus a tenth, the same for the same seed and attempt';
+
+CREATE FUNCTION floe_internal.claim_catalogs(of_pass_id pg_catalog.int4, pattern pg_catalog.text,
+		OUT catalog_id pg_catalog.int4, OUT server_name pg_catalog.text, OUT is_due pg_catalog.bool)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+BEGIN
+	PERFORM floe_internal.sync_servers();
+	PERFORM floe_internal.void_claims();
+	-- A pattern given by a person makes its catalogs due.
+	RETURN QUERY
+		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
+		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
+			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
+				AND (x.next_list_at <= at OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
+			  ORDER BY x.catalog_id FOR UPDATE SKIP LOCKED) AS d
+		WHERE c.catalog_id = d.catalog_id
+		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name))
+		RETURNING c.catalog_id, c.server_name, true;
+	RETURN QUERY
+		SELECT c.catalog_id, c.server_name, false FROM floe_internal.catalog AS c
+		WHERE c.status NOT IN ('removed', 'new') AND c.claim_pass IS DISTINCT FROM of_pass_id
+		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_catalogs(pg_catalog.int4, pg_catalog.text) IS 'Catalogs to list now (claimed), and the others whose tables may be due';
+
+CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	c floe_internal.catalog;
+	at timestamptz := floe_internal.clock();
+BEGIN
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS x
+		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1, claim_pass = NULL,
+			error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
+			next_list_at = at + floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name)
+		WHERE x.catalog_id = of_catalog_id;
+	IF c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code THEN
+		PERFORM floe_internal.write_event('catalog error', c.server_name, NULL, NULL, NULL, message, jsonb_build_object('code', code, 'detail', detail));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'A catalog could not be reached or listed: a state with a reason and a time; its tables keep their health';
+
+CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	old_status text;
+	server text;
+BEGIN
+	SELECT c.status, c.server_name INTO old_status, server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS c
+		SET status = 'ok', config = catalog_connected.config, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
+		WHERE c.catalog_id = of_catalog_id;
+	IF old_status <> 'ok' THEN
+		PERFORM floe_internal.write_event('catalog ok', server, NULL, NULL, NULL, format('catalog "%s" answers', server), catalog_connected.config);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.jsonb) IS 'A catalog was reached';
+
+-- Namespaces as levels joined with U+001F, one entry per table.
+CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[]) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	server text;
+	fresh int8[];
+	t record;
+BEGIN
+	SELECT c.server_name INTO server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
+	-- A table that comes back keeps its row and its history.
+	WITH listed AS (
+		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
+		FROM unnest(namespaces, table_names) AS l (namespace, table_name)
+	), back AS (
+		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', dropped_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		WHERE i.table_id IN (
+			SELECT max(x.table_id) FROM floe_internal.iceberg_table AS x JOIN listed AS l ON l.namespace = x.namespace AND l.table_name = x.table_name
+			WHERE x.catalog_id = of_catalog_id
+			GROUP BY x.namespace, x.table_name
+			HAVING bool_and(x.status = 'dropped'))
+		RETURNING i.table_id
+	), made AS (
+		INSERT INTO floe_internal.iceberg_table (catalog_id, namespace, table_name, levels, name, first_seen_at)
+			SELECT of_catalog_id, l.namespace, l.table_name, ARRAY[server] || l.namespace || l.table_name, floe_internal.format_name(ARRAY[server] || l.namespace || l.table_name), at
+			FROM listed AS l
+			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS x WHERE x.catalog_id = of_catalog_id AND x.namespace = l.namespace AND x.table_name = l.table_name)
+			ON CONFLICT DO NOTHING
+			RETURNING table_id
+	)
+	SELECT array_agg(n.table_id) INTO fresh FROM (SELECT back.table_id FROM back UNION ALL SELECT made.table_id FROM made) AS n;
+	IF fresh IS NOT NULL THEN
+		INSERT INTO floe_internal.table_poll AS p (table_id, next_poll_at) SELECT unnest(fresh), at
+			ON CONFLICT (table_id) DO UPDATE SET next_poll_at = EXCLUDED.next_poll_at, etag = NULL, crashes = 0;
+		PERFORM floe_internal.match_tables(fresh);
+	END IF;
+	FOR t IN
+		UPDATE floe_internal.iceberg_table AS i SET status = 'dropped', dropped_at = at
+		WHERE i.catalog_id = of_catalog_id AND i.status <> 'dropped'
+		  AND NOT EXISTS (SELECT 1 FROM unnest(namespaces, table_names) AS l (namespace, table_name)
+						  WHERE string_to_array(l.namespace, chr(31)) = i.namespace AND l.table_name = i.table_name)
+		RETURNING i.table_id, i.name
+	LOOP
+		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
+		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
+	END LOOP;
+	UPDATE floe_internal.catalog AS c
+		SET listed_at = at, claim_pass = NULL,
+			next_list_at = at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes')
+		WHERE c.catalog_id = of_catalog_id;
+	RETURN COALESCE(array_length(fresh, 1), 0);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[]) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
+
+CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, most pg_catalog.int4, nothing_in_flight pg_catalog.bool,
+		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+BEGIN
+	RETURN QUERY
+		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
+		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
+			  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
+			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0
+				AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
+				AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
+			  ORDER BY x.next_poll_at LIMIT most FOR UPDATE OF x SKIP LOCKED) AS due
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
+		WHERE p.table_id = due.table_id
+		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+	-- A suspect, whose last claim was left by a crash, is assessed alone: if it happens again, it was this one.
+	IF NOT FOUND AND nothing_in_flight THEN
+		RETURN QUERY
+			UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
+			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
+				  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
+				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1
+					AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
+					AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
+				  ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED) AS due
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
+			WHERE p.table_id = due.table_id
+			RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.int4, pg_catalog.bool) IS 'Tables due for assessment, claimed for the pass before anything of them is read';
+
+CREATE FUNCTION floe_internal.table_identity(of_table_id pg_catalog.int8,
+		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag
+	FROM floe_internal.iceberg_table AS t LEFT JOIN floe_internal.table_poll AS p ON p.table_id = t.table_id
+	WHERE t.table_id = of_table_id AND t.status <> 'dropped';
+END;
+COMMENT ON FUNCTION floe_internal.table_identity(pg_catalog.int8) IS 'What is needed to look at one table; no row if it was dropped';
+
+-- Next look at a table that was just polled.
+CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.table_poll AS p
+		SET polled_at = floe_internal.clock(), claim_pass = NULL, crashes = CASE WHEN failed THEN p.crashes ELSE 0 END,
+			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
+			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
+			next_poll_at = floe_internal.clock() + CASE WHEN failed
+				THEN floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::pg_catalog.text)
+				ELSE (SELECT (s.settings ->> 'poll_interval')::pg_catalog.interval FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = '') END
+		WHERE p.table_id = of_table_id;
+END;
+COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll';
+
+CREATE FUNCTION floe_internal.table_unchanged(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+	UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		WHERE t.table_id = of_table_id AND t.status = 'error';
+	PERFORM floe_internal.answer_requests(of_table_id);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.table_unchanged(pg_catalog.int8) IS 'The catalog says the table is as it was';
+
+CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	old_row floe_internal.iceberg_table;
+	new_status text := CASE WHEN code = 'unsupported' THEN 'unsupported' ELSE 'error' END;
+BEGIN
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	PERFORM floe_internal.poll_done(of_table_id, NULL, true);
+	UPDATE floe_internal.iceberg_table AS t
+		SET status = new_status, error_code = code, error_message = message, error_detail = NULLIF(detail, ''),
+			error_since = CASE WHEN t.error_since IS NULL OR t.error_code <> code THEN floe_internal.clock() ELSE t.error_since END
+		WHERE t.table_id = of_table_id AND t.status <> 'dropped';
+	IF old_row.status IS DISTINCT FROM new_status OR old_row.error_code IS DISTINCT FROM code THEN
+		PERFORM floe_internal.write_event('table ' || new_status, old_row.levels[1], of_table_id, old_row.name, NULL, message, jsonb_build_object('code', code, 'detail', detail));
+	END IF;
+	-- A request by hand does not wait for ever on a table that cannot be read.
+	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
+	IF FOUND THEN
+		PERFORM floe_internal.write_event('trigger refused', old_row.levels[1], of_table_id, old_row.name, NULL, 'not triggered: ' || message, NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'A table could not be assessed: a row with the reason; the last health stays';
+
+-- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
+CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
+		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
+	RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT x.target, COALESCE((x.settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
+		   COALESCE((x.settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
+		   COALESCE((x.settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
+	FROM (SELECT y.settings, (y.settings ->> 'options.target_file_size')::pg_catalog.int8 AS target
+		  FROM (SELECT floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
+					|| COALESCE(s.policy_settings, '{}') AS settings
+				FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files') AS y) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
+
+-- Which manifests of a list still have to be read: positions (from 1) in the arrays.
+CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
+		sequence_numbers pg_catalog.int8[], added_snapshot_ids pg_catalog.int8[], need_paths pg_catalog.bool, properties pg_catalog.jsonb,
+		OUT unread pg_catalog.int4[], OUT has_scoped_deletes pg_catalog.bool, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT x.unread, x.has_scoped_deletes, z.small_below, z.oversized_above
+	FROM floe_internal.size_limits(of_table_id, properties) AS z
+	CROSS JOIN (
+		SELECT pg_catalog.array_agg(l.place::pg_catalog.int4 ORDER BY l.place) FILTER (WHERE m.manifest_id IS NULL) AS unread,
+			   COALESCE(pg_catalog.bool_or(m.content = 1 AND m.has_paths), false) AS has_scoped_deletes
+		FROM ROWS FROM (pg_catalog.unnest(paths), pg_catalog.unnest(lengths), pg_catalog.unnest(contents), pg_catalog.unnest(spec_ids), pg_catalog.unnest(sequence_numbers),
+						pg_catalog.unnest(added_snapshot_ids)) WITH ORDINALITY AS l (path, length, content, spec_id, sequence_number, added_snapshot_id, place)
+		LEFT JOIN floe_internal.manifest AS m ON m.table_id = of_table_id AND m.path = l.path AND m.length = l.length AND m.content = l.content AND m.spec_id = l.spec_id
+			AND m.sequence_number = l.sequence_number AND m.added_snapshot_id = l.added_snapshot_id AND (m.has_paths OR m.content = 1 OR NOT need_paths)) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.unread_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool, pg_catalog.jsonb)
+	IS 'Manifests without a stored aggregate of exactly this identity, and the sizes at which aggregates must be exact; has_scoped_deletes: a known delete manifest names data files, so data manifests are needed with paths';
+
+CREATE FUNCTION floe_internal.store_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
+		sequence_numbers pg_catalog.int8[], added_snapshot_ids pg_catalog.int8[], have_paths pg_catalog.bool[], aggregates pg_catalog.bytea[]) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.manifest AS m (table_id, path, length, content, spec_id, sequence_number, added_snapshot_id, has_paths, aggregate)
+		SELECT of_table_id, l.path, l.length, l.content, l.spec_id, l.sequence_number, l.added_snapshot_id, l.has_paths, l.aggregate
+		FROM ROWS FROM (pg_catalog.unnest(paths), pg_catalog.unnest(lengths), pg_catalog.unnest(contents), pg_catalog.unnest(spec_ids), pg_catalog.unnest(sequence_numbers),
+						pg_catalog.unnest(added_snapshot_ids), pg_catalog.unnest(have_paths), pg_catalog.unnest(aggregates))
+			AS l (path, length, content, spec_id, sequence_number, added_snapshot_id, has_paths, aggregate)
+		ON CONFLICT (table_id, path) DO UPDATE
+			SET length = EXCLUDED.length, content = EXCLUDED.content, spec_id = EXCLUDED.spec_id, sequence_number = EXCLUDED.sequence_number,
+				added_snapshot_id = EXCLUDED.added_snapshot_id, has_paths = EXCLUDED.has_paths, aggregate = EXCLUDED.aggregate, left_list_at = NULL;
+END;
+COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool[], pg_catalog.bytea[])
+	IS 'Aggregates of manifests that were read whole; stored in batches, so that an interrupted first read of a big table goes on where it stopped';
+

@@ -1,0 +1,214 @@
+-- =================================================================================================
+-- 76 health
+-- From stored manifests and facts to one row of health; no network, so a changed policy or target size
+-- is judged at once.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.compute_health(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	t floe_internal.iceberg_table;
+	z record;
+	m floe_internal.manifest_totals;
+	new_row floe_internal.health;
+	old_row floe_internal.health;
+	list jsonb;
+BEGIN
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = of_table_id;
+	SELECT * INTO z FROM floe_internal.size_limits(of_table_id, t.properties);
+	list := t.details -> 'manifest_list';
+	IF t.manifest_ids IS NOT NULL THEN
+		SELECT (floe_internal.merge_manifests(x.content, x.spec_id, x.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY x.content DESC, l.place)).* INTO m
+			FROM unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place) JOIN floe_internal.manifest AS x ON x.manifest_id = l.id;
+	END IF;
+	SELECT * INTO old_row FROM floe_internal.health AS h WHERE h.table_id = of_table_id;
+	new_row.table_id := of_table_id;
+	new_row.assessed_at := at;
+	new_row.snapshot_id := t.current_snapshot_id;
+	new_row.metadata_location := t.metadata_location;
+	new_row.target_file_bytes := z.target_bytes;
+	new_row.min_input_files := z.min_input_files;
+	new_row.is_complete := t.manifest_ids IS NOT NULL;
+	new_row.is_inexact := COALESCE(m.is_inexact, false);
+	new_row.excess_file_count := m.excess_file_count;
+	new_row.small_file_count := m.small_file_count;
+	new_row.small_file_bytes := m.small_file_bytes;
+	new_row.data_file_count := m.data_file_count;
+	new_row.data_bytes := m.data_bytes;
+	new_row.record_count := m.record_count;
+	new_row.average_file_bytes := m.data_bytes / NULLIF(m.data_file_count, 0)::float8;
+	new_row.oversized_file_count := m.oversized_file_count;
+	new_row.oversized_file_bytes := m.oversized_file_bytes;
+	new_row.delete_ratio := (m.position_delete_row_count + m.equality_delete_row_count + m.deletion_vector_row_count) / NULLIF(m.record_count, 0)::float8;
+	new_row.equality_delete_file_count := m.equality_delete_file_count;
+	new_row.equality_delete_row_count := m.equality_delete_row_count;
+	new_row.position_delete_file_count := m.position_delete_file_count;
+	new_row.position_delete_row_count := m.position_delete_row_count;
+	new_row.deletion_vector_count := m.deletion_vector_count;
+	new_row.deletion_vector_row_count := m.deletion_vector_row_count;
+	new_row.delete_bytes := m.delete_bytes;
+	new_row.dangling_delete_count := m.dangling_delete_count;
+	new_row.partition_count := m.partition_count;
+	new_row.partition_skew := m.partition_skew;
+	new_row.manifest_spread := m.manifest_spread;
+	new_row.deleted_entry_count := m.deleted_entry_count;
+	new_row.stat_column_count := m.stat_column_count;
+	new_row.manifest_count := (list ->> 'manifest_count')::int8;
+	new_row.data_manifest_count := (list ->> 'data_manifest_count')::int8;
+	new_row.delete_manifest_count := (list ->> 'delete_manifest_count')::int8;
+	new_row.manifest_bytes := (list ->> 'manifest_bytes')::int8;
+	new_row.excess_manifest_count := (list ->> 'excess_manifest_count')::int8;
+	new_row.snapshot_count := (t.details ->> 'snapshot_count')::int8;
+	new_row.oldest_snapshot_at := to_timestamp((t.details ->> 'oldest_snapshot_ms')::float8 / 1000);
+	new_row.newest_snapshot_at := to_timestamp((t.details ->> 'newest_snapshot_ms')::float8 / 1000);
+	new_row.last_write_at := to_timestamp((t.details ->> 'last_write_ms')::float8 / 1000);
+	new_row.commit_interval := (t.details ->> 'commit_interval_ms')::float8 / 1000;
+	new_row.ref_count := (t.details ->> 'ref_count')::int8;
+	new_row.metadata_json_bytes := (t.details ->> 'metadata_json_bytes')::int8;
+	new_row.metadata_log_count := (t.details ->> 'metadata_log_count')::int8;
+	new_row.expirable_snapshot_count := (SELECT x.snapshot_count FROM floe_internal.table_setting AS s
+		CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval,
+			(s.settings ->> 'options.retain_last')::int4, (floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+		WHERE s.table_id = of_table_id AND s.operation = 'expire_snapshots');
+	DELETE FROM floe_internal.health AS h WHERE h.table_id = of_table_id;
+	INSERT INTO floe_internal.health SELECT (new_row).*;
+	-- History holds changes: the same state measured again is not one.
+	IF old_row.table_id IS NULL OR (to_jsonb(old_row) - 'assessed_at') <> (to_jsonb(new_row) - 'assessed_at') THEN
+		INSERT INTO floe_internal.health_history SELECT (new_row).*;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.compute_health(pg_catalog.int8) IS 'Computes floe_internal.health of a table from what is stored, and keeps it in the history if it changed';
+
+-- facts: uuid, location, format_version, metadata_location, current_snapshot_id, properties, refs, specs, details.
+CREATE FUNCTION floe_internal.apply_assessment(of_table_id pg_catalog.int8, facts pg_catalog.jsonb, new_snapshots pg_catalog.bytea, new_etag pg_catalog.text,
+		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	old_row floe_internal.iceberg_table;
+	ids int8[];
+	list jsonb;
+	manifest_target float8 := COALESCE((floe_internal.property_value(facts -> 'properties', 'commit.manifest.target-size-bytes', 'bytes'))::text::float8, 8388608);
+BEGIN
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	IF is_complete THEN
+		SELECT COALESCE(array_agg(m.manifest_id ORDER BY l.place), '{}') INTO ids
+			FROM unnest(paths) WITH ORDINALITY AS l (path, place) JOIN floe_internal.manifest AS m ON m.table_id = of_table_id AND m.path = l.path;
+		IF COALESCE(array_length(ids, 1), 0) <> COALESCE(array_length(paths, 1), 0) THEN
+			RAISE EXCEPTION 'manifests of table "%" are missing in the store', old_row.name USING ERRCODE = 'internal_error';
+		END IF;
+		UPDATE floe_internal.manifest AS m SET left_list_at = CASE WHEN m.manifest_id = ANY (ids) THEN NULL ELSE at END
+			WHERE m.table_id = of_table_id AND (m.left_list_at IS NULL) <> (m.manifest_id = ANY (ids));
+		DELETE FROM floe_internal.manifest AS m WHERE m.table_id = of_table_id AND m.left_list_at < at - interval '1 day';
+	END IF;
+	SELECT jsonb_build_object('manifest_count', COALESCE(sum(g.manifests), 0), 'data_manifest_count', COALESCE(sum(g.manifests) FILTER (WHERE g.content = 0), 0),
+			'delete_manifest_count', COALESCE(sum(g.manifests) FILTER (WHERE g.content = 1), 0), 'manifest_bytes', COALESCE(sum(g.bytes), 0),
+			'excess_manifest_count', COALESCE(sum(GREATEST(0, g.manifests - ceil(g.bytes / manifest_target))), 0)) INTO list
+		FROM (SELECT l.content, l.spec_id, count(*) AS manifests, sum(l.length) AS bytes
+			  FROM unnest(lengths, contents, spec_ids) AS l (length, content, spec_id) GROUP BY l.content, l.spec_id) AS g;
+	UPDATE floe_internal.iceberg_table AS t
+		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL,
+			table_uuid = facts ->> 'uuid', location = facts ->> 'location', location_key = floe_internal.location_key(facts ->> 'location'),
+			format_version = (facts ->> 'format_version')::int4, metadata_location = facts ->> 'metadata_location',
+			current_snapshot_id = (facts ->> 'current_snapshot_id')::int8, properties = facts -> 'properties', refs = facts -> 'refs', specs = facts -> 'specs',
+			details = (facts -> 'details') || jsonb_build_object('manifest_list', list), snapshots = new_snapshots,
+			manifest_ids = ids, assessed_at = at
+		WHERE t.table_id = of_table_id;
+	IF old_row.table_uuid IS DISTINCT FROM facts ->> 'uuid' AND old_row.table_uuid IS NOT NULL THEN
+		PERFORM floe_internal.write_event('table recreated', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s was dropped and made anew', old_row.name),
+			jsonb_build_object('old_uuid', old_row.table_uuid, 'new_uuid', facts ->> 'uuid'));
+		DELETE FROM floe_internal.table_operation AS x WHERE x.table_id = of_table_id;
+	END IF;
+	IF old_row.status <> 'ok' THEN
+		PERFORM floe_internal.write_event('table assessed', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s assessed', old_row.name), NULL);
+	END IF;
+	PERFORM floe_internal.compute_health(of_table_id);
+	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
+	PERFORM floe_internal.answer_requests(of_table_id);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool)
+	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored';
+
+-- Tables whose settings in force changed since their health was computed (target size, retention).
+CREATE FUNCTION floe_internal.recompute_health(pattern pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	t record;
+	n int4 := 0;
+BEGIN
+	FOR t IN
+		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
+		CROSS JOIN LATERAL floe_internal.size_limits(h.table_id, i.properties) AS z
+		WHERE i.status <> 'dropped' AND (h.target_file_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.min_input_files)
+		  AND (recompute_health.pattern IS NULL OR floe_internal.match_pattern(recompute_health.pattern, i.levels) IS NOT NULL)
+	LOOP
+		PERFORM floe_internal.compute_health(t.table_id);
+		n := n + 1;
+	END LOOP;
+	RETURN n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.text) IS 'Computes health anew where another target file size is in force than it was computed with';
+
+-- What people read ----------------------------------------------------------------------------------
+
+CREATE FUNCTION floe.health(table_name pg_catalog.text,
+		OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT unit pg_catalog.text, OUT shown pg_catalog.text, OUT level pg_catalog.text,
+		OUT warning pg_catalog.float8, OUT critical pg_catalog.float8, OUT remedy pg_catalog.text, OUT set_by pg_catalog.text, OUT assessed_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	SELECT j.metric, j.value, j.unit, floe_internal.format_metric(j.value, j.unit), j.level, j.warning, NULLIF(j.critical, 'Infinity'), j.remedy,
+		   CASE WHEN j.warning IS NOT NULL THEN COALESCE((SELECT format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = j.set_by_policy), 'built in') END,
+		   h.assessed_at
+	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t
+	JOIN floe_internal.health AS h ON h.table_id = t.table_id
+	CROSS JOIN LATERAL floe_internal.judged_metrics(ARRAY[t.table_id], floe_internal.clock()) AS j
+	ORDER BY j.position
+$body$;
+COMMENT ON FUNCTION floe.health(pg_catalog.text) IS 'Every metric of a table now, with the thresholds in force; value NULL: unknown; level: ok, warning, critical; no rows: not assessed yet';
+
+CREATE FUNCTION floe.partition_health(table_name pg_catalog.text,
+		OUT spec_id pg_catalog.int4, OUT partition pg_catalog.json, OUT data_file_count pg_catalog.int8, OUT data_bytes pg_catalog.int8, OUT record_count pg_catalog.int8,
+		OUT average_file_bytes pg_catalog.float8, OUT small_file_count pg_catalog.int8, OUT small_file_bytes pg_catalog.int8, OUT excess_file_count pg_catalog.int8,
+		OUT oversized_file_count pg_catalog.int8, OUT position_delete_file_count pg_catalog.int8, OUT equality_delete_file_count pg_catalog.int8,
+		OUT deletion_vector_count pg_catalog.int8, OUT delete_row_count pg_catalog.int8, OUT delete_ratio pg_catalog.float8, OUT dangling_delete_count pg_catalog.int8,
+		OUT manifest_count pg_catalog.int8, OUT last_write_at pg_catalog.timestamptz, OUT commit_interval pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+	WITH t AS MATERIALIZED (
+		SELECT (floe_internal.require_table(table_name)).*
+	), known AS MATERIALIZED (
+		SELECT s.snapshot_id, s.committed_at FROM t CROSS JOIN LATERAL floe_internal.snapshot_list(t.snapshots) AS s WHERE s.operation IS DISTINCT FROM 'replace'
+	), merged AS (
+		SELECT floe_internal.merge_partitions(m.content, m.spec_id, m.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY m.content DESC, l.place) AS parts
+		FROM t CROSS JOIN LATERAL floe_internal.size_limits(t.table_id, t.properties) AS z
+		CROSS JOIN LATERAL unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place)
+		JOIN floe_internal.manifest AS m ON m.manifest_id = l.id
+	)
+	SELECT p.spec_id, p.partition::json, p.data_file_count, p.data_bytes, p.record_count, p.data_bytes / NULLIF(p.data_file_count, 0)::float8,
+		   p.small_file_count, p.small_file_bytes, p.excess_file_count, p.oversized_file_count, p.position_delete_file_count, p.equality_delete_file_count,
+		   p.deletion_vector_count, p.delete_row_count, p.delete_row_count / NULLIF(p.record_count, 0)::float8, p.dangling_delete_count, p.manifest_count,
+		   w.last_at, w.gap
+	FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
+	LEFT JOIN LATERAL (
+		SELECT max(g.committed_at) AS last_at, percentile_cont(0.5) WITHIN GROUP (ORDER BY g.gap) AS gap
+		FROM (SELECT k.committed_at, extract(epoch FROM k.committed_at - lag(k.committed_at) OVER (ORDER BY k.committed_at))::float8 AS gap
+			  FROM known AS k WHERE k.snapshot_id = ANY (p.snapshot_ids)) AS g) AS w ON true
+	ORDER BY p.excess_file_count DESC, p.data_bytes DESC, p.spec_id, p.partition
+$body$;
+COMMENT ON FUNCTION floe.partition_health(pg_catalog.text) IS 'The same per partition, the one with most to gain first; a merge over the stored manifests, no network';
+
+CREATE VIEW floe.health_history AS
+	SELECT t.name AS table_name, h.*
+	FROM floe_internal.health_history AS h
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id;
+COMMENT ON VIEW floe.health_history IS 'Every change of every table''s health; ages as times; NULL is unknown';
+

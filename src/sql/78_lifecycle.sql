@@ -1,0 +1,413 @@
+-- =================================================================================================
+-- 78 life of an operation
+-- Each function is one transition, called by the library in a transaction of its own. The network lies
+-- between them; what must survive a crash is committed by them before the request that needs it.
+-- =================================================================================================
+
+-- A queued or live operation leaves the queue for the log.
+CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+BEGIN
+	UPDATE floe_internal.operation_queue AS x SET state = final_state, finished_at = at, saved = NULL WHERE x.operation_id = of_operation_id RETURNING * INTO q;
+	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
+			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by)
+		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
+			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by);
+	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
+	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+		concat_ws(': ', q.operation || ' ' || replace(final_state, '_', ' '), message), q.effect);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Moves an operation to the log in a terminal state';
+
+CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT floe_internal.end_operation(q.operation_id, 'cancelled', drop_queued.reason)
+	FROM floe_internal.operation_queue AS q WHERE q.table_id = of_table_id AND q.state = 'queued';
+	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
+END;
+COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
+
+-- The next operation for a free engine: by score, in the order of operations within a table, never two on one table.
+CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	e record;
+	q floe_internal.operation_queue;
+BEGIN
+	FOR e IN
+		-- one claimer at a time for each engine, so that its limit holds
+		SELECT n.server_name, COALESCE((s.options ->> 'max_operations')::int4, 2) AS most
+		FROM floe_internal.engine AS n
+		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.server_name
+		WHERE n.status <> 'removed' AND COALESCE(n.retry_at, '-infinity') <= at
+		  AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.engine = n.server_name AND x.state = 'queued' AND x.not_before <= at)
+		ORDER BY n.engine_id FOR UPDATE OF n SKIP LOCKED
+	LOOP
+		CONTINUE WHEN (SELECT count(*) FROM floe_internal.operation_queue AS x WHERE x.engine = e.server_name AND x.state IN ('dispatching', 'running', 'lost')) >= e.most;
+		SELECT x.* INTO q
+		FROM floe_internal.operation_queue AS x
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
+		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
+						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
+								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
+								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+		ORDER BY x.score DESC, x.operation_id
+		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
+		CONTINUE WHEN NOT FOUND;
+		UPDATE floe_internal.operation_queue AS x
+			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false
+			WHERE x.operation_id = q.operation_id
+			RETURNING x.* INTO q;
+		RETURN NEXT q;
+		RETURN;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_operation(pg_catalog.int4, pg_catalog.text) IS 'At most one operation, now dispatching and driven by the pass';
+
+-- What the metrics were; ages left out, because they only show that time passed.
+CREATE FUNCTION floe_internal.metrics_object(of_table_id pg_catalog.int8, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_object_agg(v.metric, v.value)
+	FROM floe_internal.metrics_at(ARRAY[of_table_id], at) AS v JOIN floe.metric AS m ON m.name = v.metric
+	WHERE v.value IS NOT NULL AND (m.source <> 'clock' OR m.unit <> 'seconds');
+END;
+COMMENT ON FUNCTION floe_internal.metrics_object(pg_catalog.int8, pg_catalog.timestamptz) IS 'Known metrics of a table without ages, as metric -> value';
+
+-- After the table was read once more: does everything still hold? Then what was is recorded and the statement rendered.
+CREATE FUNCTION floe_internal.preflight(of_operation_id pg_catalog.int8, engine_type pg_catalog.text, engine_catalog pg_catalog.text, OUT go pg_catalog.bool, OUT reason pg_catalog.text, OUT statement pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+	t floe_internal.iceberg_table;
+	g record;
+	is_named bool;
+BEGIN
+	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
+	is_named := EXISTS (SELECT 1 FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' = 'requested');
+	SELECT * INTO g
+		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END) AS x
+		JOIN floe_internal.gate AS k ON k.gate = x.gate
+		WHERE x.operation = q.operation AND x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing
+		ORDER BY x.gate_position LIMIT 1;
+	IF FOUND THEN
+		go := false;
+		reason := format('no longer called for: %s is %s', g.label, concat_ws(', limit ', g.value, g.limit_value));
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		RETURN;
+	END IF;
+	IF q.cancel_requested_by IS NOT NULL THEN
+		go := false;
+		reason := 'cancelled by ' || q.cancel_requested_by;
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		RETURN;
+	END IF;
+	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, COALESCE(q.settings -> 'options', '{}'), at);
+	UPDATE floe_internal.operation_queue AS x
+		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
+			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
+			statement = preflight.statement
+		WHERE x.operation_id = of_operation_id;
+	go := true;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.preflight(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Last look before an operation is sent: gates but timing, state before, statement';
+
+CREATE FUNCTION floe_internal.operation_saved(of_operation_id pg_catalog.int8, new_saved pg_catalog.bytea, new_external_id pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+BEGIN
+	UPDATE floe_internal.operation_queue AS x
+		SET saved = new_saved, external_id = COALESCE(NULLIF(new_external_id, ''), x.external_id), lost_sent = true,
+			state = CASE WHEN x.state = 'dispatching' AND NULLIF(new_external_id, '') IS NOT NULL THEN 'running' ELSE x.state END,
+			started_at = CASE WHEN x.state = 'dispatching' AND NULLIF(new_external_id, '') IS NOT NULL THEN at ELSE x.started_at END,
+			timeout_at = CASE WHEN x.state = 'dispatching' AND NULLIF(new_external_id, '') IS NOT NULL THEN at + (x.settings ->> 'timeout')::interval ELSE x.timeout_at END
+		WHERE x.operation_id = of_operation_id
+		RETURNING x.* INTO q;
+	IF q.started_at = at THEN
+		PERFORM floe_internal.write_event('operation running', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+			format('%s runs on engine "%s" as %s', q.operation, q.engine, q.external_id), NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.operation_saved(pg_catalog.int8, pg_catalog.bytea, pg_catalog.text) IS 'Keeps the adapter''s state before the request that needs it; with an external id the operation runs';
+
+CREATE FUNCTION floe_internal.engine_reached(engine_name pg_catalog.text, of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	UPDATE floe_internal.engine AS e
+		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL
+		WHERE e.server_name = engine_name AND e.status NOT IN ('ok', 'removed');
+	IF FOUND THEN
+		PERFORM floe_internal.write_event('engine ok', NULL, NULL, NULL, NULL, format('engine "%s" answers', engine_name), NULL);
+	END IF;
+	UPDATE floe_internal.operation_queue AS q SET unreachable_since = NULL, state = CASE WHEN q.state = 'lost' THEN 'running' ELSE q.state END
+		WHERE q.operation_id = of_operation_id AND (q.unreachable_since IS NOT NULL OR q.state = 'lost');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_reached(pg_catalog.text, pg_catalog.int8) IS 'An engine answered';
+
+-- unsent: nothing of the operation reached the engine that could run, so it simply waits in the queue again.
+CREATE FUNCTION floe_internal.engine_unreachable(engine_name pg_catalog.text, of_operation_id pg_catalog.int8, unsent pg_catalog.bool,
+		code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	old_status text;
+	q floe_internal.operation_queue;
+BEGIN
+	SELECT e.status INTO old_status FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed' FOR UPDATE;
+	UPDATE floe_internal.engine AS e
+		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = e.failures + 1,
+			error_since = COALESCE(e.error_since, at), retry_at = at + floe_internal.backoff_delay(e.failures + 1, interval '5 seconds', interval '5 minutes', e.server_name)
+		WHERE e.server_name = engine_name AND e.status <> 'removed';
+	IF old_status IS DISTINCT FROM 'error' THEN
+		PERFORM floe_internal.write_event('engine error', NULL, NULL, NULL, NULL, format('engine "%s": %s', engine_name, message), jsonb_build_object('code', code, 'detail', detail));
+	END IF;
+	IF of_operation_id IS NULL THEN
+		RETURN;
+	END IF;
+	IF unsent THEN
+		UPDATE floe_internal.operation_queue AS x
+			SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, attempt = x.attempt - 1, unreachable_since = NULL,
+				not_before = (SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed')
+			WHERE x.operation_id = of_operation_id;
+	ELSE
+		UPDATE floe_internal.operation_queue AS x
+			SET unreachable_since = COALESCE(x.unreachable_since, at),
+				state = CASE WHEN x.state IN ('running', 'dispatching') AND COALESCE(x.unreachable_since, at) < at - interval '1 minute' THEN 'lost' ELSE x.state END
+			WHERE x.operation_id = of_operation_id RETURNING x.* INTO q;
+		IF q.state = 'lost' AND old_status = 'error' AND q.unreachable_since < at - interval '1 minute' THEN
+			PERFORM floe_internal.write_event('operation lost', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+				format('engine "%s" cannot be asked since %s', engine_name, to_char(q.unreachable_since, 'HH24:MI:SS')), NULL)
+			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.event AS v WHERE v.operation_id = q.operation_id AND v.kind = 'operation lost' AND v.happened_at > q.unreachable_since);
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_unreachable(pg_catalog.text, pg_catalog.int8, pg_catalog.bool, pg_catalog.text, pg_catalog.text, pg_catalog.text)
+	IS 'An engine did not answer; dispatch to it backs off. An operation it may be running is kept, and is lost after a minute';
+
+CREATE FUNCTION floe_internal.engine_ended(of_operation_id pg_catalog.int8, engine_outcome pg_catalog.text, class pg_catalog.text, error pg_catalog.text,
+		result pg_catalog.jsonb, row_count pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	UPDATE floe_internal.operation_queue AS q
+		SET state = 'verifying', outcome = engine_outcome, error_class = class, error_message = NULLIF(error, ''), engine_result = result, engine_row_count = row_count,
+			engine_ended_at = floe_internal.clock(), saved = NULL, unreachable_since = NULL
+		WHERE q.operation_id = of_operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_ended(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8)
+	IS 'The engine is done with an operation: succeeded, failed, cancelled or lost. What happened is decided by operation_verified()';
+
+-- After the table was read again. The state is what its metadata shows, not what the engine said.
+CREATE FUNCTION floe_internal.operation_verified(of_operation_id pg_catalog.int8, OUT state pg_catalog.text, OUT message pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+	t floe_internal.iceberg_table;
+	now_metrics jsonb;
+	difference jsonb;
+	fresh jsonb;
+	own int;
+	gone int;
+	has_effect bool;
+	final_state text;
+BEGIN
+	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
+	now_metrics := floe_internal.metrics_object(q.table_id, at);
+	SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) ORDER BY s.committed_at), count(*) FILTER (WHERE s.operation = 'replace') INTO fresh, own
+		FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots);
+	SELECT count(*) INTO gone FROM unnest(q.before_snapshots) AS b (id)
+		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
+	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
+		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
+	has_effect := CASE q.operation
+		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
+		WHEN 'remove_orphan_files' THEN COALESCE(q.engine_row_count, 0) > 0
+		ELSE own > 0 END;
+	IF q.operation = 'remove_orphan_files' AND q.engine_row_count IS NOT NULL THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', q.engine_row_count);
+	END IF;
+	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
+	final_state := CASE q.outcome
+		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
+		WHEN 'lost' THEN CASE WHEN has_effect THEN 'succeeded' WHEN q.attempt < 3 AND q.cancel_requested_by IS NULL THEN 'queued' WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
+		WHEN 'cancelled' THEN 'cancelled'
+		ELSE 'failed' END;
+	IF final_state = 'queued' THEN
+		UPDATE floe_internal.operation_queue AS x
+			SET state = 'queued', driver_pass = NULL, not_before = at + floe_internal.backoff_delay(x.attempt, interval '2 seconds', interval '5 minutes', x.operation_id::text)
+			WHERE x.operation_id = of_operation_id;
+		PERFORM floe_internal.write_event('operation requeued', t.levels[1], q.table_id, q.table_name, q.operation_id,
+			format('%s: the engine lost it and the table is as it was; it will be sent again', q.operation), NULL);
+		state := 'queued';
+		message := 'the engine lost it and the table is as it was; it will be sent again';
+		RETURN;
+	END IF;
+	message := CASE
+		WHEN final_state = 'succeeded' THEN floe_internal.effect_text(q.operation, difference, gone)
+		WHEN q.outcome = 'lost' THEN 'the engine lost it and the table does not show the effect'
+		ELSE q.error_message END;
+	IF q.outcome = 'lost' AND final_state = 'failed' THEN
+		UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'transient'), error_message = COALESCE(x.error_message, message) WHERE x.operation_id = of_operation_id;
+	END IF;
+	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
+	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
+	state := final_state;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.operation_verified(pg_catalog.int8) IS 'Measures the effect and ends the operation; returns its state (queued: sent again, because the engine lost it without effect) and what to tell people';
+
+-- Before anything was sent: the table could not be looked at once more.
+CREATE FUNCTION floe_internal.postpone_operation(of_operation_id pg_catalog.int8, code pg_catalog.text, told pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF code = 'not_found' THEN
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', told);
+		RETURN;
+	END IF;
+	UPDATE floe_internal.operation_queue AS x
+		SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, error_message = told,
+			not_before = floe_internal.clock() + floe_internal.backoff_delay(x.attempt, interval '5 seconds', interval '10 minutes', x.operation_id::text)
+		WHERE x.operation_id = of_operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.postpone_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Puts an operation back into the queue for a while, or ends it when the table is gone';
+
+-- After the engine ended: the table is gone, so nothing can be measured.
+CREATE FUNCTION floe_internal.abandon_operation(of_operation_id pg_catalog.int8, told pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'permanent'), error_message = COALESCE(x.error_message, told) WHERE x.operation_id = of_operation_id;
+	PERFORM floe_internal.end_operation(of_operation_id, 'failed', told);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.abandon_operation(pg_catalog.int8, pg_catalog.text) IS 'Ends an operation whose effect cannot be measured any more';
+
+CREATE FUNCTION floe_internal.effect_text(of_operation pg_catalog.text, difference pg_catalog.jsonb, snapshots_gone pg_catalog.int4) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT CASE of_operation
+		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
+		WHEN 'remove_orphan_files' THEN (difference ->> 'orphan_files_removed') || ' orphan files removed'
+		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
+		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
+			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
+END;
+COMMENT ON FUNCTION floe_internal.effect_text(pg_catalog.text, pg_catalog.jsonb, pg_catalog.int4) IS 'A measured effect in a few words';
+
+-- What the next decision must know of this run.
+CREATE FUNCTION floe_internal.note_run(q floe_internal.operation_queue, t floe_internal.iceberg_table, final_state pg_catalog.text, now_metrics pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	called_for text := (SELECT r ->> 'gate' FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' IN (SELECT m.name FROM floe.metric AS m) LIMIT 1);
+	class floe_internal.error_class;
+	rest interval := GREATEST((q.settings ->> 'min_interval')::interval, interval '1 hour');
+BEGIN
+	SELECT * INTO class FROM floe_internal.error_class AS c WHERE c.error_class = COALESCE(q.error_class, 'transient');
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
+	UPDATE floe_internal.table_operation AS x
+		SET last_run_at = at, last_state = final_state,
+			last_success_at = CASE WHEN final_state IN ('succeeded', 'no_change') THEN at ELSE x.last_success_at END,
+			failures = CASE WHEN final_state = 'failed' THEN x.failures + 1 WHEN final_state = 'cancelled' THEN x.failures ELSE 0 END,
+			failure_class = CASE WHEN final_state = 'failed' THEN class.error_class END,
+			failure_message = CASE WHEN final_state = 'failed' THEN COALESCE(q.error_message, 'lost by the engine') END,
+			failure_settings_hash = CASE WHEN final_state = 'failed' THEN q.settings_hash END,
+			failure_metadata = CASE WHEN final_state = 'failed' THEN t.metadata_location END,
+			backoff_until = CASE WHEN final_state = 'failed' AND class.retries
+				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
+			zero_changes = CASE WHEN final_state = 'no_change' THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
+			-- doubles up to a week, and ends as soon as the metric that called for the run grows
+			zero_change_until = CASE WHEN final_state = 'no_change' AND q.operation <> 'remove_orphan_files'
+				THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
+			zero_change_value = CASE WHEN final_state = 'no_change' THEN (now_metrics ->> called_for)::float8 END
+		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';
+
+-- Operations whose driver is gone, now driven by this pass.
+CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	-- Nothing was sent for these: they wait in the queue again.
+	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
+		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	RETURN QUERY
+		UPDATE floe_internal.operation_queue AS q SET driver_pass = of_pass_id
+		FROM floe_internal.iceberg_table AS t
+		WHERE t.table_id = q.table_id AND q.state <> 'queued'
+		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())
+		  AND (adopt_operations.pattern IS NULL OR floe_internal.match_pattern(adopt_operations.pattern, t.levels) IS NOT NULL)
+		RETURNING q.*;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.adopt_operations(pg_catalog.int4, pg_catalog.text) IS 'Reconciliation: what a dead process left behind is taken over before any new work';
+
+-- What the driver must know while it waits: requests to cancel, time that is up, and silence that lasted too long.
+CREATE FUNCTION floe_internal.operations_to_stop(of_pass_id pg_catalog.int4, OUT operation_id pg_catalog.int8, OUT reason pg_catalog.text, OUT give_up pg_catalog.bool)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT q.operation_id, CASE WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled by ' || q.cancel_requested_by
+								WHEN q.timeout_at <= floe_internal.clock() THEN 'timeout of ' || (q.settings ->> 'timeout')
+								ELSE 'the engine was silent for too long' END,
+		   q.unreachable_since < floe_internal.clock() - GREATEST((q.settings ->> 'timeout')::pg_catalog.interval, '10 minutes')
+	FROM floe_internal.operation_queue AS q
+	WHERE q.driver_pass = of_pass_id AND q.state IN ('dispatching', 'running', 'lost')
+	  AND (q.cancel_requested_by IS NOT NULL OR q.timeout_at <= floe_internal.clock()
+		   OR q.unreachable_since < floe_internal.clock() - GREATEST((q.settings ->> 'timeout')::pg_catalog.interval, '10 minutes'));
+END;
+COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operations of a pass that are to be cancelled at the engine; give_up: it cannot be asked, so the table decides';
+
+CREATE FUNCTION floe_internal.pending_operations(pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
+		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, e.retry_at)) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
+	FROM floe_internal.operation_queue AS q
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
+	WHERE (pending_operations.pattern IS NULL OR floe_internal.match_pattern(pending_operations.pattern, t.levels) IS NOT NULL)
+	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
+						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL);
+END;
+COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
+

@@ -1,0 +1,36 @@
+-- =================================================================================================
+-- 95 privileges
+-- Nothing is for PUBLIC. floe_viewer reads; floe_operator also acts; floe_admin also edits policies and
+-- budgets. floe_internal is for nobody: the functions of floe run as their owner where they need it.
+-- =================================================================================================
+
+REVOKE ALL ON ALL TABLES IN SCHEMA floe, floe_internal FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA floe, floe_internal FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA floe, floe_internal FROM PUBLIC;
+REVOKE ALL ON SCHEMA floe, floe_internal FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA floe TO floe_viewer;
+GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
+	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
+	floe.export_policy(pg_catalog.text) TO floe_viewer;
+
+-- Functions inside views are run as whoever reads the view.
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options() TO floe_viewer;
+
+GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.cancel(pg_catalog.int8),
+	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text) TO floe_operator;
+GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
+
+GRANT INSERT, UPDATE, DELETE ON floe.policy, floe.policy_operation, floe.budget TO floe_admin;
+GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
+GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
+	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb) TO floe_admin;
+
+-- What pg_dump carries: what people wrote and what cannot be measured again.
+SELECT pg_catalog.pg_extension_config_dump('floe.policy', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.policy_operation', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
