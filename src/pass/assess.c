@@ -1,0 +1,454 @@
+/*
+ * assess.c: one table from the catalog's answer to stored health.
+ *
+ * All or nothing: a table is stored only when everything it needs was read;
+ * otherwise it becomes a row with the reason, and its last health stays.
+ */
+#include "floe.h"
+
+#include "pass/assess.h"
+
+#include "base/cleanup.h"
+#include "guc.h"
+#include "iceberg/snapshot_codec.h"
+
+#include "utils/memutils.h"
+
+#define CATALOG_RETRY_MS 50
+#define SNAPSHOTS_MAX_BYTES ((size_t) 256 * 1024 * 1024)
+#define FACTS_MAX_BYTES ((size_t) 64 * 1024 * 1024)
+
+static void on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer);
+
+static void
+release_arena(void *arena)
+{
+	floe_arena_free(arena);
+}
+
+/* Blobs that were not stored; runs when the context goes, so it must not look at anything else. */
+static void
+release_fetched(void *arg)
+{
+	FloeAssess *a = arg;
+	ListCell *cell;
+
+	foreach (cell, a->fetched)
+		floe_buf_free(&((FloeFetched *) lfirst(cell))->blob);
+	a->fetched = NIL;
+}
+
+static void
+finish(FloeAssess *a, const FloeStatus *st)
+{
+	FloeAssessDone done = a->done;
+	void *arg = a->arg;
+	FloeStatus copy = *st;
+
+	MemoryContextDelete(a->context);
+	done(arg, &copy);
+}
+
+static size_t
+metadata_limit(void)
+{
+	return (size_t) floe_max_metadata_kb * 1024;
+}
+
+void
+floe_assess_fail(FloeAssess *a, const FloeStatus *failure)
+{
+	FloeStatus st;
+
+	if (a->failed)
+		return;
+	a->failed = true;
+	a->failure = *failure;
+	floe_db_begin();
+	if (!floe_inbox_table_failed(a->claim.table_id, failure, &st))
+		floe_pass_log(&st, "table state");
+	floe_db_end();
+	floe_pass_progress(a->pass, "%s: %s%s%s", a->claim.name, failure->message, failure->detail[0] != '\0' ? ": " : "",
+					   failure->detail);
+	floe_assess_ended(a);
+}
+
+void
+floe_assess_ended(FloeAssess *a)
+{
+	if (a->reading == 0)
+		finish(a, &a->failure);
+}
+
+static void
+unchanged(FloeAssess *a)
+{
+	FloeStatus st;
+
+	floe_db_begin();
+	if (!floe_inbox_table_unchanged(a->claim.table_id, &st))
+		floe_pass_log(&st, "table state");
+	floe_db_end();
+	floe_status_ok(&st);
+	finish(a, &st);
+}
+
+static void
+load(FloeAssess *a, FloeLoadMode mode, const char *etag)
+{
+	FloeLoadRequest request = {0};
+
+	request.id.namespace = (const char *const *) a->claim.namespace;
+	request.id.nlevels = a->claim.nlevels;
+	request.id.name = a->claim.table_name;
+	request.mode = mode;
+	request.etag = etag;
+	request.arena = a->arena;
+	request.limits = floe_meta_default_limits;
+	request.limits.json_bytes = metadata_limit();
+	a->catalog->catalog->ops->load_table(a->catalog->catalog, &request, on_loaded, a);
+}
+
+/* ---- where objects of this table are read ---- */
+
+static const char *
+catalog_default(void *arg, const char *key)
+{
+	FloeAssess *a = arg;
+
+	return a->catalog->catalog->ops->property(a->catalog->catalog, key);
+}
+
+static FloeStoreGrant
+make_grant(FloeAssess *a, const char *prefix, const FloeMetaProperties *config)
+{
+	FloeStoreSetting *settings = MemoryContextAlloc(a->context, sizeof(FloeStoreSetting) * Max(config->count, 1));
+	FloeStoreGrant grant = {prefix, settings, config->count};
+
+	for (int i = 0; i < config->count; i++)
+	{
+		settings[i].key = config->items[i].name;
+		settings[i].value = config->items[i].value;
+	}
+	return grant;
+}
+
+static void
+open_store(FloeAssess *a)
+{
+	const FloeLoadResult *result = &a->meta->load;
+	FloeStoreGrant *grants =
+		MemoryContextAlloc(a->context, sizeof(FloeStoreGrant) * (size_t) (result->credential_count + 1));
+	int n = 0;
+
+	grants[n++] = make_grant(a, "", &result->config);
+	for (int i = 0; i < result->credential_count; i++)
+		grants[n++] = make_grant(a, result->credentials[i].prefix, &result->credentials[i].config);
+	a->store.http = a->pass->http;
+	a->store.context = a->context;
+	a->store.conn = a->catalog->conn;
+	a->store.file_roots = floe_allowed_file_roots;
+	a->store.catalog_default = catalog_default;
+	a->store.catalog_default_arg = a;
+	a->store.grants = grants;
+	a->store.ngrants = n;
+}
+
+/* ---- manifest list ---- */
+
+static void
+on_manifest_list(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
+{
+	FloeAssess *a = arg;
+	FloeStatus result = *st;
+
+	if (st->code != FLOE_OK ||
+		!floe_manifest_list_read(a->pass->avro, data->data, data->len, a->arena, &a->list, &result))
+	{
+		floe_status_prefix(&result, "manifest list");
+		floe_assess_fail(a, &result);
+		return;
+	}
+	for (uint32 i = 0; i < a->list.count; i++)
+	{
+		if (!a->list.manifests[i].encrypted)
+			continue;
+		floe_fail(&result, FLOE_ERR_UNSUPPORTED, "the table is encrypted; floe cannot read its manifests");
+		floe_assess_fail(a, &result);
+		return;
+	}
+	floe_assess_manifests(a);
+}
+
+static void
+read_manifest_list(FloeAssess *a)
+{
+	const FloeSnapshot *current;
+	FloeStoreRead read = {0};
+	FloeStatus st;
+
+	if (a->meta->current < 0)
+	{
+		/* a table without a snapshot has no files: everything is known */
+		floe_assess_apply(a);
+		return;
+	}
+	current = &a->meta->snapshots[a->meta->current];
+	if (current->has_key_id || a->meta->encryption_key_count > 0)
+		floe_fail(&st, FLOE_ERR_UNSUPPORTED, "the table is encrypted; floe cannot read its manifests");
+	else if (current->manifest_list == NULL)
+		floe_fail(&st, FLOE_ERR_UNSUPPORTED,
+				  "the current snapshot lists its manifests inline instead of in a manifest list");
+	else
+	{
+		read.location = current->manifest_list;
+		read.max_bytes = (size_t) floe_max_manifest_kb * 1024;
+		read.done = on_manifest_list;
+		read.arg = a;
+		floe_store_read(&a->store, &read);
+		return;
+	}
+	floe_assess_fail(a, &st);
+}
+
+/* ---- the metadata file: its size, or, where the server's option says so, its content ---- */
+
+static void
+on_metadata_size(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
+{
+	FloeAssess *a = arg;
+
+	/* unknown is fine: the catalog's answer had the content */
+	a->metadata_bytes = st->code == FLOE_OK ? size : -1;
+	read_manifest_list(a);
+}
+
+/* Runs inside libcurl: no server function may be called here. */
+static bool
+on_metadata_piece(void *arg, const char *data, size_t len)
+{
+	FloeAssess *a = arg;
+
+	if (data == NULL)
+	{
+		floe_status_ok(&a->parse_status);
+		a->metadata_bytes = 0;
+		a->file_parser = floe_meta_parser_new(a->arena, FLOE_META_FILE, &floe_meta_default_limits);
+		if (a->file_parser == NULL)
+			return floe_fail(&a->parse_status, FLOE_ERR_NOMEM, "out of memory for table metadata");
+		return true;
+	}
+	a->metadata_bytes += (int64) len;
+	return a->file_parser != NULL && floe_meta_parser_feed(a->file_parser, data, len, &a->parse_status);
+}
+
+static void
+on_metadata_file(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
+{
+	FloeAssess *a = arg;
+	const FloeLoadResult load_result = a->meta->load;
+	const FloeTableMeta *meta;
+	FloeTableMeta *merged;
+	FloeStatus result = *st;
+
+	if (a->parse_status.code != FLOE_OK)
+		result = a->parse_status;
+	if (result.code != FLOE_OK || !floe_meta_parser_finish(a->file_parser, &meta, &result))
+	{
+		floe_status_prefix(&result, "metadata file");
+		floe_assess_fail(a, &result);
+		return;
+	}
+	merged = floe_arena_alloc(a->arena, sizeof(FloeTableMeta));
+	if (merged == NULL)
+	{
+		floe_fail(&result, FLOE_ERR_NOMEM, "out of memory for table metadata");
+		floe_assess_fail(a, &result);
+		return;
+	}
+	*merged = *meta;
+	merged->load = load_result;
+	a->meta = merged;
+	read_manifest_list(a);
+}
+
+static void
+read_metadata_file(FloeAssess *a, bool content)
+{
+	FloeStoreRead read = {0};
+
+	floe_status_ok(&a->parse_status);
+	read.location = a->meta->load.metadata_location;
+	read.max_bytes = metadata_limit();
+	read.size_only = !content;
+	read.arg = a;
+	read.done = content ? on_metadata_file : on_metadata_size;
+	if (content)
+	{
+		read.sink = on_metadata_piece;
+		read.sink_arg = a;
+	}
+	floe_store_read(&a->store, &read);
+}
+
+static bool
+metadata_from_store(const FloeAssess *a)
+{
+	const char *source = floe_conn_option(a->catalog->conn, "metadata_source");
+
+	return source != NULL && strcmp(source, "store") == 0;
+}
+
+static void
+on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer)
+{
+	FloeAssess *a = arg;
+
+	if (st->code != FLOE_OK)
+	{
+		floe_assess_fail(a, st);
+		return;
+	}
+	if (answer->unchanged)
+	{
+		unchanged(a);
+		return;
+	}
+	a->meta = answer->meta;
+	/* a cheap look first, where the catalog gives no ETag: the location alone tells whether anything changed */
+	if (a->claim.etag == NULL && a->claim.metadata_location != NULL && a->etag == NULL &&
+		strcmp(answer->meta->load.metadata_location, a->claim.metadata_location) == 0)
+	{
+		unchanged(a);
+		return;
+	}
+	if (a->probing && !metadata_from_store(a))
+	{
+		a->probing = false;
+		floe_arena_reset(a->arena);
+		load(a, FLOE_LOAD_ALL, NULL);
+		return;
+	}
+	a->etag = answer->etag;
+	open_store(a);
+	read_metadata_file(a, metadata_from_store(a));
+}
+
+static void
+begin(void *arg)
+{
+	FloeAssess *a = arg;
+
+	if (a->catalog->state == FLOE_CATALOG_FAILED)
+		floe_assess_fail(a, &a->catalog->failure);
+	else if (a->catalog->state == FLOE_CATALOG_CONNECTING)
+		floe_http_after(a->pass->http, CATALOG_RETRY_MS, begin, a);
+	else
+	{
+		a->probing = a->claim.etag == NULL && (a->claim.metadata_location != NULL || metadata_from_store(a));
+		load(a, a->probing ? FLOE_LOAD_REFS : FLOE_LOAD_ALL, a->claim.etag);
+	}
+}
+
+static void
+copy_claim(FloeAssess *a, const FloeTableClaim *claim)
+{
+	a->claim = *claim;
+	a->claim.namespace = palloc(sizeof(char *) * Max(claim->nlevels, 1));
+	for (int i = 0; i < claim->nlevels; i++)
+		a->claim.namespace[i] = pstrdup(claim->namespace[i]);
+	a->claim.table_name = pstrdup(claim->table_name);
+	a->claim.name = pstrdup(claim->name);
+	if (claim->metadata_location != NULL)
+		a->claim.metadata_location = pstrdup(claim->metadata_location);
+	if (claim->etag != NULL)
+		a->claim.etag = pstrdup(claim->etag);
+}
+
+void
+floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim *claim, FloeAssessDone done, void *arg)
+{
+	MemoryContext context = AllocSetContextCreate(pass->context, "floe assessment", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	FloeAssess *a = palloc0(sizeof(FloeAssess));
+	FloeStatus st;
+
+	a->pass = pass;
+	a->catalog = catalog;
+	a->context = context;
+	a->done = done;
+	a->arg = arg;
+	a->metadata_bytes = -1;
+	copy_claim(a, claim);
+	floe_cleanup_hold(floe_cleanup_register(release_fetched), a);
+	a->arena = floe_cleanup_hold(floe_cleanup_register(release_arena), floe_arena_new(metadata_limit()));
+	MemoryContextSwitchTo(old);
+	if (a->arena == NULL)
+	{
+		floe_fail(&st, FLOE_ERR_NOMEM, "out of memory for table metadata");
+		floe_assess_fail(a, &st);
+		return;
+	}
+	begin(a);
+}
+
+/* ---- storing ---- */
+
+static void
+fill_arrays(const FloeAssess *a, FloeManifestArrays *m)
+{
+	int n = (int) a->list.count;
+
+	m->n = n;
+	m->paths = palloc(sizeof(char *) * Max(n, 1));
+	m->lengths = palloc(sizeof(int64) * Max(n, 1));
+	m->contents = palloc(sizeof(int32) * Max(n, 1));
+	m->spec_ids = palloc(sizeof(int32) * Max(n, 1));
+	m->sequence_numbers = NULL;
+	m->added_snapshot_ids = NULL;
+	for (int i = 0; i < n; i++)
+	{
+		m->paths[i] = a->list.manifests[i].path;
+		m->lengths[i] = a->list.manifests[i].length;
+		m->contents[i] = a->list.manifests[i].content;
+		m->spec_ids[i] = a->list.manifests[i].spec_id;
+	}
+}
+
+/* Everything is read and every new manifest stored: the table gets its new state. */
+void
+floe_assess_apply(FloeAssess *a)
+{
+	MemoryContext old = MemoryContextSwitchTo(a->context);
+	FloeManifestArrays manifests;
+	FloeBuf facts;
+	FloeBuf snapshots;
+	FloeBytes bytes;
+	FloeStatus st;
+	bool ok;
+
+	floe_buf_init(&facts, FACTS_MAX_BYTES);
+	floe_buf_init(&snapshots, SNAPSHOTS_MAX_BYTES);
+	fill_arrays(a, &manifests);
+	ok = floe_assess_facts(a, &facts, &st) &&
+		 floe_snapshots_encode(a->meta->snapshots, a->meta->snapshot_count, &snapshots, &st);
+	if (ok)
+	{
+		bytes.data = snapshots.data != NULL ? snapshots.data : "";
+		bytes.len = snapshots.len;
+		floe_db_begin();
+		ok =
+			floe_inbox_apply_assessment(a->claim.table_id, facts.data, bytes, a->etag, &manifests, !a->incomplete, &st);
+		floe_db_end();
+	}
+	floe_buf_free(&facts);
+	floe_buf_free(&snapshots);
+	MemoryContextSwitchTo(old);
+	if (!ok)
+	{
+		floe_assess_fail(a, &st);
+		return;
+	}
+	floe_status_ok(&st);
+	finish(a, &st);
+}

@@ -1,0 +1,72 @@
+/*
+ * assess.h: inside of one table's assessment (assess*.c only).
+ *
+ * An assessment is a chain of callbacks: load from the catalog, manifest list,
+ * delete manifests, data manifests, store.  It has a memory context and an
+ * arena of its own that end with it.
+ */
+#ifndef FLOE_PASS_ASSESS_H
+#define FLOE_PASS_ASSESS_H
+
+#include "pass/pass.h"
+
+#include "iceberg/manifest_list.h"
+#include "store/store.h"
+
+typedef struct FloeAssess
+{
+	FloePass *pass;
+	FloePassCatalog *catalog;
+	MemoryContext context;
+	FloeTableClaim claim; /* copied */
+	FloeAssessDone done;
+	void *arg;
+
+	FloeArena *arena; /* metadata and manifest list */
+	const FloeTableMeta *meta;
+	const char *etag;
+	FloeStore store;
+	FloeMetaParser *file_parser; /* while a metadata file is read */
+	FloeStatus parse_status;
+	bool probing;         /* asking with snapshots=refs whether anything changed */
+	int64 metadata_bytes; /* of the metadata file as stored; -1: unknown */
+
+	FloeManifestList list;
+	char *properties_json;
+	bool keep_paths;   /* data manifests are needed with file paths */
+	bool reading_data; /* delete manifests are done */
+	bool incomplete;   /* the byte budget was used up */
+	FloeSizeBounds bounds;
+	int *todo; /* indexes into list.manifests still to be read */
+	int ntodo;
+	int next;    /* of todo */
+	int reading; /* manifests under way */
+	int64 bytes_read;
+	List *fetched; /* FloeFetched: read, not stored yet */
+	size_t fetched_bytes;
+	bool failed;
+	FloeStatus failure;
+} FloeAssess;
+
+/* A manifest's aggregate on its way into the database. */
+typedef struct FloeFetched
+{
+	int index; /* into list.manifests */
+	FloeBuf blob;
+	bool has_paths;
+} FloeFetched;
+
+/* assess.c */
+extern void floe_assess_fail(FloeAssess *a, const FloeStatus *st);
+/* A read came back after the assessment failed: the last one ends it. */
+extern void floe_assess_ended(FloeAssess *a);
+extern void floe_assess_apply(FloeAssess *a);
+
+/* assess_manifests.c: reads what is not stored yet, then floe_assess_apply() */
+extern void floe_assess_manifests(FloeAssess *a);
+
+/* assess_facts.c: documents for apply_assessment() */
+extern bool floe_assess_facts(const FloeAssess *a, FloeBuf *out, FloeStatus *st);
+extern bool floe_assess_properties(const FloeTableMeta *meta, FloeBuf *out);
+
+#endif /* FLOE_PASS_ASSESS_H */

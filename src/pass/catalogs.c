@@ -1,0 +1,185 @@
+/*
+ * catalogs.c: connecting to the catalogs of a pass, and listing those that are due.
+ *
+ * A catalog that fails is a state with a reason; the others go on.  A listing
+ * is applied only when it is complete.
+ */
+#include "floe.h"
+
+#include "pass/pass.h"
+
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+
+static void
+failed(FloePassCatalog *catalog, const FloeStatus *failure)
+{
+	FloeStatus st;
+
+	catalog->state = FLOE_CATALOG_FAILED;
+	catalog->failure = *failure;
+	floe_pass_progress(catalog->pass, "catalog \"%s\": %s%s%s", catalog->server_name, failure->message,
+					   failure->detail[0] != '\0' ? ": " : "", failure->detail);
+	floe_db_begin();
+	if (!floe_inbox_catalog_failed(catalog->catalog_id, failure, &st))
+		floe_pass_log(&st, "catalog state");
+	floe_db_end();
+}
+
+static void
+on_page(void *arg, const FloeTableId *tables, int count)
+{
+	FloePassCatalog *catalog = arg;
+	MemoryContext old = MemoryContextSwitchTo(catalog->pass->context);
+
+	if (catalog->nlisted + count > catalog->listed_size)
+	{
+		catalog->listed_size = Max(catalog->listed_size * 2, Max(256, catalog->nlisted + count));
+		catalog->namespaces = catalog->namespaces == NULL
+								  ? palloc_extended(sizeof(char *) * catalog->listed_size, MCXT_ALLOC_HUGE)
+								  : repalloc_huge(catalog->namespaces, sizeof(char *) * catalog->listed_size);
+		catalog->names = catalog->names == NULL
+							 ? palloc_extended(sizeof(char *) * catalog->listed_size, MCXT_ALLOC_HUGE)
+							 : repalloc_huge(catalog->names, sizeof(char *) * catalog->listed_size);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		StringInfoData joined;
+
+		initStringInfo(&joined);
+		for (int j = 0; j < tables[i].nlevels; j++)
+			appendStringInfo(&joined, "%s%s", j > 0 ? "\x1F" : "", tables[i].namespace[j]);
+		catalog->namespaces[catalog->nlisted] = pstrdup(joined.data);
+		catalog->names[catalog->nlisted] = pstrdup(tables[i].name);
+		catalog->nlisted++;
+		pfree(joined.data);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+on_listed(void *arg, const FloeStatus *st)
+{
+	FloePassCatalog *catalog = arg;
+	int32 fresh = 0;
+	FloeStatus db;
+
+	catalog->pass->connecting--;
+	if (st->code != FLOE_OK)
+	{
+		failed(catalog, st);
+		return;
+	}
+	floe_db_begin();
+	if (!floe_inbox_apply_listing(catalog->catalog_id, catalog->namespaces, catalog->names, catalog->nlisted, &fresh,
+								  &db))
+		floe_pass_log(&db, "applying a listing");
+	floe_db_end();
+	catalog->state = FLOE_CATALOG_READY;
+	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new", catalog->server_name, catalog->nlisted,
+					   catalog->nlisted == 1 ? "" : "s", fresh);
+}
+
+static void
+on_connected(void *arg, const FloeStatus *st)
+{
+	FloePassCatalog *catalog = arg;
+	FloeBuf config;
+	FloeStatus db;
+
+	if (st->code != FLOE_OK)
+	{
+		catalog->pass->connecting--;
+		failed(catalog, st);
+		return;
+	}
+	floe_buf_init(&config, 65536);
+	catalog->catalog->ops->describe(catalog->catalog, &config);
+	floe_db_begin();
+	if (!floe_inbox_catalog_connected(catalog->catalog_id, config.data, &db))
+		floe_pass_log(&db, "catalog state");
+	floe_db_end();
+	floe_buf_free(&config);
+	if (catalog->list)
+	{
+		catalog->catalog->ops->list_tables(catalog->catalog, on_page, on_listed, catalog);
+		return;
+	}
+	catalog->pass->connecting--;
+	catalog->state = FLOE_CATALOG_READY;
+}
+
+/* Resolves the connection inside a transaction and starts to connect outside of it. */
+static void
+start(FloePassCatalog *catalog)
+{
+	MemoryContext old = MemoryContextSwitchTo(catalog->pass->context);
+	const FloeCatalogOps *ops;
+	FloeStatus st;
+
+	floe_db_begin();
+	catalog->conn = floe_conn_resolve(FLOE_WRAPPER_CATALOG, catalog->server_name, &st);
+	floe_db_end();
+	if (catalog->conn != NULL)
+	{
+		ops = floe_catalog_lookup(catalog->conn->server_type);
+		if (ops == NULL)
+			floe_fail(&st, FLOE_ERR_CONFIG, "server \"%s\" has TYPE \"%s\", which is not a catalog floe speaks",
+					  catalog->server_name, catalog->conn->server_type);
+		else
+			catalog->catalog = ops->open(catalog->pass->http, catalog->conn, &st);
+	}
+	MemoryContextSwitchTo(old);
+	if (catalog->catalog == NULL)
+	{
+		failed(catalog, &st);
+		return;
+	}
+	catalog->pass->connecting++;
+	catalog->catalog->ops->connect(catalog->catalog, on_connected, catalog);
+}
+
+static FloePassCatalog *
+add_catalog(FloePass *pass, int32 catalog_id, const char *server_name, bool list)
+{
+	MemoryContext old = MemoryContextSwitchTo(pass->context);
+	FloePassCatalog *catalog = palloc0(sizeof(FloePassCatalog));
+
+	catalog->pass = pass;
+	catalog->catalog_id = catalog_id;
+	catalog->server_name = pstrdup(server_name);
+	catalog->list = list;
+	pass->catalogs = lappend(pass->catalogs, catalog);
+	MemoryContextSwitchTo(old);
+	return catalog;
+}
+
+void
+floe_pass_start_catalogs(FloePass *pass)
+{
+	FloeCatalogClaim *claims = NULL;
+	int n = 0;
+	FloeStatus st;
+
+	floe_db_begin();
+	if (!floe_inbox_claim_catalogs(pass->pass_id, pass->options.pattern, &claims, &n, &st))
+		floe_pass_log(&st, "claiming catalogs");
+	floe_db_end();
+	for (int i = 0; i < n; i++)
+		start(add_catalog(pass, claims[i].catalog_id, claims[i].server_name, claims[i].is_due));
+}
+
+FloePassCatalog *
+floe_pass_catalog(FloePass *pass, const char *server_name)
+{
+	ListCell *cell;
+
+	foreach (cell, pass->catalogs)
+	{
+		FloePassCatalog *catalog = lfirst(cell);
+
+		if (strcmp(catalog->server_name, server_name) == 0)
+			return catalog;
+	}
+	return NULL;
+}

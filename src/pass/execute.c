@@ -1,0 +1,309 @@
+/*
+ * execute.c: an operation from the queue to its verified end.
+ *
+ * Look at the table once more, hand the statement to the engine, look at the
+ * table again: what counts is the difference.  Every step that must survive
+ * this process is committed before the next one begins.
+ */
+#include "floe.h"
+
+#include "pass/execute.h"
+
+#include "utils/memutils.h"
+
+#define VERIFY_RETRY_MS 2000
+#define VERIFY_ATTEMPTS 30
+
+static void
+forget(FloeOpRun *run)
+{
+	run->pass->runs = list_delete_ptr(run->pass->runs, run);
+}
+
+/* Nothing more is done for it in this pass. */
+void
+floe_run_over(FloeOpRun *run)
+{
+	if (run->phase == FLOE_RUN_OVER)
+		return;
+	run->phase = FLOE_RUN_OVER;
+	forget(run);
+}
+
+static void
+postpone(FloeOpRun *run, const FloeStatus *failure)
+{
+	FloeStatus st;
+
+	floe_pass_progress(run->pass, "operation %lld: %s on %s is put off: %s", (long long) run->op.operation_id,
+					   run->op.operation, run->op.table_name, failure->message);
+	floe_db_begin();
+	if (!floe_queue_postpone(run->op.operation_id, failure, &st))
+		floe_pass_log(&st, "putting off an operation");
+	floe_db_end();
+	floe_run_over(run);
+}
+
+/* ---- after the engine ---- */
+
+static void
+on_verify_timer(void *arg)
+{
+	FloeOpRun *run = arg;
+
+	if (run->phase == FLOE_RUN_VERIFY)
+		floe_run_verify(run);
+}
+
+static void
+verify_failed(FloeOpRun *run, const FloeStatus *failure)
+{
+	FloeStatus st;
+
+	if (failure->code == FLOE_ERR_NOT_FOUND)
+	{
+		floe_db_begin();
+		if (!floe_queue_abandon(run->op.operation_id, failure, &st))
+			floe_pass_log(&st, "end of an operation");
+		floe_db_end();
+		floe_run_over(run);
+	}
+	else if (run->pass->options.wait && ++run->verify_attempts < VERIFY_ATTEMPTS)
+		floe_http_after(run->pass->http, VERIFY_RETRY_MS, on_verify_timer, run);
+	else
+		floe_run_over(run); /* stays "verifying" for the next pass */
+}
+
+static void
+on_verified(void *arg, const FloeStatus *assessed)
+{
+	FloeOpRun *run = arg;
+	MemoryContext old;
+	char *state = NULL;
+	char *message = NULL;
+	FloeStatus st;
+	bool ok;
+
+	if (assessed->code != FLOE_OK)
+	{
+		verify_failed(run, assessed);
+		return;
+	}
+	old = MemoryContextSwitchTo(run->context);
+	floe_db_begin();
+	ok = floe_queue_verified(run->op.operation_id, &state, &message, &st);
+	floe_db_end();
+	if (!ok)
+		floe_pass_log(&st, "measuring an operation's effect");
+	else
+		floe_pass_progress(run->pass, "operation %lld: %s on %s: %s%s%s", (long long) run->op.operation_id,
+						   run->op.operation, run->op.table_name, state, message != NULL ? ": " : "",
+						   message != NULL ? message : "");
+	MemoryContextSwitchTo(old);
+	floe_run_over(run);
+}
+
+static bool
+look_at_table(FloeOpRun *run, FloeAssessDone done)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+	FloeTableClaim claim;
+	FloeStatus st;
+	bool found;
+
+	floe_db_begin();
+	found = floe_inbox_find_table(run->op.table_id, &claim, &st);
+	floe_db_end();
+	MemoryContextSwitchTo(old);
+	if (!found)
+	{
+		done(run, &st);
+		return false;
+	}
+	floe_assess_start(run->pass, run->catalog, &claim, done, run);
+	return true;
+}
+
+void
+floe_run_verify(FloeOpRun *run)
+{
+	run->phase = FLOE_RUN_VERIFY;
+	look_at_table(run, on_verified);
+}
+
+/* ---- before the engine ---- */
+
+static void
+on_preflight(void *arg, const FloeStatus *assessed)
+{
+	FloeOpRun *run = arg;
+	MemoryContext old;
+	char *reason = NULL;
+	FloeStatus st;
+	bool ok;
+
+	if (assessed->code != FLOE_OK)
+	{
+		postpone(run, assessed);
+		return;
+	}
+	old = MemoryContextSwitchTo(run->context);
+	floe_db_begin();
+	ok = floe_queue_preflight(run->op.operation_id, run->engine_conn->server_type,
+							  floe_run_engine_catalog(run->catalog->conn), &run->op.statement, &reason, &st);
+	floe_db_end();
+	MemoryContextSwitchTo(old);
+	if (!ok)
+		postpone(run, &st);
+	else if (run->op.statement == NULL)
+	{
+		floe_pass_progress(run->pass, "operation %lld: %s on %s: cancelled: %s", (long long) run->op.operation_id,
+						   run->op.operation, run->op.table_name, reason);
+		floe_run_over(run);
+	}
+	else
+		floe_run_engine(run);
+}
+
+static char *
+copy_text(const char *text)
+{
+	return text != NULL ? pstrdup(text) : NULL;
+}
+
+static FloeOpRun *
+new_run(FloePass *pass, const FloeOperation *op)
+{
+	MemoryContext context = AllocSetContextCreate(pass->context, "floe operation", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	FloeOpRun *run = palloc0(sizeof(FloeOpRun));
+	FloeStatus st;
+
+	run->pass = pass;
+	run->context = context;
+	run->op = *op;
+	run->op.operation_key = copy_text(op->operation_key);
+	run->op.table_name = copy_text(op->table_name);
+	run->op.operation = copy_text(op->operation);
+	run->op.state = copy_text(op->state);
+	run->op.engine = copy_text(op->engine);
+	run->op.catalog = copy_text(op->catalog);
+	run->op.statement = copy_text(op->statement);
+	if (op->saved != NULL)
+	{
+		run->op.saved = palloc(op->saved_len);
+		memcpy(run->op.saved, op->saved, op->saved_len);
+	}
+	run->catalog = floe_pass_catalog(pass, op->catalog);
+	floe_db_begin();
+	run->engine_conn = floe_conn_resolve(FLOE_WRAPPER_ENGINE, op->engine, &st);
+	floe_db_end();
+	run->engine = run->engine_conn != NULL ? floe_engine_lookup(run->engine_conn->server_type) : NULL;
+	MemoryContextSwitchTo(pass->context);
+	pass->runs = lappend(pass->runs, run);
+	MemoryContextSwitchTo(old);
+	if (run->engine_conn == NULL || run->engine == NULL || run->catalog == NULL || run->catalog->conn == NULL)
+	{
+		if (run->catalog == NULL || run->catalog->conn == NULL)
+			floe_fail(&st, FLOE_ERR_CONFIG, "catalog \"%s\" cannot be used", op->catalog);
+		else if (run->engine_conn != NULL)
+			floe_fail(&st, FLOE_ERR_CONFIG, "engine \"%s\" has TYPE \"%s\", which floe does not speak", op->engine,
+					  run->engine_conn->server_type);
+		/* what may run at an engine stays as it is until its server is back */
+		if (op->saved == NULL && strcmp(op->state, "dispatching") == 0)
+			postpone(run, &st);
+		else
+			floe_run_over(run);
+		return NULL;
+	}
+	return run;
+}
+
+void
+floe_execute_adopt(FloePass *pass)
+{
+	FloeOperation *ops = NULL;
+	int n = 0;
+	FloeStatus st;
+
+	floe_db_begin();
+	if (!floe_queue_adopt(pass->pass_id, pass->options.pattern, &ops, &n, &st))
+		floe_pass_log(&st, "taking over operations");
+	floe_db_end();
+	for (int i = 0; i < n; i++)
+	{
+		FloeOpRun *run = new_run(pass, &ops[i]);
+
+		if (run == NULL)
+			continue;
+		floe_pass_progress(pass, "operation %lld: %s on %s was left %s by a process that is gone; taken over",
+						   (long long) ops[i].operation_id, ops[i].operation, ops[i].table_name, ops[i].state);
+		if (strcmp(ops[i].state, "verifying") == 0)
+			floe_run_verify(run);
+		else
+			floe_run_engine(run);
+	}
+}
+
+void
+floe_execute_claim(FloePass *pass)
+{
+	for (;;)
+	{
+		FloeOperation op;
+		FloeOpRun *run;
+		bool found = false;
+		FloeStatus st;
+
+		floe_db_begin();
+		if (!floe_queue_claim(pass->pass_id, pass->options.pattern, &op, &found, &st))
+			floe_pass_log(&st, "claiming an operation");
+		floe_db_end();
+		if (!found)
+			return;
+		run = new_run(pass, &op);
+		if (run == NULL)
+			continue;
+		run->phase = FLOE_RUN_PREFLIGHT;
+		look_at_table(run, on_preflight);
+	}
+}
+
+void
+floe_execute_check_stops(FloePass *pass)
+{
+	FloeStop *stops = NULL;
+	int n = 0;
+	FloeStatus st;
+
+	if (pass->runs == NIL)
+		return;
+	floe_db_begin();
+	if (!floe_queue_to_stop(pass->pass_id, &stops, &n, &st))
+		floe_pass_log(&st, "looking for operations to stop");
+	floe_db_end();
+	for (int i = 0; i < n; i++)
+	{
+		List *runs = list_copy(pass->runs);
+		ListCell *cell;
+
+		foreach (cell, runs)
+		{
+			FloeOpRun *run = lfirst(cell);
+
+			if (run->op.operation_id != stops[i].operation_id)
+				continue;
+			if (stops[i].give_up)
+				floe_run_engine_give_up(run, stops[i].reason);
+			else
+				floe_run_engine_cancel(run);
+		}
+		list_free(runs);
+	}
+}
+
+int
+floe_execute_busy(const FloePass *pass)
+{
+	return list_length(pass->runs);
+}

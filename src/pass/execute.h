@@ -1,0 +1,53 @@
+/*
+ * execute.h: inside of one operation's way through an engine (execute*.c only).
+ */
+#ifndef FLOE_PASS_EXECUTE_H
+#define FLOE_PASS_EXECUTE_H
+
+#include "pass/pass.h"
+
+typedef enum FloeRunPhase
+{
+	FLOE_RUN_PREFLIGHT, /* the table is looked at once more */
+	FLOE_RUN_ENGINE,    /* the engine adapter is in charge */
+	FLOE_RUN_VERIFY,    /* the table is looked at to see what happened */
+	FLOE_RUN_OVER       /* out of the pass's hands; memory stays until the pass ends */
+} FloeRunPhase;
+
+struct FloeOpRun
+{
+	FloePass *pass;
+	MemoryContext context;
+	FloeOperation op; /* copied */
+	FloePassCatalog *catalog;
+	FloeRunPhase phase;
+
+	const FloeConn *engine_conn;
+	const FloeEngineOps *engine;
+	FloeEngineTarget target;
+	FloeEngineRun run;
+	bool begun;          /* run.result must be freed */
+	bool waiting;        /* a timer will call the adapter again */
+	uint32 turn;         /* counts calls of the adapter: a timer of an earlier one is void */
+	uint64_t request_id; /* under way; 0: none */
+	bool sent_anything;  /* the adapter's state was saved once: the engine may hold something of it */
+	bool reached;        /* the engine answered since the last silence */
+	int64 told_silence_us;
+	int verify_attempts;
+};
+
+/* execute.c */
+extern void floe_run_over(FloeOpRun *run);
+extern void floe_run_verify(FloeOpRun *run);
+
+/* execute_engine.c */
+extern void floe_run_engine(FloeOpRun *run);
+extern void floe_run_engine_cancel(FloeOpRun *run);
+extern void floe_run_engine_give_up(FloeOpRun *run, const char *reason);
+
+/* execute_target.c: where and as whom; needs no transaction, the connections are resolved */
+extern bool floe_run_target(FloeOpRun *run, FloeStatus *st);
+/* Name of the catalog in the engine's session. */
+extern const char *floe_run_engine_catalog(const FloeConn *catalog);
+
+#endif /* FLOE_PASS_EXECUTE_H */

@@ -1,0 +1,106 @@
+/*
+ * execute_target.c: an engine connection, and the catalog defined in its session.
+ *
+ * The catalog goes to the engine with the session, credentials included, so an
+ * engine needs no configuration of its own; unless the server option
+ * engine_catalog names one that the engine has.
+ */
+#include "floe.h"
+
+#include "pass/execute.h"
+
+#include "engine/spark_catalog.h"
+#include "guc.h"
+
+#include "utils/memutils.h"
+
+const char *
+floe_run_engine_catalog(const FloeConn *catalog)
+{
+	const char *configured = floe_conn_option(catalog, "engine_catalog");
+	char *name;
+
+	if (configured != NULL)
+		return configured;
+	name = psprintf("floe_%s", catalog->server_name);
+	for (char *p = name; *p != '\0'; p++)
+	{
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
+			*p = '_';
+	}
+	return name;
+}
+
+typedef struct Collected
+{
+	FloeKeyValue items[64];
+	int count;
+	bool overflow;
+} Collected;
+
+/* A later value of the same key replaces an earlier one: engine.* options come last. */
+static void
+collect(void *arg, const char *key, const char *value)
+{
+	Collected *c = arg;
+
+	for (int i = 0; i < c->count; i++)
+	{
+		if (strcmp(c->items[i].key, key) == 0)
+		{
+			c->items[i].value = value;
+			return;
+		}
+	}
+	if (c->count == lengthof(c->items))
+	{
+		c->overflow = true;
+		return;
+	}
+	c->items[c->count].key = key;
+	c->items[c->count].value = value;
+	c->count++;
+}
+
+static bool
+add_catalog(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
+{
+	const FloeConn *catalog = run->catalog->conn;
+	const char *name = floe_run_engine_catalog(catalog);
+	Collected properties = {0};
+
+	if (floe_conn_option(catalog, "engine_catalog") != NULL)
+		return floe_spark_catalog_name_check(name, st);
+	run->catalog->catalog->ops->engine_properties(catalog, collect, &properties);
+	if (properties.overflow)
+		return floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has too many options for an engine", catalog->server_name);
+	return floe_spark_catalog_conf(run->run.arena, name, properties.items, properties.count, conf, st);
+}
+
+bool
+floe_run_target(FloeOpRun *run, FloeStatus *st)
+{
+	const FloeConn *engine = run->engine_conn;
+	const char *pool = floe_conn_option(engine, "pool");
+	FloeConfList conf = {0};
+
+	if (!add_catalog(run, &conf, st))
+		return false;
+	if (pool != NULL && !floe_conf_add(run->run.arena, &conf, "spark.sql.thriftserver.scheduler.pool", pool, st))
+		return false;
+	for (int i = 0; i < engine->noptions; i++)
+	{
+		if (strncmp(engine->options[i].name, "spark.", 6) == 0 &&
+			!floe_conf_add(run->run.arena, &conf, engine->options[i].name, engine->options[i].value, st))
+			return false;
+	}
+	run->target.url = floe_conn_option(engine, "url");
+	run->target.user = floe_conn_option(engine, "username");
+	run->target.password = floe_conn_option(engine, "password");
+	run->target.token = floe_conn_option(engine, "token");
+	run->target.ca_file = floe_conn_option(engine, "ca_file");
+	run->target.session_conf = conf.items;
+	run->target.nsession_conf = conf.count;
+	run->target.request_timeout_ms = floe_request_timeout_ms;
+	return true;
+}
