@@ -1,0 +1,15 @@
+/*
+ * report.h: the border between statuses and errors.
+ */
+#ifndef FLOE_SQLFN_REPORT_H
+#define FLOE_SQLFN_REPORT_H
+
+#include "base/status.h"
+
+/* Raises an ERROR with the status's SQLSTATE, message, detail and hint. */
+extern void floe_report(const FloeStatus *st) pg_attribute_noreturn();
+
+/* The same with "prefix: " before the message and another SQLSTATE (0: the status's). */
+extern void floe_report_as(const FloeStatus *st, int sqlerrcode, const char *prefix) pg_attribute_noreturn();
+
+#endif /* FLOE_SQLFN_REPORT_H */
