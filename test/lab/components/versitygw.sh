@@ -12,7 +12,8 @@ versitygw_fetch() {
 		find "$dir/go" -path '*/bin/*' -type f -exec chmod 755 {} +
 		find "$dir/go" -path '*/pkg/tool/*' -type f -exec chmod 755 {} +
 	fi
-	GOBIN="$dir/bin" CGO_ENABLED=0 "$go" install "github.com/versity/versitygw/cmd/versitygw@v$VERSITYGW_VERSION"
+	# Minutes of two cores: what is fetched beside it goes first.
+	GOBIN="$dir/bin" CGO_ENABLED=0 nice -n 15 "$go" install "github.com/versity/versitygw/cmd/versitygw@v$VERSITYGW_VERSION"
 	rm -rf "$dir/go"
 }
 
