@@ -208,10 +208,9 @@ skip_space(const uint8_t *p, const uint8_t *end)
 	while (end - p >= 16)
 	{
 		__m128i v = _mm_loadu_si128((const __m128i *) p);
-		__m128i space = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')),
-												  _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'))),
-									 _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\r')),
-												  _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'))));
+		__m128i space =
+			_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'))),
+						 _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\r')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'))));
 		int mask = _mm_movemask_epi8(space);
 
 		if (mask != 0xFFFF)

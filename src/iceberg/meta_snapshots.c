@@ -12,7 +12,7 @@
 
 #define KEY FLOE_META_KEY
 
-/* The word is known here and not at the offset, so that it is not stored for every snapshot. */
+/* Kept as a number: a copy of the word for every snapshot would only cost memory. */
 static bool
 read_operation(FloeMetaParser *parser, FloeMetaFrame *frame, const char *text, size_t len, FloeStatus *st)
 {
