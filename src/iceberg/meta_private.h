@@ -147,7 +147,7 @@ typedef enum FloeMetaNesting
 	FLOE_NESTING_MAP
 } FloeMetaNesting;
 
-/* What a frame of kind TYPE (and, for nesting, SCHEMA) collects. */
+/* What a frame of kind TYPE collects. */
 typedef struct FloeMetaType
 {
 	FloeMetaNesting nesting;
@@ -188,9 +188,9 @@ struct FloeMetaParser
 	bool reported; /* the failure names its place already */
 
 	FloeTableMeta *meta;
-	bool in_table; /* between the braces of the metadata itself */
-	uint64 json_start;
-	uint64 table_has; /* frame->has of the table */
+	bool in_table;     /* between the braces of the metadata itself */
+	uint64 json_start; /* offset of its opening brace */
+	uint64 table_has;  /* frame->has of the table */
 
 	FloeMetaList snapshots;
 	FloeMetaList refs;
@@ -228,8 +228,8 @@ extern const FloeJscanHandler floe_meta_handler;
 extern void floe_meta_begin(FloeMetaParser *parser);
 
 /*
- * Fails with '"place" why', where place is that of the value being read.  fail_item
- * names a member of it as well: "place.member".  Both return false.
+ * Fails with '"place" why', where place is that of the value being read;
+ * fail_member names a member of it: "place.member".  Both return false.
  */
 extern bool floe_meta_fail(FloeMetaParser *parser, FloeStatus *st, FloeCode code, const char *why);
 extern bool floe_meta_fail_member(FloeMetaParser *parser, FloeStatus *st, FloeCode code, const char *member,
