@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define RECEIVE_BUFFER_SIZE 65536L
+#define MIN_SPARE_BODY ((size_t) 64 * 1024)
+#define MAX_RESERVED_BODY ((curl_off_t) 16 * 1024 * 1024)
 
 /* ---- callbacks ---- */
 
@@ -65,6 +67,63 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
+/*
+ * Bodies of answers are large, and there is one after the other: memory that
+ * has just been given back to the system has to be mapped and cleared again,
+ * which took more time than libcurl.  So some of it is kept.
+ */
+void
+floe_http_keep_body(FloeHttp *http, FloeBuf *body)
+{
+	if (body->size < MIN_SPARE_BODY || http->nspare_bodies == MAX_SPARE_BODIES ||
+		http->spare_bytes + body->size > MAX_SPARE_BYTES)
+		floe_buf_free(body);
+	else
+	{
+		http->spare_bodies[http->nspare_bodies++] = *body;
+		http->spare_bytes += body->size;
+		floe_buf_init(body, 0);
+	}
+}
+
+void
+floe_http_free_spare_bodies(FloeHttp *http)
+{
+	while (http->nspare_bodies > 0)
+		floe_buf_free(&http->spare_bodies[--http->nspare_bodies]);
+	http->spare_bytes = 0;
+}
+
+/*
+ * Room for the whole body at once, if its length was announced: growing step
+ * by step would copy it twice.  Memory that is reserved and never written to
+ * costs nothing, so a false announcement gains nothing.
+ */
+static void
+reserve_body(FloeHttpTransfer *transfer)
+{
+	FloeHttp *http = transfer->http;
+	FloeBuf *body = &transfer->response.body;
+	curl_off_t announced = -1;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+	if (announced < (curl_off_t) MIN_SPARE_BODY || announced > MAX_RESERVED_BODY ||
+		announced > (curl_off_t) transfer->request.max_body)
+		return;
+	for (int i = http->nspare_bodies; i-- > 0 && body->data == NULL;)
+	{
+		FloeBuf *spare = &http->spare_bodies[i];
+
+		if (spare->size <= (size_t) announced)
+			continue;
+		body->data = spare->data;
+		body->size = spare->size;
+		http->spare_bytes -= spare->size;
+		*spare = http->spare_bodies[--http->nspare_bodies];
+	}
+	floe_buf_reserve(body, (size_t) announced);
+}
+
 static size_t
 on_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -100,6 +159,8 @@ on_body(char *data, size_t size, size_t count, void *arg)
 		floe_fail(&response->status, FLOE_ERR_CANCELLED, "the reader of the answer of %s stopped", transfer->who);
 		return 0;
 	}
+	if (response->body.len == 0)
+		reserve_body(transfer);
 	if (!floe_buf_append(&response->body, data, len))
 	{
 		floe_fail(&response->status, FLOE_ERR_NOMEM, "out of memory for an answer of %zu bytes", transfer->body_bytes);

@@ -32,6 +32,8 @@
 
 #define ORIGIN_BUCKETS 64
 #define MAX_IDLE_EASY 64
+#define MAX_SPARE_BODIES 32
+#define MAX_SPARE_BYTES ((size_t) 32 * 1024 * 1024)
 #define ERROR_BODY_MAX ((size_t) 64 * 1024)
 
 /* How far an attempt came; what a timeout or a lost connection means depends on it. */
@@ -143,6 +145,9 @@ struct FloeHttp
 
 	CURL *idle_easy[MAX_IDLE_EASY];
 	int nidle_easy;
+	FloeBuf spare_bodies[MAX_SPARE_BODIES];
+	int nspare_bodies;
+	size_t spare_bytes;
 	int open_sockets; /* libcurl's, in use or kept for reuse */
 	int reserved_fds; /* reported to fd.c */
 	uint64_t jitter;  /* seed of backoff, differs between processes */
@@ -174,6 +179,8 @@ extern CURL *floe_http_easy_take(FloeHttp *http);
 extern void floe_http_easy_give_back(FloeHttp *http, CURL *easy);
 extern bool floe_http_easy_configure(FloeHttpTransfer *transfer);
 extern void floe_http_easy_read_result(FloeHttpTransfer *transfer, CURLcode result);
+extern void floe_http_keep_body(FloeHttp *http, FloeBuf *body);
+extern void floe_http_free_spare_bodies(FloeHttp *http);
 extern bool floe_http_resolve_reference(const char *base, const char *reference, char **url, FloeStatus *st);
 
 /* http_error.c */

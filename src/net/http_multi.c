@@ -133,6 +133,7 @@ destroy(void *arg)
 		curl_multi_cleanup(http->multi); /* closes the connections that were kept */
 		floe_http_leave_curl(http);
 	}
+	floe_http_free_spare_bodies(http);
 	floe_pollset_free(http->pollset);
 	floe_http_release_fds(http);
 	floe_http_free_origins(http);
@@ -373,13 +374,18 @@ floe_http_wait(FloeHttp *http, int timeout_ms)
 	while (!(done = dispatch(http)) && http->pending == pending)
 	{
 		FloePollEvent events[MAX_EVENTS];
-		bool latch_set;
+		uint32_t wait_event = http->wait_event_http;
 		int64_t due_us = earlier(earlier(deadline_us, http->curl_due_us),
 								 earlier(floe_timers_next_us(&http->timers), floe_timers_next_us(&http->retries)));
-		int n = floe_pollset_wait(http->pollset, milliseconds_until(due_us),
-								  http->pending > 0 ? http->wait_event_http : http->wait_event_idle, events, MAX_EVENTS,
-								  &latch_set);
+		bool latch_set;
+		int n;
 
+		if (http->pending == 0)
+		{
+			floe_http_free_spare_bodies(http);
+			wait_event = http->wait_event_idle;
+		}
+		n = floe_pollset_wait(http->pollset, milliseconds_until(due_us), wait_event, events, MAX_EVENTS, &latch_set);
 		if (latch_set)
 			ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();

@@ -132,6 +132,7 @@ floe_http_transfer_free(FloeHttpTransfer *transfer)
 	curl_slist_free_all(transfer->headers);
 	free(transfer->copy);
 	free(transfer->redirected_url);
+	floe_http_keep_body(transfer->http, &transfer->response.body);
 	floe_http_response_free(&transfer->response);
 	free(transfer);
 }
