@@ -66,6 +66,8 @@ static const RowCase rows[] = {
 	{"a field without id is skipped", R(X(f1, INT) "," F(1, INT)), ROW("\x02\x06"), "a=3"},
 	{"numbers are skipped together", R(X(p, INT) "," X(q, LONG) "," X(r, INT) "," F(1, INT)),
 	 ROW("\x02\xff\xff\x01\x02\x06"), "a=3"},
+	{"a skipped number behind one that is null", R(X(p, OPT(INT)) "," X(q, INT) "," F(1, INT)), ROW("\x00\x02\x06"),
+	 "a=3"},
 	{"everything else is skipped",
 	 R(X(p, "\"boolean\"") "," X(q, "\"float\"") "," X(r, "\"double\"") "," X(s, BYTES) "," X(t, STR) "," X(
 		 u, "{\"type\": \"fixed\", \"name\": \"x3\", \"size\": 3}") "," X(v,

@@ -137,35 +137,33 @@ typedef struct ManifestCase
 	const char *spec;                        /* "partition-spec" */
 	const char *content, *spec_id, *version; /* of the header; "" leaves it out */
 	int64_t status, file_content, records, size;
-	bool no_sequence, no_path, no_reference, no_part_size;
+	bool no_sequence_field, no_sequence, no_path, no_reference, no_part_size;
 	int64_t sequence, part_size;
 	const char *format;
 	/* of the row */
 	FloeManifest row;
 } ManifestCase;
 
-#define NUMBER(id, name, type) "{\"name\":\"" name "\",\"field-id\":" #id ",\"type\":" type "}"
-#define FILE_FIELDS                                                                                                                                                                           \
-	NUMBER(134, "content", "\"int\"")                                                                                                                                                         \
-	"," NUMBER(100, "file_path", "\"string\"") "," NUMBER(101, "file_format", "\"string\"") "," NUMBER(102, "partition", "{\"type\":\"record\",\"name\":\"r102\",\"fields\":[]}") "," NUMBER( \
-		103, "record_count",                                                                                                                                                                  \
-		"\"long\"") "," NUMBER(104, "file_size_in_bytes",                                                                                                                                     \
-							   "\"long\"") "," NUMBER(143, "referenced_data_file",                                                                                                            \
-													  "[\"null\",\"string\"]") "," NUMBER(145,                                                                                                \
-																						  "content_size_in_bytes",                                                                            \
-																						  "[\"null\",\"long\"]")
-#define ENTRY(fields)                                                                                                  \
-	"{\"type\":\"record\",\"name\":\"manifest_entry\",\"fields\":[" NUMBER(0, "status", "\"int\"") "," NUMBER(         \
-		1, "snapshot_id",                                                                                              \
-		"[\"null\",\"long\"]") "," NUMBER(3, "sequence_number",                                                        \
-										  "[\"null\",\"long\"]") "," NUMBER(2, "data_file",                            \
-																			"{\"type\":\"record\",\"name\":\"r2\","    \
-																			"\"fields\":[" fields "]}") "]}"
+#define F(id, type) "{\"name\":\"f" #id "\",\"field-id\":" #id ",\"type\":" type "}"
+#define REC(name, fields) "{\"type\":\"record\",\"name\":\"" name "\",\"fields\":[" fields "]}"
+#define INT "\"int\""
+#define LONG "\"long\""
+#define TEXT "\"string\""
+#define OPT(type) "[\"null\"," type "]"
+
+#define CONTENT_AND_PATH F(134, INT) "," F(100, TEXT)
+#define FORMAT_AND_TUPLE F(101, TEXT) "," F(102, REC("r102", ""))
+#define COUNTS F(103, LONG) "," F(104, LONG)
+#define VECTOR F(143, OPT(TEXT)) "," F(145, OPT(LONG))
+#define FILE_FIELDS CONTENT_AND_PATH "," FORMAT_AND_TUPLE "," COUNTS "," VECTOR
+
+#define SEQUENCE F(3, OPT(LONG)) ","
+#define ENTRY(sequence, fields) REC("entry", F(0, INT) "," F(1, OPT(LONG)) "," sequence F(2, REC("r2", fields)))
 
 static const ManifestCase good_manifest = {
 	.name = "nothing",
 	.code = FLOE_OK,
-	.schema = ENTRY(FILE_FIELDS),
+	.schema = ENTRY(SEQUENCE, FILE_FIELDS),
 	.spec = "[]",
 	.content = "deletes",
 	.spec_id = "4",
@@ -211,8 +209,9 @@ put_manifest(FloeBuf *out, const ManifestCase *c)
 	floe_buf_init(&row, 10000);
 	put_long(&row, c->status);
 	put_optional(&row, true);
-	put_optional(&row, c->no_sequence);
-	if (!c->no_sequence)
+	if (!c->no_sequence_field)
+		put_optional(&row, c->no_sequence);
+	if (!c->no_sequence_field && !c->no_sequence)
 		put_long(&row, c->sequence);
 	put_long(&row, c->file_content);
 	put_string(&row, c->no_path ? "" : "s3://b/data/x.puffin");
@@ -277,9 +276,9 @@ check_manifest(const ManifestCase *c)
 static void
 test_wrong_manifests(void)
 {
-	static const char no_size[] = ENTRY(NUMBER(134, "content", "\"int\"") "," NUMBER(100, "file_path", "\"string\""));
-	static const char no_ids[] = "{\"type\":\"record\",\"name\":\"manifest_entry\",\"fields\":["
-								 "{\"name\":\"status\",\"type\":\"int\"}]}";
+	static const char no_size[] = ENTRY(SEQUENCE, CONTENT_AND_PATH);
+	static const char no_sequence[] = ENTRY("", FILE_FIELDS);
+	static const char no_ids[] = REC("entry", "{\"name\":\"status\",\"type\":\"int\"}");
 
 	CASE("a good manifest", FLOE_OK, (void) c);
 	CASE("counts the list does not know", FLOE_OK, c.row.added_files = 9; c.row.known = COUNTS_UNKNOWN);
@@ -316,6 +315,10 @@ test_wrong_manifests(void)
 		 c.row.known = COUNTS_UNKNOWN);
 	CASE("an existing entry without sequence number in a manifest of number 0", FLOE_OK, c.no_sequence = true;
 		 c.status = 0; c.row.known = COUNTS_UNKNOWN; c.row.sequence_number = 0);
+	CASE("an existing entry of format version 1, which has no sequence numbers", FLOE_OK, c.no_sequence_field = true;
+		 c.schema = no_sequence; c.version = ""; c.status = 0; c.row.known = COUNTS_UNKNOWN);
+	CASE("the same in version 2", FLOE_ERR_CORRUPT, c.no_sequence_field = true; c.schema = no_sequence; c.version = "2";
+		 c.status = 0; c.row.known = COUNTS_UNKNOWN);
 	CASE("a deleted entry without sequence number", FLOE_OK, c.no_sequence = true; c.status = 2;
 		 c.row.known = COUNTS_UNKNOWN);
 	CASE("a deletion vector without its data file", FLOE_ERR_CORRUPT, c.no_reference = true);
@@ -325,16 +328,9 @@ test_wrong_manifests(void)
 
 /* ---- manifest lists by hand ---- */
 
-#define LIST(more)                                                                                                     \
-	"{\"type\":\"record\",\"name\":\"manifest_file\",\"fields\":[" NUMBER(500, "p", "\"string\"") "," NUMBER(          \
-		501, "l",                                                                                                      \
-		"\"long\"") "," NUMBER(502, "s",                                                                               \
-							   "\"int\"") "," NUMBER(517, "c",                                                         \
-													 "\"int\"") "," NUMBER(515, "q",                                   \
-																		   "\"long\"") "," NUMBER(504, "a",            \
-																								  "[\"null\","         \
-																								  "\"int\"]") more     \
-		"]}"
+#define LIST_FIELDS F(500, TEXT) "," F(501, LONG) "," F(502, INT)
+#define VERSION_2_FIELDS "," F(517, INT) "," F(515, LONG)
+#define LIST(more) REC("file", LIST_FIELDS VERSION_2_FIELDS "," F(504, OPT(INT)) more)
 
 typedef struct ListRow
 {
@@ -360,8 +356,8 @@ static const struct
 	{"a negative content", FLOE_ERR_CORRUPT, LIST(""), {{"a", 1, 0, -1, 0, 0}}},
 	{"a negative sequence number", FLOE_ERR_CORRUPT, LIST(""), {{"a", 1, 0, 0, -1, 0}}},
 	{"a negative count", FLOE_ERR_CORRUPT, LIST(""), {{"a", 1, 0, 0, 0, -1}}},
-	{"a schema without paths", FLOE_ERR_CORRUPT, "{\"type\":\"record\",\"name\":\"r\",\"fields\":[]}", {{"a"}}},
-	{"a schema whose count is text", FLOE_ERR_CORRUPT, LIST("," NUMBER(505, "e", "\"string\"")), {{"a", 1}}},
+	{"a schema without paths", FLOE_ERR_CORRUPT, REC("file", ""), {{"a"}}},
+	{"a schema whose count is text", FLOE_ERR_CORRUPT, LIST("," F(505, TEXT)), {{"a", 1}}},
 };
 
 static void
@@ -404,12 +400,43 @@ test_wrong_lists(void)
 	floe_buf_free(&rows);
 }
 
+/* What version 1 may leave out, and what no version has. */
+static void
+test_list_versions(void)
+{
+	static const char version_1[] = REC("file", LIST_FIELDS);
+	static const struct
+	{
+		const char *version;
+		FloeCode code;
+	} cases[] = {
+		{"1", FLOE_OK}, {"", FLOE_OK}, {"2", FLOE_ERR_CORRUPT}, {"3", FLOE_ERR_CORRUPT}, {"4", FLOE_ERR_UNSUPPORTED}};
+	FloeBuf file;
+	FloeStatus st;
+
+	floe_buf_init(&file, 10000);
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		floe_buf_reset(&file);
+		floe_buf_append(&file, "Obj\x01", 4);
+		put_meta(&file, "avro.schema", version_1);
+		put_meta(&file, "format-version", cases[i].version);
+		put_long(&file, 0);
+		floe_buf_append(&file, SYNC, 16);
+		floe_status_ok(&st);
+		ok(read_list(file.data, file.len, &st) == (cases[i].code == FLOE_OK) && st.code == cases[i].code,
+		   "a list without sequence numbers in version \"%s\": %s", cases[i].version, floe_code_name(cases[i].code));
+	}
+	floe_buf_free(&file);
+}
+
 int
 main(void)
 {
 	avro = floe_avro_reader_new(&floe_avro_default_limits);
 	test_wrong_manifests();
 	test_wrong_lists();
+	test_list_versions();
 	test_fixtures();
 	floe_avro_reader_free(avro);
 	return tap_done();
