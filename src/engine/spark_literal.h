@@ -10,11 +10,12 @@
  *               There is no literal that is one backslash under both.
  *   ${…}        Spark replaces it in the text of a statement before parsing,
  *               in literals too, and again where a text is parsed later.
- *   quotes      '' is an escaped quote in 4.0 and nothing in 3.5; \' depends on
- *               the setting above.  A quote is therefore written between
- *               quotes of the other kind, and adjacent literals are joined.
- *               With spark.sql.ansi.doubleQuotedIdentifiers that is a syntax
- *               error, never another text; the adapters turn that setting off.
+ *   quotes      '' is two literals joined to one without a quote (standard SQL
+ *               reads one quote); \' depends on the setting above.  A quote is
+ *               therefore written between quotes of the other kind, and
+ *               adjacent literals are joined.  With
+ *               spark.sql.ansi.doubleQuotedIdentifiers that is a syntax error,
+ *               never another text; the adapters turn that setting off.
  *
  * Line breaks, comment markers and semicolons need no care inside quotes.
  */

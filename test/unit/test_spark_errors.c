@@ -83,6 +83,15 @@ static const ErrorCase cases[] = {
 	 "long>",
 	 FLOE_CLASS_CONFIG, "ValidationException: Cannot find field 'nocol' in struct: struct<1: id: optional long>"},
 
+	{HIVE
+	 "[FAILED_TO_LOAD_ROUTINE] org.apache.spark.sql.AnalysisException: [FAILED_TO_LOAD_ROUTINE] Failed to load routine "
+	 "`labfs`.`system`.`nosuch`. SQLSTATE: 38000" AT "\n" CAUSED
+	 "java.lang.RuntimeException: Procedure system.nosuch not found" AT MORE,
+	 FLOE_CLASS_CONFIG,
+	 "AnalysisException: [FAILED_TO_LOAD_ROUTINE] Failed to load routine `labfs`.`system`.`nosuch`. SQLSTATE: 38000; "
+	 "caused "
+	 "by RuntimeException: Procedure system.nosuch not found (the engine's Iceberg has no such procedure)"},
+
 	/* never by itself */
 	{"org.apache.iceberg.exceptions.ValidationException: Cannot expire snapshots: GC is disabled (deleting files may "
 	 "corrupt "
