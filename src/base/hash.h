@@ -9,8 +9,8 @@
  * - a random one for tables in memory that are filled from remote text, so
  *   that nobody can prepare keys that all fall into one slot.
  *
- * Written here because neither PostgreSQL nor the libraries floe links have
- * it under a name that is the same on PostgreSQL 15 to 18.
+ * Own code: PostgreSQL has no keyed hash, and that of libcrypto wants a context
+ * to be allocated for every call.
  */
 #ifndef FLOE_BASE_HASH_H
 #define FLOE_BASE_HASH_H

@@ -11,8 +11,8 @@
  *	number of partitions, then each of them, ordered by text:
  *		bytes shared with the text before, length of the rest, the rest
  *		min sequence number, max - min
- *		list of snapshots: zigzag difference of sequence number, id (8 bytes)
  *		data:    files, bytes, records, stat columns
+ *		         list of snapshots: zigzag difference of sequence number, id (8 bytes)
  *		         list of sizes: twice the distance of min from the max before, plus 1 if
  *		         all files have that size; then count, or max - min, count, bytes - count * min
  *		deletes: files, rows, bytes; three times (position, equality, vectors)
@@ -278,7 +278,7 @@ read_text(FloeAggReader *reader, FloeAggPartition *partition, FloeStatus *st)
 }
 
 static void
-read_deletes(FloeCursor *c, FloeAggDeletes *deletes)
+read_deletes(FloeCursor *c, FloeAggCount *deletes)
 {
 	deletes->files = read_number(c);
 	deletes->rows = read_number(c);
@@ -298,13 +298,13 @@ floe_agg_next(FloeAggReader *reader, FloeAggPartition *partition, FloeStatus *st
 		return false;
 	partition->min_sequence_number = read_number(c);
 	partition->max_sequence_number = read_sum(c, partition->min_sequence_number);
-	read_list(c, &partition->snapshots);
 	if (reader->header.content == FLOE_MANIFEST_DATA)
 	{
 		partition->files = read_number(c);
 		partition->bytes = read_number(c);
 		partition->records = read_number(c);
 		partition->stat_columns = read_number(c);
+		read_list(c, &partition->snapshots);
 		read_list(c, &partition->sizes);
 	}
 	else

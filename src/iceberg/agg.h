@@ -28,8 +28,8 @@
 #define FLOE_AGG_VERSION 1
 #define FLOE_AGG_EXACT_SIZES 64
 #define FLOE_AGG_SNAPSHOTS 16
-#define FLOE_AGG_MAX_ENTRIES 5000000
-#define FLOE_AGG_MAX_PARTITIONS 500000
+#define FLOE_AGG_MAX_ENTRIES 2000000
+#define FLOE_AGG_MAX_PARTITIONS 200000
 
 /* Values of the manifest list's "content". */
 typedef enum FloeManifestContent
@@ -54,8 +54,8 @@ typedef struct FloeSizeBounds
 } FloeSizeBounds;
 
 /*
- * The newest snapshots that added a live file, newest first: by the sequence
- * number of the file, then by order of appearance (format version 1 has no
+ * The newest snapshots that added a live data file, newest first: by the
+ * sequence number of the file, then by order of appearance (format version 1 has no
  * sequence numbers, and manifests and manifest lists put new things first).
  */
 typedef struct FloeSnapshotRef
@@ -131,10 +131,10 @@ typedef struct FloeAggHeader
 	uint32_t npartitions;
 } FloeAggHeader;
 
-typedef struct FloeAggDeletes
+typedef struct FloeAggCount
 {
 	int64_t files, rows, bytes;
-} FloeAggDeletes;
+} FloeAggCount;
 
 typedef struct FloeAggBucket
 {
@@ -178,12 +178,12 @@ typedef struct FloeAggPartition
 	const char *text; /* terminated; the reader's, good until the next partition */
 	size_t text_len;
 	int64_t min_sequence_number, max_sequence_number;
-	FloeAggList snapshots;
 	/* data manifests */
 	int64_t files, bytes, records, stat_columns;
+	FloeAggList snapshots;
 	FloeAggList sizes;
 	/* delete manifests */
-	FloeAggDeletes position, equality, vectors;
+	FloeAggCount position, equality, vectors;
 	FloeAggList position_sequences, equality_sequences; /* of those that are not scoped */
 	FloeAggList scoped;
 } FloeAggPartition;

@@ -22,7 +22,7 @@ typedef struct Partition
 	bool used;     /* has a live entry */
 	int64_t min_sequence_number, max_sequence_number;
 	FloeSnapshotSet snapshots;
-	FloeAggDeletes totals[4]; /* by FloeFileKind */
+	FloeAggCount totals[4]; /* by FloeFileKind */
 	int64_t stat_columns;
 } Partition;
 
@@ -160,7 +160,7 @@ bool
 floe_agg_add(FloeAggBuilder *b, const FloeAggEntry *e, FloeStatus *st)
 {
 	Partition *p = partition_at(b, e->partition);
-	FloeAggDeletes *t = &p->totals[e->kind];
+	FloeAggCount *t = &p->totals[e->kind];
 
 	if (++b->entries > FLOE_AGG_MAX_ENTRIES)
 		return floe_fail(st, FLOE_ERR_TOO_LARGE, "the manifest has more than %d entries", FLOE_AGG_MAX_ENTRIES);
@@ -173,7 +173,10 @@ floe_agg_add(FloeAggBuilder *b, const FloeAggEntry *e, FloeStatus *st)
 	if (!p->used || e->sequence_number > p->max_sequence_number)
 		p->max_sequence_number = e->sequence_number;
 	p->used = true;
-	if (!floe_snapshot_set_add(&p->snapshots, b->arena, e->file_sequence_number, e->snapshot_id) || !add_to_lists(b, e))
+	if (e->kind == FLOE_FILE_DATA &&
+		!floe_snapshot_set_add(&p->snapshots, b->arena, e->file_sequence_number, e->snapshot_id))
+		return fail_no_memory(st);
+	if (!add_to_lists(b, e))
 		return fail_no_memory(st);
 	return true;
 }
@@ -413,7 +416,7 @@ put_text(FloeBuf *out, const Partition *before, const Partition *p)
 }
 
 static bool
-put_totals(FloeBuf *out, const FloeAggDeletes *totals)
+put_totals(FloeBuf *out, const FloeAggCount *totals)
 {
 	return put_number(out, (uint64_t) totals->files) && put_number(out, (uint64_t) totals->rows) &&
 		   put_number(out, (uint64_t) totals->bytes);
@@ -428,15 +431,15 @@ typedef struct SortedLists
 static bool
 put_partition(FloeAggBuilder *b, const Partition *before, const Partition *p, SortedLists *lists, FloeBuf *out)
 {
-	const FloeAggDeletes *files = &p->totals[FLOE_FILE_DATA];
+	const FloeAggCount *files = &p->totals[FLOE_FILE_DATA];
 
 	if (!put_text(out, before, p) || !put_number(out, (uint64_t) p->min_sequence_number) ||
-		!put_number(out, (uint64_t) (p->max_sequence_number - p->min_sequence_number)) ||
-		!put_snapshots(&b->list, &p->snapshots) || !put_list(out, &b->list))
+		!put_number(out, (uint64_t) (p->max_sequence_number - p->min_sequence_number)))
 		return false;
 	if (b->content == FLOE_MANIFEST_DATA)
 		return put_number(out, (uint64_t) files->files) && put_number(out, (uint64_t) files->bytes) &&
 			   put_number(out, (uint64_t) files->rows) && put_number(out, (uint64_t) p->stat_columns) &&
+			   put_snapshots(&b->list, &p->snapshots) && put_list(out, &b->list) &&
 			   put_sizes(&b->list, &b->options.bounds, take_items(&lists->sizes, p->rank)) && put_list(out, &b->list);
 	return put_totals(out, &p->totals[FLOE_FILE_POSITION_DELETES]) &&
 		   put_totals(out, &p->totals[FLOE_FILE_EQUALITY_DELETES]) &&

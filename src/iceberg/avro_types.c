@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define MAX_NAMES 512
+#define MAX_NAMES 128
 #define MAX_NAME_LENGTH 512
 
 static const struct

@@ -247,6 +247,7 @@ static bool
 merge_data(FloeHealth *h, FloeAggPartition *p, Row *r, FloeStatus *st)
 {
 	FloeHealthPartition *row = &r->health;
+	FloeSnapshotRef ref;
 	bool bad = false;
 
 	add(&row->data_file_count, p->files, &bad);
@@ -258,6 +259,11 @@ merge_data(FloeHealth *h, FloeAggPartition *p, Row *r, FloeStatus *st)
 	row->manifest_count++;
 	row->min_sequence_number = Min(row->min_sequence_number, p->min_sequence_number);
 	row->max_sequence_number = Max(row->max_sequence_number, p->max_sequence_number);
+	while (floe_agg_next_snapshot(&p->snapshots, &ref))
+		if (!floe_snapshot_set_add(&row->snapshots, h->arena, ref.sequence_number, ref.snapshot_id))
+			return fail_no_memory(st);
+	if (!floe_agg_list_done(&p->snapshots))
+		return fail_damaged(st);
 	return merge_sizes(h, p, row, st);
 }
 
@@ -312,7 +318,7 @@ static bool
 merge_deletes(FloeHealth *h, FloeAggPartition *p, Row *r, uint32_t number, FloeStatus *st)
 {
 	FloeHealthPartition *row = &r->health;
-	const FloeAggDeletes *from[] = {&p->position, &p->equality, &p->vectors};
+	const FloeAggCount *from[] = {&p->position, &p->equality, &p->vectors};
 	FloeHealthDeletes *to[] = {&row->position_deletes, &row->equality_deletes, &row->deletion_vectors};
 	int64_t positions = 0, equalities = 0, expected = 0;
 	bool bad = false;
@@ -341,7 +347,6 @@ merge_partitions(FloeHealth *h, FloeAggReader *reader, FloeStatus *st)
 	const FloeAggHeader *header = &reader->header;
 	bool data = header->content == FLOE_MANIFEST_DATA;
 	FloeAggPartition p;
-	FloeSnapshotRef ref;
 
 	for (uint32_t i = 0; i < header->npartitions; i++)
 	{
@@ -356,11 +361,6 @@ merge_partitions(FloeHealth *h, FloeAggReader *reader, FloeStatus *st)
 		r->global = header->unpartitioned;
 		if (data ? !merge_data(h, &p, r, st) : !merge_deletes(h, &p, r, number, st))
 			return false;
-		while (floe_agg_next_snapshot(&p.snapshots, &ref))
-			if (!floe_snapshot_set_add(&r->health.snapshots, h->arena, ref.sequence_number, ref.snapshot_id))
-				return fail_no_memory(st);
-		if (!floe_agg_list_done(&p.snapshots))
-			return fail_damaged(st);
 	}
 	return offer_paths(h, reader, st);
 }

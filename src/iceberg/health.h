@@ -87,7 +87,7 @@ typedef struct FloeHealthPartition
 	int64_t manifest_count; /* data manifests with live files of it */
 	/* of the live data files; meaningless without any */
 	int64_t min_sequence_number, max_sequence_number;
-	/* newest first; the snapshots that added the live data and delete files */
+	/* newest first; the snapshots that added the live data files */
 	FloeSnapshotSet snapshots;
 	bool inexact;
 } FloeHealthPartition;

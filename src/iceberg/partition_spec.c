@@ -40,13 +40,13 @@ static const struct
 	{
 		KEEP,    /* the result has the type of the source */
 		INTEGER, /* it is a number */
-		SHOW_AS  /* it is a number shown in a form of its own */
+		SHOW_AS  /* it is shown in a form of its own */
 	} effect;
 	FloePartitionType type;
 } transforms[] = {
 	{"identity", KEEP, 0},
 	{"truncate[", KEEP, 0},
-	{"void", KEEP, 0},
+	{"void", SHOW_AS, FLOE_PARTITION_NULL},
 	{"bucket[", INTEGER, 0},
 	{"year", SHOW_AS, FLOE_PARTITION_YEAR},
 	{"month", SHOW_AS, FLOE_PARTITION_MONTH},
@@ -123,6 +123,8 @@ can_hold(const FloeAvroColumn *column, FloePartitionType type)
 
 	switch (type)
 	{
+		case FLOE_PARTITION_NULL:
+			return true;
 		case FLOE_PARTITION_DATE:
 		case FLOE_PARTITION_YEAR:
 		case FLOE_PARTITION_MONTH:

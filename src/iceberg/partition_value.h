@@ -18,7 +18,7 @@
  *
  * Values of year, month, day and hour transforms are shown as people write
  * them, bucket as its number, the value of a transform floe does not know as it
- * is stored, and null as null.
+ * is stored; null, and every value of void, is null.
  */
 #ifndef FLOE_ICEBERG_PARTITION_VALUE_H
 #define FLOE_ICEBERG_PARTITION_VALUE_H

@@ -182,20 +182,20 @@ test_stored_bytes(void)
 		 .path = "q",
 		 .path_len = 1},
 	};
-	static const char expected[] = "46010400"
-								   "64c801"
-								   "020000"
-								   "01"
-								   "00027b7d"
-								   "0201"
-								   "12"
-								   "080807060504030201"
-								   "030100000000000000"
-								   "02de020a02"
-								   "05"
-								   "6501"
-								   "f50301"
-								   "12";
+	static const char expected[] = "46010400"           /* F, version, paths, spec 0 */
+								   "64c801"             /* thresholds */
+								   "020000"             /* entries */
+								   "01"                 /* partitions */
+								   "00027b7d"           /* {} */
+								   "0201"               /* sequence numbers */
+								   "02de020a02"         /* files, bytes, records, stat columns */
+								   "12"                 /* snapshots */
+								   "080807060504030201" /* sequence number 4 */
+								   "030100000000000000" /* 2 less */
+								   "05"                 /* sizes */
+								   "6501"               /* 50, once */
+								   "f50301"             /* 250 more, once */
+								   "12";                /* paths */
 	Manifest m;
 	char hex[2 * sizeof(expected)];
 	size_t len;

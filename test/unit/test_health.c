@@ -244,7 +244,7 @@ snapshots_match(const Table *t, int spec, int partition, const FloeSnapshotSet *
 
 		for (int i = 0; i < t->nfiles; i++)
 			found |= t->manifests[t->files[i].manifest].spec == spec && t->files[i].partition == partition &&
-					 t->files[i].file_sequence == sequence;
+					 t->files[i].kind == FLOE_FILE_DATA && t->files[i].file_sequence == sequence;
 		if (found && (at >= set->count || set->refs[at].snapshot_id != 7000 + sequence ||
 					  set->refs[at].sequence_number != sequence))
 			return false;
