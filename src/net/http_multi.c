@@ -203,6 +203,8 @@ floe_http_create(const FloeHttpOptions *options)
 		ereport(ERROR, errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
 				errmsg("%s", st.message));
 	}
+	floe_http_reserve_fds(http);
+	floe_pollset_open(http->pollset);
 	return http;
 }
 

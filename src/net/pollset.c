@@ -25,7 +25,7 @@
 
 struct FloePollset
 {
-	WaitEventSet *wes; /* NULL until the first wait, which may throw; new() must not */
+	WaitEventSet *wes; /* NULL until open(), which may throw; new() must not */
 	int epoll_fd;      /* -1: portable variant */
 
 	/* portable variant */
@@ -138,7 +138,7 @@ floe_pollset_set(FloePollset *pollset, int fd, int events)
 	return true;
 }
 
-/* The portable variant's set, built again; the epoll variant's, built once. */
+/* The epoll variant's set is built once, the portable one's after every change. */
 static void
 build_wes(FloePollset *pollset)
 {
@@ -162,6 +162,12 @@ build_wes(FloePollset *pollset)
 	pollset->changed = false;
 }
 
+void
+floe_pollset_open(FloePollset *pollset)
+{
+	build_wes(pollset);
+}
+
 int
 floe_pollset_wait(FloePollset *pollset, long timeout_ms, uint32_t wait_event_info, FloePollEvent *ready, int max,
 				  bool *latch_set)
@@ -171,7 +177,7 @@ floe_pollset_wait(FloePollset *pollset, long timeout_ms, uint32_t wait_event_inf
 	int n;
 
 	*latch_set = false;
-	if (pollset->wes == NULL || pollset->changed)
+	if (pollset->changed)
 		build_wes(pollset);
 	n = WaitEventSetWait(pollset->wes, timeout_ms, occurred, Min(max, (int) lengthof(occurred)), wait_event_info);
 	for (int i = 0; i < n; i++)

@@ -1,7 +1,7 @@
 /*
  * pollset.h: waiting for libcurl's sockets together with the process latch and postmaster death.
  *
- * Two ways behind four functions:
+ * Two ways behind the same functions:
  *
  * - on Linux the sockets live in an epoll descriptor of their own, and that one
  *   descriptor is a member of a PostgreSQL WaitEventSet: a change costs one
@@ -29,6 +29,12 @@ typedef struct FloePollEvent
 
 /* malloc'ed; NULL (with errno) when out of memory or descriptors.  Does not throw. */
 extern FloePollset *floe_pollset_new(bool portable);
+
+/*
+ * Takes the descriptor that waiting needs, before connections take those that
+ * fd.c allows.  Throws when there is none; floe_pollset_free() is still due.
+ */
+extern void floe_pollset_open(FloePollset *pollset);
 
 /*
  * From now on wait for these events of the socket; 0 removes it, which must

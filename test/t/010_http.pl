@@ -427,6 +427,24 @@ SKIP:
 }
 
 # -------------------------------------------------------------------------------------------------
+# Few file descriptors
+# -------------------------------------------------------------------------------------------------
+
+$node->append_conf('postgresql.conf', "max_files_per_process = 100\n");
+$node->restart;
+my $left = $node->safe_psql('postgres', 'SELECT floe_test.external_fds_left()');
+for my $portable (JSON::PP::false, JSON::PP::true)
+{
+	hostile_get($server, '/reset-stats');
+	my @answers = call([ map { "$http/delay/20?$_" } 1 .. 60 ],
+		{ max_connections => 100, max_connections_per_host => 100, max_in_flight => 100, portable_wait => $portable });
+	my $stats = hostile_get($server, '/stats');
+	is(scalar(grep { $_->{code} eq 'ok' } @answers), 60, "60 requests with room for $left descriptors");
+	cmp_ok($stats->{max_running}, '<', $left, "wait for each other: $stats->{max_running} at once");
+	cmp_ok($stats->{max_running}, '>', 1, 'but not each for all others');
+}
+
+# -------------------------------------------------------------------------------------------------
 # Secrets, and the death of the postmaster
 # -------------------------------------------------------------------------------------------------
 
