@@ -26,7 +26,7 @@ typedef struct Partition
 	int64_t stat_columns;
 } Partition;
 
-/* Something that becomes part of a list of one partition: sorted by partition, key and key2. */
+/* Something that becomes part of a list of one partition: sorted by partition, key, sequence number. */
 typedef struct Item
 {
 	uint32_t partition; /* rank, after the partitions were sorted */
@@ -76,7 +76,6 @@ floe_agg_builder_new(FloeArena *arena, const FloeAggOptions *options, FloeManife
 					 bool unpartitioned)
 {
 	FloeAggBuilder *b = floe_arena_alloc0(arena, sizeof(*b));
-	FloeBuf *lists[] = {&b->sizes, &b->position, &b->equality, &b->scoped, &b->paths};
 
 	if (b == NULL || !floe_hash_random_key(&b->hash_key))
 		return NULL;
@@ -87,8 +86,11 @@ floe_agg_builder_new(FloeArena *arena, const FloeAggOptions *options, FloeManife
 	b->unpartitioned = unpartitioned;
 	floe_index_init(&b->index, arena);
 	floe_buf_init(&b->partitions, FLOE_AGG_MAX_PARTITIONS * sizeof(Partition));
-	for (size_t i = 0; i < lengthof(lists); i++)
-		floe_buf_init(lists[i], FLOE_AGG_MAX_ENTRIES * sizeof(Item));
+	floe_buf_init(&b->sizes, FLOE_AGG_MAX_ENTRIES * sizeof(Item));
+	floe_buf_init(&b->position, FLOE_AGG_MAX_ENTRIES * sizeof(Item));
+	floe_buf_init(&b->equality, FLOE_AGG_MAX_ENTRIES * sizeof(Item));
+	floe_buf_init(&b->scoped, FLOE_AGG_MAX_ENTRIES * sizeof(Item));
+	floe_buf_init(&b->paths, FLOE_AGG_MAX_ENTRIES * sizeof(Item));
 	floe_buf_init(&b->list, SIZE_MAX / 4);
 	return b;
 }

@@ -15,7 +15,6 @@
 
 #define MAX_BRANCHES 64
 #define MAX_COLUMNS 256
-#define MAX_SLOTS 1024
 #define MAX_SIZE ((uint64_t) 1 << 40)
 
 typedef struct Compiler
@@ -124,8 +123,8 @@ check_target(Compiler *c, const FloeAvroResolved *r, const Target *target)
 	{
 		if (r->type == FLOE_AVRO_RECORD || r->type == FLOE_AVRO_ARRAY || r->type == FLOE_AVRO_MAP ||
 			r->type == FLOE_AVRO_UNION)
-			return floe_fail(c->st, FLOE_ERR_CORRUPT, "partition field \"%.64s\" has Avro type %s",
-							 target->column->name, floe_avro_type_name(r->type));
+			return floe_fail(c->st, FLOE_ERR_CORRUPT, "partition field \"%s\" has Avro type %s", target->column->name,
+							 floe_avro_type_name(r->type));
 		return floe_avro_describe(&c->names, r, target->column, c->st);
 	}
 	switch (target->field->want)
@@ -223,7 +222,7 @@ add_column(Compiler *c, FloeJson field, int32_t id, Target *target)
 	if (!floe_json_get_string(field, "name", &name, c->st))
 		return false;
 	if (id < 0)
-		return floe_fail(c->st, FLOE_ERR_CORRUPT, "partition field \"%.64s\" has no field id", name);
+		return floe_fail(c->st, FLOE_ERR_CORRUPT, "partition field \"%s\" has no field id", name);
 	if (p->ncolumns >= MAX_COLUMNS)
 		return floe_fail(c->st, FLOE_ERR_TOO_LARGE, "more than %d partition fields", MAX_COLUMNS);
 	memset(column, 0, sizeof(*column));
@@ -262,7 +261,7 @@ compile_record(Compiler *c, const FloeAvroResolved *r, const Target *target, int
 	if (!floe_json_get_array(r->node, "fields", &fields, c->st))
 		return false;
 	if (r->named->open)
-		return floe_fail(c->st, FLOE_ERR_UNSUPPORTED, "Avro type \"%.64s\" contains itself", r->named->fullname);
+		return floe_fail(c->st, FLOE_ERR_UNSUPPORTED, "Avro type \"%s\" contains itself", r->named->fullname);
 	r->named->open = true;
 	if (tuple && !emit(c, FLOE_AVRO_OP_MARK, target->slot, 0, 0))
 		return false;
@@ -405,7 +404,7 @@ compile_branches(Compiler *c, FloeJson node, const char *space, const Target *ta
 	uint64_t least = MAX_SIZE, branch;
 
 	if (target->kind != SKIP)
-		return floe_fail(c->st, FLOE_ERR_CORRUPT, "field \"%.64s\" is a union of several types",
+		return floe_fail(c->st, FLOE_ERR_CORRUPT, "field \"%s\" is a union of several types",
 						 target->kind == COLUMN ? target->column->name : target->field->name);
 	if (!emit(c, FLOE_AVRO_OP_UNION, FLOE_AVRO_NO_SLOT, n, 0))
 		return false;

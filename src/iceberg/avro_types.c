@@ -96,7 +96,7 @@ define_name(FloeAvroNames *names, FloeAvroResolved *r, const char *space, FloeSt
 	if (failed)
 		return false;
 	if (find_name(names, full) != NULL)
-		return floe_fail(st, FLOE_ERR_CORRUPT, "Avro type \"%.64s\" is defined twice", full);
+		return floe_fail(st, FLOE_ERR_CORRUPT, "Avro type \"%s\" is defined twice", full);
 	if (names->ntypes >= MAX_NAMES)
 		return floe_fail(st, FLOE_ERR_TOO_LARGE, "the Avro schema has more than %d named types", MAX_NAMES);
 	dot = strrchr(full, '.');
@@ -130,7 +130,7 @@ resolve_name(FloeAvroNames *names, const char *name, const char *space, FloeAvro
 	if (r->named == NULL)
 		r->named = find_name(names, name);
 	if (r->named == NULL)
-		return floe_fail(st, FLOE_ERR_CORRUPT, "Avro type \"%.64s\" is not defined", name);
+		return floe_fail(st, FLOE_ERR_CORRUPT, "Avro type \"%s\" is not defined", name);
 	r->node = r->named->node;
 	r->space = r->named->space;
 	if (!floe_json_get_string(r->node, "type", &kind, st))

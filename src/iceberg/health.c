@@ -139,6 +139,7 @@ group_at(const FloeHealth *h, uint32_t i)
 static Row *
 find_row(FloeHealth *h, int32_t spec_id, const FloeAggPartition *p, uint32_t *number)
 {
+	/* the same text in two specs is two partitions */
 	FloeHashKey key = {h->hash_key.k0, h->hash_key.k1 ^ (uint32_t) spec_id};
 	uint64_t hash = floe_hash_bytes(&key, p->text, p->text_len);
 	uint32_t probe = 0;

@@ -106,6 +106,7 @@ extern FloeHealth *floe_health_new(FloeArena *arena, const FloeHealthOptions *op
 extern bool floe_health_add(FloeHealth *health, FloeManifestContent content, int32_t spec_id, int64_t manifest_length,
 							const void *blob, size_t len, FloeStatus *st);
 
+/* Once, after the last manifest. */
 extern bool floe_health_finish(FloeHealth *health, FloeHealthTotals *totals, FloeStatus *st);
 
 /* After finish: partition i of totals.partition_rows, in order of first appearance. */

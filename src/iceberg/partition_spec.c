@@ -262,6 +262,7 @@ read_fields(FloeArena *arena, FloeJson json, SpecField *sources, FloePartitionFi
 	for (uint32_t i = 0; i < spec->nfields; i++)
 	{
 		int64_t id;
+		bool again;
 
 		if (!read_spec_field(arena, floe_json_at(json, i), i, &sources[i], &fields[i], &id, st))
 			return false;
@@ -269,9 +270,11 @@ read_fields(FloeArena *arena, FloeJson json, SpecField *sources, FloePartitionFi
 		{
 			if (columns[c].field_id != id)
 				continue;
-			for (uint32_t before = 0; before <= i; before++)
-				if (fields[i].slot >= 0 || stored[before] == &columns[c])
-					return floe_fail(st, FLOE_ERR_CORRUPT, "partition field %lld is there twice", (long long) id);
+			again = fields[i].slot >= 0;
+			for (uint32_t before = 0; before < i; before++)
+				again |= stored[before] == &columns[c];
+			if (again)
+				return floe_fail(st, FLOE_ERR_CORRUPT, "partition field %lld is there twice", (long long) id);
 			fields[i].slot = columns[c].slot;
 			stored[i] = &columns[c];
 			taken++;
