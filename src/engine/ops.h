@@ -8,7 +8,10 @@
  *   SAVE  commit run->saved and run->external_id to the operation's row, then
  *         call next() with NULL.  This is how a handle is durable before the
  *         request that needs it leaves the process.
- *   WAIT  the work runs; call next() with NULL after run->wait_ms
+ *   WAIT  the work runs; call next() with NULL after run->wait_ms.  When
+ *         run->outcome is set already, the wait is one of seconds on the way
+ *         to DONE and has to be waited out: what was given back at the engine
+ *         cannot be found again by another begin()
  *   DONE  run->outcome is final and whatever was held at the engine is given
  *         back as far as it could be
  *

@@ -124,6 +124,7 @@ unanswered(FloeThriftRun *m, const FloeStatus *why)
 		case STEP_CLOSE_SESSION:
 			if (m->is_probe || m->failures + 1 >= CLOSE_TRIES)
 				return floe_spark_closed(m);
+			m->run->outcome = m->outcome;
 			break;
 		default:
 			break;

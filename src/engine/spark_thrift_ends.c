@@ -140,6 +140,7 @@ floe_spark_closed(FloeThriftRun *m)
 	if (m->must_settle)
 	{
 		m->must_settle = false;
+		m->run->outcome = m->outcome;
 		return floe_spark_wait(m, SETTLE_MS, STEP_DONE);
 	}
 	return floe_spark_enter(m, STEP_DONE);

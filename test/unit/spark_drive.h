@@ -272,6 +272,9 @@ follow(Drive *d, const char *script)
 		{
 			if (d->run->wait_ms <= 0 || d->run->wait_ms > 10 * 60 * 1000 || strcmp(word, "wait") != 0)
 				return false;
+			/* what must be waited out is short, and on the way to the end */
+			if (d->run->outcome != FLOE_OUTCOME_NONE && d->run->wait_ms > 5000)
+				return false;
 		}
 		else
 			return strcmp(word, "done") == 0;

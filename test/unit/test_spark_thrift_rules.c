@@ -21,6 +21,7 @@ test_waiting(void)
 		int least;
 		int most;
 		bool unreachable;
+		bool is_ending;
 	} waits[] = {
 		{TO_RUNNING, 200, 200, false},
 		{TO_RUNNING "status=running wait", 300, 300, false},
@@ -35,7 +36,11 @@ test_waiting(void)
 		{TO_RUNNING "status=h500 wait status=h500 wait status=h500 wait status=h500 wait", 4000, 8000, true},
 		{TO_RUNNING "status=h500+ wait", 500, 1000, true},
 		{TO_RUNNING "status=h503@ wait", 20000, 20000, true},
-		{TO_RUNNING "status=lost close=lost wait", 1500, 1500, false},
+		{TO_RUNNING "status=lost close=lost wait", 1500, 1500, false, true},
+		{TO_RUNNING "status=conflict close=refused wait", 500, 1000, true, true},
+		{TO_RUNNING "cancel! cancel=ok status=canceled close=ok wait", 1500, 1500, false, true},
+		{"open=ok save execute=timeout close=timeout wait", 500, 1000, true},
+		{"open=ok save execute=timeout close=ok wait", 1500, 1500, false, true},
 	};
 
 	for (size_t i = 0; i < lengthof(waits); i++)
@@ -48,6 +53,8 @@ test_waiting(void)
 		(void) follow(&d, waits[i].script); /* ends in the middle */
 		ok(d.run->wait_ms >= waits[i].least && d.run->wait_ms <= waits[i].most, "waits %d to %d ms (%d)",
 		   waits[i].least, waits[i].most, d.run->wait_ms);
+		ok((d.run->outcome != FLOE_OUTCOME_NONE) == waits[i].is_ending, "is %sending",
+		   waits[i].is_ending ? "" : "not ");
 		ok(d.run->unreachable == waits[i].unreachable, "is %sreachable", waits[i].unreachable ? "un" : "");
 		drive_end(&d);
 	}
@@ -270,8 +277,8 @@ test_random(void)
 				verb = floe_engine_spark_thrift.next(d.run, NULL);
 		}
 		ended += verb == FLOE_ENGINE_DONE;
-		broken += d.broke_a_rule || shows_secret(d.run) ||
-				  (verb == FLOE_ENGINE_DONE) != (d.run->outcome != FLOE_OUTCOME_NONE);
+		broken +=
+			d.broke_a_rule || shows_secret(d.run) || (verb == FLOE_ENGINE_DONE && d.run->outcome == FLOE_OUTCOME_NONE);
 		drive_end(&d);
 	}
 	is_int(broken, 0, "no rule is broken on random paths");
