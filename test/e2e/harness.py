@@ -10,7 +10,7 @@
 test/run sets the environment (FLOE_BINDIR, FLOE_TEST_DIR, and where the lab's components are); by hand:
 
     eval "$(test/lab/lab env)"
-    FLOE_BINDIR=... PYTHONPATH=test/e2e:test/lab $FLOE_PYTHON test/e2e/test_judge.py
+    FLOE_BINDIR=... $FLOE_PYTHON test/e2e/test_judge.py
 
 Python's own library and the lab's environment (psycopg2, pyiceberg) are all it needs.
 """
@@ -34,6 +34,7 @@ import psycopg2.extras
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "test" / "lab"
+sys.path.insert(0, str(LAB))
 
 
 # -------------------------------------------------------------------------------------------------
@@ -245,25 +246,23 @@ def lab_pid(component: str) -> int:
     return int((Path(os.environ["FLOE_RUN"]) / f"{component}.pid").read_text().split()[0])
 
 
-def _python(program: str, *args: str) -> list[dict[str, Any]]:
-    done = subprocess.run([os.environ.get("FLOE_PYTHON", sys.executable), str(LAB / program), *args], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=900)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode:
-        raise RuntimeError(f"{program} {' '.join(args)}: {done.stderr[-3000:]}")
-    return lines
-
-
 def make_tables(catalog: str, namespace: str, shapes: Iterable[str], **options: Any) -> list[dict[str, Any]]:
     """Makes tables (test/lab/tables.py); one dict each. Refused ones are among them, with the key "refused"."""
     more = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
-    return _python("tables.py", "--catalog", catalog, "--namespace", namespace, "--shapes", ",".join(shapes), *more)
+    command = [sys.executable, str(LAB / "tables.py"), "--catalog", catalog, "--namespace", namespace, "--shapes", ",".join(shapes), *more]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr[-3000:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def judge(catalog: str, table: list[str] | tuple[str, ...], *flags: str, **options: Any) -> dict[str, Any]:
     """What the independent judge says of a table: judge("rest", ["ns", "t"], target=1048576)["metrics"]; flags "--checksum", "--reachable"."""
     more = [f"--{key.replace('_', '-')}={value}" for key, value in options.items() if value is not None]
-    return _python("judge.py", "--catalog", catalog, "--table", json.dumps(list(table)), *flags, *more)[0]
+    # Imported late: the tests that only need a server do without pyiceberg's second of start-up.
+    from judge import run
+
+    return run(["--catalog", catalog, "--table", json.dumps(list(table)), *flags, *more])
 
 
 def checksum(catalog: str, table: list[str] | tuple[str, ...], reader: str = "auto") -> tuple[int, str]:

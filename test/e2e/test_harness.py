@@ -1,4 +1,5 @@
 """The harness itself: a server that is started, asked, killed and recovered; a failing test program is seen as one."""
+import os
 import subprocess
 import sys
 
@@ -20,7 +21,8 @@ def main():
             t.equal(pg.wait_for("SELECT n FROM kept"), 7, "and what was committed is there after recovery")
             t.contains(pg.server_log(), "redo", "by the way of the log")
         for program, what in (("t.ok(False, 'x')", "a failed test"), ("raise RuntimeError('x')", "an exception")):
-            done = subprocess.run([sys.executable, "-c", f"from harness import Tap\nwith Tap() as t:\n    {program}"], capture_output=True, text=True)
+            done = subprocess.run([sys.executable, "-c", f"from harness import Tap\nwith Tap() as t:\n    {program}"], capture_output=True, text=True,
+                                  cwd=os.path.dirname(os.path.abspath(__file__)))
             t.ok(done.returncode != 0 and "not ok 1" in done.stdout and "1..1" in done.stdout, f"{what} is reported and ends with an error", done)
 
 

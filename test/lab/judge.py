@@ -351,7 +351,8 @@ def levels_of(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text)) if text.startswith("[") else tuple(text.split("."))
 
 
-def main() -> int:
+def run(argv: list[str]) -> dict[str, Any]:
+    """What the command line asks for; the harness calls it in its own process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalog", choices=NAMES)
     parser.add_argument("--table", help="dotted, or a JSON array of levels")
@@ -365,7 +366,7 @@ def main() -> int:
     parser.add_argument("--min-input-files", type=int, default=5)
     parser.add_argument("--max-snapshot-age-ms", type=int, help="of the policy")
     parser.add_argument("--min-snapshots-to-keep", type=int, help="of the policy")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
 
     if options.metadata:
         io = load_file_io(dict(one.split("=", 1) for one in options.io), options.metadata)
@@ -373,15 +374,13 @@ def main() -> int:
     elif options.catalog and options.table:
         lab, levels = LabCatalog(options.catalog), levels_of(options.table)
         if options.checksum:
-            print(json.dumps(rows_checksum(lab, levels, options.reader)))
-            return 0
+            return rows_checksum(lab, levels, options.reader)
         table = lab.catalog.load_table(levels)
         io, location = table.io, table.metadata_location
     else:
         parser.error("give --catalog and --table, or --metadata")
-    print(json.dumps(reachable(io, location) if options.reachable else metrics(io, location, options), ensure_ascii=False))
-    return 0
+    return reachable(io, location) if options.reachable else metrics(io, location, options)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print(json.dumps(run(sys.argv[1:]), ensure_ascii=False))
