@@ -14,20 +14,35 @@
 #define VERIFY_RETRY_MS 2000
 #define VERIFY_ATTEMPTS 30
 
-static void
-forget(FloeOpRun *run)
-{
-	run->pass->runs = list_delete_ptr(run->pass->runs, run);
-}
-
 /* Nothing more is done for it in this pass. */
 void
 floe_run_over(FloeOpRun *run)
 {
+	MemoryContext old;
+
 	if (run->phase == FLOE_RUN_OVER)
 		return;
 	run->phase = FLOE_RUN_OVER;
-	forget(run);
+	run->pass->runs = list_delete_ptr(run->pass->runs, run);
+	old = MemoryContextSwitchTo(run->pass->context);
+	run->pass->over = lappend(run->pass->over, run);
+	MemoryContextSwitchTo(old);
+}
+
+void
+floe_execute_bury(FloePass *pass)
+{
+	ListCell *cell;
+
+	foreach (cell, pass->over)
+	{
+		FloeOpRun *run = lfirst(cell);
+
+		if (run->callbacks > 0)
+			continue;
+		pass->over = foreach_delete_current(pass->over, cell);
+		MemoryContextDelete(run->context);
+	}
 }
 
 static void
@@ -51,6 +66,7 @@ on_verify_timer(void *arg)
 {
 	FloeOpRun *run = arg;
 
+	run->callbacks--;
 	if (run->phase == FLOE_RUN_VERIFY)
 		floe_run_verify(run);
 }
@@ -69,7 +85,10 @@ verify_failed(FloeOpRun *run, const FloeStatus *failure)
 		floe_run_over(run);
 	}
 	else if (run->pass->options.wait && ++run->verify_attempts < VERIFY_ATTEMPTS)
+	{
+		run->callbacks++;
 		floe_http_after(run->pass->http, VERIFY_RETRY_MS, on_verify_timer, run);
+	}
 	else
 		floe_run_over(run); /* stays "verifying" for the next pass */
 }
@@ -84,6 +103,7 @@ on_verified(void *arg, const FloeStatus *assessed)
 	FloeStatus st;
 	bool ok;
 
+	run->callbacks--;
 	if (assessed->code != FLOE_OK)
 	{
 		verify_failed(run, assessed);
@@ -103,7 +123,7 @@ on_verified(void *arg, const FloeStatus *assessed)
 	floe_run_over(run);
 }
 
-static bool
+static void
 look_at_table(FloeOpRun *run, FloeAssessDone done)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
@@ -115,13 +135,11 @@ look_at_table(FloeOpRun *run, FloeAssessDone done)
 	found = floe_inbox_find_table(run->op.table_id, &claim, &st);
 	floe_db_end();
 	MemoryContextSwitchTo(old);
-	if (!found)
-	{
+	run->callbacks++;
+	if (found)
+		floe_assess_start(run->pass, run->catalog, &claim, done, run);
+	else
 		done(run, &st);
-		return false;
-	}
-	floe_assess_start(run->pass, run->catalog, &claim, done, run);
-	return true;
 }
 
 void
@@ -142,6 +160,7 @@ on_preflight(void *arg, const FloeStatus *assessed)
 	FloeStatus st;
 	bool ok;
 
+	run->callbacks--;
 	if (assessed->code != FLOE_OK)
 	{
 		postpone(run, assessed);

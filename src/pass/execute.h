@@ -11,7 +11,7 @@ typedef enum FloeRunPhase
 	FLOE_RUN_PREFLIGHT, /* the table is looked at once more */
 	FLOE_RUN_ENGINE,    /* the engine adapter is in charge */
 	FLOE_RUN_VERIFY,    /* the table is looked at to see what happened */
-	FLOE_RUN_OVER       /* out of the pass's hands; memory stays until the pass ends */
+	FLOE_RUN_OVER       /* out of the pass's hands; freed when no callback is due any more */
 } FloeRunPhase;
 
 struct FloeOpRun
@@ -27,10 +27,12 @@ struct FloeOpRun
 	FloeEngineTarget target;
 	FloeEngineRun run;
 	bool begun;          /* run.result must be freed */
+	int callbacks;       /* timers, requests and assessments that will still call back */
 	bool waiting;        /* a timer will call the adapter again */
 	uint32 turn;         /* counts calls of the adapter: a timer of an earlier one is void */
 	uint64_t request_id; /* under way; 0: none */
 	bool sent_anything;  /* the adapter's state was saved once: the engine may hold something of it */
+	bool told_running;   /* people know that the engine has it */
 	bool reached;        /* the engine answered since the last silence */
 	int64 told_silence_us;
 	int verify_attempts;

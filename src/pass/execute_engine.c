@@ -30,6 +30,7 @@ on_response(void *arg, FloeHttpResponse *response)
 {
 	FloeOpRun *run = arg;
 
+	run->callbacks--;
 	run->request_id = 0;
 	if (run->phase == FLOE_RUN_ENGINE)
 		step(run, response);
@@ -42,6 +43,7 @@ on_timer(void *arg)
 	FloeOpRun *run = timer->run;
 	bool current = run->phase == FLOE_RUN_ENGINE && run->waiting && timer->turn == run->turn;
 
+	run->callbacks--;
 	pfree(timer);
 	if (current)
 		step(run, NULL);
@@ -119,7 +121,6 @@ save(FloeOpRun *run)
 {
 	FloeBytes saved = {run->run.saved, run->run.saved_len};
 	FloeStatus st;
-	bool had_id = run->op.saved_len > 0 && run->sent_anything;
 
 	floe_db_begin();
 	if (!floe_queue_saved(run->op.operation_id, saved, run->run.external_id, &st))
@@ -127,9 +128,12 @@ save(FloeOpRun *run)
 																(long long) run->op.operation_id, st.message)));
 	floe_db_end();
 	run->sent_anything = true;
-	if (run->run.external_id[0] != '\0' && !had_id)
+	if (run->run.external_id[0] != '\0' && !run->told_running)
+	{
+		run->told_running = true;
 		floe_pass_progress(run->pass, "operation %lld: %s on %s runs on engine \"%s\"",
 						   (long long) run->op.operation_id, run->op.operation, run->op.table_name, run->op.engine);
+	}
 }
 
 static void
@@ -138,8 +142,10 @@ send_request(FloeOpRun *run)
 	FloeHttpResponse refused;
 	FloeStatus st;
 
+	run->callbacks++;
 	if (floe_http_submit(run->pass->http, &run->run.request, on_response, run, &run->request_id, &st))
 		return;
+	run->callbacks--;
 	/* floe's own rules forbid it: the adapter gets that as an answer */
 	memset(&refused, 0, sizeof(refused));
 	refused.status = st;
@@ -151,7 +157,7 @@ wait_for_engine(FloeOpRun *run)
 {
 	Timer *timer;
 
-	if (!run->pass->options.wait)
+	if (!run->pass->options.wait && run->run.outcome == FLOE_OUTCOME_NONE)
 	{
 		/* the engine has it and goes on by itself; the next pass looks again */
 		floe_run_over(run);
@@ -161,6 +167,7 @@ wait_for_engine(FloeOpRun *run)
 	timer = MemoryContextAlloc(run->context, sizeof(Timer));
 	timer->run = run;
 	timer->turn = run->turn;
+	run->callbacks++;
 	floe_http_after(run->pass->http, run->run.wait_ms, on_timer, timer);
 }
 
@@ -226,6 +233,7 @@ floe_run_engine(FloeOpRun *run)
 
 	run->phase = FLOE_RUN_ENGINE;
 	run->sent_anything = run->op.saved_len > 0;
+	run->told_running = run->sent_anything;
 	run->run.arena = floe_cleanup_hold(floe_cleanup_register(release_arena), floe_arena_new(RUN_ARENA_BYTES));
 	floe_cleanup_hold(floe_cleanup_register(release_result), &run->run.result);
 	run->run.target = &run->target;
@@ -262,7 +270,10 @@ floe_run_engine_give_up(FloeOpRun *run, const char *reason)
 	if (run->phase != FLOE_RUN_ENGINE)
 		return;
 	if (run->request_id != 0)
+	{
 		floe_http_abort(run->pass->http, run->request_id);
+		run->callbacks--;
+	}
 	run->request_id = 0;
 	engine_ended(run, "lost", floe_error_class_name(FLOE_CLASS_TRANSIENT), reason);
 }

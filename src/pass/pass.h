@@ -73,6 +73,7 @@ struct FloePass
 	int connecting;        /* catalogs that are being connected or listed */
 	int assessing;         /* assessments under way */
 	List *runs;            /* FloeOpRun under way */
+	List *over;            /* FloeOpRun to be freed */
 	size_t manifest_bytes; /* of manifests in memory, all tables together */
 	int64 last_stop_check_us;
 };
@@ -94,6 +95,8 @@ typedef struct FloeOpRun FloeOpRun;
 extern void floe_execute_adopt(FloePass *pass);
 extern void floe_execute_claim(FloePass *pass); /* as many as engines take */
 extern void floe_execute_check_stops(FloePass *pass);
+/* Frees what is over; not from inside a callback. */
+extern void floe_execute_bury(FloePass *pass);
 /* Runs that do not merely wait for the engine. */
 extern int floe_execute_busy(const FloePass *pass);
 

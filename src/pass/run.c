@@ -87,6 +87,7 @@ turn(FloePass *pass)
 		pass->last_stop_check_us = floe_clock_steady_us();
 		floe_execute_check_stops(pass);
 	}
+	floe_execute_bury(pass);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(pass->scratch);
 }

@@ -14,6 +14,11 @@ CREATE FUNCTION floe_internal.clock() RETURNS pg_catalog.timestamptz
 	AS 'MODULE_PATHNAME', 'floe_sql_clock';
 COMMENT ON FUNCTION floe_internal.clock() IS 'The time floe acts by: clock_timestamp(), or floe.virtual_clock where a superuser set it (tests, simulation)';
 
+CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text, code pg_catalog.text DEFAULT '22023') RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_refuse';
+COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises an error with SQLSTATE code; detail and hint may be NULL, which RAISE does not allow';
+
 -- names and patterns ------------------------------------------------------------------------------
 
 CREATE FUNCTION floe_internal.parse_name(name pg_catalog.text) RETURNS pg_catalog.text[]

@@ -38,23 +38,13 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure');
 
-CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $body$
-BEGIN
-	RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = message,
-		DETAIL = COALESCE(detail, ''), HINT = COALESCE(hint, '');
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises 22023 with detail and hint';
-
 CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
 	result interval;
 BEGIN
-	IF value ~ '^\s*[-+]?[0-9.]+\s*$' THEN
+	IF value ~ '^\s*[-+]?[0-9.]+\s*$' AND value !~ '^\s*0+\s*$' THEN
 		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
 	END IF;
 	BEGIN

@@ -183,7 +183,7 @@ BEGIN ATOMIC
 			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
 		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
-			pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by), NULLIF(paused.until, 'infinity')),
+			CASE WHEN paused.until IS NOT NULL THEN pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by) END, NULLIF(paused.until, 'infinity')),
 		('need',
 			CASE WHEN d.is_named THEN 'pass'
 				WHEN c.is_cadence THEN CASE WHEN c.conditions_met IS NOT FALSE OR by_hand THEN
@@ -238,7 +238,7 @@ BEGIN ATOMIC
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
-			COALESCE(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), 'none'), NULL,
+			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			floe_internal.origin_text(CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END, c.operation, c.origins, '{}'), d.window_at),
 		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(floe_internal.format_interval(at - x.last_run_at), 'never run'), floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval),
@@ -258,6 +258,10 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
 		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+	), told AS (
+		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
+			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
+		FROM all_gates AS a GROUP BY a.table_id, a.operation
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
@@ -266,10 +270,8 @@ BEGIN ATOMIC
 	)
 	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
 		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
-		   (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
-				'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position)
-			FROM all_gates AS a WHERE a.table_id = f.table_id AND a.operation = f.operation)
-	FROM first_stop AS f;
+		   r.reasons
+	FROM first_stop AS f JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
 COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[]) IS 'One verdict per table and operation, with the gate that decided and all gates as reasons';
 

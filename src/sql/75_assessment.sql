@@ -23,7 +23,13 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.sync_servers();
 	PERFORM floe_internal.void_claims();
-	-- A pattern given by a person makes its catalogs due.
+	-- A pattern given by a person makes its catalogs and tables due.
+	IF pattern IS NOT NULL THEN
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
+			FROM floe_internal.iceberg_table AS t
+			WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND p.next_poll_at > at
+			  AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL;
+	END IF;
 	RETURN QUERY
 		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x

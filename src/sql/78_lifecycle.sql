@@ -101,6 +101,7 @@ DECLARE
 	t floe_internal.iceberg_table;
 	g record;
 	is_named bool;
+	options jsonb;
 BEGIN
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
 	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
@@ -122,7 +123,12 @@ BEGIN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
-	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, COALESCE(q.settings -> 'options', '{}'), at);
+	options := COALESCE(q.settings -> 'options', '{}');
+	-- An object store has no folders: without this the procedure lists by Hadoop's file system, which Spark does not have for s3.
+	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing' THEN
+		options := options || '{"prefix_listing": true}';
+	END IF;
+	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
 	UPDATE floe_internal.operation_queue AS x
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),

@@ -212,8 +212,8 @@ DECLARE
 BEGIN
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = cancel.operation_id FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'operation % is not queued or running', cancel.operation_id
-			USING ERRCODE = 'undefined_object', DETAIL = (SELECT format('It is %s since %s.', l.state, l.finished_at) FROM floe_internal.operation_log AS l WHERE l.operation_id = cancel.operation_id);
+		PERFORM floe_internal.refuse(format('operation %s is not queued or running', cancel.operation_id),
+			(SELECT format('It is %s since %s.', l.state, l.finished_at) FROM floe_internal.operation_log AS l WHERE l.operation_id = cancel.operation_id), NULL, '42704');
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET cancel_requested_by = SESSION_USER WHERE x.operation_id = cancel.operation_id;
 	IF q.state = 'queued' THEN

@@ -59,11 +59,12 @@ open_allowed(FloeStoreJob *job, const char *path)
 
 	if (realpath(path, resolved) == NULL)
 	{
-		FloeCode code = errno == ENOENT || errno == ENOTDIR ? FLOE_ERR_NOT_FOUND : FLOE_ERR_IO;
+		int error = errno;
+		FloeCode code = error == ENOENT || error == ENOTDIR ? FLOE_ERR_NOT_FOUND : FLOE_ERR_IO;
 
 		/* outside the roots nobody learns what exists */
 		if (is_allowed(job->store->file_roots, path))
-			floe_fail_detail(&job->st, code, strerror(errno), "cannot read file \"%.150s\"", path);
+			floe_fail_detail(&job->st, code, strerror(error), "cannot read file \"%.150s\"", path);
 		else
 			floe_fail(&job->st, FLOE_ERR_DENIED, "file \"%.150s\" is not below a folder of floe.allowed_file_roots",
 					  path);

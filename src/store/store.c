@@ -5,18 +5,31 @@
 
 #include "store/store.h"
 
+#include "base/cleanup.h"
+
+#include "utils/memutils.h"
+
 #include <string.h>
 
+/* Runs when the job's context goes, whoever ends it. */
+static void
+release_job(void *arg)
+{
+	FloeStoreJob *job = arg;
+
+	floe_buf_free(&job->data);
+	floe_arena_free(job->arena);
+}
+
+/* The receiver may end what asked for the object, and the store with it: from here on the job belongs to the caller's turn. */
 static void
 run_done(void *arg)
 {
 	FloeStoreJob *job = arg;
 
+	MemoryContextSetParent(job->context, CurrentMemoryContext);
 	job->read.done(job->read.arg, &job->st, &job->data, job->size);
-	floe_buf_free(&job->data);
-	floe_arena_free(job->arena);
-	pfree(job->location);
-	pfree(job);
+	MemoryContextDelete(job->context);
 }
 
 /* Ends a job from inside floe_store_read() or from a callback of the loop. */
@@ -37,12 +50,17 @@ has_scheme(const char *location, const char *scheme)
 void
 floe_store_read(FloeStore *store, const FloeStoreRead *read)
 {
-	FloeStoreJob *job = MemoryContextAllocZero(store->context, sizeof(FloeStoreJob));
+	MemoryContext context = AllocSetContextCreate(store->context, "floe object", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	FloeStoreJob *job = palloc0(sizeof(FloeStoreJob));
 	size_t len;
 
+	job->context = context;
 	job->store = store;
 	job->read = *read;
-	job->location = MemoryContextStrdup(store->context, read->location);
+	job->location = pstrdup(read->location);
+	floe_cleanup_hold(floe_cleanup_register(release_job), job);
+	MemoryContextSwitchTo(old);
 	job->read.location = job->location;
 	job->size = -1;
 	floe_status_ok(&job->st);

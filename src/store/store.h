@@ -35,7 +35,7 @@ typedef const char *(*FloeStoreDefault)(void *arg, const char *key);
 typedef struct FloeStore
 {
 	FloeHttp *http;
-	MemoryContext context; /* outlives every read */
+	MemoryContext context;  /* outlives every read */
 	const FloeConn *conn;   /* server options and own keys; they go before grants */
 	const char *file_roots; /* floe.allowed_file_roots */
 	FloeStoreDefault catalog_default;
@@ -64,6 +64,7 @@ extern void floe_store_read(FloeStore *store, const FloeStoreRead *read);
 /* Internal to store/: one file per scheme. */
 typedef struct FloeStoreJob
 {
+	MemoryContext context; /* of this job alone */
 	FloeStore *store;
 	FloeStoreRead read;
 	char *location;
