@@ -75,7 +75,7 @@ packages_for() {
 			libcurl4-openssl-dev libjansson-dev libdeflate-dev libzstd-dev libsnappy-dev zlib1g-dev libssl-dev ;;
 		lab) printf '%s\n' curl python3 python3-pip python3-venv maven openjdk-17-jre-headless ;;
 		check) printf '%s\n' g++ git perl libipc-run-perl "postgresql-$pg-pgtap" libtap-parser-sourcehandler-pgtap-perl \
-			openssl valgrind binutils ;;
+			openssl shellcheck valgrind binutils ;;
 		*) die "unknown package group: $group" ;;
 		esac
 	done
