@@ -237,11 +237,15 @@ floe_http_easy_take(FloeHttp *http)
 	return curl_easy_init();
 }
 
-/* Resetting keeps what is dear to build: buffers and TLS sessions. */
+/*
+ * Resetting keeps what is dear to build: buffers and TLS sessions.  Only after
+ * a success: a failed transfer leaves more behind than curl_easy_reset()
+ * clears (a buffer when a name did not resolve, a rewind error: curl#18206).
+ */
 void
-floe_http_easy_give_back(FloeHttp *http, CURL *easy)
+floe_http_easy_give_back(FloeHttp *http, CURL *easy, bool clean)
 {
-	if (http->nidle_easy < MAX_IDLE_EASY)
+	if (clean && http->nidle_easy < MAX_IDLE_EASY)
 	{
 		curl_easy_reset(easy);
 		http->idle_easy[http->nidle_easy++] = easy;

@@ -176,7 +176,7 @@ extern void floe_http_transfer_free(FloeHttpTransfer *transfer);
 
 /* http_easy.c */
 extern CURL *floe_http_easy_take(FloeHttp *http);
-extern void floe_http_easy_give_back(FloeHttp *http, CURL *easy);
+extern void floe_http_easy_give_back(FloeHttp *http, CURL *easy, bool clean);
 extern bool floe_http_easy_configure(FloeHttpTransfer *transfer);
 extern void floe_http_easy_read_result(FloeHttpTransfer *transfer, CURLcode result);
 extern void floe_http_keep_body(FloeHttp *http, FloeBuf *body);

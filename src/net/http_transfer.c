@@ -187,14 +187,14 @@ finish(FloeHttpTransfer *transfer)
 
 /* Takes the handle away from libcurl, which closes the connection if the answer was not read whole. */
 static void
-detach(FloeHttpTransfer *transfer)
+detach(FloeHttpTransfer *transfer, bool clean)
 {
 	FloeHttp *http = transfer->http;
 
 	if (transfer->easy != NULL)
 	{
 		curl_multi_remove_handle(http->multi, transfer->easy);
-		floe_http_easy_give_back(http, transfer->easy);
+		floe_http_easy_give_back(http, transfer->easy, clean);
 		transfer->easy = NULL;
 	}
 	floe_http_ended_running(transfer);
@@ -227,7 +227,7 @@ floe_http_start(FloeHttpTransfer *transfer)
 			return;
 		floe_fail(&response->status, FLOE_ERR_NOMEM, "out of memory for a request to %s", transfer->who);
 	}
-	detach(transfer);
+	detach(transfer, false);
 	if (!transfer->doomed)
 		finish(transfer);
 }
@@ -331,7 +331,7 @@ void
 floe_http_ended(FloeHttpTransfer *transfer, CURLcode result)
 {
 	floe_http_easy_read_result(transfer, result);
-	detach(transfer);
+	detach(transfer, result == CURLE_OK);
 	if (transfer->doomed)
 		return; /* floe_http_leave_curl() drops it */
 	if (transfer->response.status.code == FLOE_OK)
@@ -387,7 +387,7 @@ floe_http_bury_doomed(FloeHttp *http)
 		FloeHttpTransfer *transfer = dlist_container(FloeHttpTransfer, node, dlist_pop_head_node(&http->doomed));
 
 		if (transfer->origin != NULL) /* else it ended by itself */
-			detach(transfer);
+			detach(transfer, false);
 		forget(transfer);
 	}
 }

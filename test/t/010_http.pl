@@ -90,6 +90,7 @@ my @cases = (
 	[ 'slow to begin', "$http/delay/1500", { low_speed_s => 1 }, { code => 'ok', body => 'late' } ],
 	[ 'refused', 'http://127.0.0.1:1/', {%once}, { code => 'connect', message => 'cannot connect to 127.0.0.1:1: Connection refused' } ],
 	[ 'no such name', 'http://no-such-host.invalid/', {%once}, { code => 'dns', message => 'cannot resolve host "no-such-host.invalid"' } ],
+	[ 'no such name, three times', 'http://no-such-host.invalid/', {}, { code => 'dns', attempts => 3 } ],
 
 	[ 'endless body', "$http/endless-body", { max_body => 1000000 }, { code => 'too_large', attempts => 1, body_bytes => 0, message => "the answer of $who exceeds 1000000 bytes" } ],
 	[ 'endless body into a sink', "$http/endless-body", { max_body => 1000000, sink => $yes{true} }, { code => 'too_large', attempts => 1 } ],
