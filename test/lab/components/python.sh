@@ -7,9 +7,9 @@ python_fetch() {
 	"$(base_python)" -m venv "$dir"
 	# Everything that decides a result is pinned. Do not add pyiceberg's s3fs extra: with it pip backtracks for ten minutes.
 	"$dir/bin/pip" --disable-pip-version-check install -q --use-pep517 "pyiceberg[pyarrow,pyiceberg-core,sql-sqlite]==$PYICEBERG_VERSION" \
-		"pyarrow==$PYARROW_VERSION" "fastavro==$FASTAVRO_VERSION" zstandard python-snappy "psycopg2-binary==$PSYCOPG2_VERSION" \
+		"pyarrow==$PYARROW_VERSION" "fastavro==$FASTAVRO_VERSION" backports.zstd python-snappy "psycopg2-binary==$PSYCOPG2_VERSION" \
 		"pyhive==$PYHIVE_VERSION" thrift "clang-format==$CLANG_FORMAT_VERSION"
-	"$dir/bin/python" -c 'import pyiceberg, pyarrow, fastavro, psycopg2, pyiceberg_core, zstandard, snappy; from pyhive import hive'
+	"$dir/bin/python" -c 'import pyiceberg, pyarrow, fastavro, psycopg2, pyiceberg_core, backports.zstd, snappy; from pyhive import hive'
 }
 
 python_env() {
