@@ -31,7 +31,7 @@ OBJS         = $(SRCS:.c=.o)
 WARNINGS     = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
                -Wno-missing-field-initializers -Wno-declaration-after-statement
 PG_CPPFLAGS  = -I$(CURDIR)/src $(WARNINGS) $(SAN)
-SHLIB_LINK   = -lcurl -ljansson -ldeflate -lz -lzstd -lsnappy $(SAN)
+SHLIB_LINK   = -lcurl -ljansson -ldeflate -lz -lzstd -lsnappy $(SAN) -Wl,--version-script=$(CURDIR)/src/exports.map
 
 EXTRA_CLEAN  = build tmp_check tmp_check_iso output_iso $(shell find src -name '*.bc')
 

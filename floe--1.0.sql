@@ -186,6 +186,11 @@ CREATE FUNCTION floe_internal.clock() RETURNS pg_catalog.timestamptz
 	AS 'MODULE_PATHNAME', 'floe_sql_clock';
 COMMENT ON FUNCTION floe_internal.clock() IS 'The time floe acts by: clock_timestamp(), or floe.virtual_clock where a superuser set it (tests, simulation)';
 
+CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text, code pg_catalog.text DEFAULT '22023') RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_refuse';
+COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises an error with SQLSTATE code; detail and hint may be NULL, which RAISE does not allow';
+
 -- names and patterns ------------------------------------------------------------------------------
 
 CREATE FUNCTION floe_internal.parse_name(name pg_catalog.text) RETURNS pg_catalog.text[]
@@ -843,23 +848,13 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure');
 
-CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $body$
-BEGIN
-	RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = message,
-		DETAIL = COALESCE(detail, ''), HINT = COALESCE(hint, '');
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises 22023 with detail and hint';
-
 CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
 	result interval;
 BEGIN
-	IF value ~ '^\s*[-+]?[0-9.]+\s*$' THEN
+	IF value ~ '^\s*[-+]?[0-9.]+\s*$' AND value !~ '^\s*0+\s*$' THEN
 		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
 	END IF;
 	BEGIN
@@ -1391,7 +1386,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.policy_document(pg_catalog.int4) IS 'A policy as a document; NULL if there is none';
 
 CREATE FUNCTION floe.export_policy(name pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT floe_internal.policy_document((floe_internal.policy_by_name(export_policy.name)).policy_id);
 END;
@@ -2367,7 +2362,7 @@ BEGIN ATOMIC
 			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
 		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
-			pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by), NULLIF(paused.until, 'infinity')),
+			CASE WHEN paused.until IS NOT NULL THEN pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by) END, NULLIF(paused.until, 'infinity')),
 		('need',
 			CASE WHEN d.is_named THEN 'pass'
 				WHEN c.is_cadence THEN CASE WHEN c.conditions_met IS NOT FALSE OR by_hand THEN
@@ -2422,7 +2417,7 @@ BEGIN ATOMIC
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
-			COALESCE(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), 'none'), NULL,
+			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			floe_internal.origin_text(CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END, c.operation, c.origins, '{}'), d.window_at),
 		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(floe_internal.format_interval(at - x.last_run_at), 'never run'), floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval),
@@ -2442,6 +2437,10 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
 		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+	), told AS (
+		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
+			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
+		FROM all_gates AS a GROUP BY a.table_id, a.operation
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
@@ -2450,10 +2449,8 @@ BEGIN ATOMIC
 	)
 	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
 		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
-		   (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
-				'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position)
-			FROM all_gates AS a WHERE a.table_id = f.table_id AND a.operation = f.operation)
-	FROM first_stop AS f;
+		   r.reasons
+	FROM first_stop AS f JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
 COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[]) IS 'One verdict per table and operation, with the gate that decided and all gates as reasons';
 
@@ -2880,7 +2877,13 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.sync_servers();
 	PERFORM floe_internal.void_claims();
-	-- A pattern given by a person makes its catalogs due.
+	-- A pattern given by a person makes its catalogs and tables due.
+	IF pattern IS NOT NULL THEN
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
+			FROM floe_internal.iceberg_table AS t
+			WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND p.next_poll_at > at
+			  AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL;
+	END IF;
 	RETURN QUERY
 		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
@@ -3348,8 +3351,9 @@ AS $body$
 		   w.last_at, w.gap
 	FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
 	LEFT JOIN LATERAL (
-		SELECT max(g.committed_at) AS last_at, percentile_cont(0.5) WITHIN GROUP (ORDER BY g.gap) AS gap
-		FROM (SELECT k.committed_at, extract(epoch FROM k.committed_at - lag(k.committed_at) OVER (ORDER BY k.committed_at))::float8 AS gap
+		-- snapshot times are whole milliseconds, and so is their median
+		SELECT max(g.committed_at) AS last_at, floor(percentile_cont(0.5) WITHIN GROUP (ORDER BY g.gap)) / 1000 AS gap
+		FROM (SELECT k.committed_at, round(extract(epoch FROM k.committed_at - lag(k.committed_at) OVER (ORDER BY k.committed_at)) * 1000)::float8 AS gap
 			  FROM known AS k WHERE k.snapshot_id = ANY (p.snapshot_ids)) AS g) AS w ON true
 	ORDER BY p.excess_file_count DESC, p.data_bytes DESC, p.spec_id, p.partition
 $body$;
@@ -3464,6 +3468,7 @@ DECLARE
 	t floe_internal.iceberg_table;
 	g record;
 	is_named bool;
+	options jsonb;
 BEGIN
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
 	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
@@ -3485,7 +3490,12 @@ BEGIN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
-	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, COALESCE(q.settings -> 'options', '{}'), at);
+	options := COALESCE(q.settings -> 'options', '{}');
+	-- An object store has no folders: without this the procedure lists by Hadoop's file system, which Spark does not have for s3.
+	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing' THEN
+		options := options || '{"prefix_listing": true}';
+	END IF;
+	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
 	UPDATE floe_internal.operation_queue AS x
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
@@ -3988,8 +3998,8 @@ DECLARE
 BEGIN
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = cancel.operation_id FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'operation % is not queued or running', cancel.operation_id
-			USING ERRCODE = 'undefined_object', DETAIL = (SELECT format('It is %s since %s.', l.state, l.finished_at) FROM floe_internal.operation_log AS l WHERE l.operation_id = cancel.operation_id);
+		PERFORM floe_internal.refuse(format('operation %s is not queued or running', cancel.operation_id),
+			(SELECT format('It is %s since %s.', l.state, l.finished_at) FROM floe_internal.operation_log AS l WHERE l.operation_id = cancel.operation_id), NULL, '42704');
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET cancel_requested_by = SESSION_USER WHERE x.operation_id = cancel.operation_id;
 	IF q.state = 'queued' THEN

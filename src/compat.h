@@ -25,6 +25,15 @@
 #define FLOE_MODULE_MAGIC(module_name, module_version) PG_MODULE_MAGIC
 #endif
 
+/* Before a declaration: the function does not return. */
+#if PG_VERSION_NUM >= 180000
+#define FLOE_NORETURN pg_noreturn
+#elif defined(__GNUC__)
+#define FLOE_NORETURN __attribute__((noreturn))
+#else
+#define FLOE_NORETURN
+#endif
+
 /*
  * A wait event set that belongs to nobody: neither a transaction's end nor a
  * memory context frees it, only FreeWaitEventSet(), called by our own cleanup.

@@ -283,7 +283,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.policy_document(pg_catalog.int4) IS 'A policy as a document; NULL if there is none';
 
 CREATE FUNCTION floe.export_policy(name pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT floe_internal.policy_document((floe_internal.policy_by_name(export_policy.name)).policy_id);
 END;

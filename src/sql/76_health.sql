@@ -199,8 +199,9 @@ AS $body$
 		   w.last_at, w.gap
 	FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
 	LEFT JOIN LATERAL (
-		SELECT max(g.committed_at) AS last_at, percentile_cont(0.5) WITHIN GROUP (ORDER BY g.gap) AS gap
-		FROM (SELECT k.committed_at, extract(epoch FROM k.committed_at - lag(k.committed_at) OVER (ORDER BY k.committed_at))::float8 AS gap
+		-- snapshot times are whole milliseconds, and so is their median
+		SELECT max(g.committed_at) AS last_at, floor(percentile_cont(0.5) WITHIN GROUP (ORDER BY g.gap)) / 1000 AS gap
+		FROM (SELECT k.committed_at, round(extract(epoch FROM k.committed_at - lag(k.committed_at) OVER (ORDER BY k.committed_at)) * 1000)::float8 AS gap
 			  FROM known AS k WHERE k.snapshot_id = ANY (p.snapshot_ids)) AS g) AS w ON true
 	ORDER BY p.excess_file_count DESC, p.data_bytes DESC, p.spec_id, p.partition
 $body$;

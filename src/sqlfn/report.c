@@ -42,8 +42,7 @@ floe_sql_refuse(PG_FUNCTION_ARGS)
 
 	if (strlen(code) != 5)
 		elog(ERROR, "\"%s\" is not an SQLSTATE", code);
-	ereport(ERROR,
-			(errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])), errmsg_internal("%s", message),
-			 detail != NULL ? errdetail_internal("%s", detail) : 0, hint != NULL ? errhint("%s", hint) : 0));
+	ereport(ERROR, (errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])), errmsg_internal("%s", message),
+					detail != NULL ? errdetail_internal("%s", detail) : 0, hint != NULL ? errhint("%s", hint) : 0));
 	PG_RETURN_VOID();
 }

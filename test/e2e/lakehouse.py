@@ -1,0 +1,75 @@
+"""The lab's catalogs and engines as floe knows them: servers, user mappings and settings, in one place for all end-to-end tests.
+
+    with Tap() as t, Lakehouse() as pg:          # a Cluster with CREATE EXTENSION floe
+        pg.add_catalog("rest"); pg.add_engine()
+        pg.maintain("rest.demo.**", wait=True)
+"""
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from harness import Cluster
+
+# Everything the lab has on this machine, and nothing else.
+SETTINGS = {"floe.allowed_hosts": "127.0.0.1", "floe.allowed_file_roots": os.environ.get("FLOE_RUN", "/nonexistent")}
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def options(values: dict[str, str]) -> str:
+    return "(" + ", ".join(f'"{key}" {literal(value)}' for key, value in values.items()) + ")" if values else ""
+
+
+def catalog_definition(lab_name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Options of SERVER and USER MAPPING for one of catalogs.NAMES."""
+    env = os.environ
+    if lab_name == "seaweedfs":
+        server = {"uri": env["FLOE_SEAWEEDFS_URI"], "warehouse": env["FLOE_SEAWEEDFS_WAREHOUSE"], "s3_endpoint": env["FLOE_SEAWEEDFS_S3"],
+                  "oauth2_server_uri": env["FLOE_SEAWEEDFS_URI"] + "/v1/oauth/tokens"}
+        key, secret = env["FLOE_SEAWEEDFS_KEY"], env["FLOE_SEAWEEDFS_SECRET"]
+        return server, {"client_id": key, "client_secret": secret, "s3_access_key_id": key, "s3_secret_access_key": secret}
+    server, mapping = {"uri": env["FLOE_REST_URI"]}, {}
+    if lab_name == "s3":
+        server.update(s3_endpoint=env["FLOE_S3_URI"], s3_region=env["FLOE_S3_REGION"])
+        mapping = {"s3_access_key_id": env["FLOE_S3_KEY"], "s3_secret_access_key": env["FLOE_S3_SECRET"]}
+    return server, mapping
+
+
+class Lakehouse(Cluster):
+    """A private PostgreSQL with floe installed and allowed to reach the lab."""
+
+    def __init__(self, conf: dict[str, str] | None = None, **more: Any):
+        super().__init__(conf={**SETTINGS, **(conf or {})}, **more)
+        self.sql("CREATE EXTENSION floe")
+
+    def add_server(self, name: str, wrapper: str, kind: str, server: dict[str, str], mapping: dict[str, str]) -> None:
+        self.sql(f'CREATE SERVER "{name}" TYPE {literal(kind)} FOREIGN DATA WRAPPER {wrapper} OPTIONS {options(server)}')
+        self.sql(f'CREATE USER MAPPING FOR PUBLIC SERVER "{name}"' + (f" OPTIONS {options(mapping)}" if mapping else ""))
+
+    def add_catalog(self, lab_name: str, name: str | None = None, **more: str) -> str:
+        server, mapping = catalog_definition(lab_name)
+        name = name or lab_name
+        self.add_server(name, "floe_catalog", "rest", {**server, **more}, mapping)
+        return name
+
+    def add_engine(self, name: str = "spark", **more: str) -> str:
+        self.add_server(name, "floe_engine", "spark-thrift", {"url": os.environ["FLOE_SPARK_URL"], **more}, {})
+        return name
+
+    def maintain(self, pattern: str | None = None, wait: bool = False, timeout: float = 600) -> str:
+        """CALL floe.run_maintenance(); returns its notices."""
+        done = self.psql(f"CALL floe.run_maintenance({'NULL' if pattern is None else literal(pattern)}, {str(wait).lower()})", timeout=timeout)
+        if done.returncode:
+            raise RuntimeError(f"run_maintenance failed: {done.stderr}")
+        return done.stderr
+
+    def format_name(self, levels: list[str]) -> str:
+        return self.value("SELECT floe_internal.format_name(%s)", (levels,))
+
+    def metrics(self, table: str, at: str | None = None) -> dict[str, float | None]:
+        """Every metric of a table, at a time of floe's clock."""
+        clock = f"SET floe.virtual_clock = {literal(at)}; " if at else ""
+        return {row["metric"]: row["value"] for row in self.sql(clock + "SELECT metric, value FROM floe.health(%s)", (table,))}
