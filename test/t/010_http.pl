@@ -293,14 +293,16 @@ my $hang_40 = "SELECT count(*) FROM floe_test.http(ARRAY[$hanging], '%s')";
 	my $counts = "SELECT 'fds', floe_test.fd_count(), 'external', floe_test.external_fds_left(), 'threads', floe_test.thread_count();\n"
 	  . "SELECT 'malloc', floe_test.malloc_bytes();\n";
 	my ($stdout, $stderr);
-	$node->psql('postgres', "$round $counts $round $counts $round $counts", stdout => \$stdout, stderr => \$stderr, on_error_stop => 0, timeout => 300);
+	$node->psql('postgres', join(' ', ("$round $counts") x 4), stdout => \$stdout, stderr => \$stderr, on_error_stop => 0, timeout => 300);
 	my @fds = $stdout =~ /^(fds.*)$/mg;
 	my @malloc = $stdout =~ /^malloc\|(\d+)$/mg;
-	is(scalar(@fds), 3, 'three rounds in one session') or diag($stderr);
-	is(scalar(() = $stderr =~ /canceling statement due to statement timeout/g), 18, 'with cancelled batches');
+	is(scalar(@fds), 4, 'four rounds in one session') or diag($stderr);
+	is(scalar(() = $stderr =~ /canceling statement due to statement timeout/g), 24, 'with cancelled batches');
 	is($fds[1], $fds[0], "descriptors, descriptors reported, threads: $fds[0]");
-	is($fds[2], $fds[0], 'and again');
-	cmp_ok($malloc[2] - $malloc[1], '<', 65536, "memory in use: @malloc");
+	is($fds[3], $fds[0], 'and again');
+	# caches of the server may still grow once; a leak is there in every round
+	my ($least) = sort { $a <=> $b } map { $malloc[$_] - $malloc[ $_ - 1 ] } 1 .. 3;
+	cmp_ok($least, '<', 256, "memory in use: @malloc");
 }
 
 # Milliseconds from the start of a statement to its cancellation by statement_timeout, by the server's clock.
@@ -420,6 +422,16 @@ SKIP:
 	my $query = "SELECT count(*) FROM floe_test.http(ARRAY['http://hang.test/1', 'http://hang.test/2'], '{}')";
 	cmp_ok(cancelled_after(300, $query), '<', 500, 'statement_timeout while the resolver hangs');
 	my $session = background($query);
+
+	# libcurl's threads must never run PostgreSQL's signal handlers
+	my @threads = grep { !m{/$session->{pid}/status$} } glob("/proc/$session->{pid}/task/*/status");
+	is(scalar(@threads), 1, 'a thread resolves');
+	for my $status (@threads)
+	{
+		my ($blocked) = slurp_file($status) =~ /^SigBlk:\s*([0-9a-f]+)/m;
+		is_deeply([ grep { !(hex($blocked) >> ($_ - 1) & 1) } 1, 2, 3, 10, 12, 13, 14, 15, 23 ], [], 'with HUP, INT, QUIT, USR1, USR2, PIPE, ALRM, TERM and URG blocked');
+	}
+
 	my $start = time();
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($session->{pid})");
 	sleep 0.005 while !ended($session->{pid}) && time() < $start + 30;

@@ -85,7 +85,8 @@ sub hostile_get
 	return JSON::PP::decode_json($answer->{content});
 }
 
-# A running node with the functions of floe_test; %$env is set for the server.
+# A running node with the functions of floe_test; %$env is set for the server. Without malloc's per-thread cache, whose chunks count
+# as used, floe_test.malloc_bytes() is exact.
 sub start_node
 {
 	my ($name, $module, $env) = @_;
@@ -93,7 +94,7 @@ sub start_node
 	$node->init;
 	$node->append_conf('postgresql.conf', "fsync = off\n");
 	{
-		local %ENV = (%ENV, %{ $env // {} });
+		local %ENV = (%ENV, GLIBC_TUNABLES => 'glibc.malloc.tcache_count=0', %{ $env // {} });
 		$node->start;
 	}
 	my ($rc, $out, $err) = $node->psql('postgres', slurp_file("$test_dir/floe_test/floe_test.sql"),
