@@ -7,6 +7,24 @@
 -- made by CREATE EXTENSION (floe.control names it).
 -- =================================================================================================
 
+-- CREATE EXTENSION takes a schema floe that is there already. One that another role owns or has filled is refused:
+-- its owner could put functions beside floe's that a call reaches first.
+DO $do$
+DECLARE
+	room record;
+BEGIN
+	SELECT n.oid, r.rolname, r.rolsuper INTO room FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) n.nspowner
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'floe';
+	IF NOT room.rolsuper THEN
+		RAISE EXCEPTION 'schema "floe" belongs to role "%", which is no superuser', room.rolname USING ERRCODE = 'insufficient_privilege', HINT = 'Drop the schema, or give it to a superuser.';
+	END IF;
+	IF EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid OPERATOR(pg_catalog.=) room.oid
+			   AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass) THEN
+		RAISE EXCEPTION 'schema "floe" is not empty' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The extension needs the schema for itself; drop it, or what is in it.';
+	END IF;
+END
+$do$;
+
 CREATE SCHEMA floe_internal;
 COMMENT ON SCHEMA floe_internal IS 'floe: private tables and functions; not an interface, may change with every version';
 
@@ -642,7 +660,7 @@ COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and m
 -- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
 -- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
 CREATE FUNCTION floe_internal.on_server_ddl() RETURNS pg_catalog.event_trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	bad record;
@@ -1032,7 +1050,7 @@ COMMENT ON FUNCTION floe_internal.check_engine_name(pg_catalog.text, pg_catalog.
 -- Row triggers: the same checks for functions and for direct DML.
 
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s"', NEW.name);
@@ -1058,7 +1076,7 @@ CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before();
 
 CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);
@@ -1280,7 +1298,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.pattern_with_exclusions(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'Adds the document''s exclude list to a pattern';
 
 CREATE FUNCTION floe.create_policy(name pg_catalog.text, pattern pg_catalog.text, document pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s"', create_policy.name);
@@ -1326,7 +1344,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.policy_by_name(pg_catalog.text) IS 'The policy, or error 42704 that lists those there are';
 
 CREATE FUNCTION floe.alter_policy(name pg_catalog.text, changes pg_catalog.jsonb) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s"', alter_policy.name);
@@ -1355,7 +1373,7 @@ $body$;
 COMMENT ON FUNCTION floe.alter_policy(pg_catalog.text, pg_catalog.jsonb) IS 'Changes the fields the document names; null unsets a field, an option or a whole operation; name and pattern can be changed too';
 
 CREATE FUNCTION floe.drop_policy(name pg_catalog.text, missing_ok pg_catalog.bool DEFAULT false) RETURNS pg_catalog.bool
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
@@ -1386,14 +1404,14 @@ $body$;
 COMMENT ON FUNCTION floe_internal.policy_document(pg_catalog.int4) IS 'A policy as a document; NULL if there is none';
 
 CREATE FUNCTION floe.export_policy(name pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
 	SELECT floe_internal.policy_document((floe_internal.policy_by_name(export_policy.name)).policy_id);
 END;
 COMMENT ON FUNCTION floe.export_policy(pg_catalog.text) IS 'A policy as a document that floe.import_policy() takes';
 
 CREATE FUNCTION floe.import_policy(document pg_catalog.jsonb) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	policy_name text;
@@ -1589,7 +1607,7 @@ COMMENT ON FUNCTION floe_internal.match_policies(pg_catalog.int4[]) IS 'Finds th
 -- Statement triggers: resolution follows each statement, so a transaction sees the effect of its own changes.
 
 CREATE FUNCTION floe_internal.policy_after() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	changed int4[];
@@ -1622,7 +1640,7 @@ CREATE TRIGGER policy_after_update AFTER UPDATE ON floe.policy
 
 -- Before the rows (and by cascade their matches) go, so that the tables they matched are still known.
 CREATE FUNCTION floe_internal.policy_before_delete() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	touched int8[];
@@ -1641,7 +1659,7 @@ CREATE TRIGGER policy_before_delete BEFORE DELETE ON floe.policy
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before_delete();
 
 CREATE FUNCTION floe_internal.policy_operation_after() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	changed int4[];
@@ -1668,7 +1686,7 @@ CREATE TRIGGER policy_operation_after_delete AFTER DELETE ON floe.policy_operati
 -- History: one version for each transaction that changed a policy, written when it commits.
 
 CREATE FUNCTION floe_internal.policy_history_write() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	changed_id int4 := CASE WHEN TG_OP = 'DELETE' THEN OLD.policy_id ELSE NEW.policy_id END;
@@ -1900,7 +1918,7 @@ COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time';
 COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
 
 CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
@@ -1957,12 +1975,13 @@ INSERT INTO floe_internal.property_setting VALUES
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
+	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
 	SELECT CASE
-		WHEN (properties ->> property) !~ '^[0-9]{1,18}$' OR NOT properties ? property THEN NULL
-		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => (properties ->> property)::pg_catalog.int8 / 1000.0))
-		ELSE pg_catalog.to_jsonb((properties ->> property)::pg_catalog.int8) END;
+		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
+		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
 END;
-COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number';
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -2044,7 +2063,7 @@ COMMENT ON FUNCTION floe_internal.require_table(pg_catalog.text) IS 'The table o
 CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT value pg_catalog.text, OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
 		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
@@ -2059,7 +2078,7 @@ $body$;
 COMMENT ON FUNCTION floe.effective_policy(pg_catalog.text) IS 'Every setting in force for a table and which policy, table property or default it comes from; operation NULL: of the table as a whole';
 
 CREATE FUNCTION floe.matching_tables(pattern pg_catalog.text, OUT name pg_catalog.text) RETURNS SETOF pg_catalog.text
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT t.name FROM floe_internal.iceberg_table AS t
 	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL
@@ -2541,7 +2560,7 @@ COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.times
 CREATE FUNCTION floe.debt(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 4)::float8, d.weight, round(d.contribution::numeric, 4)::float8
 	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t
@@ -3314,7 +3333,7 @@ CREATE FUNCTION floe.health(table_name pg_catalog.text,
 		OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT unit pg_catalog.text, OUT shown pg_catalog.text, OUT level pg_catalog.text,
 		OUT warning pg_catalog.float8, OUT critical pg_catalog.float8, OUT remedy pg_catalog.text, OUT set_by pg_catalog.text, OUT assessed_at pg_catalog.timestamptz)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT j.metric, j.value, j.unit, floe_internal.format_metric(j.value, j.unit), j.level, j.warning, NULLIF(j.critical, 'Infinity'), j.remedy,
 		   CASE WHEN j.warning IS NOT NULL THEN COALESCE((SELECT format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = j.set_by_policy), 'built in') END,
@@ -3333,7 +3352,7 @@ CREATE FUNCTION floe.partition_health(table_name pg_catalog.text,
 		OUT deletion_vector_count pg_catalog.int8, OUT delete_row_count pg_catalog.int8, OUT delete_ratio pg_catalog.float8, OUT dangling_delete_count pg_catalog.int8,
 		OUT manifest_count pg_catalog.int8, OUT last_write_at pg_catalog.timestamptz, OUT commit_interval pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	WITH t AS MATERIALIZED (
 		SELECT (floe_internal.require_table(table_name)).*
@@ -3829,7 +3848,7 @@ CREATE FUNCTION floe.trigger(table_name pg_catalog.text, operations pg_catalog.t
 		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
 		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT operation_id pg_catalog.int8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -3895,7 +3914,7 @@ CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFA
 		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
 		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
@@ -3918,7 +3937,7 @@ CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
 		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
 		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
 		   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8
@@ -3932,7 +3951,7 @@ $body$;
 COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What floe.run_maintenance() would queue next, in order, with estimates; below the line (rank NULL) what a budget holds back';
 
 CREATE FUNCTION floe.refresh(pattern pg_catalog.text DEFAULT '**') RETURNS pg_catalog.int8
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	n int8;
@@ -3952,7 +3971,7 @@ $body$;
 COMMENT ON FUNCTION floe.refresh(pg_catalog.text) IS 'Makes matching catalogs and tables due for the next pass, and frees quarantined tables; returns the number of tables. No network';
 
 CREATE FUNCTION floe.pause(pattern pg_catalog.text, until pg_catalog.timestamptz DEFAULT 'infinity', reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	checked text := floe_internal.check_pattern(pause.pattern);
@@ -3971,7 +3990,7 @@ $body$;
 COMMENT ON FUNCTION floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text) IS 'Nothing is dispatched for matching tables until then; what runs is left to finish. Returns the number of tables';
 
 CREATE FUNCTION floe.resume(pattern pg_catalog.text) RETURNS pg_catalog.int8
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	checked text := floe_internal.check_pattern(resume.pattern);
@@ -3991,7 +4010,7 @@ $body$;
 COMMENT ON FUNCTION floe.resume(pg_catalog.text) IS 'Ends the pauses of exactly this pattern, or all of them with **; returns how many';
 
 CREATE FUNCTION floe.cancel(operation_id pg_catalog.int8) RETURNS pg_catalog.text
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	q floe_internal.operation_queue;
@@ -4164,7 +4183,7 @@ CREATE FUNCTION floe.status(pattern pg_catalog.text DEFAULT '**',
 		OUT name pg_catalog.text, OUT status pg_catalog.text, OUT verdict pg_catalog.text, OUT next_operation pg_catalog.text, OUT reason pg_catalog.text, OUT debt pg_catalog.float8,
 		OUT excess_files pg_catalog.int8, OUT expirable_snapshots pg_catalog.int8, OUT last_operation pg_catalog.text, OUT last_state pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT v.name, v.status, c.verdict, c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')'), c.score,
 		   v.excess_file_count, v.expirable_snapshot_count, v.last_operation, v.last_state
@@ -4182,7 +4201,7 @@ CREATE FUNCTION floe.stats(since pg_catalog.interval DEFAULT '24 hours',
 		OUT operation pg_catalog.text, OUT engine pg_catalog.text, OUT succeeded pg_catalog.int8, OUT no_change pg_catalog.int8, OUT failed pg_catalog.int8, OUT cancelled pg_catalog.int8,
 		OUT running pg_catalog.int8, OUT queued pg_catalog.int8, OUT files_removed pg_catalog.float8, OUT snapshots_removed pg_catalog.float8, OUT engine_time pg_catalog.interval)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT o.operation, o.engine, count(*) FILTER (WHERE o.state = 'succeeded'), count(*) FILTER (WHERE o.state = 'no_change'), count(*) FILTER (WHERE o.state = 'failed'),
 		   count(*) FILTER (WHERE o.state = 'cancelled'), count(*) FILTER (WHERE o.state IN ('dispatching', 'running', 'verifying', 'lost')), count(*) FILTER (WHERE o.state = 'queued'),

@@ -71,7 +71,7 @@ COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and m
 -- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
 -- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
 CREATE FUNCTION floe_internal.on_server_ddl() RETURNS pg_catalog.event_trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	bad record;

@@ -222,7 +222,7 @@ COMMENT ON FUNCTION floe_internal.check_engine_name(pg_catalog.text, pg_catalog.
 -- Row triggers: the same checks for functions and for direct DML.
 
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s"', NEW.name);
@@ -248,7 +248,7 @@ CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before();
 
 CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);

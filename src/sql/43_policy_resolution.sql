@@ -162,7 +162,7 @@ COMMENT ON FUNCTION floe_internal.match_policies(pg_catalog.int4[]) IS 'Finds th
 -- Statement triggers: resolution follows each statement, so a transaction sees the effect of its own changes.
 
 CREATE FUNCTION floe_internal.policy_after() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	changed int4[];
@@ -195,7 +195,7 @@ CREATE TRIGGER policy_after_update AFTER UPDATE ON floe.policy
 
 -- Before the rows (and by cascade their matches) go, so that the tables they matched are still known.
 CREATE FUNCTION floe_internal.policy_before_delete() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	touched int8[];
@@ -214,7 +214,7 @@ CREATE TRIGGER policy_before_delete BEFORE DELETE ON floe.policy
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before_delete();
 
 CREATE FUNCTION floe_internal.policy_operation_after() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	changed int4[];
@@ -241,7 +241,7 @@ CREATE TRIGGER policy_operation_after_delete AFTER DELETE ON floe.policy_operati
 -- History: one version for each transaction that changed a policy, written when it commits.
 
 CREATE FUNCTION floe_internal.policy_history_write() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	changed_id int4 := CASE WHEN TG_OP = 'DELETE' THEN OLD.policy_id ELSE NEW.policy_id END;

@@ -185,7 +185,7 @@ COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time';
 COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
 
 CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	NEW.pattern := floe_internal.check_pattern(NEW.pattern);

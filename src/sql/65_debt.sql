@@ -85,7 +85,7 @@ COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.times
 CREATE FUNCTION floe.debt(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 4)::float8, d.weight, round(d.contribution::numeric, 4)::float8
 	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t

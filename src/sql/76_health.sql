@@ -162,7 +162,7 @@ CREATE FUNCTION floe.health(table_name pg_catalog.text,
 		OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT unit pg_catalog.text, OUT shown pg_catalog.text, OUT level pg_catalog.text,
 		OUT warning pg_catalog.float8, OUT critical pg_catalog.float8, OUT remedy pg_catalog.text, OUT set_by pg_catalog.text, OUT assessed_at pg_catalog.timestamptz)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT j.metric, j.value, j.unit, floe_internal.format_metric(j.value, j.unit), j.level, j.warning, NULLIF(j.critical, 'Infinity'), j.remedy,
 		   CASE WHEN j.warning IS NOT NULL THEN COALESCE((SELECT format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = j.set_by_policy), 'built in') END,
@@ -181,7 +181,7 @@ CREATE FUNCTION floe.partition_health(table_name pg_catalog.text,
 		OUT deletion_vector_count pg_catalog.int8, OUT delete_row_count pg_catalog.int8, OUT delete_ratio pg_catalog.float8, OUT dangling_delete_count pg_catalog.int8,
 		OUT manifest_count pg_catalog.int8, OUT last_write_at pg_catalog.timestamptz, OUT commit_interval pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	WITH t AS MATERIALIZED (
 		SELECT (floe_internal.require_table(table_name)).*

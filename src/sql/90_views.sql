@@ -70,7 +70,7 @@ CREATE FUNCTION floe.status(pattern pg_catalog.text DEFAULT '**',
 		OUT name pg_catalog.text, OUT status pg_catalog.text, OUT verdict pg_catalog.text, OUT next_operation pg_catalog.text, OUT reason pg_catalog.text, OUT debt pg_catalog.float8,
 		OUT excess_files pg_catalog.int8, OUT expirable_snapshots pg_catalog.int8, OUT last_operation pg_catalog.text, OUT last_state pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT v.name, v.status, c.verdict, c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')'), c.score,
 		   v.excess_file_count, v.expirable_snapshot_count, v.last_operation, v.last_state
@@ -88,7 +88,7 @@ CREATE FUNCTION floe.stats(since pg_catalog.interval DEFAULT '24 hours',
 		OUT operation pg_catalog.text, OUT engine pg_catalog.text, OUT succeeded pg_catalog.int8, OUT no_change pg_catalog.int8, OUT failed pg_catalog.int8, OUT cancelled pg_catalog.int8,
 		OUT running pg_catalog.int8, OUT queued pg_catalog.int8, OUT files_removed pg_catalog.float8, OUT snapshots_removed pg_catalog.float8, OUT engine_time pg_catalog.interval)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT o.operation, o.engine, count(*) FILTER (WHERE o.state = 'succeeded'), count(*) FILTER (WHERE o.state = 'no_change'), count(*) FILTER (WHERE o.state = 'failed'),
 		   count(*) FILTER (WHERE o.state = 'cancelled'), count(*) FILTER (WHERE o.state IN ('dispatching', 'running', 'verifying', 'lost')), count(*) FILTER (WHERE o.state = 'queued'),

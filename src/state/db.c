@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -189,6 +190,18 @@ ends_everything(int sqlerrcode)
 		   sqlerrcode == ERRCODE_CRASH_SHUTDOWN || sqlerrcode == ERRCODE_DATABASE_DROPPED;
 }
 
+/*
+ * For this call alone: the subtransaction's end takes them back.  Compiling
+ * one of the planner's queries takes seconds, running it milliseconds.
+ */
+static void
+pin_settings(void)
+{
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+					  false);
+	set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 bool
 floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, FloeStatus *st)
 {
@@ -220,6 +233,7 @@ floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, Fl
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"floe\" is gone from this database")));
 		SetUserIdAndSecContext(as, sec_context | SECURITY_LOCAL_USERID_CHANGE);
+		pin_settings();
 		ret = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
 		if (ret != SPI_OK_SELECT)
 			elog(ERROR, "unexpected result %d of an internal call", ret);
