@@ -181,7 +181,7 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	floe_http_origin_resolved(transfer->origin);
 	if (!floe_allowlist_check_address(http->allowed, &address->addr, &transfer->url, &transfer->response.status))
 		return CURL_SOCKET_BAD;
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	fd = socket(address->family, address->socktype, address->protocol);
 	if (fd < 0)
 	{
 		/* a machine without IPv6 is no news: libcurl goes on to the next address */
@@ -190,6 +190,7 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 					  transfer->who);
 		return CURL_SOCKET_BAD;
 	}
+	(void) fcntl(fd, F_SETFD, FD_CLOEXEC);
 	http->open_sockets++;
 	return fd;
 }
@@ -273,6 +274,7 @@ set_connection(CURL *easy, FloeHttpTransfer *transfer)
 	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_PROXY, http->options.proxy); /* "" also keeps the environment's proxies out */
 	SET(CURLOPT_NOPROXY, "");
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's own answer is not the server's */
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout_ms);
 	SET(CURLOPT_TIMEOUT_MS, (long) request->total_timeout_ms);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -321,15 +323,17 @@ set_request(CURL *easy, FloeHttpTransfer *transfer)
 	if (request->accept_gzip)
 		SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 	if (strcmp(method, "HEAD") == 0)
+	{
 		SET(CURLOPT_NOBODY, 1L);
-	else if (request->body != NULL || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0)
+		return failures;
+	}
+	if (request->body != NULL || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0)
 	{
 		SET(CURLOPT_POST, 1L);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len);
 		SET(CURLOPT_POSTFIELDS, request->body != NULL ? (const char *) request->body : "");
 	}
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		SET(CURLOPT_CUSTOMREQUEST, method);
+	SET(CURLOPT_CUSTOMREQUEST, method);
 	return failures;
 }
 

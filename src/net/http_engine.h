@@ -36,7 +36,7 @@
 #define MAX_SPARE_BYTES ((size_t) 32 * 1024 * 1024)
 #define ERROR_BODY_MAX ((size_t) 64 * 1024)
 
-/* How far an attempt came; what a timeout or a lost connection means depends on it. */
+/* How far an attempt came, in this order; what a timeout or a lost connection means depends on it. */
 typedef enum FloeHttpStep
 {
 	FLOE_HTTP_RESOLVING,
@@ -100,6 +100,7 @@ typedef struct FloeHttpTransfer
 	size_t header_bytes;         /* of all header lines, also of interim answers */
 	size_t body_bytes;           /* after decoding */
 	bool body_cut;               /* the body of an error was longer than ERROR_BODY_MAX */
+	bool hopeless;               /* repeating cannot help */
 	char error[CURL_ERROR_SIZE]; /* libcurl's own words */
 
 	/* While libcurl has the transfer, a status that is not FLOE_OK is why a callback stopped it. */

@@ -169,14 +169,21 @@ floe_http_describe_error(FloeHttpTransfer *transfer, CURLcode result, FloeStatus
 			floe_fail(st, FLOE_ERR_CONFIG, "cannot read the certificate authorities in \"%.150s\"",
 					  transfer->request.ca_file ? transfer->request.ca_file : "the system's store");
 			break;
-		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CIPHER:
 		case CURLE_SSL_ISSUER_ERROR:
 		case CURLE_SSL_INVALIDCERTSTATUS:
-		case CURLE_SSL_SHUTDOWN_FAILED:
+			transfer->hopeless = true;
 			floe_fail(st, FLOE_ERR_TLS, "TLS with %s failed: %s", who, words);
+			break;
+		case CURLE_SSL_CONNECT_ERROR:
+		case CURLE_SSL_CERTPROBLEM:
+		case CURLE_SSL_CIPHER:
+		case CURLE_SSL_SHUTDOWN_FAILED:
+			/* FLOE_ERR_TLS promises that nothing of the request was sent */
+			if (transfer->step < FLOE_HTTP_SENDING)
+				floe_fail(st, FLOE_ERR_TLS, "TLS with %s failed: %s", who, words);
+			else
+				describe_lost_connection(transfer, st);
 			break;
 		case CURLE_OUT_OF_MEMORY:
 			/* libcurl before 8.6 says so, too, when one header line is longer than it takes */

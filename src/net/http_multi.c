@@ -151,6 +151,9 @@ set_up(FloeHttp *http, const FloeHttpOptions *options, FloeStatus *st)
 	CURLM *multi;
 
 	http->options = *options;
+	http->options.max_connections = Max(options->max_connections, 1);
+	http->options.max_connections_per_host = Max(options->max_connections_per_host, 1);
+	http->options.max_in_flight = Max(options->max_in_flight, 1);
 	http->options.allowed_hosts = strdup(options->allowed_hosts ? options->allowed_hosts : "");
 	http->options.proxy = strdup(options->proxy ? options->proxy : "");
 	http->options.user_agent = strdup(options->user_agent ? options->user_agent : "");
@@ -166,9 +169,10 @@ set_up(FloeHttp *http, const FloeHttpOptions *options, FloeStatus *st)
 		curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK ||
 		curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http) != CURLM_OK ||
 		curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING) != CURLM_OK ||
-		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) options->max_connections) != CURLM_OK ||
-		curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) options->max_connections) != CURLM_OK ||
-		curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) options->max_connections_per_host) != CURLM_OK)
+		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) http->options.max_connections) != CURLM_OK ||
+		curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) http->options.max_connections) != CURLM_OK ||
+		curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) http->options.max_connections_per_host) !=
+			CURLM_OK)
 		return floe_fail(st, FLOE_ERR_NOMEM, "could not create an HTTP engine");
 	return true;
 }

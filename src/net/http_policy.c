@@ -53,7 +53,7 @@ floe_http_retry_ms(const FloeHttpAttempt *attempt)
 {
 	bool idempotent = strcmp(attempt->method, "POST") != 0 || attempt->post_is_repeatable;
 
-	if (attempt->number >= attempt->max)
+	if (attempt->number >= attempt->max || attempt->hopeless)
 		return -1;
 	switch (repeatable(attempt))
 	{

@@ -33,6 +33,7 @@ typedef struct FloeHttpAttempt
 	int64_t retry_after_ms; /* what the server asked for; -1: nothing */
 	int number;             /* of this attempt; the first is 1 */
 	int max;                /* attempts allowed in all */
+	bool hopeless;          /* repeating cannot help: a certificate that is not trusted */
 	uint64_t jitter_seed;
 } FloeHttpAttempt;
 

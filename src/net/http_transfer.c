@@ -211,6 +211,7 @@ floe_http_start(FloeHttpTransfer *transfer)
 	transfer->header_bytes = 0;
 	transfer->body_bytes = 0;
 	transfer->body_cut = false;
+	transfer->hopeless = false;
 	transfer->error[0] = '\0';
 	floe_status_ok(&response->status);
 	response->http_status = 0;
@@ -300,6 +301,7 @@ schedule_retry(FloeHttpTransfer *transfer)
 		.retry_after_ms = response->status.retry_after_ms,
 		.number = response->attempts,
 		.max = transfer->request.max_attempts,
+		.hopeless = transfer->hopeless,
 		.jitter_seed = http->jitter ^ transfer->id,
 	};
 	int64_t delay_ms = floe_http_retry_ms(&attempt);

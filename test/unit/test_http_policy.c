@@ -242,6 +242,16 @@ test_retry(void)
 }
 
 static void
+test_hopeless(void)
+{
+	FloeHttpAttempt attempt = {.method = "GET", .code = FLOE_ERR_TLS, .retry_after_ms = -1, .number = 1, .max = 3};
+
+	ok(floe_http_retry_ms(&attempt) > 0, "a handshake is tried again");
+	attempt.hopeless = true;
+	is_int(floe_http_retry_ms(&attempt), -1, "a certificate that is not trusted is not");
+}
+
+static void
 test_retry_after(void)
 {
 	/* 1994-11-06 08:49:37 UTC, the example of RFC 9110 */
@@ -446,6 +456,7 @@ main(void)
 	test_allowlist_errors();
 	test_addresses();
 	test_retry();
+	test_hopeless();
 	test_retry_after();
 	test_redirect();
 	test_codes();
