@@ -7,6 +7,24 @@
 -- made by CREATE EXTENSION (floe.control names it).
 -- =================================================================================================
 
+-- CREATE EXTENSION takes a schema floe that is there already. One that another role owns or has filled is refused:
+-- its owner could put functions beside floe's that a call reaches first.
+DO $do$
+DECLARE
+	room record;
+BEGIN
+	SELECT n.oid, r.rolname, r.rolsuper INTO room FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) n.nspowner
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'floe';
+	IF NOT room.rolsuper THEN
+		RAISE EXCEPTION 'schema "floe" belongs to role "%", which is no superuser', room.rolname USING ERRCODE = 'insufficient_privilege', HINT = 'Drop the schema, or give it to a superuser.';
+	END IF;
+	IF EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid OPERATOR(pg_catalog.=) room.oid
+			   AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass) THEN
+		RAISE EXCEPTION 'schema "floe" is not empty' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The extension needs the schema for itself; drop it, or what is in it.';
+	END IF;
+END
+$do$;
+
 CREATE SCHEMA floe_internal;
 COMMENT ON SCHEMA floe_internal IS 'floe: private tables and functions; not an interface, may change with every version';
 
@@ -1957,12 +1975,13 @@ INSERT INTO floe_internal.property_setting VALUES
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
+	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
 	SELECT CASE
-		WHEN (properties ->> property) !~ '^[0-9]{1,18}$' OR NOT properties ? property THEN NULL
-		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => (properties ->> property)::pg_catalog.int8 / 1000.0))
-		ELSE pg_catalog.to_jsonb((properties ->> property)::pg_catalog.int8) END;
+		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
+		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
 END;
-COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number';
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -2044,7 +2063,7 @@ COMMENT ON FUNCTION floe_internal.require_table(pg_catalog.text) IS 'The table o
 CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT value pg_catalog.text, OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
 		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
@@ -2059,7 +2078,7 @@ $body$;
 COMMENT ON FUNCTION floe.effective_policy(pg_catalog.text) IS 'Every setting in force for a table and which policy, table property or default it comes from; operation NULL: of the table as a whole';
 
 CREATE FUNCTION floe.matching_tables(pattern pg_catalog.text, OUT name pg_catalog.text) RETURNS SETOF pg_catalog.text
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT t.name FROM floe_internal.iceberg_table AS t
 	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL
@@ -4200,25 +4219,6 @@ CREATE VIEW floe.operation_option AS
 	FROM floe_internal.engine_options() AS o;
 COMMENT ON VIEW floe.operation_option IS 'Options of each operation that a policy can set, per engine type: what the engine calls them, type, range and default';
 
--- =================================================================================================
--- 92 planner
--- Settings for the statements inside floe's functions. Decisions are wide queries over few rows: PostgreSQL
--- overestimates them and would spend seconds to compile (JIT) what runs in milliseconds.
--- =================================================================================================
-
-DO $do$
-DECLARE
-	entry pg_catalog.regprocedure;
-BEGIN
-	-- Those that pin their search_path are the ones that are planned by themselves; the others are part of a caller's plan.
-	FOR entry IN
-		SELECT p.oid::pg_catalog.regprocedure FROM pg_catalog.pg_proc AS p
-		WHERE p.pronamespace OPERATOR(pg_catalog.=) ANY (ARRAY['floe', 'floe_internal']::pg_catalog.regnamespace[]) AND p.proconfig IS NOT NULL
-	LOOP
-		EXECUTE pg_catalog.format('ALTER FUNCTION %s SET jit = off', entry);
-	END LOOP;
-END
-$do$;
 -- =================================================================================================
 -- 95 privileges
 -- Nothing is for PUBLIC. floe_viewer reads; floe_operator also acts; floe_admin also edits policies and
