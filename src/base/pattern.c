@@ -23,6 +23,13 @@ typedef struct Scanner
 	bool in_pattern;
 } Scanner;
 
+/* What may stand around the items of a list without being part of them. */
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static bool
 at_level_end(const Scanner *s)
 {
@@ -61,7 +68,7 @@ scan_quoted(Scanner *s, FloeLevel *out)
 static void
 trim_end(const char *start, const char **end)
 {
-	while (*end > start && ((*end)[-1] == ' ' || (*end)[-1] == '\t'))
+	while (*end > start && is_blank((*end)[-1]))
 		(*end)--;
 }
 
@@ -99,7 +106,8 @@ scan_regex(Scanner *s, FloeLevel *out)
 	{
 		if (*s->pos == '\\' && s->pos + 1 < s->end)
 			s->pos++;
-		else if (*s->pos == '/' && (s->pos + 1 == s->end || strchr("., \t", s->pos[1]) != NULL))
+		else if (*s->pos == '/' &&
+				 (s->pos + 1 == s->end || s->pos[1] == '.' || s->pos[1] == ',' || is_blank(s->pos[1])))
 		{
 			out->data = start;
 			out->len = (size_t) (s->pos - start);
@@ -150,8 +158,8 @@ floe_name_parse(FloeArena *arena, const char *text, size_t len, bool any_depth, 
 static bool
 needs_quotes(FloeLevel level)
 {
-	if (level.len == 0 || level.data[0] == '!' || level.data[0] == '/' || level.data[0] == ' ' ||
-		level.data[0] == '\t' || level.data[level.len - 1] == ' ' || level.data[level.len - 1] == '\t')
+	if (level.len == 0 || level.data[0] == '!' || level.data[0] == '/' || is_blank(level.data[0]) ||
+		is_blank(level.data[level.len - 1]))
 		return true;
 	for (size_t i = 0; i < level.len; i++)
 	{
@@ -224,7 +232,7 @@ scan_token(Scanner *s, FloeTokenKind *kind, FloeLevel *text)
 static void
 skip_blanks(Scanner *s)
 {
-	while (s->pos < s->end && (*s->pos == ' ' || *s->pos == '\t' || *s->pos == '\n'))
+	while (s->pos < s->end && is_blank(*s->pos))
 		s->pos++;
 }
 

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #define ARENA_LIMIT ((size_t) 4 * 1024 * 1024)
+#define BLANKS " \t\n\r"
 
 PG_FUNCTION_INFO_V1(floe_sql_parse_name);
 PG_FUNCTION_INFO_V1(floe_sql_format_name);
@@ -133,12 +134,26 @@ to_wchar(FloeLevel slice, int *len)
 	return wide;
 }
 
-/* The whole of text must match: ^(?:regex)$ as a PostgreSQL ARE. Throws when it does not compile. */
+/* ^(?:regex)$: the whole level must match. Options as in (?i) can only stand at the very front. */
+static char *
+anchored(FloeLevel regex)
+{
+	size_t options = 2;
+
+	while (options < regex.len && regex.data[options] >= 'a' && regex.data[options] <= 'z')
+		options++;
+	if (options == 2 || options >= regex.len || memcmp(regex.data, "(?", 2) != 0 || regex.data[options] != ')')
+		options = 0;
+	else
+		options++;
+	return psprintf("%.*s^(?:%.*s)$", (int) options, regex.data, (int) (regex.len - options), regex.data + options);
+}
+
 static bool
 match_regex(void *arg, FloeLevel regex, FloeLevel text)
 {
-	char *anchored = psprintf("^(?:%.*s)$", (int) regex.len, regex.data);
-	struct varlena *re = (struct varlena *) cstring_to_text(anchored);
+	char *whole = anchored(regex);
+	struct varlena *re = (struct varlena *) cstring_to_text(whole);
 	regex_t *compiled = RE_compile_and_cache(re, REG_ADVANCED | REG_NOSUB, C_COLLATION_OID);
 	int len;
 	pg_wchar *wide = to_wchar(text, &len);
@@ -146,7 +161,7 @@ match_regex(void *arg, FloeLevel regex, FloeLevel text)
 
 	pfree(wide);
 	pfree(re);
-	pfree(anchored);
+	pfree(whole);
 	if (result == REG_OKAY)
 		return true;
 	if (result != REG_NOMATCH)
@@ -208,17 +223,50 @@ cached_pattern(FunctionCallInfo fcinfo, text *source)
 	return &cache->pattern;
 }
 
+static bool
+compiles(FloeLevel regex, char *reason, size_t size)
+{
+	int len;
+	pg_wchar *wide = to_wchar(regex, &len);
+	regex_t compiled;
+	int result = pg_regcomp(&compiled, wide, len, REG_ADVANCED | REG_NOSUB, C_COLLATION_OID);
+
+	pfree(wide);
+	if (result != REG_OKAY)
+	{
+		pg_regerror(result, &compiled, reason, size);
+		return false;
+	}
+	pg_regfree(&compiled);
+	return true;
+}
+
+/* As it stands, too: "a)|(b" would only be balanced by what is put around it. */
+static void
+check_regex(text *source, FloeLevel regex)
+{
+	char *whole = anchored(regex);
+	FloeLevel framed = {whole, strlen(whole)};
+	char reason[100];
+
+	if (compiles(regex, reason, sizeof(reason)) && compiles(framed, reason, sizeof(reason)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is not a pattern: the regular expression /%.*s/ is not valid", text_to_cstring(source),
+					(int) regex.len, regex.data),
+			 errdetail("Reason: %s.", reason), errhint("It is a PostgreSQL regular expression for one whole level.")));
+}
+
 Datum
 floe_sql_check_pattern(PG_FUNCTION_ARGS)
 {
 	text *source = PG_GETARG_TEXT_PP(0);
 	char *trimmed = text_to_cstring(source);
 	FloePattern pattern;
-	FloeLevel sample = {"x", 1};
 
-	while (*trimmed == ' ' || *trimmed == '\t' || *trimmed == '\n')
-		trimmed++;
-	for (size_t n = strlen(trimmed); n > 0 && strchr(" \t\n", trimmed[n - 1]) != NULL; n--)
+	trimmed += strspn(trimmed, BLANKS);
+	for (size_t n = strlen(trimmed); n > 0 && strchr(BLANKS, trimmed[n - 1]) != NULL; n--)
 		trimmed[n - 1] = '\0';
 	source = cstring_to_text(trimmed);
 	parse_pattern(source, new_arena(), &pattern);
@@ -226,9 +274,8 @@ floe_sql_check_pattern(PG_FUNCTION_ARGS)
 	{
 		for (int j = 0; j < pattern.items[i].ntokens; j++)
 		{
-			/* compiles it */
 			if (pattern.items[i].kinds[j] == FLOE_TOKEN_REGEX)
-				(void) match_regex(NULL, pattern.items[i].texts[j], sample);
+				check_regex(source, pattern.items[i].texts[j]);
 		}
 	}
 	PG_RETURN_TEXT_P(source);
