@@ -56,6 +56,10 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_MAPPING, "client_secret", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "OAuth2 client secret"},
 	{CATALOG_MAPPING, "client_secret_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the OAuth2 client secret"},
+	{CATALOG_MAPPING, "header.", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,
+	 "secret header sent with every request to the catalog"},
+	{CATALOG_MAPPING, "engine.", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
+	 "secret Iceberg catalog property for engines"},
 	{CATALOG_MAPPING, "s3_access_key_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "S3 access key; without it the catalog's vended credentials are used"},
 	{CATALOG_MAPPING, "s3_secret_access_key", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "S3 secret key"},
@@ -145,14 +149,19 @@ static bool
 check_choice(const FloeConnOptionDef *option, const char *name, const char *value, FloeStatus *st)
 {
 	size_t len = strlen(value);
+	char valid[200];
+	size_t n;
 
 	for (const char *p = option->choices; p != NULL; p = strchr(p, '|') != NULL ? strchr(p, '|') + 1 : NULL)
 	{
 		if (strncmp(p, value, len) == 0 && (p[len] == '|' || p[len] == '\0'))
 			return true;
 	}
-	return floe_fail_detail(st, FLOE_ERR_CONFIG, option->choices, "option \"%s\": \"%.100s\" is not one of its choices",
-							name, value);
+	n = (size_t) snprintf(valid, sizeof(valid), "Valid values are: ");
+	for (const char *p = option->choices; *p != '\0' && n + 4 < sizeof(valid); p++)
+		n += (size_t) snprintf(valid + n, sizeof(valid) - n, *p == '|' ? ", " : "%c", *p);
+	snprintf(valid + n, sizeof(valid) - n, ".");
+	return floe_fail_detail(st, FLOE_ERR_CONFIG, valid, "option \"%s\": \"%.100s\" is not a valid value", name, value);
 }
 
 static bool
@@ -178,14 +187,53 @@ check_visible(const char *name, const char *value, FloeStatus *st)
 	return true;
 }
 
+/* RFC 9110, "token" */
+static bool
+check_header_name(const char *name, FloeStatus *st)
+{
+	static const char valid[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+	if (strspn(name, valid) != strlen(name))
+		return floe_fail(st, FLOE_ERR_CONFIG, "\"%s\" is not the name of an HTTP header", name);
+	return true;
+}
+
+/*
+ * Everybody can read the options of a server, so what is a secret by its name
+ * is refused in its families: the same family of the USER MAPPING takes it.
+ */
+static bool
+check_no_secret(const char *name, FloeStatus *st)
+{
+	static const char *const endings[] = {"secret",        "secret-key", "secret.key",  "secret-access-key",
+										  "secretkey",     "password",   "passwd",      "token",
+										  "credential",    "api-key",    "apikey",      "api_key",
+										  "authorization", "cookie",     "private-key", "private.key"};
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < lengthof(endings); i++)
+	{
+		size_t n = strlen(endings[i]);
+
+		if (len >= n && pg_strcasecmp(name + len - n, endings[i]) == 0)
+			return floe_fail_detail(st, FLOE_ERR_CONFIG,
+									"Everybody can read the options of a SERVER; the USER MAPPING has the same option.",
+									"option \"%s\" looks like a secret", name);
+	}
+	return true;
+}
+
 bool
 floe_conn_option_check(const FloeConnOptionDef *option, const char *name, const char *value, FloeStatus *st)
 {
 	FloeUrl url;
+	double number;
+	char *end;
 
 	if (*value == '\0')
 		return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" is empty", name);
-	if (!check_visible(name, value, st))
+	if (!check_visible(name, value, st) || (is_family(option->name) && !option->secret && !check_no_secret(name, st)) ||
+		(strcmp(option->name, "header.") == 0 && !check_header_name(name + strlen(option->name), st)))
 		return false;
 	switch (option->type)
 	{
@@ -200,7 +248,8 @@ floe_conn_option_check(const FloeConnOptionDef *option, const char *name, const 
 		case FLOE_VALUE_COUNT:
 			return check_count(option, name, value, st);
 		case FLOE_VALUE_NUMBER:
-			if (strspn(value, "0123456789.") != strlen(value) || strtod(value, NULL) <= 0)
+			number = strtod(value, &end);
+			if (strspn(value, "0123456789.") != strlen(value) || *end != '\0' || number <= 0)
 				return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" must be a number above zero", name);
 			return true;
 		case FLOE_VALUE_FILE:

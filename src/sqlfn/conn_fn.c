@@ -39,11 +39,31 @@ valid_options(FloeWrapper wrapper, FloeOptionContext context)
 }
 
 static void
+refuse_interval(const char *name, const char *value, const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE), errmsg("option \"%s\": \"%s\" %s", name, value, what),
+					errhint("Write an interval such as \"90 seconds\" or \"10 minutes\".")));
+}
+
+static void
 check_interval(const char *name, const char *value)
 {
-	Interval *interval = DatumGetIntervalP(
-		DirectFunctionCall3(interval_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	Interval *volatile interval = NULL;
 
+	if (strspn(value, "+-.0123456789 ") == strlen(value))
+		refuse_interval(name, value, "has no unit");
+	PG_TRY();
+	{
+		interval = DatumGetIntervalP(
+			DirectFunctionCall3(interval_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	}
+	PG_CATCH();
+	{
+		/* one error takes the place of another */
+		FlushErrorState();
+		refuse_interval(name, value, "is not an interval");
+	}
+	PG_END_TRY();
 	if (interval->time + (interval->day + 30 * interval->month) * USECS_PER_DAY < USECS_PER_SEC)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 						errmsg("option \"%s\" must be at least a second", name)));
