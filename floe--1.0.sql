@@ -7,24 +7,6 @@
 -- made by CREATE EXTENSION (floe.control names it).
 -- =================================================================================================
 
--- CREATE EXTENSION takes a schema floe that is there already. One that another role owns or has filled is refused:
--- its owner could put functions beside floe's that a call reaches first.
-DO $do$
-DECLARE
-	room record;
-BEGIN
-	SELECT n.oid, r.rolname, r.rolsuper INTO room FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) n.nspowner
-		WHERE n.nspname OPERATOR(pg_catalog.=) 'floe';
-	IF NOT room.rolsuper THEN
-		RAISE EXCEPTION 'schema "floe" belongs to role "%", which is no superuser', room.rolname USING ERRCODE = 'insufficient_privilege', HINT = 'Drop the schema, or give it to a superuser.';
-	END IF;
-	IF EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid OPERATOR(pg_catalog.=) room.oid
-			   AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass) THEN
-		RAISE EXCEPTION 'schema "floe" is not empty' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The extension needs the schema for itself; drop it, or what is in it.';
-	END IF;
-END
-$do$;
-
 CREATE SCHEMA floe_internal;
 COMMENT ON SCHEMA floe_internal IS 'floe: private tables and functions; not an interface, may change with every version';
 
@@ -404,7 +386,7 @@ COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s check
 
 CREATE TABLE floe_internal.catalog (
 	catalog_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	server_name		pg_catalog.text NOT NULL,
+	server_name		pg_catalog.text NOT NULL UNIQUE,
 	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
 	config			pg_catalog.jsonb,
 	error_code		pg_catalog.text,
@@ -418,14 +400,13 @@ CREATE TABLE floe_internal.catalog (
 	created_at		pg_catalog.timestamptz NOT NULL,
 	removed_at		pg_catalog.timestamptz
 );
-CREATE UNIQUE INDEX catalog_server_name ON floe_internal.catalog (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
 COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
 COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
 COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
 
 CREATE TABLE floe_internal.engine (
 	engine_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	server_name		pg_catalog.text NOT NULL,
+	server_name		pg_catalog.text NOT NULL UNIQUE,
 	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
 	product			pg_catalog.text,
 	error_code		pg_catalog.text,
@@ -438,7 +419,6 @@ CREATE TABLE floe_internal.engine (
 	created_at		pg_catalog.timestamptz NOT NULL,
 	removed_at		pg_catalog.timestamptz
 );
-CREATE UNIQUE INDEX engine_server_name ON floe_internal.engine (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
 COMMENT ON TABLE floe_internal.engine IS 'State of each SERVER of wrapper floe_engine';
 COMMENT ON COLUMN floe_internal.engine.retry_at IS 'No dispatch before this time after a failure to reach it';
 
@@ -638,24 +618,46 @@ CREATE VIEW floe_internal.server AS
 	WHERE w.fdwname OPERATOR(pg_catalog.=) ANY (ARRAY['floe_catalog', 'floe_engine']::pg_catalog.name[]);
 COMMENT ON VIEW floe_internal.server IS 'Foreign servers of floe''s wrappers as they are defined now';
 
--- Brings catalog and engine rows in line with the servers that exist.
+-- Brings catalog and engine rows in line with the servers that exist. A server that comes back under its old name gets its
+-- old row: its tables keep their ids and history.
 CREATE FUNCTION floe_internal.sync_servers() RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	UPDATE floe_internal.catalog AS c SET status = 'removed', removed_at = floe_internal.clock()
-		WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name);
-	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = floe_internal.clock()
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	gone record;
+BEGIN
+	FOR gone IN
+		UPDATE floe_internal.catalog AS c SET status = 'removed', removed_at = at
+			WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name)
+			RETURNING c.catalog_id, c.server_name
+	LOOP
+		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
+		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
+			FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+			WHERE t.catalog_id = gone.catalog_id AND q.state = 'queued';
+		DELETE FROM floe_internal.trigger_request AS r USING floe_internal.iceberg_table AS t WHERE t.table_id = r.table_id AND t.catalog_id = gone.catalog_id;
+		PERFORM floe_internal.write_event('catalog removed', gone.server_name, NULL, NULL, NULL, format('catalog "%s" was dropped; floe leaves its tables alone', gone.server_name), NULL);
+	END LOOP;
+	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = at
 		WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name);
+	UPDATE floe_internal.catalog AS c
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, next_list_at = '-infinity'
+		FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
+	UPDATE floe_internal.engine AS e
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL
+		FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name AND e.status = 'removed';
 	INSERT INTO floe_internal.catalog (server_name, created_at)
-		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
-		WHERE s.wrapper = 'floe_catalog' AND NOT EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.server_name = s.server_name AND c.status <> 'removed')
-		ON CONFLICT DO NOTHING;
+		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog'
+		ON CONFLICT (server_name) DO NOTHING;
 	INSERT INTO floe_internal.engine (server_name, created_at)
-		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
-		WHERE s.wrapper = 'floe_engine' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.server_name AND e.status <> 'removed')
-		ON CONFLICT DO NOTHING;
-END;
-COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped; called at the start of each pass and by the event trigger';
+		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine'
+		ON CONFLICT (server_name) DO NOTHING;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped, with their tables; called at the start of each pass and by the event trigger';
 
 -- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
 -- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
@@ -1975,13 +1977,12 @@ INSERT INTO floe_internal.property_setting VALUES
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
 	SELECT CASE
-		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
-		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
-		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
+		WHEN (properties ->> property) !~ '^[0-9]{1,18}$' OR NOT properties ? property THEN NULL
+		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => (properties ->> property)::pg_catalog.int8 / 1000.0))
+		ELSE pg_catalog.to_jsonb((properties ->> property)::pg_catalog.int8) END;
 END;
-COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -2063,7 +2064,7 @@ COMMENT ON FUNCTION floe_internal.require_table(pg_catalog.text) IS 'The table o
 CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT value pg_catalog.text, OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
 		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
@@ -2078,7 +2079,7 @@ $body$;
 COMMENT ON FUNCTION floe.effective_policy(pg_catalog.text) IS 'Every setting in force for a table and which policy, table property or default it comes from; operation NULL: of the table as a whole';
 
 CREATE FUNCTION floe.matching_tables(pattern pg_catalog.text, OUT name pg_catalog.text) RETURNS SETOF pg_catalog.text
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $body$
 	SELECT t.name FROM floe_internal.iceberg_table AS t
 	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL

@@ -17,7 +17,7 @@ COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s check
 
 CREATE TABLE floe_internal.catalog (
 	catalog_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	server_name		pg_catalog.text NOT NULL,
+	server_name		pg_catalog.text NOT NULL UNIQUE,
 	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
 	config			pg_catalog.jsonb,
 	error_code		pg_catalog.text,
@@ -31,14 +31,13 @@ CREATE TABLE floe_internal.catalog (
 	created_at		pg_catalog.timestamptz NOT NULL,
 	removed_at		pg_catalog.timestamptz
 );
-CREATE UNIQUE INDEX catalog_server_name ON floe_internal.catalog (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
 COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
 COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
 COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
 
 CREATE TABLE floe_internal.engine (
 	engine_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	server_name		pg_catalog.text NOT NULL,
+	server_name		pg_catalog.text NOT NULL UNIQUE,
 	status			pg_catalog.text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'ok', 'error', 'removed')),
 	product			pg_catalog.text,
 	error_code		pg_catalog.text,
@@ -51,7 +50,6 @@ CREATE TABLE floe_internal.engine (
 	created_at		pg_catalog.timestamptz NOT NULL,
 	removed_at		pg_catalog.timestamptz
 );
-CREATE UNIQUE INDEX engine_server_name ON floe_internal.engine (server_name) WHERE status OPERATOR(pg_catalog.<>) 'removed';
 COMMENT ON TABLE floe_internal.engine IS 'State of each SERVER of wrapper floe_engine';
 COMMENT ON COLUMN floe_internal.engine.retry_at IS 'No dispatch before this time after a failure to reach it';
 

@@ -49,24 +49,46 @@ CREATE VIEW floe_internal.server AS
 	WHERE w.fdwname OPERATOR(pg_catalog.=) ANY (ARRAY['floe_catalog', 'floe_engine']::pg_catalog.name[]);
 COMMENT ON VIEW floe_internal.server IS 'Foreign servers of floe''s wrappers as they are defined now';
 
--- Brings catalog and engine rows in line with the servers that exist.
+-- Brings catalog and engine rows in line with the servers that exist. A server that comes back under its old name gets its
+-- old row: its tables keep their ids and history.
 CREATE FUNCTION floe_internal.sync_servers() RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	UPDATE floe_internal.catalog AS c SET status = 'removed', removed_at = floe_internal.clock()
-		WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name);
-	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = floe_internal.clock()
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	gone record;
+BEGIN
+	FOR gone IN
+		UPDATE floe_internal.catalog AS c SET status = 'removed', removed_at = at
+			WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name)
+			RETURNING c.catalog_id, c.server_name
+	LOOP
+		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
+		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
+			FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+			WHERE t.catalog_id = gone.catalog_id AND q.state = 'queued';
+		DELETE FROM floe_internal.trigger_request AS r USING floe_internal.iceberg_table AS t WHERE t.table_id = r.table_id AND t.catalog_id = gone.catalog_id;
+		PERFORM floe_internal.write_event('catalog removed', gone.server_name, NULL, NULL, NULL, format('catalog "%s" was dropped; floe leaves its tables alone', gone.server_name), NULL);
+	END LOOP;
+	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = at
 		WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name);
+	UPDATE floe_internal.catalog AS c
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, next_list_at = '-infinity'
+		FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
+	UPDATE floe_internal.engine AS e
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL
+		FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name AND e.status = 'removed';
 	INSERT INTO floe_internal.catalog (server_name, created_at)
-		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
-		WHERE s.wrapper = 'floe_catalog' AND NOT EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.server_name = s.server_name AND c.status <> 'removed')
-		ON CONFLICT DO NOTHING;
+		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog'
+		ON CONFLICT (server_name) DO NOTHING;
 	INSERT INTO floe_internal.engine (server_name, created_at)
-		SELECT s.server_name, floe_internal.clock() FROM floe_internal.server AS s
-		WHERE s.wrapper = 'floe_engine' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.server_name AND e.status <> 'removed')
-		ON CONFLICT DO NOTHING;
-END;
-COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped; called at the start of each pass and by the event trigger';
+		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine'
+		ON CONFLICT (server_name) DO NOTHING;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped, with their tables; called at the start of each pass and by the event trigger';
 
 -- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
 -- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
