@@ -4,6 +4,24 @@
 -- made by CREATE EXTENSION (floe.control names it).
 -- =================================================================================================
 
+-- CREATE EXTENSION takes a schema floe that is there already. One that another role owns or has filled is refused:
+-- its owner could put functions beside floe's that a call reaches first.
+DO $do$
+DECLARE
+	room record;
+BEGIN
+	SELECT n.oid, r.rolname, r.rolsuper INTO room FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) n.nspowner
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'floe';
+	IF NOT room.rolsuper THEN
+		RAISE EXCEPTION 'schema "floe" belongs to role "%", which is no superuser', room.rolname USING ERRCODE = 'insufficient_privilege', HINT = 'Drop the schema, or give it to a superuser.';
+	END IF;
+	IF EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid OPERATOR(pg_catalog.=) room.oid
+			   AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass) THEN
+		RAISE EXCEPTION 'schema "floe" is not empty' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The extension needs the schema for itself; drop it, or what is in it.';
+	END IF;
+END
+$do$;
+
 CREATE SCHEMA floe_internal;
 COMMENT ON SCHEMA floe_internal IS 'floe: private tables and functions; not an interface, may change with every version';
 
