@@ -1,0 +1,150 @@
+--
+-- Connections: SERVERs and USER MAPPINGs of both wrappers.
+--
+\set ECHO none
+\i test/regress/lab.sql
+\set ECHO all
+
+-- ---- the options there are ----
+
+\pset format unaligned
+SELECT wrapper, context, option, value_type, is_required AS req, is_secret AS secret, superuser_only AS su FROM floe.connection_option;
+\pset format aligned
+SELECT count(*) AS described FROM floe.connection_option WHERE description <> '';
+SELECT * FROM floe_internal.connection_types() ORDER BY 1, 2;
+
+-- every option of a server, at a value that is good
+CREATE SERVER demo TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (
+	uri 'https://catalog.example:8443/iceberg', warehouse 'lake', prefix 'ws/demo', oauth2_server_uri 'https://idp.example/token', scope 'catalog', audience 'a', resource 'r',
+	access_delegation 'vended-credentials', "header.X-Team" 'floe', page_size '500', metadata_source 'store', s3_endpoint 'http://127.0.0.1:9000', s3_region 'eu-west-1',
+	s3_path_style 'true', ca_file '/etc/ssl/ca.pem', list_interval '10 minutes', engine_catalog 'lake', "engine.uri" 'http://inside:8181');
+CREATE USER MAPPING FOR CURRENT_USER SERVER demo OPTIONS (
+	token 'abc', token_file '/run/token', "header.X-Api-Key" 'abcdef', "engine.token" 'abcdef', client_id 'me', client_secret 's3cret', client_secret_file '/run/secret', s3_access_key_id 'k', s3_secret_access_key 's', s3_session_token 't');
+CREATE SERVER spark TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (
+	url 'http://spark:10001/cliservice', max_operations '4', memory_gb '1.5', pool 'maintenance', ca_file '/etc/ssl/ca.pem', "spark.sql.shuffle.partitions" '8');
+CREATE USER MAPPING FOR CURRENT_USER SERVER spark OPTIONS (
+	username 'floe', password 'pw', password_file '/run/pw', token 'abc', "spark.hadoop.fs.s3a.secret.key" 'x');
+SELECT name, type, uri, warehouse, status, error, failures, tables FROM floe.catalogs;
+SELECT name, type, url, status, error, running, queued FROM floe.engines;
+
+-- what people can see holds nothing of the mappings
+SELECT count(*) FROM floe.catalogs AS c WHERE c::text ~ 's3cret|abc';
+SELECT count(*) FROM floe.engines AS e WHERE e::text ~ 'pw|abc';
+DROP SERVER demo CASCADE;
+DROP SERVER spark CASCADE;
+
+-- ---- refused, with what is valid ----
+
+\pset format unaligned
+\pset tuples_only on
+CREATE FUNCTION lab.server(wrapper text, options text) RETURNS text LANGUAGE sql AS $$
+	SELECT options || E'\n' || lab.says(format('CREATE SERVER s TYPE %L FOREIGN DATA WRAPPER %I OPTIONS (%s)', CASE wrapper WHEN 'floe_catalog' THEN 'rest' ELSE 'spark-thrift' END, wrapper, options))
+$$;
+CREATE FUNCTION lab.mapping(server text, options text) RETURNS text LANGUAGE sql AS $$
+	SELECT options || E'\n' || lab.says(format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (%s)', server, options))
+$$;
+-- unknown options list the valid ones; secrets of a server belong into the mapping, and the other way round
+SELECT lab.server('floe_catalog', $$uri 'http://c', wharehouse 'x'$$);
+SELECT lab.server('floe_engine', $$url 'http://c', uri 'x'$$);
+SELECT lab.server('floe_catalog', $$uri 'http://c', client_secret 'x'$$);
+SELECT lab.server('floe_catalog', $$uri 'http://c', token 'x'$$);
+SELECT lab.server('floe_catalog', $$uri 'http://c', s3_secret_access_key 'x'$$);
+SELECT lab.server('floe_engine', $$url 'http://c', password 'x'$$);
+SELECT lab.server('floe_engine', $$url 'http://c', username 'x'$$);
+SELECT lab.server('floe_catalog', $$"header." 'x', uri 'http://c'$$);
+SELECT lab.server('floe_catalog', $$URI 'http://c', "Warehouse" 'x'$$);
+SELECT lab.server('floe_catalog', $$warehouse 'x'$$);
+SELECT lab.server('floe_engine', $$pool 'x'$$);
+-- values
+SELECT lab.server('floe_catalog', o) FROM (VALUES
+	($$uri ''$$), ($$uri 'catalog:8181'$$), ($$uri 'ftp://c'$$), ($$uri 'http://'$$), ($$uri 'http://user:pw@c'$$), ($$uri 'http://c:99999'$$), ($$uri 'http://c/a b'$$), ($$uri E'http://c\r\nHost: x'$$),
+	($$uri 'http://c?x=1'$$), ($$uri 'http://c#x'$$), ($$uri 'file:///etc/passwd'$$),
+	($$uri 'http://c', warehouse ''$$), ($$uri 'http://c', "header.X" E'a\nb'$$), ($$uri 'http://c', "header.X Y" 'a'$$), ($$uri 'http://c', "header.X:" 'a'$$), ($$uri 'http://c', "header.Authorization" 'Bearer abc'$$),
+	($$uri 'http://c', "header.cookie" 'x'$$), ($$uri 'http://c', access_delegation 'vended'$$), ($$uri 'http://c', page_size '0'$$), ($$uri 'http://c', page_size '10001'$$), ($$uri 'http://c', page_size '1e3'$$),
+	($$uri 'http://c', page_size '10x'$$), ($$uri 'http://c', page_size '99999999999999999999'$$),
+	($$uri 'http://c', metadata_source 'CATALOG'$$), ($$uri 'http://c', s3_path_style 'yes'$$), ($$uri 'http://c', ca_file 'ca.pem'$$), ($$uri 'http://c', ca_file '~/ca.pem'$$),
+	($$uri 'http://c', list_interval 'soon'$$), ($$uri 'http://c', list_interval '0'$$), ($$uri 'http://c', list_interval '-5 minutes'$$), ($$uri 'http://c', list_interval '300'$$), ($$uri 'http://c', list_interval '1 day'$$),
+	($$uri 'http://c', s3_endpoint 'minio:9000'$$), ($$uri 'http://c', "engine.s3.secret-access-key" 'x'$$), ($$uri 'http://c', "engine.token" 'x'$$),
+	($$uri 'http://c', "engine.client.credentials-provider" 'com.example.Provider'$$), ($$uri 'http://c', "header.X-Api-Key" 'x'$$)) AS v (o);
+SELECT lab.server('floe_engine', o) FROM (VALUES
+	($$url 'spark:10001'$$), ($$url 'http://s', max_operations '0'$$), ($$url 'http://s', max_operations '1001'$$), ($$url 'http://s', memory_gb '0'$$), ($$url 'http://s', memory_gb '-1'$$), ($$url 'http://s', memory_gb '1.2.3'$$),
+	($$url 'http://s', memory_gb '.'$$), ($$url 'http://s', memory_gb '0.5'$$), ($$url 'http://s', "spark." 'x'$$), ($$url 'http://s', "spark.hadoop.fs.s3a.secret.key" 'x'$$)) AS v (o);
+-- types
+SELECT lab.says($$CREATE SERVER s FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
+SELECT lab.says($$CREATE SERVER s TYPE 'hive' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
+SELECT lab.says($$CREATE SERVER s TYPE 'REST' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
+SELECT lab.says($$CREATE SERVER s TYPE 'rest' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://c')$$);
+-- neither wrapper has options of its own or foreign tables
+SELECT lab.catalog(), lab.engine();
+SELECT lab.says($$ALTER FOREIGN DATA WRAPPER floe_catalog OPTIONS (ADD uri 'http://c')$$);
+SELECT lab.says($$CREATE FOREIGN TABLE lab.t (a int) SERVER demo OPTIONS (x 'y')$$);
+-- mappings
+SELECT lab.mapping('demo', o) FROM (VALUES ($$user 'x'$$), ($$uri 'http://c'$$), ($$client_id ''$$), ($$token E'a\nb'$$), ($$token_file 'x'$$), ($$password 'x'$$)) AS v (o);
+SELECT lab.mapping('spark', o) FROM (VALUES ($$user 'x'$$), ($$url 'http://c'$$), ($$password_file 'x'$$), ($$token E'a\nb'$$), ($$client_id 'x'$$)) AS v (o);
+\pset tuples_only off
+\pset format aligned
+
+-- ---- later changes ----
+
+ALTER SERVER demo OPTIONS (ADD warehouse 'one', SET uri 'http://127.0.0.1:2');
+SELECT name, uri, warehouse FROM floe.catalogs;
+ALTER SERVER demo OPTIONS (DROP uri);
+ALTER SERVER demo OPTIONS (ADD nonsense 'x');
+ALTER SERVER demo VERSION '1';
+ALTER SERVER demo RENAME TO other;
+SELECT name FROM floe.catalogs;
+ALTER SERVER other RENAME TO demo;
+
+-- what is not floe's is left alone
+CREATE FOREIGN DATA WRAPPER regress_wrapper NO HANDLER NO VALIDATOR;
+CREATE SERVER theirs FOREIGN DATA WRAPPER regress_wrapper OPTIONS (anything 'goes');
+DROP FOREIGN DATA WRAPPER regress_wrapper CASCADE;
+
+-- ---- tables of a server that goes, and comes back ----
+
+SELECT floe.create_policy('p', 'demo.**', '{"engine": "spark", "rewrite_data_files": {}}');
+SELECT lab.assess('demo.db.a', files => 500, file_bytes => 1000), lab.assess('demo.db.b');
+SELECT operation, verdict FROM floe.trigger('demo.db.a', '{rewrite_data_files}');
+DROP SERVER demo;
+SELECT name, status FROM floe.catalogs;
+SELECT floe_internal.sync_servers();
+SELECT name, status, dropped_at FROM floe.tables ORDER BY name;
+SELECT table_name, state FROM floe.operations;
+SELECT kind, catalog, table_name, message FROM floe.events WHERE kind IN ('table dropped', 'operation cancelled', 'catalog removed') ORDER BY id;
+SELECT floe_internal.plan_and_queue(NULL);
+-- the same name again is the same catalog: its tables keep their history
+SELECT lab.catalog();
+SELECT name, status, tables FROM floe.catalogs;
+SELECT lab.list_tables('demo', 'demo.db.a', 'demo.db.c');
+SELECT table_id, name, status FROM floe_internal.iceberg_table ORDER BY 1;
+-- dropped and made again between two passes: nothing happened
+DROP SERVER demo;
+SELECT lab.catalog();
+SELECT name, status FROM floe.tables ORDER BY name;
+-- an engine
+DROP SERVER spark;
+SELECT floe_internal.sync_servers();
+SELECT name, status FROM floe.engines;
+SELECT operation, setting, value, set_by FROM floe.effective_policy('demo.db.a') WHERE setting = 'engine';
+SELECT operation, gate, value FROM floe.trigger('demo.db.a', '{rewrite_data_files}');
+SELECT server_name, status, removed_at FROM floe_internal.engine;
+SELECT lab.engine();
+SELECT server_name, status, removed_at FROM floe_internal.engine;
+SELECT name, status FROM floe.engines;
+
+-- ---- who may ----
+
+CREATE ROLE regress_owner IN ROLE floe_viewer;
+GRANT USAGE ON FOREIGN DATA WRAPPER floe_catalog TO regress_owner;
+SET ROLE regress_owner;
+CREATE SERVER mine TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:3');
+CREATE SERVER mine2 TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:3', ca_file '/etc/passwd');
+CREATE USER MAPPING FOR CURRENT_USER SERVER mine OPTIONS (token_file '/etc/passwd');
+CREATE USER MAPPING FOR CURRENT_USER SERVER mine OPTIONS (token 'abc');
+CREATE SERVER mine TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:3');
+ALTER SERVER demo OPTIONS (SET uri 'http://evil');
+SELECT name, uri FROM floe.catalogs ORDER BY name;
+RESET ROLE;
+DROP SERVER mine CASCADE;
+REVOKE USAGE ON FOREIGN DATA WRAPPER floe_catalog FROM regress_owner;
+DROP ROLE regress_owner;
