@@ -162,12 +162,12 @@ INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, re
 	('delete_ratio', 10, 'ratio', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1, "remove_dangling_deletes": true}', NULL, 0.2, 0.5, 1, 'Deleted rows per record'),
 	('equality_delete_file_count', 11, 'count', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1, "remove_dangling_deletes": true}', NULL, 20, 200, 1, 'Live equality delete files'),
 	('equality_delete_row_count', 12, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows of equality delete files'),
-	('position_delete_file_count', 13, 'count', 'manifests', true, 'rewrite_position_delete_files', NULL, NULL, 50, 500, 1, 'Live position delete files'),
+	('position_delete_file_count', 13, 'count', 'manifests', true, 'rewrite_position_delete_files', '{"min_input_files": 2}', NULL, 50, 500, 1, 'Live position delete files'),
 	('position_delete_row_count', 14, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows of position delete files'),
 	('deletion_vector_count', 15, 'count', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1}', NULL, NULL, NULL, 1, 'Live deletion vectors (format v3)'),
 	('deletion_vector_row_count', 16, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows deleted by deletion vectors'),
 	('delete_bytes', 17, 'bytes', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of live delete files'),
-	('dangling_delete_count', 18, 'count', 'manifests', true, 'rewrite_position_delete_files', NULL, NULL, 20, 200, 1, 'Delete files that can apply to no live data file'),
+	('dangling_delete_count', 18, 'count', 'manifests', true, 'rewrite_position_delete_files', '{"rewrite_all": true}', NULL, 20, 200, 1, 'Delete files that can apply to no live data file'),
 	('manifest_count', 19, 'count', 'manifest list', true, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'Manifests of the current snapshot'),
 	('data_manifest_count', 20, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Data manifests of the current snapshot'),
 	('delete_manifest_count', 21, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Delete manifests of the current snapshot'),
@@ -1867,6 +1867,7 @@ CREATE TABLE floe_internal.table_operation (
 	backoff_until			pg_catalog.timestamptz,
 	zero_changes			pg_catalog.int4 NOT NULL DEFAULT 0,
 	zero_change_until		pg_catalog.timestamptz,
+	zero_change_metric		pg_catalog.text,
 	zero_change_value		pg_catalog.float8,
 	schedule_key			pg_catalog.text,
 	next_due_at				pg_catalog.timestamptz,
@@ -1876,7 +1877,9 @@ CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) 
 COMMENT ON TABLE floe_internal.table_operation IS 'What happened last and what is due next, per table and operation';
 COMMENT ON COLUMN floe_internal.table_operation.last_run_at IS 'End of the last run that reached the engine, however it ended';
 COMMENT ON COLUMN floe_internal.table_operation.failure_settings_hash IS 'Settings at the last failure: classes config and permanent wait until these or the table change';
-COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Value of the metric that called for the run without effect; when it grows, the wait ends';
+COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row that changed nothing, or left the metric that called for them as it was';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 
@@ -1995,12 +1998,13 @@ INSERT INTO floe_internal.property_setting VALUES
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
+	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
 	SELECT CASE
-		WHEN (properties ->> property) !~ '^[0-9]{1,18}$' OR NOT properties ? property THEN NULL
-		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => (properties ->> property)::pg_catalog.int8 / 1000.0))
-		ELSE pg_catalog.to_jsonb((properties ->> property)::pg_catalog.int8) END;
+		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
+		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
 END;
-COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number';
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -2082,7 +2086,7 @@ COMMENT ON FUNCTION floe_internal.require_table(pg_catalog.text) IS 'The table o
 CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT value pg_catalog.text, OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
 		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
@@ -2097,7 +2101,7 @@ $body$;
 COMMENT ON FUNCTION floe.effective_policy(pg_catalog.text) IS 'Every setting in force for a table and which policy, table property or default it comes from; operation NULL: of the table as a whole';
 
 CREATE FUNCTION floe.matching_tables(pattern pg_catalog.text, OUT name pg_catalog.text) RETURNS SETOF pg_catalog.text
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT t.name FROM floe_internal.iceberg_table AS t
 	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL
@@ -2229,7 +2233,7 @@ CREATE TABLE floe_internal.gate (
 	description	pg_catalog.text NOT NULL
 );
 COMMENT ON TABLE floe_internal.gate IS 'Gates in the order in which they are asked';
-COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes through it';
+COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes through it; through zero_change only when it names the operation';
 
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
@@ -2242,7 +2246,7 @@ INSERT INTO floe_internal.gate VALUES
 	('interlock', 8, false, 'No other operation works on the table'),
 	('engine', 9, false, 'The engine exists, can do it and is not known to be down'),
 	('backoff', 10, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 11, true, 'The last run had an effect, or the table has moved since'),
+	('zero_change', 11, true, 'The last run helped, or the metric that called for it has grown since'),
 	('schedule', 12, true, 'The schedule''s time has come'),
 	('window', 13, true, 'Inside a window of an allowed day'),
 	('min_interval', 14, true, 'Long enough after the last run');
@@ -2350,7 +2354,7 @@ CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalo
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
-		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' THEN 'pass' ELSE g.status END,
+		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
 	FROM floe_internal.decision_context(of_table_ids, at) AS c
@@ -2450,8 +2454,9 @@ BEGIN ATOMIC
 					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
 				ELSE 'error class ' || x.failure_class END END,
 			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
-		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
-			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL, CASE WHEN x.zero_changes > 0 THEN 'ends when the table changes' END, x.zero_change_until),
+		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
+			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
+			CASE WHEN x.zero_changes > 0 THEN COALESCE(pg_catalog.format('last run; ends when %s grows', x.zero_change_metric), 'last run') END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
@@ -3749,8 +3754,13 @@ DECLARE
 	called_for text := (SELECT r ->> 'gate' FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' IN (SELECT m.name FROM floe.metric AS m) LIMIT 1);
 	class floe_internal.error_class;
 	rest interval := GREATEST((q.settings ->> 'min_interval')::interval, interval '1 hour');
+	no_gain bool;
 BEGIN
 	SELECT * INTO class FROM floe_internal.error_class AS c WHERE c.error_class = COALESCE(q.error_class, 'transient');
+	-- A run may commit and yet not help (delete files that were rewritten one by one). While nobody else wrote, that is certain.
+	no_gain := final_state = 'no_change' OR (final_state = 'succeeded' AND (now_metrics ->> called_for)::float8 >= (q.before ->> called_for)::float8
+		AND NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots) AND s.operation IS DISTINCT FROM 'replace'));
+	no_gain := COALESCE(no_gain, false) AND q.operation <> 'remove_orphan_files';
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
 	UPDATE floe_internal.table_operation AS x
 		SET last_run_at = at, last_state = final_state,
@@ -3762,11 +3772,11 @@ BEGIN
 			failure_metadata = CASE WHEN final_state = 'failed' THEN t.metadata_location END,
 			backoff_until = CASE WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
-			zero_changes = CASE WHEN final_state = 'no_change' THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
+			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
 			-- doubles up to a week, and ends as soon as the metric that called for the run grows
-			zero_change_until = CASE WHEN final_state = 'no_change' AND q.operation <> 'remove_orphan_files'
-				THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
-			zero_change_value = CASE WHEN final_state = 'no_change' THEN (now_metrics ->> called_for)::float8 END
+			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
+			zero_change_metric = CASE WHEN no_gain THEN called_for END,
+			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
 END
 $body$;
@@ -3915,7 +3925,7 @@ BEGIN
 		INSERT INTO floe_internal.trigger_request (table_id, operations, options, requested_by, requested_at)
 			VALUES (t.table_id, trigger.operations, COALESCE(trigger.options, '{}'), SESSION_USER, floe_internal.clock());
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() WHERE p.table_id = t.table_id;
-		RETURN QUERY SELECT k.operation, 'wait'::text, 'assessed'::text, 'never assessed; planned as soon as it is'::text, NULL::text, NULL::text, NULL::timestamptz, NULL::int8
+		RETURN QUERY SELECT k.operation, 'wait'::text, 'assessed'::text, 'not assessed yet; planned as soon as it is'::text, NULL::text, NULL::text, NULL::timestamptz, NULL::int8
 			FROM floe_internal.operation_kind AS k WHERE trigger.operations IS NULL OR k.operation = ANY (trigger.operations) ORDER BY k.position;
 		RETURN;
 	END IF;

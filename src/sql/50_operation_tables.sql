@@ -114,6 +114,7 @@ CREATE TABLE floe_internal.table_operation (
 	backoff_until			pg_catalog.timestamptz,
 	zero_changes			pg_catalog.int4 NOT NULL DEFAULT 0,
 	zero_change_until		pg_catalog.timestamptz,
+	zero_change_metric		pg_catalog.text,
 	zero_change_value		pg_catalog.float8,
 	schedule_key			pg_catalog.text,
 	next_due_at				pg_catalog.timestamptz,
@@ -123,7 +124,9 @@ CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) 
 COMMENT ON TABLE floe_internal.table_operation IS 'What happened last and what is due next, per table and operation';
 COMMENT ON COLUMN floe_internal.table_operation.last_run_at IS 'End of the last run that reached the engine, however it ended';
 COMMENT ON COLUMN floe_internal.table_operation.failure_settings_hash IS 'Settings at the last failure: classes config and permanent wait until these or the table change';
-COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Value of the metric that called for the run without effect; when it grows, the wait ends';
+COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row that changed nothing, or left the metric that called for them as it was';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 

@@ -12,7 +12,7 @@ CREATE TABLE floe_internal.gate (
 	description	pg_catalog.text NOT NULL
 );
 COMMENT ON TABLE floe_internal.gate IS 'Gates in the order in which they are asked';
-COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes through it';
+COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes through it; through zero_change only when it names the operation';
 
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
@@ -25,7 +25,7 @@ INSERT INTO floe_internal.gate VALUES
 	('interlock', 8, false, 'No other operation works on the table'),
 	('engine', 9, false, 'The engine exists, can do it and is not known to be down'),
 	('backoff', 10, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 11, true, 'The last run had an effect, or the table has moved since'),
+	('zero_change', 11, true, 'The last run helped, or the metric that called for it has grown since'),
 	('schedule', 12, true, 'The schedule''s time has come'),
 	('window', 13, true, 'Inside a window of an allowed day'),
 	('min_interval', 14, true, 'Long enough after the last run');
@@ -133,7 +133,7 @@ CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalo
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
-		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' THEN 'pass' ELSE g.status END,
+		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
 	FROM floe_internal.decision_context(of_table_ids, at) AS c
@@ -233,8 +233,9 @@ BEGIN ATOMIC
 					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
 				ELSE 'error class ' || x.failure_class END END,
 			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
-		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
-			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL, CASE WHEN x.zero_changes > 0 THEN 'ends when the table changes' END, x.zero_change_until),
+		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
+			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
+			CASE WHEN x.zero_changes > 0 THEN COALESCE(pg_catalog.format('last run; ends when %s grows', x.zero_change_metric), 'last run') END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',

@@ -344,8 +344,13 @@ DECLARE
 	called_for text := (SELECT r ->> 'gate' FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' IN (SELECT m.name FROM floe.metric AS m) LIMIT 1);
 	class floe_internal.error_class;
 	rest interval := GREATEST((q.settings ->> 'min_interval')::interval, interval '1 hour');
+	no_gain bool;
 BEGIN
 	SELECT * INTO class FROM floe_internal.error_class AS c WHERE c.error_class = COALESCE(q.error_class, 'transient');
+	-- A run may commit and yet not help (delete files that were rewritten one by one). While nobody else wrote, that is certain.
+	no_gain := final_state = 'no_change' OR (final_state = 'succeeded' AND (now_metrics ->> called_for)::float8 >= (q.before ->> called_for)::float8
+		AND NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots) AND s.operation IS DISTINCT FROM 'replace'));
+	no_gain := COALESCE(no_gain, false) AND q.operation <> 'remove_orphan_files';
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
 	UPDATE floe_internal.table_operation AS x
 		SET last_run_at = at, last_state = final_state,
@@ -357,11 +362,11 @@ BEGIN
 			failure_metadata = CASE WHEN final_state = 'failed' THEN t.metadata_location END,
 			backoff_until = CASE WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
-			zero_changes = CASE WHEN final_state = 'no_change' THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
+			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
 			-- doubles up to a week, and ends as soon as the metric that called for the run grows
-			zero_change_until = CASE WHEN final_state = 'no_change' AND q.operation <> 'remove_orphan_files'
-				THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
-			zero_change_value = CASE WHEN final_state = 'no_change' THEN (now_metrics ->> called_for)::float8 END
+			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
+			zero_change_metric = CASE WHEN no_gain THEN called_for END,
+			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
 END
 $body$;
