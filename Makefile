@@ -15,6 +15,12 @@ ifneq ($(filter check demo demo-stop,$(MAKECMDGOALS)),)
 check:
 	@test/run $(if $(ONLY),--only '$(ONLY)')
 
+.PHONY: demo demo-stop
+demo:
+	@demo/demo start
+demo-stop:
+	@demo/demo stop
+
 else
 
 EXTENSION    = floe

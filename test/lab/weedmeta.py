@@ -127,11 +127,14 @@ class Filer:
                 return
         raise RuntimeError(f"no entry of table {namespace}.{table} in the filer")
 
-    def plant(self, path: str, content: bytes, mtime: int) -> None:
-        """Makes an object (/buckets/<bucket>/<key>) whose content is in its entry and whose time is mtime."""
-        directory, name = path.rsplit("/", 1)
-        attributes = _message([(1, 0, len(content)), (2, 0, mtime), (3, 0, 0o660), (6, 0, mtime)])
-        self.load([(directory, _message([(1, 2, name.encode()), (4, 2, attributes), (9, 2, content)]))], lambda: self.exists(path))
+    def plant(self, files: list[tuple[str, bytes]], mtime: int) -> None:
+        """Makes objects (/buckets/<bucket>/<key>, content) whose content is in their entries and whose time is mtime."""
+        entries = []
+        for path, content in files:
+            directory, name = path.rsplit("/", 1)
+            attributes = _message([(1, 0, len(content)), (2, 0, mtime), (3, 0, 0o660), (6, 0, mtime)])
+            entries.append((directory, _message([(1, 2, name.encode()), (4, 2, attributes), (9, 2, content)])))
+        self.load(entries, lambda: all(self.exists(path) for path, _ in files))
 
     def exists(self, path: str) -> bool:
         request = urllib.request.Request(self.url + urllib.parse.quote(path), method="HEAD")

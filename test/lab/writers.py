@@ -1,8 +1,9 @@
-"""What pyiceberg itself does not write: delete files, snapshots in the past, exact rows. Used by tables.py."""
+"""What pyiceberg itself does not write: delete files, snapshots in the past, many snapshots at once, exact rows. Used by tables.py and the demo."""
 from __future__ import annotations
 
 import random
 import time
+import uuid
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, Iterator
@@ -12,11 +13,14 @@ import pyarrow.parquet as pq
 import pyiceberg.table.snapshots
 import pyiceberg.table.update
 from pyiceberg.manifest import (
-    DATA_FILE_TYPE, DataFile, DataFileContent, FileFormat, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestWriterV2,
+    DATA_FILE_TYPE, DataFile, DataFileContent, FileFormat, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestFile, ManifestWriterV2,
+    write_manifest_list,
 )
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.refs import SnapshotRefType
+from pyiceberg.table.snapshots import Operation, Snapshot, SnapshotSummaryCollector, Summary, update_snapshot_summaries
+from pyiceberg.table.update import AddSnapshotUpdate, AssertRefSnapshotId, SetSnapshotRefUpdate, TableUpdate
 from pyiceberg.table.update.snapshot import _FastAppendFiles
 from pyiceberg.types import DoubleType, IntegerType, LongType, NestedField, StringType
 
@@ -164,3 +168,60 @@ def data_files(table: Table) -> list[DataFile]:
                 entry.data_file.spec_id = manifest.partition_spec_id
                 found.append(entry.data_file)
     return sorted(found, key=lambda file: (file.spec_id, str(file.partition), file.file_path))
+
+
+class History:
+    """Many snapshots in one commit of a format v2 table. pyiceberg's transaction does it, too, but copies all metadata many times for each.
+
+        history = History(table)
+        history.add(seconds, files)     # data files or delete files, of the table's current spec; none: an empty snapshot
+        history.commit()
+    """
+
+    def __init__(self, table: Table):
+        self.table, self.metadata = table, table.metadata
+        self.parent = table.current_snapshot()
+        self.first_parent_id = self.parent.snapshot_id if self.parent else None
+        self.sequence = self.metadata.last_sequence_number
+        self.manifests: list[ManifestFile] = self.parent.manifests(table.io) if self.parent else []
+        self.updates: list[TableUpdate] = []
+
+    def _output(self, name: str) -> Any:
+        return self.table.io.new_output(self.table.location_provider().new_metadata_location(name))
+
+    def _manifest(self, snapshot_id: int, files: list[DataFile]) -> ManifestFile:
+        kind = ManifestWriterV2 if files[0].content == DataFileContent.DATA else _DeleteManifestWriter
+        with kind(self.metadata.spec(), self.metadata.schema(), self._output(f"{uuid.uuid4()}-m0.avro"), snapshot_id, "deflate") as writer:
+            for file in files:
+                writer.add(ManifestEntry.from_args(status=ManifestEntryStatus.ADDED, snapshot_id=snapshot_id, sequence_number=None,
+                                                   file_sequence_number=None, data_file=file))
+        manifest = writer.to_manifest_file()
+        manifest.sequence_number = manifest.min_sequence_number = self.sequence
+        return manifest
+
+    def add(self, seconds: float, files: list[DataFile]) -> None:
+        snapshot_id = self.table.metadata.new_snapshot_id()
+        self.sequence += 1
+        summary = SnapshotSummaryCollector()
+        for content in (DataFileContent.DATA, DataFileContent.POSITION_DELETES):
+            if some := [file for file in files if file.content == content]:
+                self.manifests = [self._manifest(snapshot_id, some), *self.manifests]
+                for file in some:
+                    summary.add_file(file, self.metadata.schema(), self.metadata.spec())
+        parent_id = self.parent.snapshot_id if self.parent else None
+        output = self._output(f"snap-{snapshot_id}-0-{uuid.uuid4()}.avro")
+        with write_manifest_list(2, output, snapshot_id, parent_id, self.sequence, "deflate") as writer:
+            writer.add_manifests(self.manifests)
+        operation = Operation.DELETE if files and all(file.content != DataFileContent.DATA for file in files) else Operation.APPEND
+        self.parent = Snapshot(
+            snapshot_id=snapshot_id, parent_snapshot_id=parent_id, sequence_number=self.sequence, timestamp_ms=int(seconds * 1000),
+            manifest_list=output.location, schema_id=self.metadata.current_schema_id,
+            summary=update_snapshot_summaries(Summary(operation, **summary.build()), self.parent.summary if self.parent else None))
+        self.updates.append(AddSnapshotUpdate(snapshot=self.parent))
+
+    def commit(self) -> None:
+        """Everything added, all or nothing; the table is as it is then."""
+        last = SetSnapshotRefUpdate(ref_name="main", type=SnapshotRefType.BRANCH, snapshot_id=self.parent.snapshot_id)
+        self.table.catalog.commit_table(self.table, (AssertRefSnapshotId(ref="main", snapshot_id=self.first_parent_id),), (*self.updates, last))
+        self.table.refresh()
+        self.__init__(self.table)

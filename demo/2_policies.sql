@@ -1,0 +1,16 @@
+-- What every table of the lake gets. A metric at or above its threshold calls for its remedy.
+SELECT floe.create_policy('defaults', 'lake.**', '{
+  "engine": "spark",
+  "rewrite_data_files": {}, "rewrite_position_delete_files": {}, "rewrite_manifests": {},
+  "expire_snapshots": {"options": {"max_snapshot_age": "1 day", "retain_last": 5}},
+  "thresholds": {"excess_file_count":          {"warning": 20, "critical": 100},
+                 "position_delete_file_count": {"warning": 20, "critical": 100},
+                 "excess_manifest_count":      {"warning": 20, "critical": 100}}}');
+
+-- One table more: its jobs leave files behind. A narrow policy adds to a broad one, field by field.
+SELECT floe.create_policy('cleanup', 'lake.shop.exports', '{
+  "remove_orphan_files": {"every": "1 day", "options": {"older_than": "3 days"}}}');
+
+-- And one setting for the streams.
+SELECT floe.create_policy('streams', 'lake.shop.events, lake.shop.checkpoints', '{
+  "priority": 10, "expire_snapshots": {"options": {"max_snapshot_age": "6 hours"}}}');
