@@ -108,8 +108,10 @@ on_number(void *ctx, FloeJscanNumber kind, int64_t value, FloeStatus *st)
 	if ((key->want != FLOE_WANT_LONG && key->want != FLOE_WANT_INT) || kind != FLOE_JSCAN_INTEGER ||
 		(key->want == FLOE_WANT_INT && (value < PG_INT32_MIN || value > PG_INT32_MAX)))
 		return wrong_type(parser, key, st);
-	if ((key->flags & FLOE_META_NOT_NEGATIVE) != 0 && value < 0)
+	if ((key->flags & (FLOE_META_NOT_NEGATIVE | FLOE_META_TIME)) != 0 && value < 0)
 		return floe_meta_fail(parser, st, FLOE_ERR_CORRUPT, "must not be negative");
+	if ((key->flags & FLOE_META_TIME) != 0 && value > FLOE_META_MAX_TIME_MS)
+		return floe_meta_fail(parser, st, FLOE_ERR_CORRUPT, "is not a time in milliseconds");
 	if ((key->flags & FLOE_META_POSITIVE) != 0 && value <= 0)
 		return floe_meta_fail(parser, st, FLOE_ERR_CORRUPT, "must be greater than 0");
 	if ((key->flags & FLOE_META_VERSION) != 0 && !read_version(parser, value, st))

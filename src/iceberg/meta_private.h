@@ -77,6 +77,9 @@ typedef enum FloeMetaWant
 #define FLOE_META_POSITIVE 0x10
 #define FLOE_META_NOT_EMPTY 0x20
 #define FLOE_META_VERSION 0x40 /* decides at once whether floe reads the table */
+#define FLOE_META_TIME 0x80    /* not negative, and not beyond what a timestamptz holds */
+
+#define FLOE_META_MAX_TIME_MS INT64CONST(9200000000000000) /* in the year 293506 */
 
 typedef struct FloeMetaFrame FloeMetaFrame;
 

@@ -72,7 +72,7 @@ static const FloeMetaKey snapshot_keys[] = {
 	{KEY("sequence-number"), FLOE_WANT_LONG, .flags = FLOE_META_NOT_NEGATIVE, AT(sequence_number)},
 	{KEY("snapshot-id"), FLOE_WANT_LONG, .flags = FLOE_META_REQUIRED, AT(id)},
 	[SNAPSHOT_PARENT] = {KEY("parent-snapshot-id"), FLOE_WANT_LONG, AT(parent_id)},
-	{KEY("timestamp-ms"), FLOE_WANT_LONG, .flags = FLOE_META_REQUIRED | FLOE_META_NOT_NEGATIVE, AT(timestamp_ms)},
+	{KEY("timestamp-ms"), FLOE_WANT_LONG, .flags = FLOE_META_REQUIRED | FLOE_META_TIME, AT(timestamp_ms)},
 	{KEY("summary"), FLOE_WANT_OBJECT, FLOE_KIND_SUMMARY},
 	[SNAPSHOT_MANIFEST_LIST] = {KEY("manifest-list"), FLOE_WANT_STRING, .flags = FLOE_META_NOT_EMPTY,
 								AT(manifest_list)},
