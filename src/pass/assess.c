@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #define CATALOG_RETRY_MS 50
+#define ARENA_MIN_BYTES ((size_t) 64 * 1024 * 1024) /* the manifest list is in it, too */
 #define SNAPSHOTS_MAX_BYTES ((size_t) 256 * 1024 * 1024)
 #define FACTS_MAX_BYTES ((size_t) 64 * 1024 * 1024)
 
@@ -53,6 +54,32 @@ static size_t
 metadata_limit(void)
 {
 	return (size_t) floe_max_metadata_kb * 1024;
+}
+
+static size_t
+manifest_limit(void)
+{
+	return (size_t) floe_max_manifest_kb * 1024;
+}
+
+static FloeMetaLimits
+metadata_limits(void)
+{
+	FloeMetaLimits limits = floe_meta_default_limits;
+
+	limits.json_bytes = metadata_limit();
+	return limits;
+}
+
+/* What is too large is the object as a whole, and not something in it: then a setting can let it pass. */
+static void
+name_limit(FloeStatus *st, size_t limit, const char *setting)
+{
+	char size[40];
+
+	snprintf(size, sizeof(size), " %zu bytes", limit);
+	if (st->code == FLOE_ERR_TOO_LARGE && strstr(st->message, size) != NULL)
+		snprintf(st->detail, sizeof(st->detail), "%s allows no more.", setting);
 }
 
 void
@@ -104,8 +131,7 @@ load(FloeAssess *a, FloeLoadMode mode, const char *etag)
 	request.mode = mode;
 	request.etag = etag;
 	request.arena = a->arena;
-	request.limits = floe_meta_default_limits;
-	request.limits.json_bytes = metadata_limit();
+	request.limits = metadata_limits();
 	a->catalog->catalog->ops->load_table(a->catalog->catalog, &request, on_loaded, a);
 }
 
@@ -165,6 +191,7 @@ on_manifest_list(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
 	if (st->code != FLOE_OK ||
 		!floe_manifest_list_read(a->pass->avro, data->data, data->len, a->arena, &a->list, &result))
 	{
+		name_limit(&result, manifest_limit(), "floe.max_manifest_size");
 		floe_status_prefix(&result, "manifest list");
 		floe_assess_fail(a, &result);
 		return;
@@ -202,7 +229,7 @@ read_manifest_list(FloeAssess *a)
 	else
 	{
 		read.location = current->manifest_list;
-		read.max_bytes = (size_t) floe_max_manifest_kb * 1024;
+		read.max_bytes = manifest_limit();
 		read.done = on_manifest_list;
 		read.arg = a;
 		floe_store_read(&a->store, &read);
@@ -231,9 +258,11 @@ on_metadata_piece(void *arg, const char *data, size_t len)
 
 	if (data == NULL)
 	{
+		FloeMetaLimits limits = metadata_limits();
+
 		floe_status_ok(&a->parse_status);
 		a->metadata_bytes = 0;
-		a->file_parser = floe_meta_parser_new(a->arena, FLOE_META_FILE, &floe_meta_default_limits);
+		a->file_parser = floe_meta_parser_new(a->arena, FLOE_META_FILE, &limits);
 		if (a->file_parser == NULL)
 			return floe_fail(&a->parse_status, FLOE_ERR_NOMEM, "out of memory for table metadata");
 		return true;
@@ -255,6 +284,7 @@ on_metadata_file(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
 		result = a->parse_status;
 	if (result.code != FLOE_OK || !floe_meta_parser_finish(a->file_parser, &meta, &result))
 	{
+		name_limit(&result, metadata_limit(), "floe.max_metadata_size");
 		floe_status_prefix(&result, "metadata file");
 		floe_assess_fail(a, &result);
 		return;
@@ -306,7 +336,10 @@ on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer)
 
 	if (st->code != FLOE_OK)
 	{
-		floe_assess_fail(a, st);
+		FloeStatus result = *st;
+
+		name_limit(&result, metadata_limit(), "floe.max_metadata_size");
+		floe_assess_fail(a, &result);
 		return;
 	}
 	if (answer->unchanged)
@@ -381,7 +414,7 @@ floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim
 	a->metadata_bytes = -1;
 	copy_claim(a, claim);
 	floe_cleanup_hold(floe_cleanup_register(release_fetched), a);
-	a->arena = floe_cleanup_hold(floe_cleanup_register(release_arena), floe_arena_new(metadata_limit()));
+	a->arena = floe_cleanup_hold(floe_cleanup_register(release_arena), floe_arena_new(Max(metadata_limit(), ARENA_MIN_BYTES)));
 	MemoryContextSwitchTo(old);
 	if (a->arena == NULL)
 	{
