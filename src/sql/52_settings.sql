@@ -22,12 +22,13 @@ INSERT INTO floe_internal.property_setting VALUES
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
+	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
 	SELECT CASE
-		WHEN (properties ->> property) !~ '^[0-9]{1,18}$' OR NOT properties ? property THEN NULL
-		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => (properties ->> property)::pg_catalog.int8 / 1000.0))
-		ELSE pg_catalog.to_jsonb((properties ->> property)::pg_catalog.int8) END;
+		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
+		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
 END;
-COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number';
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -109,7 +110,7 @@ COMMENT ON FUNCTION floe_internal.require_table(pg_catalog.text) IS 'The table o
 CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT value pg_catalog.text, OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
 		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
@@ -124,7 +125,7 @@ $body$;
 COMMENT ON FUNCTION floe.effective_policy(pg_catalog.text) IS 'Every setting in force for a table and which policy, table property or default it comes from; operation NULL: of the table as a whole';
 
 CREATE FUNCTION floe.matching_tables(pattern pg_catalog.text, OUT name pg_catalog.text) RETURNS SETOF pg_catalog.text
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 	SELECT t.name FROM floe_internal.iceberg_table AS t
 	WHERE t.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), t.levels) IS NOT NULL
