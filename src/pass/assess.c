@@ -414,7 +414,8 @@ floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim
 	a->metadata_bytes = -1;
 	copy_claim(a, claim);
 	floe_cleanup_hold(floe_cleanup_register(release_fetched), a);
-	a->arena = floe_cleanup_hold(floe_cleanup_register(release_arena), floe_arena_new(Max(metadata_limit(), ARENA_MIN_BYTES)));
+	a->arena =
+		floe_cleanup_hold(floe_cleanup_register(release_arena), floe_arena_new(Max(metadata_limit(), ARENA_MIN_BYTES)));
 	MemoryContextSwitchTo(old);
 	if (a->arena == NULL)
 	{
