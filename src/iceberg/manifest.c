@@ -11,6 +11,7 @@
 
 #define MAX_MEMORY ((size_t) 256 * 1024 * 1024)
 #define MAX_SHOWN_NAME 100
+#define MAX_COUNT (INT64_C(1) << 53) /* rows or bytes of one file: no file has more, and float8 metrics stay exact */
 #define DELETE_FILE_PATH_ID UINT32_C(2147483546) /* spec, "Position Delete Files" */
 
 /* Positions in the array of wanted fields below, and so slots.  Data manifests need the first ones only. */
@@ -233,7 +234,7 @@ take_deletes(const FloeAvroValue *values, FloeAggEntry *entry, FloeStatus *st)
 		if (path != &values[REFERENCED_DATA_FILE] || !values[CONTENT_SIZE].set)
 			return floe_fail(st, FLOE_ERR_CORRUPT,
 							 "a deletion vector has no referenced_data_file or no content_size_in_bytes");
-		if (entry->bytes < 0)
+		if (entry->bytes < 0 || entry->bytes > MAX_COUNT)
 			return fail_number(st, "content_size_in_bytes", entry->bytes);
 	}
 	if (path != NULL)
@@ -257,9 +258,9 @@ check_entry(const Reading *r, const FloeAvroValue *values, FloeStatus *st)
 		return floe_fail(st, FLOE_ERR_CORRUPT, "data and delete files are mixed");
 	if (values[FILE_PATH].num == 0)
 		return floe_fail(st, FLOE_ERR_CORRUPT, "an entry has an empty file_path");
-	if (values[RECORD_COUNT].num < 0)
+	if (values[RECORD_COUNT].num < 0 || values[RECORD_COUNT].num > MAX_COUNT)
 		return fail_number(st, "record_count", values[RECORD_COUNT].num);
-	if (values[FILE_SIZE].num < 0)
+	if (values[FILE_SIZE].num < 0 || values[FILE_SIZE].num > MAX_COUNT)
 		return fail_number(st, "file_size_in_bytes", values[FILE_SIZE].num);
 	return true;
 }

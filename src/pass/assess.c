@@ -182,17 +182,39 @@ open_store(FloeAssess *a)
 
 /* ---- manifest list ---- */
 
+/* Of an object that the metadata names. That it is missing does not mean that the table is. */
+void
+floe_assess_read_failed(FloeStatus *st, const char *what)
+{
+	if (st->code == FLOE_ERR_NOT_FOUND)
+		st->code = FLOE_ERR_CORRUPT;
+	floe_status_prefix(st, "%s", what);
+}
+
+/* What is in an object is wrong: its name goes into the detail. */
+void
+floe_assess_name_object(FloeStatus *st, const char *location)
+{
+	if (st->detail[0] == '\0')
+		floe_copy_text(st->detail, sizeof(st->detail), location, strlen(location));
+}
+
 static void
 on_manifest_list(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
 {
 	FloeAssess *a = arg;
 	FloeStatus result = *st;
 
-	if (st->code != FLOE_OK ||
-		!floe_manifest_list_read(a->pass->avro, data->data, data->len, a->arena, &a->list, &result))
+	if (st->code != FLOE_OK)
 	{
 		name_limit(&result, manifest_limit(), "floe.max_manifest_size");
-		floe_status_prefix(&result, "manifest list");
+		floe_assess_read_failed(&result, "manifest list");
+		floe_assess_fail(a, &result);
+		return;
+	}
+	if (!floe_manifest_list_read(a->pass->avro, data->data, data->len, a->arena, &a->list, &result))
+	{
+		floe_assess_name_object(&result, a->meta->snapshots[a->meta->current].manifest_list);
 		floe_assess_fail(a, &result);
 		return;
 	}
@@ -285,7 +307,8 @@ on_metadata_file(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
 	if (result.code != FLOE_OK || !floe_meta_parser_finish(a->file_parser, &meta, &result))
 	{
 		name_limit(&result, metadata_limit(), "floe.max_metadata_size");
-		floe_status_prefix(&result, "metadata file");
+		floe_assess_read_failed(&result, "metadata file");
+		floe_assess_name_object(&result, load_result.metadata_location);
 		floe_assess_fail(a, &result);
 		return;
 	}

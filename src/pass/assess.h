@@ -61,6 +61,8 @@ extern void floe_assess_fail(FloeAssess *a, const FloeStatus *st);
 /* A read came back after the assessment failed: the last one ends it. */
 extern void floe_assess_ended(FloeAssess *a);
 extern void floe_assess_apply(FloeAssess *a);
+extern void floe_assess_read_failed(FloeStatus *st, const char *what);
+extern void floe_assess_name_object(FloeStatus *st, const char *location);
 
 /* assess_manifests.c: reads what is not stored yet, then floe_assess_apply() */
 extern void floe_assess_manifests(FloeAssess *a);

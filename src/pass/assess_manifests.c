@@ -221,7 +221,12 @@ on_manifest(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
 		floe_assess_ended(a);
 	else
 	{
-		floe_status_prefix(&result, "manifest \"%.100s\"", row->path);
+		if (st->code == FLOE_ERR_TOO_LARGE)
+			floe_fail(&result, FLOE_ERR_CORRUPT, "a manifest is longer than the %lld bytes that the manifest list says",
+					  (long long) row->length);
+		else if (st->code != FLOE_OK)
+			floe_assess_read_failed(&result, "manifest");
+		floe_assess_name_object(&result, row->path);
 		floe_assess_fail(a, &result);
 	}
 }
@@ -264,8 +269,8 @@ read_more(void *arg)
 
 		if (row->length > (int64) floe_max_manifest_kb * 1024)
 		{
-			floe_fail(&st, FLOE_ERR_TOO_LARGE, "manifest \"%.100s\" has %lld bytes, more than floe.max_manifest_size",
-					  row->path, (long long) row->length);
+			floe_fail_detail(&st, FLOE_ERR_TOO_LARGE, row->path,
+							 "a manifest has %lld bytes, more than floe.max_manifest_size", (long long) row->length);
 			floe_assess_fail(a, &st);
 			return;
 		}

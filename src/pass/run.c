@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "guc.h"
 
 #include "miscadmin.h"
@@ -29,6 +30,8 @@ floe_pass_progress(FloePass *pass, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	/* it may end in the middle of a character */
+	floe_utf8_repair(text);
 	pass->options.progress(text);
 }
 

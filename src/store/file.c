@@ -64,20 +64,21 @@ open_allowed(FloeStoreJob *job, const char *path)
 
 		/* outside the roots nobody learns what exists */
 		if (is_allowed(job->store->file_roots, path))
-			floe_fail_detail(&job->st, code, strerror(error), "cannot read file \"%.150s\"", path);
+			floe_fail_detail(&job->st, code, strerror(error), "cannot read file \"%s\"", job->shown);
 		else
-			floe_fail(&job->st, FLOE_ERR_DENIED, "file \"%.150s\" is not below a folder of floe.allowed_file_roots",
-					  path);
+			floe_fail(&job->st, FLOE_ERR_DENIED, "file \"%s\" is not below a folder of floe.allowed_file_roots",
+					  job->shown);
 		return -1;
 	}
 	if (!is_allowed(job->store->file_roots, resolved))
 	{
-		floe_fail(&job->st, FLOE_ERR_DENIED, "file \"%.150s\" is not below a folder of floe.allowed_file_roots", path);
+		floe_fail(&job->st, FLOE_ERR_DENIED, "file \"%s\" is not below a folder of floe.allowed_file_roots",
+				  job->shown);
 		return -1;
 	}
 	fd = open(resolved, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	if (fd < 0)
-		floe_fail_detail(&job->st, FLOE_ERR_IO, strerror(errno), "cannot open file \"%.150s\"", path);
+		floe_fail_detail(&job->st, FLOE_ERR_IO, strerror(errno), "cannot open file \"%s\"", job->shown);
 	return fd;
 }
 
@@ -87,7 +88,7 @@ read_pieces(FloeStoreJob *job, int fd, const char *path)
 	size_t total = 0;
 
 	if (job->read.sink != NULL && !job->read.sink(job->read.sink_arg, NULL, 0))
-		return floe_fail(&job->st, FLOE_ERR_CANCELLED, "reading file \"%.150s\" was stopped", path);
+		return floe_fail(&job->st, FLOE_ERR_CANCELLED, "reading file \"%s\" was stopped", job->shown);
 	for (;;)
 	{
 		static char piece[PIECE];
@@ -96,20 +97,20 @@ read_pieces(FloeStoreJob *job, int fd, const char *path)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return floe_fail_detail(&job->st, FLOE_ERR_IO, strerror(errno), "cannot read file \"%.150s\"", path);
+			return floe_fail_detail(&job->st, FLOE_ERR_IO, strerror(errno), "cannot read file \"%s\"", job->shown);
 		if (n == 0)
 			return true;
 		total += (size_t) n;
 		if (total > job->read.max_bytes)
-			return floe_fail(&job->st, FLOE_ERR_TOO_LARGE, "file \"%.150s\" is larger than %zu bytes", path,
+			return floe_fail(&job->st, FLOE_ERR_TOO_LARGE, "file \"%s\" is larger than %zu bytes", job->shown,
 							 job->read.max_bytes);
 		if (job->read.sink != NULL)
 		{
 			if (!job->read.sink(job->read.sink_arg, piece, (size_t) n))
-				return floe_fail(&job->st, FLOE_ERR_CANCELLED, "reading file \"%.150s\" was stopped", path);
+				return floe_fail(&job->st, FLOE_ERR_CANCELLED, "reading file \"%s\" was stopped", job->shown);
 		}
 		else if (!floe_buf_append(&job->data, piece, (size_t) n))
-			return floe_fail(&job->st, FLOE_ERR_NOMEM, "out of memory for file \"%.150s\"", path);
+			return floe_fail(&job->st, FLOE_ERR_NOMEM, "out of memory for file \"%s\"", job->shown);
 	}
 }
 
@@ -122,12 +123,12 @@ floe_store_file_start(FloeStoreJob *job, const char *path)
 	if (fd >= 0)
 	{
 		if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-			floe_fail(&job->st, FLOE_ERR_DENIED, "\"%.150s\" is not a regular file", path);
+			floe_fail(&job->st, FLOE_ERR_DENIED, "\"%s\" is not a regular file", job->shown);
 		else
 		{
 			job->size = info.st_size;
 			if (!job->read.size_only && info.st_size > (off_t) job->read.max_bytes)
-				floe_fail(&job->st, FLOE_ERR_TOO_LARGE, "file \"%.150s\" is larger than %zu bytes", path,
+				floe_fail(&job->st, FLOE_ERR_TOO_LARGE, "file \"%s\" is larger than %zu bytes", job->shown,
 						  job->read.max_bytes);
 			else if (!job->read.size_only)
 				read_pieces(job, fd, path);

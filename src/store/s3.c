@@ -93,7 +93,7 @@ find_credentials(FloeStoreJob *job, const FloeStoreGrant *grant, S3Target *targe
 		return floe_fail_detail(&job->st, FLOE_ERR_CONFIG,
 								"The user mapping has no s3_access_key_id and s3_secret_access_key, and the catalog "
 								"vended none for this location.",
-								"no S3 credentials for \"%.150s\"", job->location);
+								"no S3 credentials for \"%s\"", job->shown);
 	return true;
 }
 
@@ -148,7 +148,7 @@ find_endpoint(FloeStoreJob *job, const FloeStoreGrant *grant, S3Target *target)
 	target->path = text.failed ? NULL : floe_arena_text(job->arena, text.data, text.len);
 	floe_buf_free(&text);
 	if (target->path == NULL)
-		return floe_fail(&job->st, FLOE_ERR_TOO_LARGE, "location \"%.150s\" is too long", job->location);
+		return floe_fail(&job->st, FLOE_ERR_TOO_LARGE, "location \"%s\" is too long", job->shown);
 	return true;
 }
 
@@ -161,7 +161,7 @@ find_target(FloeStoreJob *job, size_t scheme_len, S3Target *target)
 
 	memset(target, 0, sizeof(*target));
 	if (slash == NULL || slash == bucket || slash[1] == '\0')
-		return floe_fail(&job->st, FLOE_ERR_CORRUPT, "location \"%.150s\" has no bucket and key", job->location);
+		return floe_fail(&job->st, FLOE_ERR_CORRUPT, "location \"%s\" has no bucket and key", job->shown);
 	target->bucket = floe_arena_text(job->arena, bucket, (size_t) (slash - bucket));
 	target->key = slash + 1;
 	if (target->bucket == NULL)
@@ -203,7 +203,7 @@ on_answer(void *arg, FloeHttpResponse *response)
 	if (response->status.code != FLOE_OK)
 	{
 		job->st = response->status;
-		floe_status_prefix(&job->st, "read \"%.100s\"", job->location);
+		floe_status_prefix(&job->st, "read \"%s\"", job->shown);
 	}
 	else if (code != FLOE_OK || response->http_status == 304)
 	{
@@ -212,7 +212,7 @@ on_answer(void *arg, FloeHttpResponse *response)
 		snprintf(detail, sizeof(detail), "%s%s%s", reason, message[0] != '\0' ? ": " : "", message);
 		floe_conn_redact(job->store->conn, detail);
 		floe_fail_detail(&job->st, code != FLOE_OK ? code : FLOE_ERR_PROTOCOL, detail,
-						 "read \"%.120s\": the store answered %d", job->location, response->http_status);
+						 "read \"%s\": the store answered %d", job->shown, response->http_status);
 		job->st.http_status = response->http_status;
 		job->st.retry_after_ms = response->status.retry_after_ms;
 	}
@@ -273,6 +273,6 @@ floe_store_s3_start(FloeStoreJob *job, size_t scheme_len)
 		if (floe_http_submit(job->store->http, &request, on_answer, job, NULL, &job->st))
 			return;
 	}
-	floe_status_prefix(&job->st, "read \"%.100s\"", job->location);
+	floe_status_prefix(&job->st, "read \"%s\"", job->shown);
 	floe_store_finish(job);
 }

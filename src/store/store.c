@@ -6,6 +6,7 @@
 #include "store/store.h"
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 #include "utils/memutils.h"
 
@@ -47,6 +48,20 @@ has_scheme(const char *location, const char *scheme)
 	return pg_strncasecmp(location, scheme, len) == 0 ? len : 0;
 }
 
+static void
+show(FloeStoreJob *job)
+{
+	size_t len = strlen(job->location);
+	size_t room = sizeof(job->shown) - 1;
+
+	if (len <= room)
+		strlcpy(job->shown, job->location, sizeof(job->shown));
+	else
+		snprintf(job->shown, sizeof(job->shown), "...%s", job->location + len - (room - 3));
+	/* a character may have been cut at the front */
+	floe_utf8_repair(job->shown);
+}
+
 void
 floe_store_read(FloeStore *store, const FloeStoreRead *read)
 {
@@ -62,6 +77,7 @@ floe_store_read(FloeStore *store, const FloeStoreRead *read)
 	floe_cleanup_hold(floe_cleanup_register(release_job), job);
 	MemoryContextSwitchTo(old);
 	job->read.location = job->location;
+	show(job);
 	job->size = -1;
 	floe_status_ok(&job->st);
 	floe_buf_init(&job->data, read->max_bytes);
@@ -77,7 +93,7 @@ floe_store_read(FloeStore *store, const FloeStoreRead *read)
 	else
 	{
 		floe_fail_detail(&job->st, FLOE_ERR_UNSUPPORTED, "floe reads s3:, s3a:, s3n: and file: locations.",
-						 "object store of location \"%.120s\" is not supported", job->location);
+						 "object store of location \"%s\" is not supported", job->shown);
 		floe_store_finish(job);
 	}
 }

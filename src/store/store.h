@@ -61,6 +61,8 @@ typedef struct FloeStoreRead
 /* Never throws what the location or the store is to blame for; `done` gets it. The read is copied. */
 extern void floe_store_read(FloeStore *store, const FloeStoreRead *read);
 
+#define FLOE_STORE_SHOWN_MAX 128
+
 /* Internal to store/: one file per scheme. */
 typedef struct FloeStoreJob
 {
@@ -68,6 +70,7 @@ typedef struct FloeStoreJob
 	FloeStore *store;
 	FloeStoreRead read;
 	char *location;
+	char shown[FLOE_STORE_SHOWN_MAX]; /* the location for messages: of a long one the end, where names differ */
 	FloeStatus st;
 	FloeBuf data;
 	int64_t size;

@@ -365,6 +365,7 @@ def run_cases(bench: Bench, base: Base, catalog: Catalog, cases: list[Case], set
 def _judge(bench: Bench, case: Case, table: Table, before: dict[str, Any], start: Any, notices: str) -> None:
     row = bench.table(table.name)
     said = spoken(row)
+    if os.environ.get("SHOW"): bench.t.note(f"{case.name}: [{row[chr(101)+chr(114)+chr(114)+chr(111)+chr(114)+chr(95)+chr(99)+chr(111)+chr(100)+chr(101)]}] {said!r}")
     bench.t.ok(fits(case, row) and row["error_since"] >= start, f"{case.name}: a row with the reason", f"wanted {case.code}: {case.says}", f"got {row['status']} {row['error_code']}: {said}")
     bench.t.ok(row["health"] == before["health"] and row["health"] is not None, f"{case.name}: its health is kept")
     events = bench.events("table " + case.status, start, row["name"])
