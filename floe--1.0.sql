@@ -807,9 +807,11 @@ CREATE TABLE floe_internal.effective (
 	operation		pg_catalog.text NOT NULL,
 	settings		pg_catalog.jsonb NOT NULL,
 	origins			pg_catalog.jsonb NOT NULL,
+	problem			pg_catalog.text,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
+COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid: the operation is blocked';
 
 -- Settings that hold when no policy and no table property says otherwise.
 CREATE TABLE floe_internal.builtin_setting (
@@ -890,20 +892,41 @@ CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_cata
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
+	example CONSTANT text := 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".';
 	result interval;
 BEGIN
-	IF value ~ '^\s*[-+]?[0-9.]+\s*$' AND value !~ '^\s*0+\s*$' THEN
-		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+	IF value ~ '^[-+0-9.\s]*$' AND value !~ '^\s*0+\s*$' THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, example);
 	END IF;
 	BEGIN
 		result := value::interval;
 	EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
-		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, left(value, 100)), NULL, example);
 	END;
 	RETURN result;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.interval_from(pg_catalog.text, pg_catalog.text) IS 'An interval with a unit, or a refusal that names the place';
+
+-- 100 years: what is later than that is meant as "never", and must not make times overflow.
+CREATE FUNCTION floe_internal.check_interval(value pg_catalog.interval, minimum pg_catalog.interval, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $body$
+BEGIN
+	IF value < minimum OR value > interval '100 years' OR NOT isfinite(value) THEN
+		PERFORM floe_internal.refuse(format('%s: %s is not from %s to 100 years', place, value, CASE WHEN minimum = '0' THEN '0' ELSE minimum::text END), NULL, NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_interval(pg_catalog.interval, pg_catalog.interval, pg_catalog.text) IS 'Refuses an interval that is too short or absurdly long';
+
+-- A refusal of a function in C again, with the place in front.
+CREATE FUNCTION floe_internal.refuse_at(place pg_catalog.text, message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT floe_internal.refuse(place || ': ' || message, NULLIF(detail, ''), NULLIF(hint, ''));
+END;
+COMMENT ON FUNCTION floe_internal.refuse_at(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'refuse() with the place in a policy document in front; empty detail and hint are left out';
 
 CREATE FUNCTION floe_internal.metric_number(metric pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.float8
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -918,18 +941,18 @@ BEGIN
 		PERFORM floe_internal.refuse(format('%s: unknown metric "%s"', place, metric), NULL,
 			'Valid metrics are: ' || (SELECT string_agg(x.name, ', ' ORDER BY x.position) FROM floe.metric AS x) || '.');
 	END IF;
-	IF jsonb_typeof(value) = 'number' THEN
+	IF jsonb_typeof(value) = 'number' AND text_value::numeric < 1e18 THEN
 		result := text_value::float8;
 	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'seconds' THEN
 		result := extract(epoch FROM floe_internal.interval_from(text_value, place));
 	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'bytes' THEN
 		BEGIN
 			result := pg_size_bytes(text_value);
-		EXCEPTION WHEN OTHERS THEN
+		EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range THEN
 			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, text_value), NULL, 'Write a number of bytes or a size such as "128 MB".');
 		END;
 	END IF;
-	IF result IS NULL OR result < 0 OR result = 'Infinity' OR result = 'NaN' THEN
+	IF result IS NULL OR result NOT BETWEEN 0 AND 1e18 THEN
 		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, value, metric),
 			format('The metric''s unit is %s.', m.unit),
 			CASE m.unit WHEN 'seconds' THEN 'Write seconds as a number, or an interval such as "3 days".'
@@ -963,6 +986,7 @@ BEGIN
 		IF jsonb_typeof(limits) <> 'object' THEN
 			PERFORM floe_internal.refuse(format('%s.%s must be an object', place, metric), NULL, 'For example {"warning": 100, "critical": 1000}.');
 		END IF;
+		PERFORM floe_internal.metric_number(metric, '0', place);	-- there is such a metric
 		canonical := '{}';
 		FOR level, number IN SELECT * FROM jsonb_each(limits)
 		LOOP
@@ -1045,7 +1069,7 @@ BEGIN
 			PERFORM floe_internal.refuse(format('%s: unknown debt term "%s"', place, given), NULL,
 				'Valid terms are: ' || (SELECT string_agg(t.term, ', ' ORDER BY t.position) FROM floe.debt_term AS t) || '.');
 		END IF;
-		IF jsonb_typeof(weight) <> 'number' OR (weight #>> '{}')::float8 NOT BETWEEN 0 AND 1000 THEN
+		IF jsonb_typeof(weight) <> 'number' OR (weight #>> '{}')::numeric NOT BETWEEN 0 AND 1000 THEN
 			PERFORM floe_internal.refuse(format('%s.%s must be a number from 0 to 1000', place, given), NULL, NULL);
 		END IF;
 	END LOOP;
@@ -1074,8 +1098,23 @@ CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 AS $body$
 DECLARE
 	place text := format('policy "%s"', NEW.name);
+	told text;
+	detail text;
+	hint text;
 BEGIN
-	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	IF NEW.name IS NULL OR btrim(NEW.name) = '' OR length(NEW.name) > 200 THEN
+		PERFORM floe_internal.refuse('the name of a policy must have 1 to 200 characters', NULL, NULL);
+	END IF;
+	BEGIN
+		NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+		PERFORM floe_internal.refuse_at(place, told, detail, hint);
+	END;
+	IF length(NEW.description) > 10000 THEN
+		PERFORM floe_internal.refuse(place || ': description has more than 10000 characters', NULL, NULL);
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.poll_interval, '1 second', place || ': poll_interval');
 	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds');
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
 	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
@@ -1095,28 +1134,46 @@ COMMENT ON FUNCTION floe_internal.policy_before() IS 'Checks and canonicalises a
 CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before();
 
+-- A time zone by its name: the abbreviations and POSIX rules that PostgreSQL takes as well mean something else than people expect
+-- ("UTC+3" lies west of Greenwich).
+CREATE FUNCTION floe_internal.check_timezone(timezone pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE lower(z.name) = lower(timezone)) THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" is not a time zone', place, timezone), NULL, 'Use a name of pg_timezone_names, such as "Europe/Amsterdam".');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_timezone(pg_catalog.text, pg_catalog.text) IS 'Refuses what is not the name of a time zone';
+
 CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);
+	field text;
+	told text;
+	detail text;
+	hint text;
 BEGIN
-	IF NEW.timezone IS NOT NULL THEN
-		BEGIN
-			PERFORM now() AT TIME ZONE NEW.timezone;
-		EXCEPTION WHEN invalid_parameter_value THEN
-			PERFORM floe_internal.refuse(format('%s.timezone: "%s" is not a time zone', place, NEW.timezone), NULL, 'Use a name of pg_timezone_names, such as "Europe/Amsterdam".');
-		END;
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = NEW.operation) THEN
+		PERFORM floe_internal.check_operations(ARRAY[NEW.operation]);
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.every, '1 minute', place || '.every'), floe_internal.check_interval(NEW.jitter, '0', place || '.jitter'),
+		floe_internal.check_interval(NEW.min_interval, '0', place || '.min_interval'), floe_internal.check_interval(NEW.deadline, '1 minute', place || '.deadline'),
+		floe_internal.check_interval(NEW.timeout, '1 minute', place || '.timeout');
+	IF NEW.max_attempts NOT BETWEEN 1 AND 100 THEN
+		PERFORM floe_internal.refuse(format('%s.max_attempts: %s is not from 1 to 100', place, NEW.max_attempts), NULL, NULL);
+	END IF;
+	IF NEW.timezone IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.timezone IS DISTINCT FROM OLD.timezone) THEN
+		PERFORM floe_internal.check_timezone(NEW.timezone, place || '.timezone');
 	END IF;
 	IF NEW.schedule IS NOT NULL AND NEW.every IS NOT NULL THEN
 		PERFORM floe_internal.refuse(place || ' has both "schedule" and "every"', NULL, 'Keep one of them.');
 	END IF;
-	IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
-		PERFORM floe_internal.refuse(format('%s.schedule: "%s" never happens', place, NEW.schedule), NULL, NULL);
-	END IF;
-	IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
-	   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
-		PERFORM floe_internal.refuse(place || ': windows and days leave no time to start', NULL, NULL);
+	IF NEW.deadline < NEW.min_interval THEN
+		PERFORM floe_internal.refuse(format('%s: deadline %s is shorter than min_interval %s', place, NEW.deadline, NEW.min_interval), NULL, NULL);
 	END IF;
 	IF NEW.conditions IS NOT NULL THEN
 		NEW.conditions := floe_internal.check_conditions(NEW.conditions, place || '.when');
@@ -1124,10 +1181,22 @@ BEGIN
 	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
 	END IF;
-	IF NEW.deadline < NEW.min_interval THEN
-		PERFORM floe_internal.refuse(format('%s: deadline %s is shorter than min_interval %s', place, NEW.deadline, NEW.min_interval), NULL, NULL);
-	END IF;
-	NEW.options := floe_internal.check_options(NEW.operation, COALESCE(NEW.options, '{}'));
+	BEGIN
+		field := '.schedule';
+		IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+			PERFORM floe_internal.refuse(format('"%s" never happens', NEW.schedule), NULL, NULL);
+		END IF;
+		field := '';
+		IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
+		   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+			PERFORM floe_internal.refuse('windows and days leave no time to start', NULL, NULL);
+		END IF;
+		field := '.options';
+		NEW.options := floe_internal.check_options(NEW.operation, COALESCE(NEW.options, '{}'));
+	EXCEPTION WHEN invalid_parameter_value THEN
+		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
+	END;
 	IF TG_OP = 'INSERT' OR (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;
@@ -1154,6 +1223,9 @@ DECLARE
 BEGIN
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
 		PERFORM floe_internal.refuse(place || ': the document must be a JSON object', NULL, NULL);
+	END IF;
+	IF length(document::text) > 262144 THEN
+		PERFORM floe_internal.refuse(place || ': the document is larger than 256 kB', NULL, NULL);
 	END IF;
 	SELECT k INTO stray FROM jsonb_object_keys(document) AS k
 		WHERE k NOT IN ('name', 'pattern', 'exclude')
@@ -1310,6 +1382,10 @@ BEGIN
 	END IF;
 	FOR item IN SELECT * FROM jsonb_array_elements_text(floe_internal.policy_value(exclude, 'text list', place || ': exclude'))
 	LOOP
+		-- a comma outside of quotes and regular expressions would begin a pattern that includes
+		IF regexp_replace(item, '"([^"]|"")*"|/([^/\\]|\\.)*/', '', 'g') LIKE '%,%' THEN
+			PERFORM floe_internal.refuse(format('%s: exclude: "%s" is more than one pattern', place, item), NULL, 'Write one text for each pattern: ["demo.tmp.**", "demo.db.scratch"].');
+		END IF;
 		pattern := pattern || ', !' || ltrim(item, '! ');
 	END LOOP;
 	RETURN pattern;
@@ -1329,6 +1405,9 @@ BEGIN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
+	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
+		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
+	END IF;
 	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = create_policy.name) THEN
 		RAISE EXCEPTION 'policy "%" exists already', create_policy.name
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
@@ -1363,16 +1442,39 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.policy_by_name(pg_catalog.text) IS 'The policy, or error 42704 that lists those there are';
 
+-- What a change says over what was set; null takes away.
+CREATE FUNCTION floe_internal.merge_values(old_value pg_catalog.jsonb, change pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(m.key, m.value), '{}')
+	FROM (SELECT k.key,
+				 CASE WHEN NOT change ? k.key THEN old_value -> k.key
+					  WHEN pg_catalog.jsonb_typeof(change -> k.key) = 'object' THEN pg_catalog.jsonb_strip_nulls(COALESCE(old_value -> k.key, '{}') || (change -> k.key))
+					  ELSE change -> k.key END AS value
+		  FROM pg_catalog.jsonb_object_keys(old_value || change) AS k (key)) AS m
+	WHERE m.value NOT IN ('null', '{}');
+END;
+COMMENT ON FUNCTION floe_internal.merge_values(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Thresholds or weights of a policy after a change that names some of them';
+
 CREATE FUNCTION floe.alter_policy(name pg_catalog.text, changes pg_catalog.jsonb) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s"', alter_policy.name);
-	old_row floe.policy := floe_internal.policy_by_name(alter_policy.name);
+	old_row floe.policy;
 	new_row floe.policy;
 BEGIN
+	-- what another session changes meanwhile is not to be overwritten with what was there before
+	PERFORM 1 FROM floe.policy AS p WHERE p.name = alter_policy.name FOR NO KEY UPDATE;
+	old_row := floe_internal.policy_by_name(alter_policy.name);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
+	IF jsonb_typeof(changes -> 'thresholds') = 'object' THEN
+		new_row.thresholds := floe_internal.merge_values(old_row.thresholds, changes -> 'thresholds');
+	END IF;
+	IF jsonb_typeof(changes -> 'weights') = 'object' THEN
+		new_row.weights := floe_internal.merge_values(old_row.weights, changes -> 'weights');
+	END IF;
 	IF changes ? 'name' THEN
 		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
 	END IF;
@@ -1390,7 +1492,7 @@ BEGIN
 	RETURN old_row.policy_id;
 END
 $body$;
-COMMENT ON FUNCTION floe.alter_policy(pg_catalog.text, pg_catalog.jsonb) IS 'Changes the fields the document names; null unsets a field, an option or a whole operation; name and pattern can be changed too';
+COMMENT ON FUNCTION floe.alter_policy(pg_catalog.text, pg_catalog.jsonb) IS 'Changes the fields the document names; null unsets a field, a threshold, a weight, an option or a whole operation; name and pattern can be changed too, exclude adds to the pattern';
 
 CREATE FUNCTION floe.drop_policy(name pg_catalog.text, missing_ok pg_catalog.bool DEFAULT false) RETURNS pg_catalog.bool
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -1430,35 +1532,57 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe.export_policy(pg_catalog.text) IS 'A policy as a document that floe.import_policy() takes';
 
+-- The change that turns a policy into what a document says: what the document does not say is not set any more.
+CREATE FUNCTION floe_internal.replacing_change(old_row floe.policy, document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result jsonb;
+	given text;
+	part jsonb;
+	old_options jsonb;
+BEGIN
+	result := (SELECT jsonb_object_agg(k, NULL) FROM (
+			SELECT x.key FROM floe_internal.policy_key AS x WHERE x.scope = 'policy'
+			UNION ALL SELECT o.operation FROM floe.policy_operation AS o WHERE o.policy_id = old_row.policy_id) AS keys (k)) || document;
+	IF jsonb_typeof(document -> 'thresholds') = 'object' THEN
+		result := result || jsonb_build_object('thresholds', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.thresholds) AS k)
+			|| (SELECT COALESCE(jsonb_object_agg(t.key, CASE WHEN jsonb_typeof(t.value) = 'object' THEN '{"warning": null, "critical": null}'::jsonb || t.value ELSE t.value END), '{}')
+				FROM jsonb_each(document -> 'thresholds') AS t));
+	END IF;
+	IF jsonb_typeof(document -> 'weights') = 'object' THEN
+		result := result || jsonb_build_object('weights', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.weights) AS k) || (document -> 'weights'));
+	END IF;
+	FOR given, part, old_options IN
+		SELECT o.operation, document -> o.operation, o.options FROM floe.policy_operation AS o
+		WHERE o.policy_id = old_row.policy_id AND jsonb_typeof(document -> o.operation) = 'object'
+	LOOP
+		result := result || jsonb_build_object(given, (SELECT jsonb_object_agg(x.key, NULL) FROM floe_internal.policy_key AS x WHERE x.scope = 'operation') || part
+			|| CASE WHEN jsonb_typeof(part -> 'options') = 'object'
+				THEN jsonb_build_object('options', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_options) AS k) || (part -> 'options')) ELSE '{}' END);
+	END LOOP;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.replacing_change(floe.policy, pg_catalog.jsonb) IS 'A document for floe.alter_policy() that leaves nothing of the old policy';
+
 CREATE FUNCTION floe.import_policy(document pg_catalog.jsonb) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	policy_name text;
-	old_id int4;
+	old_row floe.policy;
 BEGIN
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
 		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
 	END IF;
 	policy_name := document ->> 'name';
-	SELECT p.policy_id INTO old_id FROM floe.policy AS p WHERE p.name = policy_name;
+	SELECT * INTO old_row FROM floe.policy AS p WHERE p.name = policy_name FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RETURN floe.create_policy(policy_name, document ->> 'pattern', document - 'name' - 'pattern');
 	END IF;
-	-- The document is the whole policy: what it does not say is not set any more.
-	RETURN floe.alter_policy(policy_name,
-		(SELECT jsonb_object_agg(k, NULL) FROM (
-			SELECT x.key FROM floe_internal.policy_key AS x WHERE x.scope = 'policy'
-			UNION ALL SELECT o.operation FROM floe.policy_operation AS o WHERE o.policy_id = old_id) AS keys (k))
-		|| (SELECT COALESCE(jsonb_object_agg(d.key,
-				CASE WHEN jsonb_typeof(d.value) = 'object' AND EXISTS (SELECT 1 FROM floe.policy_operation AS o WHERE o.policy_id = old_id AND o.operation = d.key)
-					THEN (SELECT jsonb_object_agg(x.key, NULL) FROM floe_internal.policy_key AS x WHERE x.scope = 'operation')
-						|| jsonb_build_object('options', (SELECT COALESCE(jsonb_object_agg(opt, NULL), '{}') FROM floe.policy_operation AS o, jsonb_object_keys(o.options) AS opt
-														  WHERE o.policy_id = old_id AND o.operation = d.key) || COALESCE(NULLIF(d.value -> 'options', 'null'), '{}'))
-						|| (d.value - 'options')
-					ELSE d.value END), '{}')
-			FROM jsonb_each(document) AS d));
+	RETURN floe.alter_policy(policy_name, floe_internal.replacing_change(old_row, document));
 END
 $body$;
 COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id';
@@ -1537,21 +1661,42 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide';
 
--- Resolves lists of policies: for each field the first in the list that sets it.
+-- Options that several policies set together, as one statement would have them.
+CREATE FUNCTION floe_internal.options_problem(of_operation pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	told text;
+BEGIN
+	PERFORM floe_internal.check_options(of_operation,
+		(SELECT COALESCE(jsonb_object_agg(substr(e.key, 9), e.value), '{}') FROM jsonb_each(settings) AS e WHERE e.key LIKE 'options.%'));
+	RETURN NULL;
+EXCEPTION WHEN invalid_parameter_value THEN
+	GET STACKED DIAGNOSTICS told = MESSAGE_TEXT;
+	RETURN told;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb) IS 'Why the options of a resolved policy list contradict each other; NULL: they do not. Each policy was checked alone';
+
+-- Resolves lists of policies: for each field the first in the list that sets it. Values are written the same way in every session:
+-- hashes of them tell whether something changed.
 CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET timezone = 'UTC'
+AS $body$
+BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
-	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins)
-		SELECT w.policy_set_id, w.operation, pg_catalog.jsonb_object_agg(w.setting, w.value), pg_catalog.jsonb_object_agg(w.setting, w.policy_id)
-		FROM (SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
-			  FROM floe_internal.policy_set AS s
-			  CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
-			  JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
-			  WHERE s.policy_set_id = ANY (set_ids)
-			  ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
-		GROUP BY w.policy_set_id, w.operation;
-END;
+	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem)
+		SELECT r.policy_set_id, r.operation, r.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, r.settings) END
+		FROM (SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins
+			  FROM (SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
+					FROM floe_internal.policy_set AS s
+					CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+					JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
+					WHERE s.policy_set_id = ANY (set_ids)
+					ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
+			  GROUP BY w.policy_set_id, w.operation) AS r;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
 
 -- The policy list of each table, from the matches as they stand.
@@ -1586,9 +1731,30 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
 
+-- New tables and changed policies meet in policy_match: whoever changes policies keeps everybody else out of it until the commit.
+-- Otherwise a table listed and a policy saved at the same time would not see each other, and of two policies saved at the same
+-- time one would be missing in the lists. Each lock comes before any row is locked, and before the statements that read.
+
+CREATE FUNCTION floe_internal.lock_policies() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_policies() IS 'Trigger: one change of policies at a time';
+
+CREATE TRIGGER policy_lock BEFORE INSERT OR UPDATE OR DELETE ON floe.policy
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.lock_policies();
+CREATE TRIGGER policy_operation_lock BEFORE INSERT OR UPDATE OR DELETE ON floe.policy_operation
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.lock_policies();
+
 CREATE FUNCTION floe_internal.match_tables(new_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
 		SELECT t.table_id, p.policy_id, m.specificity
 		FROM floe_internal.iceberg_table AS t
@@ -1596,8 +1762,9 @@ BEGIN ATOMIC
 		CROSS JOIN LATERAL floe_internal.match_pattern(p.pattern, t.levels) AS m (specificity)
 		WHERE t.table_id = ANY (new_table_ids) AND p.is_enabled AND m.specificity IS NOT NULL
 		ON CONFLICT DO NOTHING;
-	SELECT floe_internal.assign_sets(new_table_ids);
-END;
+	PERFORM floe_internal.assign_sets(new_table_ids);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.match_tables(pg_catalog.int8[]) IS 'Finds the policies of newly registered tables';
 
 CREATE FUNCTION floe_internal.match_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
@@ -1638,12 +1805,11 @@ BEGIN
 			   array_agg(n.policy_id)
 		INTO changed, resolve_only
 		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
-	ELSE
-		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
-	END IF;
-	IF resolve_only IS NOT NULL THEN
 		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
+	ELSE
+		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
+		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
 	IF changed IS NOT NULL THEN
 		PERFORM floe_internal.match_policies(changed);
@@ -1747,7 +1913,7 @@ CREATE TRIGGER policy_version_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON f
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_change('policy history');
 
 CREATE VIEW floe.policy_history AS
-	SELECT v.name, v.version, v.action, v.document, v.changed_at, v.changed_by
+	SELECT v.policy_id, v.name, v.version, v.action, v.document, v.changed_at, v.changed_by
 	FROM floe_internal.policy_version AS v;
 COMMENT ON VIEW floe.policy_history IS 'Every version of every policy: what it said, when, and who saved it';
 
@@ -2238,18 +2404,19 @@ COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes throug
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
 	('enabled', 2, false, 'No policy disables it'),
-	('assessed', 3, false, 'The table was read and can be judged'),
-	('gc_enabled', 4, false, 'The table property gc.enabled allows deleting files'),
-	('location', 5, false, 'No other known table shares the location or lies inside it'),
-	('paused', 6, false, 'Nobody paused it'),
-	('need', 7, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 8, false, 'No other operation works on the table'),
-	('engine', 9, false, 'The engine exists, can do it and is not known to be down'),
-	('backoff', 10, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 11, true, 'The last run helped, or the metric that called for it has grown since'),
-	('schedule', 12, true, 'The schedule''s time has come'),
-	('window', 13, true, 'Inside a window of an allowed day'),
-	('min_interval', 14, true, 'Long enough after the last run');
+	('options', 3, false, 'The options that the policies set together do not contradict each other'),
+	('assessed', 4, false, 'The table was read and can be judged'),
+	('gc_enabled', 5, false, 'The table property gc.enabled allows deleting files'),
+	('location', 6, false, 'No other known table shares the location or lies inside it'),
+	('paused', 7, false, 'Nobody paused it'),
+	('need', 8, false, 'A metric, condition, deadline or cadence calls for it'),
+	('interlock', 9, false, 'No other operation works on the table'),
+	('engine', 10, false, 'The engine exists, can do it and is not known to be down'),
+	('backoff', 11, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 12, true, 'The last run helped, or the metric that called for it has grown since'),
+	('schedule', 13, true, 'The schedule''s time has come'),
+	('window', 14, true, 'Inside a window of an allowed day'),
+	('min_interval', 15, true, 'Long enough after the last run');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2359,6 +2526,7 @@ BEGIN ATOMIC
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
 	FROM floe_internal.decision_context(of_table_ids, at) AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
 	LEFT JOIN LATERAL (
@@ -2394,6 +2562,8 @@ BEGIN ATOMIC
 			floe_internal.origin_text('configured', c.operation, c.origins, '{}'), NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
 			COALESCE(c.settings ->> 'enabled', 'true'), NULL, floe_internal.origin_text('enabled', c.operation, c.origins, '{}'), NULL),
+		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
+			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' END, NULL),
 		('assessed',
 			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
@@ -3925,7 +4095,7 @@ BEGIN
 		INSERT INTO floe_internal.trigger_request (table_id, operations, options, requested_by, requested_at)
 			VALUES (t.table_id, trigger.operations, COALESCE(trigger.options, '{}'), SESSION_USER, floe_internal.clock());
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() WHERE p.table_id = t.table_id;
-		RETURN QUERY SELECT k.operation, 'wait'::text, 'assessed'::text, 'never assessed; planned as soon as it is'::text, NULL::text, NULL::text, NULL::timestamptz, NULL::int8
+		RETURN QUERY SELECT k.operation, 'wait'::text, 'assessed'::text, 'not assessed yet; planned as soon as it is'::text, NULL::text, NULL::text, NULL::timestamptz, NULL::int8
 			FROM floe_internal.operation_kind AS k WHERE trigger.operations IS NULL OR k.operation = ANY (trigger.operations) ORDER BY k.position;
 		RETURN;
 	END IF;

@@ -94,9 +94,11 @@ CREATE TABLE floe_internal.effective (
 	operation		pg_catalog.text NOT NULL,
 	settings		pg_catalog.jsonb NOT NULL,
 	origins			pg_catalog.jsonb NOT NULL,
+	problem			pg_catalog.text,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
+COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid: the operation is blocked';
 
 -- Settings that hold when no policy and no table property says otherwise.
 CREATE TABLE floe_internal.builtin_setting (

@@ -42,20 +42,41 @@ CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_cata
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
+	example CONSTANT text := 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".';
 	result interval;
 BEGIN
-	IF value ~ '^\s*[-+]?[0-9.]+\s*$' AND value !~ '^\s*0+\s*$' THEN
-		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+	IF value ~ '^[-+0-9.\s]*$' AND value !~ '^\s*0+\s*$' THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, example);
 	END IF;
 	BEGIN
 		result := value::interval;
 	EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
-		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, value), NULL, 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".');
+		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, left(value, 100)), NULL, example);
 	END;
 	RETURN result;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.interval_from(pg_catalog.text, pg_catalog.text) IS 'An interval with a unit, or a refusal that names the place';
+
+-- 100 years: what is later than that is meant as "never", and must not make times overflow.
+CREATE FUNCTION floe_internal.check_interval(value pg_catalog.interval, minimum pg_catalog.interval, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $body$
+BEGIN
+	IF value < minimum OR value > interval '100 years' OR NOT isfinite(value) THEN
+		PERFORM floe_internal.refuse(format('%s: %s is not from %s to 100 years', place, value, CASE WHEN minimum = '0' THEN '0' ELSE minimum::text END), NULL, NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_interval(pg_catalog.interval, pg_catalog.interval, pg_catalog.text) IS 'Refuses an interval that is too short or absurdly long';
+
+-- A refusal of a function in C again, with the place in front.
+CREATE FUNCTION floe_internal.refuse_at(place pg_catalog.text, message pg_catalog.text, detail pg_catalog.text, hint pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT floe_internal.refuse(place || ': ' || message, NULLIF(detail, ''), NULLIF(hint, ''));
+END;
+COMMENT ON FUNCTION floe_internal.refuse_at(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'refuse() with the place in a policy document in front; empty detail and hint are left out';
 
 CREATE FUNCTION floe_internal.metric_number(metric pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.float8
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -70,18 +91,18 @@ BEGIN
 		PERFORM floe_internal.refuse(format('%s: unknown metric "%s"', place, metric), NULL,
 			'Valid metrics are: ' || (SELECT string_agg(x.name, ', ' ORDER BY x.position) FROM floe.metric AS x) || '.');
 	END IF;
-	IF jsonb_typeof(value) = 'number' THEN
+	IF jsonb_typeof(value) = 'number' AND text_value::numeric < 1e18 THEN
 		result := text_value::float8;
 	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'seconds' THEN
 		result := extract(epoch FROM floe_internal.interval_from(text_value, place));
 	ELSIF jsonb_typeof(value) = 'string' AND m.unit = 'bytes' THEN
 		BEGIN
 			result := pg_size_bytes(text_value);
-		EXCEPTION WHEN OTHERS THEN
+		EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range THEN
 			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, text_value), NULL, 'Write a number of bytes or a size such as "128 MB".');
 		END;
 	END IF;
-	IF result IS NULL OR result < 0 OR result = 'Infinity' OR result = 'NaN' THEN
+	IF result IS NULL OR result NOT BETWEEN 0 AND 1e18 THEN
 		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, value, metric),
 			format('The metric''s unit is %s.', m.unit),
 			CASE m.unit WHEN 'seconds' THEN 'Write seconds as a number, or an interval such as "3 days".'
@@ -115,6 +136,7 @@ BEGIN
 		IF jsonb_typeof(limits) <> 'object' THEN
 			PERFORM floe_internal.refuse(format('%s.%s must be an object', place, metric), NULL, 'For example {"warning": 100, "critical": 1000}.');
 		END IF;
+		PERFORM floe_internal.metric_number(metric, '0', place);	-- there is such a metric
 		canonical := '{}';
 		FOR level, number IN SELECT * FROM jsonb_each(limits)
 		LOOP
@@ -197,7 +219,7 @@ BEGIN
 			PERFORM floe_internal.refuse(format('%s: unknown debt term "%s"', place, given), NULL,
 				'Valid terms are: ' || (SELECT string_agg(t.term, ', ' ORDER BY t.position) FROM floe.debt_term AS t) || '.');
 		END IF;
-		IF jsonb_typeof(weight) <> 'number' OR (weight #>> '{}')::float8 NOT BETWEEN 0 AND 1000 THEN
+		IF jsonb_typeof(weight) <> 'number' OR (weight #>> '{}')::numeric NOT BETWEEN 0 AND 1000 THEN
 			PERFORM floe_internal.refuse(format('%s.%s must be a number from 0 to 1000', place, given), NULL, NULL);
 		END IF;
 	END LOOP;
@@ -226,8 +248,23 @@ CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 AS $body$
 DECLARE
 	place text := format('policy "%s"', NEW.name);
+	told text;
+	detail text;
+	hint text;
 BEGIN
-	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	IF NEW.name IS NULL OR btrim(NEW.name) = '' OR length(NEW.name) > 200 THEN
+		PERFORM floe_internal.refuse('the name of a policy must have 1 to 200 characters', NULL, NULL);
+	END IF;
+	BEGIN
+		NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+		PERFORM floe_internal.refuse_at(place, told, detail, hint);
+	END;
+	IF length(NEW.description) > 10000 THEN
+		PERFORM floe_internal.refuse(place || ': description has more than 10000 characters', NULL, NULL);
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.poll_interval, '1 second', place || ': poll_interval');
 	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds');
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
 	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
@@ -247,28 +284,46 @@ COMMENT ON FUNCTION floe_internal.policy_before() IS 'Checks and canonicalises a
 CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_before();
 
+-- A time zone by its name: the abbreviations and POSIX rules that PostgreSQL takes as well mean something else than people expect
+-- ("UTC+3" lies west of Greenwich).
+CREATE FUNCTION floe_internal.check_timezone(timezone pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE lower(z.name) = lower(timezone)) THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" is not a time zone', place, timezone), NULL, 'Use a name of pg_timezone_names, such as "Europe/Amsterdam".');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_timezone(pg_catalog.text, pg_catalog.text) IS 'Refuses what is not the name of a time zone';
+
 CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);
+	field text;
+	told text;
+	detail text;
+	hint text;
 BEGIN
-	IF NEW.timezone IS NOT NULL THEN
-		BEGIN
-			PERFORM now() AT TIME ZONE NEW.timezone;
-		EXCEPTION WHEN invalid_parameter_value THEN
-			PERFORM floe_internal.refuse(format('%s.timezone: "%s" is not a time zone', place, NEW.timezone), NULL, 'Use a name of pg_timezone_names, such as "Europe/Amsterdam".');
-		END;
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = NEW.operation) THEN
+		PERFORM floe_internal.check_operations(ARRAY[NEW.operation]);
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.every, '1 minute', place || '.every'), floe_internal.check_interval(NEW.jitter, '0', place || '.jitter'),
+		floe_internal.check_interval(NEW.min_interval, '0', place || '.min_interval'), floe_internal.check_interval(NEW.deadline, '1 minute', place || '.deadline'),
+		floe_internal.check_interval(NEW.timeout, '1 minute', place || '.timeout');
+	IF NEW.max_attempts NOT BETWEEN 1 AND 100 THEN
+		PERFORM floe_internal.refuse(format('%s.max_attempts: %s is not from 1 to 100', place, NEW.max_attempts), NULL, NULL);
+	END IF;
+	IF NEW.timezone IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.timezone IS DISTINCT FROM OLD.timezone) THEN
+		PERFORM floe_internal.check_timezone(NEW.timezone, place || '.timezone');
 	END IF;
 	IF NEW.schedule IS NOT NULL AND NEW.every IS NOT NULL THEN
 		PERFORM floe_internal.refuse(place || ' has both "schedule" and "every"', NULL, 'Keep one of them.');
 	END IF;
-	IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
-		PERFORM floe_internal.refuse(format('%s.schedule: "%s" never happens', place, NEW.schedule), NULL, NULL);
-	END IF;
-	IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
-	   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
-		PERFORM floe_internal.refuse(place || ': windows and days leave no time to start', NULL, NULL);
+	IF NEW.deadline < NEW.min_interval THEN
+		PERFORM floe_internal.refuse(format('%s: deadline %s is shorter than min_interval %s', place, NEW.deadline, NEW.min_interval), NULL, NULL);
 	END IF;
 	IF NEW.conditions IS NOT NULL THEN
 		NEW.conditions := floe_internal.check_conditions(NEW.conditions, place || '.when');
@@ -276,10 +331,22 @@ BEGIN
 	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
 	END IF;
-	IF NEW.deadline < NEW.min_interval THEN
-		PERFORM floe_internal.refuse(format('%s: deadline %s is shorter than min_interval %s', place, NEW.deadline, NEW.min_interval), NULL, NULL);
-	END IF;
-	NEW.options := floe_internal.check_options(NEW.operation, COALESCE(NEW.options, '{}'));
+	BEGIN
+		field := '.schedule';
+		IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+			PERFORM floe_internal.refuse(format('"%s" never happens', NEW.schedule), NULL, NULL);
+		END IF;
+		field := '';
+		IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
+		   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
+			PERFORM floe_internal.refuse('windows and days leave no time to start', NULL, NULL);
+		END IF;
+		field := '.options';
+		NEW.options := floe_internal.check_options(NEW.operation, COALESCE(NEW.options, '{}'));
+	EXCEPTION WHEN invalid_parameter_value THEN
+		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
+	END;
 	IF TG_OP = 'INSERT' OR (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;

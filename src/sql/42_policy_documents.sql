@@ -14,6 +14,9 @@ BEGIN
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
 		PERFORM floe_internal.refuse(place || ': the document must be a JSON object', NULL, NULL);
 	END IF;
+	IF length(document::text) > 262144 THEN
+		PERFORM floe_internal.refuse(place || ': the document is larger than 256 kB', NULL, NULL);
+	END IF;
 	SELECT k INTO stray FROM jsonb_object_keys(document) AS k
 		WHERE k NOT IN ('name', 'pattern', 'exclude')
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'policy' AND p.key = k)
@@ -169,6 +172,10 @@ BEGIN
 	END IF;
 	FOR item IN SELECT * FROM jsonb_array_elements_text(floe_internal.policy_value(exclude, 'text list', place || ': exclude'))
 	LOOP
+		-- a comma outside of quotes and regular expressions would begin a pattern that includes
+		IF regexp_replace(item, '"([^"]|"")*"|/([^/\\]|\\.)*/', '', 'g') LIKE '%,%' THEN
+			PERFORM floe_internal.refuse(format('%s: exclude: "%s" is more than one pattern', place, item), NULL, 'Write one text for each pattern: ["demo.tmp.**", "demo.db.scratch"].');
+		END IF;
 		pattern := pattern || ', !' || ltrim(item, '! ');
 	END LOOP;
 	RETURN pattern;
@@ -188,6 +195,9 @@ BEGIN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
+	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
+		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
+	END IF;
 	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = create_policy.name) THEN
 		RAISE EXCEPTION 'policy "%" exists already', create_policy.name
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
@@ -222,16 +232,39 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.policy_by_name(pg_catalog.text) IS 'The policy, or error 42704 that lists those there are';
 
+-- What a change says over what was set; null takes away.
+CREATE FUNCTION floe_internal.merge_values(old_value pg_catalog.jsonb, change pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(m.key, m.value), '{}')
+	FROM (SELECT k.key,
+				 CASE WHEN NOT change ? k.key THEN old_value -> k.key
+					  WHEN pg_catalog.jsonb_typeof(change -> k.key) = 'object' THEN pg_catalog.jsonb_strip_nulls(COALESCE(old_value -> k.key, '{}') || (change -> k.key))
+					  ELSE change -> k.key END AS value
+		  FROM pg_catalog.jsonb_object_keys(old_value || change) AS k (key)) AS m
+	WHERE m.value NOT IN ('null', '{}');
+END;
+COMMENT ON FUNCTION floe_internal.merge_values(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Thresholds or weights of a policy after a change that names some of them';
+
 CREATE FUNCTION floe.alter_policy(name pg_catalog.text, changes pg_catalog.jsonb) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	place text := format('policy "%s"', alter_policy.name);
-	old_row floe.policy := floe_internal.policy_by_name(alter_policy.name);
+	old_row floe.policy;
 	new_row floe.policy;
 BEGIN
+	-- what another session changes meanwhile is not to be overwritten with what was there before
+	PERFORM 1 FROM floe.policy AS p WHERE p.name = alter_policy.name FOR NO KEY UPDATE;
+	old_row := floe_internal.policy_by_name(alter_policy.name);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
+	IF jsonb_typeof(changes -> 'thresholds') = 'object' THEN
+		new_row.thresholds := floe_internal.merge_values(old_row.thresholds, changes -> 'thresholds');
+	END IF;
+	IF jsonb_typeof(changes -> 'weights') = 'object' THEN
+		new_row.weights := floe_internal.merge_values(old_row.weights, changes -> 'weights');
+	END IF;
 	IF changes ? 'name' THEN
 		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
 	END IF;
@@ -249,7 +282,7 @@ BEGIN
 	RETURN old_row.policy_id;
 END
 $body$;
-COMMENT ON FUNCTION floe.alter_policy(pg_catalog.text, pg_catalog.jsonb) IS 'Changes the fields the document names; null unsets a field, an option or a whole operation; name and pattern can be changed too';
+COMMENT ON FUNCTION floe.alter_policy(pg_catalog.text, pg_catalog.jsonb) IS 'Changes the fields the document names; null unsets a field, a threshold, a weight, an option or a whole operation; name and pattern can be changed too, exclude adds to the pattern';
 
 CREATE FUNCTION floe.drop_policy(name pg_catalog.text, missing_ok pg_catalog.bool DEFAULT false) RETURNS pg_catalog.bool
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -289,35 +322,57 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe.export_policy(pg_catalog.text) IS 'A policy as a document that floe.import_policy() takes';
 
+-- The change that turns a policy into what a document says: what the document does not say is not set any more.
+CREATE FUNCTION floe_internal.replacing_change(old_row floe.policy, document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	result jsonb;
+	given text;
+	part jsonb;
+	old_options jsonb;
+BEGIN
+	result := (SELECT jsonb_object_agg(k, NULL) FROM (
+			SELECT x.key FROM floe_internal.policy_key AS x WHERE x.scope = 'policy'
+			UNION ALL SELECT o.operation FROM floe.policy_operation AS o WHERE o.policy_id = old_row.policy_id) AS keys (k)) || document;
+	IF jsonb_typeof(document -> 'thresholds') = 'object' THEN
+		result := result || jsonb_build_object('thresholds', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.thresholds) AS k)
+			|| (SELECT COALESCE(jsonb_object_agg(t.key, CASE WHEN jsonb_typeof(t.value) = 'object' THEN '{"warning": null, "critical": null}'::jsonb || t.value ELSE t.value END), '{}')
+				FROM jsonb_each(document -> 'thresholds') AS t));
+	END IF;
+	IF jsonb_typeof(document -> 'weights') = 'object' THEN
+		result := result || jsonb_build_object('weights', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.weights) AS k) || (document -> 'weights'));
+	END IF;
+	FOR given, part, old_options IN
+		SELECT o.operation, document -> o.operation, o.options FROM floe.policy_operation AS o
+		WHERE o.policy_id = old_row.policy_id AND jsonb_typeof(document -> o.operation) = 'object'
+	LOOP
+		result := result || jsonb_build_object(given, (SELECT jsonb_object_agg(x.key, NULL) FROM floe_internal.policy_key AS x WHERE x.scope = 'operation') || part
+			|| CASE WHEN jsonb_typeof(part -> 'options') = 'object'
+				THEN jsonb_build_object('options', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_options) AS k) || (part -> 'options')) ELSE '{}' END);
+	END LOOP;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.replacing_change(floe.policy, pg_catalog.jsonb) IS 'A document for floe.alter_policy() that leaves nothing of the old policy';
+
 CREATE FUNCTION floe.import_policy(document pg_catalog.jsonb) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	policy_name text;
-	old_id int4;
+	old_row floe.policy;
 BEGIN
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
 		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
 	END IF;
 	policy_name := document ->> 'name';
-	SELECT p.policy_id INTO old_id FROM floe.policy AS p WHERE p.name = policy_name;
+	SELECT * INTO old_row FROM floe.policy AS p WHERE p.name = policy_name FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RETURN floe.create_policy(policy_name, document ->> 'pattern', document - 'name' - 'pattern');
 	END IF;
-	-- The document is the whole policy: what it does not say is not set any more.
-	RETURN floe.alter_policy(policy_name,
-		(SELECT jsonb_object_agg(k, NULL) FROM (
-			SELECT x.key FROM floe_internal.policy_key AS x WHERE x.scope = 'policy'
-			UNION ALL SELECT o.operation FROM floe.policy_operation AS o WHERE o.policy_id = old_id) AS keys (k))
-		|| (SELECT COALESCE(jsonb_object_agg(d.key,
-				CASE WHEN jsonb_typeof(d.value) = 'object' AND EXISTS (SELECT 1 FROM floe.policy_operation AS o WHERE o.policy_id = old_id AND o.operation = d.key)
-					THEN (SELECT jsonb_object_agg(x.key, NULL) FROM floe_internal.policy_key AS x WHERE x.scope = 'operation')
-						|| jsonb_build_object('options', (SELECT COALESCE(jsonb_object_agg(opt, NULL), '{}') FROM floe.policy_operation AS o, jsonb_object_keys(o.options) AS opt
-														  WHERE o.policy_id = old_id AND o.operation = d.key) || COALESCE(NULLIF(d.value -> 'options', 'null'), '{}'))
-						|| (d.value - 'options')
-					ELSE d.value END), '{}')
-			FROM jsonb_each(document) AS d));
+	RETURN floe.alter_policy(policy_name, floe_internal.replacing_change(old_row, document));
 END
 $body$;
 COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id';

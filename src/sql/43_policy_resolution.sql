@@ -72,21 +72,42 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide';
 
--- Resolves lists of policies: for each field the first in the list that sets it.
+-- Options that several policies set together, as one statement would have them.
+CREATE FUNCTION floe_internal.options_problem(of_operation pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+	told text;
+BEGIN
+	PERFORM floe_internal.check_options(of_operation,
+		(SELECT COALESCE(jsonb_object_agg(substr(e.key, 9), e.value), '{}') FROM jsonb_each(settings) AS e WHERE e.key LIKE 'options.%'));
+	RETURN NULL;
+EXCEPTION WHEN invalid_parameter_value THEN
+	GET STACKED DIAGNOSTICS told = MESSAGE_TEXT;
+	RETURN told;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb) IS 'Why the options of a resolved policy list contradict each other; NULL: they do not. Each policy was checked alone';
+
+-- Resolves lists of policies: for each field the first in the list that sets it. Values are written the same way in every session:
+-- hashes of them tell whether something changed.
 CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET timezone = 'UTC'
+AS $body$
+BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
-	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins)
-		SELECT w.policy_set_id, w.operation, pg_catalog.jsonb_object_agg(w.setting, w.value), pg_catalog.jsonb_object_agg(w.setting, w.policy_id)
-		FROM (SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
-			  FROM floe_internal.policy_set AS s
-			  CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
-			  JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
-			  WHERE s.policy_set_id = ANY (set_ids)
-			  ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
-		GROUP BY w.policy_set_id, w.operation;
-END;
+	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem)
+		SELECT r.policy_set_id, r.operation, r.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, r.settings) END
+		FROM (SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins
+			  FROM (SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
+					FROM floe_internal.policy_set AS s
+					CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+					JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
+					WHERE s.policy_set_id = ANY (set_ids)
+					ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
+			  GROUP BY w.policy_set_id, w.operation) AS r;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
 
 -- The policy list of each table, from the matches as they stand.
@@ -121,9 +142,30 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
 
+-- New tables and changed policies meet in policy_match: whoever changes policies keeps everybody else out of it until the commit.
+-- Otherwise a table listed and a policy saved at the same time would not see each other, and of two policies saved at the same
+-- time one would be missing in the lists. Each lock comes before any row is locked, and before the statements that read.
+
+CREATE FUNCTION floe_internal.lock_policies() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_policies() IS 'Trigger: one change of policies at a time';
+
+CREATE TRIGGER policy_lock BEFORE INSERT OR UPDATE OR DELETE ON floe.policy
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.lock_policies();
+CREATE TRIGGER policy_operation_lock BEFORE INSERT OR UPDATE OR DELETE ON floe.policy_operation
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.lock_policies();
+
 CREATE FUNCTION floe_internal.match_tables(new_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
 		SELECT t.table_id, p.policy_id, m.specificity
 		FROM floe_internal.iceberg_table AS t
@@ -131,8 +173,9 @@ BEGIN ATOMIC
 		CROSS JOIN LATERAL floe_internal.match_pattern(p.pattern, t.levels) AS m (specificity)
 		WHERE t.table_id = ANY (new_table_ids) AND p.is_enabled AND m.specificity IS NOT NULL
 		ON CONFLICT DO NOTHING;
-	SELECT floe_internal.assign_sets(new_table_ids);
-END;
+	PERFORM floe_internal.assign_sets(new_table_ids);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.match_tables(pg_catalog.int8[]) IS 'Finds the policies of newly registered tables';
 
 CREATE FUNCTION floe_internal.match_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
@@ -173,12 +216,11 @@ BEGIN
 			   array_agg(n.policy_id)
 		INTO changed, resolve_only
 		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
-	ELSE
-		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
-	END IF;
-	IF resolve_only IS NOT NULL THEN
 		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
+	ELSE
+		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
+		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
 	IF changed IS NOT NULL THEN
 		PERFORM floe_internal.match_policies(changed);
@@ -282,7 +324,7 @@ CREATE TRIGGER policy_version_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON f
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_change('policy history');
 
 CREATE VIEW floe.policy_history AS
-	SELECT v.name, v.version, v.action, v.document, v.changed_at, v.changed_by
+	SELECT v.policy_id, v.name, v.version, v.action, v.document, v.changed_at, v.changed_by
 	FROM floe_internal.policy_version AS v;
 COMMENT ON VIEW floe.policy_history IS 'Every version of every policy: what it said, when, and who saved it';
 

@@ -17,18 +17,19 @@ COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes throug
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
 	('enabled', 2, false, 'No policy disables it'),
-	('assessed', 3, false, 'The table was read and can be judged'),
-	('gc_enabled', 4, false, 'The table property gc.enabled allows deleting files'),
-	('location', 5, false, 'No other known table shares the location or lies inside it'),
-	('paused', 6, false, 'Nobody paused it'),
-	('need', 7, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 8, false, 'No other operation works on the table'),
-	('engine', 9, false, 'The engine exists, can do it and is not known to be down'),
-	('backoff', 10, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 11, true, 'The last run helped, or the metric that called for it has grown since'),
-	('schedule', 12, true, 'The schedule''s time has come'),
-	('window', 13, true, 'Inside a window of an allowed day'),
-	('min_interval', 14, true, 'Long enough after the last run');
+	('options', 3, false, 'The options that the policies set together do not contradict each other'),
+	('assessed', 4, false, 'The table was read and can be judged'),
+	('gc_enabled', 5, false, 'The table property gc.enabled allows deleting files'),
+	('location', 6, false, 'No other known table shares the location or lies inside it'),
+	('paused', 7, false, 'Nobody paused it'),
+	('need', 8, false, 'A metric, condition, deadline or cadence calls for it'),
+	('interlock', 9, false, 'No other operation works on the table'),
+	('engine', 10, false, 'The engine exists, can do it and is not known to be down'),
+	('backoff', 11, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 12, true, 'The last run helped, or the metric that called for it has grown since'),
+	('schedule', 13, true, 'The schedule''s time has come'),
+	('window', 14, true, 'Inside a window of an allowed day'),
+	('min_interval', 15, true, 'Long enough after the last run');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -138,6 +139,7 @@ BEGIN ATOMIC
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
 	FROM floe_internal.decision_context(of_table_ids, at) AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
 	LEFT JOIN LATERAL (
@@ -173,6 +175,8 @@ BEGIN ATOMIC
 			floe_internal.origin_text('configured', c.operation, c.origins, '{}'), NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
 			COALESCE(c.settings ->> 'enabled', 'true'), NULL, floe_internal.origin_text('enabled', c.operation, c.origins, '{}'), NULL),
+		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
+			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' END, NULL),
 		('assessed',
 			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,

@@ -91,7 +91,7 @@ BEGIN
 		INSERT INTO floe_internal.trigger_request (table_id, operations, options, requested_by, requested_at)
 			VALUES (t.table_id, trigger.operations, COALESCE(trigger.options, '{}'), SESSION_USER, floe_internal.clock());
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() WHERE p.table_id = t.table_id;
-		RETURN QUERY SELECT k.operation, 'wait'::text, 'assessed'::text, 'never assessed; planned as soon as it is'::text, NULL::text, NULL::text, NULL::timestamptz, NULL::int8
+		RETURN QUERY SELECT k.operation, 'wait'::text, 'assessed'::text, 'not assessed yet; planned as soon as it is'::text, NULL::text, NULL::text, NULL::timestamptz, NULL::int8
 			FROM floe_internal.operation_kind AS k WHERE trigger.operations IS NULL OR k.operation = ANY (trigger.operations) ORDER BY k.position;
 		RETURN;
 	END IF;
