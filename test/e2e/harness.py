@@ -116,8 +116,9 @@ def bindir() -> str:
 class Cluster:
     """A PostgreSQL of its own, on a Unix socket and 127.0.0.1; superuser postgres, database postgres. Removed when the block ends."""
 
-    def __init__(self, conf: dict[str, str] | None = None, name: str = "main", preload: bool = False):
-        self.bin = Path(bindir())
+    def __init__(self, conf: dict[str, str] | None = None, name: str = "main", preload: bool = False, program: Path | None = None, patience: int = 60):
+        """program: what pg_ctl starts instead of postgres; patience: seconds it may take to be ready."""
+        self.bin, self.program, self.patience = Path(bindir()), program, patience
         base = Path(os.environ.get("FLOE_TEST_DIR") or tempfile.gettempdir())
         self.dir = Path(tempfile.mkdtemp(prefix=f"pg-{name}-", dir=base))
         # The path of a Unix socket has a limit of about 100 bytes.
@@ -144,7 +145,8 @@ class Cluster:
         return done
 
     def start(self) -> None:
-        self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60", "start")
+        other = ["-p", self.program] if self.program else []
+        self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", self.patience, *other, "start")
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop", check=False)

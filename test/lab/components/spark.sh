@@ -38,7 +38,7 @@ spark_start() {
 		spark.scheduler.mode              FAIR
 		spark.scheduler.allocation.file   file://$home/conf/fairscheduler.xml
 		spark.local.dir                   $home/tmp
-		spark.driver.extraJavaOptions     -Djava.io.tmpdir=$home/tmp -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+		spark.driver.extraJavaOptions     -Djava.io.tmpdir=$home/tmp -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC
 		spark.sql.codegen.wholeStage      false
 		spark.sql.codegen.factoryMode     NO_CODEGEN
 		spark.ui.port                     $PORT_SPARK_UI
