@@ -95,8 +95,7 @@ floe_assess_fail(FloeAssess *a, const FloeStatus *failure)
 	if (!floe_inbox_table_failed(a->claim.table_id, failure, &st))
 		floe_pass_log(&st, "table state");
 	floe_db_end();
-	floe_pass_progress(a->pass, "%s: %s%s%s", a->claim.name, failure->message, failure->detail[0] != '\0' ? ": " : "",
-					   failure->detail);
+	floe_pass_tell_failure(a->catalog, a->claim.name, failure);
 	floe_assess_ended(a);
 }
 

@@ -11,6 +11,9 @@
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
+/* A catalog with thousands of broken tables must not bury the rest of what a pass says; floe.tables has them all. */
+#define TOLD_FAILURES 5
+
 static void
 failed(FloePassCatalog *catalog, const FloeStatus *failure)
 {
@@ -182,4 +185,34 @@ floe_pass_catalog(FloePass *pass, const char *server_name)
 			return catalog;
 	}
 	return NULL;
+}
+
+void
+floe_pass_tell_failure(FloePassCatalog *catalog, const char *table, const FloeStatus *failure)
+{
+	if (++catalog->assess_failures > TOLD_FAILURES)
+	{
+		catalog->unsaid_failures++;
+		return;
+	}
+	floe_pass_progress(catalog->pass, "%s: %s%s%s", table, failure->message, failure->detail[0] != '\0' ? ": " : "",
+					   failure->detail);
+}
+
+void
+floe_pass_sum_up_failures(FloePass *pass)
+{
+	ListCell *cell;
+
+	foreach (cell, pass->catalogs)
+	{
+		FloePassCatalog *catalog = lfirst(cell);
+
+		if (catalog->unsaid_failures == 0)
+			continue;
+		floe_pass_progress(
+			pass, "catalog \"%s\": %d tables could not be assessed, %d of them not named here; see floe.tables",
+			catalog->server_name, catalog->assess_failures, catalog->unsaid_failures);
+		catalog->unsaid_failures = 0;
+	}
 }

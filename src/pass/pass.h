@@ -54,6 +54,8 @@ typedef struct FloePassCatalog
 		FLOE_CATALOG_FAILED
 	} state;
 	FloeStatus failure;
+	int assess_failures; /* of its tables, in this pass */
+	int unsaid_failures; /* those that were not told, since the last summary */
 	/* the listing, as far as it got */
 	const char **namespaces;
 	const char **names;
@@ -82,6 +84,10 @@ struct FloePass
 extern void floe_pass_start_catalogs(FloePass *pass);
 /* NULL: the pass has no such catalog */
 extern FloePassCatalog *floe_pass_catalog(FloePass *pass, const char *server_name);
+/* Tells that a table could not be assessed; of many, only the first ones. */
+extern void floe_pass_tell_failure(FloePassCatalog *catalog, const char *table, const FloeStatus *failure);
+/* How many were not told. */
+extern void floe_pass_sum_up_failures(FloePass *pass);
 
 /* assess.c: looks at one table and stores what it finds; done gets the failure, if any. */
 typedef void (*FloeAssessDone)(void *arg, const FloeStatus *st);

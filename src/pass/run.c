@@ -258,10 +258,12 @@ run(FloePass *pass)
 	floe_pass_start_catalogs(pass);
 	floe_execute_adopt(pass);
 	assess_all(pass);
+	floe_pass_sum_up_failures(pass);
 	plan(pass);
 	execute(pass);
 	if (pass->options.wait)
 		execute_to_the_end(pass);
+	floe_pass_sum_up_failures(pass);
 	housekeeping(pass);
 	floe_db_begin();
 	if (!floe_inbox_end_pass(pass->pass_id, &st))
