@@ -128,11 +128,12 @@ CREATE TABLE floe.metric (
 	per_partition	pg_catalog.bool NOT NULL,
 	remedy			pg_catalog.text REFERENCES floe_internal.operation_kind,
 	remedy_options	pg_catalog.jsonb,
-	requires		pg_catalog.text REFERENCES floe.metric,
+	requires		pg_catalog.text,
 	warning			pg_catalog.float8,
 	critical		pg_catalog.float8,
 	weight			pg_catalog.float8 NOT NULL DEFAULT 1 CHECK (weight >= 0),
 	description		pg_catalog.text NOT NULL,
+	is_changed		pg_catalog.bool NOT NULL DEFAULT false,
 	CHECK ((warning IS NULL) = (critical IS NULL)),
 	CHECK (warning <= critical)
 );
@@ -148,6 +149,7 @@ COMMENT ON COLUMN floe.metric.requires IS 'The remedy has an effect only while t
 COMMENT ON COLUMN floe.metric.warning IS 'Built-in threshold in the metric''s unit: at this value or above there is an issue; NULL: none unless a policy sets one';
 COMMENT ON COLUMN floe.metric.critical IS 'Built-in threshold of a critical issue';
 COMMENT ON COLUMN floe.metric.weight IS 'Weight of the metric''s severity in the debt score';
+COMMENT ON COLUMN floe.metric.is_changed IS 'The row was changed after installation: pg_dump carries it';
 
 INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, remedy_options, requires, warning, critical, weight, description) VALUES
 	('excess_file_count', 1, 'count', 'manifests', true, 'rewrite_data_files', NULL, NULL, 100, 1000, 1, 'Files that bin-packing would remove'),
@@ -188,6 +190,23 @@ INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, re
 	('metadata_json_bytes', 36, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
 	('metadata_log_count', 37, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
 
+-- Thresholds and weights are floe's until somebody changes them. What was changed comes back with a restore, as an INSERT of a row that is there.
+CREATE FUNCTION floe_internal.metric_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.metric AS m SET (warning, critical, weight) = (NEW.warning, NEW.critical, NEW.weight) WHERE m.name = NEW.name;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.metric_before() IS 'Trigger: marks changed rows of floe.metric, and takes them back from a dump';
+
+CREATE TRIGGER metric_before BEFORE INSERT OR UPDATE ON floe.metric
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.metric_before();
 -- =================================================================================================
 -- 15 functions in C
 -- What SQL cannot do well: names and patterns, time rules, health aggregates, statement rendering.
@@ -964,7 +983,7 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.metric_number(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A threshold or condition value in the metric''s unit; text with units is converted';
 
-CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text, with_defaults pg_catalog.bool) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
@@ -995,7 +1014,7 @@ BEGIN
 			END IF;
 			canonical := canonical || jsonb_build_object(level, floe_internal.metric_number(metric, number, format('%s.%s.%s', place, metric, level)));
 		END LOOP;
-		SELECT * INTO builtin FROM floe.metric AS m WHERE m.name = metric;
+		SELECT * INTO builtin FROM floe.metric AS m WHERE m.name = metric AND with_defaults;
 		low := COALESCE((canonical ->> 'warning')::float8, builtin.warning);
 		high := COALESCE((canonical ->> 'critical')::float8, builtin.critical);
 		IF low > high THEN
@@ -1008,7 +1027,7 @@ BEGIN
 	RETURN result;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text) IS 'Thresholds with values in the metrics'' units';
+COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool) IS 'Thresholds with values in the metrics'' units; with_defaults: a level set alone must fit floe''s default of the other';
 
 CREATE FUNCTION floe_internal.check_conditions(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -1098,6 +1117,8 @@ CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 AS $body$
 DECLARE
 	place text := format('policy "%s"', NEW.name);
+	-- A row that brings a time of its own comes from a dump: engines and defaults may have changed since it was saved.
+	is_new bool := TG_OP = 'INSERT' AND NEW.created_at = now();
 	told text;
 	detail text;
 	hint text;
@@ -1115,9 +1136,10 @@ BEGIN
 		PERFORM floe_internal.refuse(place || ': description has more than 10000 characters', NULL, NULL);
 	END IF;
 	PERFORM floe_internal.check_interval(NEW.poll_interval, '1 second', place || ': poll_interval');
-	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds');
+	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds',
+		is_new OR TG_OP = 'UPDATE' AND NEW.thresholds IS DISTINCT FROM OLD.thresholds);
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
 	END IF;
 	IF TG_OP = 'UPDATE' THEN
@@ -1151,12 +1173,16 @@ CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigg
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);
+	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = CASE TG_OP WHEN 'UPDATE' THEN OLD.policy_id ELSE NEW.policy_id END), NEW.operation);
+	is_new bool := TG_OP = 'INSERT' AND NEW.schedule_set_at = now();	-- otherwise it comes from a dump
 	field text;
 	told text;
 	detail text;
 	hint text;
 BEGIN
+	IF TG_OP = 'UPDATE' AND NEW.policy_id <> OLD.policy_id THEN
+		PERFORM floe_internal.refuse(place || ': policy_id cannot be changed', NULL, NULL);
+	END IF;
 	IF NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = NEW.operation) THEN
 		PERFORM floe_internal.check_operations(ARRAY[NEW.operation]);
 	END IF;
@@ -1178,7 +1204,7 @@ BEGIN
 	IF NEW.conditions IS NOT NULL THEN
 		NEW.conditions := floe_internal.check_conditions(NEW.conditions, place || '.when');
 	END IF;
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
 	END IF;
 	BEGIN
@@ -1197,7 +1223,7 @@ BEGIN
 		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
 	END;
-	IF TG_OP = 'INSERT' OR (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
+	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;
 	RETURN NEW;
@@ -1207,6 +1233,22 @@ COMMENT ON FUNCTION floe_internal.policy_operation_before() IS 'Checks and canon
 
 CREATE TRIGGER policy_operation_before BEFORE INSERT OR UPDATE ON floe.policy_operation
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_before();
+
+-- TRUNCATE would pass by the triggers on rows, which keep history and the tables' settings.
+CREATE FUNCTION floe_internal.refuse_truncate() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.refuse('policies are not truncated', NULL, 'Use DELETE, or floe.drop_policy().', '0A000');
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.refuse_truncate() IS 'Trigger: refuses TRUNCATE';
+
+CREATE TRIGGER policy_truncate BEFORE TRUNCATE ON floe.policy
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_truncate();
+CREATE TRIGGER policy_operation_truncate BEFORE TRUNCATE ON floe.policy_operation
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_truncate();
 
 -- =================================================================================================
 -- 42 policies: documents
@@ -1883,6 +1925,10 @@ BEGIN
 	IF document IS NULL AND (last.action IS NULL OR last.action = 'drop') THEN
 		RETURN NULL;	-- made and dropped in one transaction, or written already
 	END IF;
+	-- a policy that brings a time of its own comes from a dump, and so do its versions
+	IF TG_OP = 'INSERT' AND (TG_TABLE_NAME = 'policy' OR last.version IS NULL) AND (SELECT p.created_at <> now() FROM floe.policy AS p WHERE p.policy_id = changed_id) THEN
+		RETURN NULL;
+	END IF;
 	IF document = last.document AND last.action <> 'drop' THEN
 		RETURN NULL;
 	END IF;
@@ -2111,7 +2157,8 @@ CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
 AS $body$
 BEGIN
 	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
-	IF NEW.engine IS NOT NULL THEN
+	-- pg_dump switches check_function_bodies off: what a dump names may be gone
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
 	END IF;
 	RETURN NEW;
@@ -2127,11 +2174,13 @@ CREATE TABLE floe.debt_term (
 	position	pg_catalog.int2 NOT NULL UNIQUE,
 	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
 	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
-	description	pg_catalog.text NOT NULL
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
 );
 COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
 COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
 COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
+COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
 
 INSERT INTO floe.debt_term VALUES
 	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
@@ -2140,6 +2189,22 @@ INSERT INTO floe.debt_term VALUES
 	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
 	('failures', 5, 1, true, 'Consecutive failures, up to 5');
 
+CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
+
+CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();
 -- =================================================================================================
 -- 52 settings in force
 -- For one table and operation: the policies' values over the table's own properties over floe's defaults.
@@ -4443,14 +4508,24 @@ GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_ca
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text) TO floe_operator;
 GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
 
-GRANT INSERT, UPDATE, DELETE ON floe.policy, floe.policy_operation, floe.budget TO floe_admin;
+-- All but ids and times: rows that bring those come from a dump.
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) ON floe.policy_operation TO floe_admin;
+GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
 	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb) TO floe_admin;
 
--- What pg_dump carries: what people wrote and what cannot be measured again.
+-- What pg_dump carries: what people wrote. What was measured and done stays behind: it belongs to the tables of this database's catalogs.
 SELECT pg_catalog.pg_extension_config_dump('floe.policy', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.policy_policy_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.policy_operation', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');

@@ -159,6 +159,9 @@ DELETE FROM floe.policy_operation WHERE policy_id = (SELECT policy_id FROM floe.
 DELETE FROM floe.policy WHERE name = 'd';
 SELECT version, action, document FROM floe.policy_history WHERE name = 'd' ORDER BY version;
 UPDATE floe.policy SET policy_id = DEFAULT;
+UPDATE floe.policy_operation SET policy_id = policy_id + 1;
+TRUNCATE floe.policy_operation;
+TRUNCATE floe.policy CASCADE;
 
 -- no arguments are refused in words
 SELECT floe.create_policy(NULL, 'demo.**');

@@ -81,11 +81,12 @@ CREATE TABLE floe.metric (
 	per_partition	pg_catalog.bool NOT NULL,
 	remedy			pg_catalog.text REFERENCES floe_internal.operation_kind,
 	remedy_options	pg_catalog.jsonb,
-	requires		pg_catalog.text REFERENCES floe.metric,
+	requires		pg_catalog.text,
 	warning			pg_catalog.float8,
 	critical		pg_catalog.float8,
 	weight			pg_catalog.float8 NOT NULL DEFAULT 1 CHECK (weight >= 0),
 	description		pg_catalog.text NOT NULL,
+	is_changed		pg_catalog.bool NOT NULL DEFAULT false,
 	CHECK ((warning IS NULL) = (critical IS NULL)),
 	CHECK (warning <= critical)
 );
@@ -101,6 +102,7 @@ COMMENT ON COLUMN floe.metric.requires IS 'The remedy has an effect only while t
 COMMENT ON COLUMN floe.metric.warning IS 'Built-in threshold in the metric''s unit: at this value or above there is an issue; NULL: none unless a policy sets one';
 COMMENT ON COLUMN floe.metric.critical IS 'Built-in threshold of a critical issue';
 COMMENT ON COLUMN floe.metric.weight IS 'Weight of the metric''s severity in the debt score';
+COMMENT ON COLUMN floe.metric.is_changed IS 'The row was changed after installation: pg_dump carries it';
 
 INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, remedy_options, requires, warning, critical, weight, description) VALUES
 	('excess_file_count', 1, 'count', 'manifests', true, 'rewrite_data_files', NULL, NULL, 100, 1000, 1, 'Files that bin-packing would remove'),
@@ -141,3 +143,20 @@ INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, re
 	('metadata_json_bytes', 36, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
 	('metadata_log_count', 37, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
 
+-- Thresholds and weights are floe's until somebody changes them. What was changed comes back with a restore, as an INSERT of a row that is there.
+CREATE FUNCTION floe_internal.metric_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.metric AS m SET (warning, critical, weight) = (NEW.warning, NEW.critical, NEW.weight) WHERE m.name = NEW.name;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.metric_before() IS 'Trigger: marks changed rows of floe.metric, and takes them back from a dump';
+
+CREATE TRIGGER metric_before BEFORE INSERT OR UPDATE ON floe.metric
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.metric_before();

@@ -114,7 +114,7 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.metric_number(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A threshold or condition value in the metric''s unit; text with units is converted';
 
-CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text, with_defaults pg_catalog.bool) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
@@ -145,7 +145,7 @@ BEGIN
 			END IF;
 			canonical := canonical || jsonb_build_object(level, floe_internal.metric_number(metric, number, format('%s.%s.%s', place, metric, level)));
 		END LOOP;
-		SELECT * INTO builtin FROM floe.metric AS m WHERE m.name = metric;
+		SELECT * INTO builtin FROM floe.metric AS m WHERE m.name = metric AND with_defaults;
 		low := COALESCE((canonical ->> 'warning')::float8, builtin.warning);
 		high := COALESCE((canonical ->> 'critical')::float8, builtin.critical);
 		IF low > high THEN
@@ -158,7 +158,7 @@ BEGIN
 	RETURN result;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text) IS 'Thresholds with values in the metrics'' units';
+COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool) IS 'Thresholds with values in the metrics'' units; with_defaults: a level set alone must fit floe''s default of the other';
 
 CREATE FUNCTION floe_internal.check_conditions(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -248,6 +248,8 @@ CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 AS $body$
 DECLARE
 	place text := format('policy "%s"', NEW.name);
+	-- A row that brings a time of its own comes from a dump: engines and defaults may have changed since it was saved.
+	is_new bool := TG_OP = 'INSERT' AND NEW.created_at = now();
 	told text;
 	detail text;
 	hint text;
@@ -265,9 +267,10 @@ BEGIN
 		PERFORM floe_internal.refuse(place || ': description has more than 10000 characters', NULL, NULL);
 	END IF;
 	PERFORM floe_internal.check_interval(NEW.poll_interval, '1 second', place || ': poll_interval');
-	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds');
+	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds',
+		is_new OR TG_OP = 'UPDATE' AND NEW.thresholds IS DISTINCT FROM OLD.thresholds);
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
 	END IF;
 	IF TG_OP = 'UPDATE' THEN
@@ -301,12 +304,16 @@ CREATE FUNCTION floe_internal.policy_operation_before() RETURNS pg_catalog.trigg
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id), NEW.operation);
+	place text := format('policy "%s": %s', (SELECT p.name FROM floe.policy AS p WHERE p.policy_id = CASE TG_OP WHEN 'UPDATE' THEN OLD.policy_id ELSE NEW.policy_id END), NEW.operation);
+	is_new bool := TG_OP = 'INSERT' AND NEW.schedule_set_at = now();	-- otherwise it comes from a dump
 	field text;
 	told text;
 	detail text;
 	hint text;
 BEGIN
+	IF TG_OP = 'UPDATE' AND NEW.policy_id <> OLD.policy_id THEN
+		PERFORM floe_internal.refuse(place || ': policy_id cannot be changed', NULL, NULL);
+	END IF;
 	IF NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = NEW.operation) THEN
 		PERFORM floe_internal.check_operations(ARRAY[NEW.operation]);
 	END IF;
@@ -328,7 +335,7 @@ BEGIN
 	IF NEW.conditions IS NOT NULL THEN
 		NEW.conditions := floe_internal.check_conditions(NEW.conditions, place || '.when');
 	END IF;
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.engine IS DISTINCT FROM OLD.engine) THEN
+	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
 	END IF;
 	BEGIN
@@ -347,7 +354,7 @@ BEGIN
 		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
 	END;
-	IF TG_OP = 'INSERT' OR (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
+	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;
 	RETURN NEW;
@@ -357,4 +364,20 @@ COMMENT ON FUNCTION floe_internal.policy_operation_before() IS 'Checks and canon
 
 CREATE TRIGGER policy_operation_before BEFORE INSERT OR UPDATE ON floe.policy_operation
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_before();
+
+-- TRUNCATE would pass by the triggers on rows, which keep history and the tables' settings.
+CREATE FUNCTION floe_internal.refuse_truncate() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.refuse('policies are not truncated', NULL, 'Use DELETE, or floe.drop_policy().', '0A000');
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.refuse_truncate() IS 'Trigger: refuses TRUNCATE';
+
+CREATE TRIGGER policy_truncate BEFORE TRUNCATE ON floe.policy
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_truncate();
+CREATE TRIGGER policy_operation_truncate BEFORE TRUNCATE ON floe.policy_operation
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_truncate();
 

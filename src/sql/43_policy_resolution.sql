@@ -294,6 +294,10 @@ BEGIN
 	IF document IS NULL AND (last.action IS NULL OR last.action = 'drop') THEN
 		RETURN NULL;	-- made and dropped in one transaction, or written already
 	END IF;
+	-- a policy that brings a time of its own comes from a dump, and so do its versions
+	IF TG_OP = 'INSERT' AND (TG_TABLE_NAME = 'policy' OR last.version IS NULL) AND (SELECT p.created_at <> now() FROM floe.policy AS p WHERE p.policy_id = changed_id) THEN
+		RETURN NULL;
+	END IF;
 	IF document = last.document AND last.action <> 'drop' THEN
 		RETURN NULL;
 	END IF;

@@ -192,7 +192,8 @@ CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
 AS $body$
 BEGIN
 	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
-	IF NEW.engine IS NOT NULL THEN
+	-- pg_dump switches check_function_bodies off: what a dump names may be gone
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
 	END IF;
 	RETURN NEW;
@@ -208,11 +209,13 @@ CREATE TABLE floe.debt_term (
 	position	pg_catalog.int2 NOT NULL UNIQUE,
 	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
 	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
-	description	pg_catalog.text NOT NULL
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
 );
 COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
 COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
 COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
+COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
 
 INSERT INTO floe.debt_term VALUES
 	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
@@ -221,3 +224,19 @@ INSERT INTO floe.debt_term VALUES
 	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
 	('failures', 5, 1, true, 'Consecutive failures, up to 5');
 
+CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
+
+CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();

@@ -23,14 +23,24 @@ GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_ca
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text) TO floe_operator;
 GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
 
-GRANT INSERT, UPDATE, DELETE ON floe.policy, floe.policy_operation, floe.budget TO floe_admin;
+-- All but ids and times: rows that bring those come from a dump.
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) ON floe.policy_operation TO floe_admin;
+GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
 	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb) TO floe_admin;
 
--- What pg_dump carries: what people wrote and what cannot be measured again.
+-- What pg_dump carries: what people wrote. What was measured and done stays behind: it belongs to the tables of this database's catalogs.
 SELECT pg_catalog.pg_extension_config_dump('floe.policy', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.policy_policy_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.policy_operation', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');
