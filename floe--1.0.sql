@@ -658,7 +658,7 @@ COMMENT ON VIEW floe_internal.server IS 'Foreign servers of floe''s wrappers as 
 -- Brings catalog and engine rows in line with the servers that exist. A server that comes back under its old name gets its
 -- old row: its tables keep their ids and history.
 CREATE FUNCTION floe_internal.sync_servers() RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -908,7 +908,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure');
 
 CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
-	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	example CONSTANT text := 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".';
@@ -929,7 +929,7 @@ COMMENT ON FUNCTION floe_internal.interval_from(pg_catalog.text, pg_catalog.text
 
 -- 100 years: what is later than that is meant as "never", and must not make times overflow.
 CREATE FUNCTION floe_internal.check_interval(value pg_catalog.interval, minimum pg_catalog.interval, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 BEGIN
 	IF value < minimum OR value > interval '100 years' OR NOT isfinite(value) THEN
@@ -948,7 +948,7 @@ END;
 COMMENT ON FUNCTION floe_internal.refuse_at(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'refuse() with the place in a policy document in front; empty detail and hint are left out';
 
 CREATE FUNCTION floe_internal.metric_number(metric pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.float8
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	m floe.metric;
@@ -984,7 +984,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.metric_number(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A threshold or condition value in the metric''s unit; text with units is converted';
 
 CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text, with_defaults pg_catalog.bool) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	metric text;
@@ -1030,7 +1030,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool) IS 'Thresholds with values in the metrics'' units; with_defaults: a level set alone must fit floe''s default of the other';
 
 CREATE FUNCTION floe_internal.check_conditions(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	example CONSTANT text := 'For example {"any": [{"metric": "small_file_count", "op": ">=", "value": 100}]}.';
@@ -1073,7 +1073,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_conditions(pg_catalog.jsonb, pg_catalog.text) IS 'Trigger conditions with values in the metrics'' units; a bare list means "any"';
 
 CREATE FUNCTION floe_internal.check_weights(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	given text;
@@ -1098,7 +1098,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
 CREATE FUNCTION floe_internal.check_engine_name(engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine) THEN
@@ -1159,7 +1159,7 @@ CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
 -- A time zone by its name: the abbreviations and POSIX rules that PostgreSQL takes as well mean something else than people expect
 -- ("UTC+3" lies west of Greenwich).
 CREATE FUNCTION floe_internal.check_timezone(timezone pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE lower(z.name) = lower(timezone)) THEN
@@ -1257,7 +1257,7 @@ CREATE TRIGGER policy_operation_truncate BEFORE TRUNCATE ON floe.policy_operatio
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.check_policy_keys(document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	stray text;
@@ -1300,7 +1300,7 @@ COMMENT ON FUNCTION floe_internal.check_policy_keys(pg_catalog.jsonb, pg_catalog
 
 -- One value of a document as jsonb in the form jsonb_populate_record() turns into the column.
 CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	kind text := jsonb_typeof(value);
@@ -1360,7 +1360,7 @@ END;
 COMMENT ON FUNCTION floe_internal.option_name(pg_catalog.text, pg_catalog.text) IS 'Canonical name of an option given by name or alias';
 
 CREATE FUNCTION floe_internal.save_operations(saved_policy_id pg_catalog.int4, document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	kind floe_internal.operation_kind;
@@ -1414,7 +1414,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.save_operations(pg_catalog.int4, pg_catalog.jsonb, pg_catalog.text) IS 'Writes the operations of a policy document; what it does not name stays';
 
 CREATE FUNCTION floe_internal.pattern_with_exclusions(pattern pg_catalog.text, exclude pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	item text;
@@ -1468,7 +1468,7 @@ $body$;
 COMMENT ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Makes a policy for the tables the pattern matches; returns its id. floe.export_policy() shows what was saved';
 
 CREATE FUNCTION floe_internal.policy_by_name(wanted pg_catalog.text) RETURNS floe.policy
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe.policy;
@@ -1551,7 +1551,7 @@ COMMENT ON FUNCTION floe.drop_policy(pg_catalog.text, pg_catalog.bool) IS 'Remov
 
 -- Intervals as PostgreSQL writes them by default, whatever IntervalStyle the session has.
 CREATE FUNCTION floe_internal.policy_document(exported_policy_id pg_catalog.int4) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern)
 		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(p) -> k.column_name)
@@ -1576,7 +1576,7 @@ COMMENT ON FUNCTION floe.export_policy(pg_catalog.text) IS 'A policy as a docume
 
 -- The change that turns a policy into what a document says: what the document does not say is not set any more.
 CREATE FUNCTION floe_internal.replacing_change(old_row floe.policy, document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result jsonb;
@@ -1681,7 +1681,7 @@ CREATE VIEW floe_internal.policy_setting AS
 COMMENT ON VIEW floe_internal.policy_setting IS 'Fields that each policy sets, one row a field';
 
 CREATE FUNCTION floe_internal.check_policy_conflict(saved_policy_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	clash record;
@@ -1705,7 +1705,7 @@ COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Ref
 
 -- Options that several policies set together, as one statement would have them.
 CREATE FUNCTION floe_internal.options_problem(of_operation pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	told text;
@@ -1723,7 +1723,7 @@ COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.js
 -- Resolves lists of policies: for each field the first in the list that sets it. Values are written the same way in every session:
 -- hashes of them tell whether something changed.
 CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET timezone = 'UTC'
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC'
 AS $body$
 BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
@@ -1753,7 +1753,7 @@ END;
 COMMENT ON FUNCTION floe_internal.policy_list(pg_catalog.int8[]) IS 'Matching policies of each table, winner first';
 
 CREATE FUNCTION floe_internal.assign_sets(changed_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	new_sets int4[];
@@ -1778,7 +1778,7 @@ COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceber
 -- time one would be missing in the lists. Each lock comes before any row is locked, and before the statements that read.
 
 CREATE FUNCTION floe_internal.lock_policies() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
@@ -1793,7 +1793,7 @@ CREATE TRIGGER policy_operation_lock BEFORE INSERT OR UPDATE OR DELETE ON floe.p
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.lock_policies();
 
 CREATE FUNCTION floe_internal.match_tables(new_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
@@ -1810,7 +1810,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.match_tables(pg_catalog.int8[]) IS 'Finds the policies of newly registered tables';
 
 CREATE FUNCTION floe_internal.match_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	touched int8[];
@@ -1947,7 +1947,7 @@ CREATE CONSTRAINT TRIGGER policy_operation_history AFTER INSERT OR UPDATE OR DEL
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_history_write();
 
 CREATE FUNCTION floe_internal.refuse_change() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	RAISE EXCEPTION '% is not changed after the fact', TG_ARGV[0] USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -2047,7 +2047,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot id
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
 CREATE FUNCTION floe_internal.operation_transition_check() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF OLD.state <> NEW.state AND NOT EXISTS (
@@ -2283,7 +2283,7 @@ COMMENT ON FUNCTION floe_internal.origin_text(pg_catalog.text, pg_catalog.text, 
 
 -- A table by its text form. Tables floe has not seen are told apart from names that are not names.
 CREATE FUNCTION floe_internal.find_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
@@ -2296,7 +2296,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
 
 CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
@@ -2875,7 +2875,7 @@ CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], 
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	c record;
@@ -2964,7 +2964,7 @@ COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
 				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -3075,7 +3075,7 @@ END;
 COMMENT ON FUNCTION floe_internal.live_passes() IS 'Ids of the passes whose processes are at work in this database';
 
 CREATE FUNCTION floe_internal.begin_pass(kind pg_catalog.text) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	new_id int4;
@@ -3090,7 +3090,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.begin_pass(pg_catalog.text) IS 'Registers this process as a pass and takes its lock';
 
 CREATE FUNCTION floe_internal.end_pass(of_pass_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.pass_id = of_pass_id;
@@ -3103,7 +3103,7 @@ COMMENT ON FUNCTION floe_internal.end_pass(pg_catalog.int4) IS 'Gives back what 
 
 -- Void claims of tables: those of passes that are gone. A claim left by a crash is evidence against the table.
 CREATE FUNCTION floe_internal.void_claims() RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	alive int4[] := ARRAY(SELECT floe_internal.live_passes());
@@ -3147,7 +3147,7 @@ COMMENT ON FUNCTION floe_internal.backoff_delay(pg_catalog.int4, pg_catalog.inte
 CREATE FUNCTION floe_internal.claim_catalogs(of_pass_id pg_catalog.int4, pattern pg_catalog.text,
 		OUT catalog_id pg_catalog.int4, OUT server_name pg_catalog.text, OUT is_due pg_catalog.bool)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -3180,7 +3180,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.claim_catalogs(pg_catalog.int4, pg_catalog.text) IS 'Catalogs to list now (claimed), and the others whose tables may be due';
 
 CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	c floe_internal.catalog;
@@ -3200,7 +3200,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'A catalog could not be reached or listed: a state with a reason and a time; its tables keep their health';
 
 CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	old_status text;
@@ -3219,7 +3219,7 @@ COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.
 
 -- Namespaces as levels joined with U+001F, one entry per table.
 CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[]) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3277,7 +3277,7 @@ CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_i
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
 		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -3340,7 +3340,7 @@ END;
 COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll';
 
 CREATE FUNCTION floe_internal.table_unchanged(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	PERFORM floe_internal.poll_done(of_table_id, NULL, false);
@@ -3352,7 +3352,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.table_unchanged(pg_catalog.int8) IS 'The catalog says the table is as it was';
 
 CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	old_row floe_internal.iceberg_table;
@@ -3435,7 +3435,7 @@ COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.te
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.compute_health(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3515,7 +3515,7 @@ COMMENT ON FUNCTION floe_internal.compute_health(pg_catalog.int8) IS 'Computes f
 -- facts: uuid, location, format_version, metadata_location, current_snapshot_id, properties, refs, specs, details.
 CREATE FUNCTION floe_internal.apply_assessment(of_table_id pg_catalog.int8, facts pg_catalog.jsonb, new_snapshots pg_catalog.bytea, new_etag pg_catalog.text,
 		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3566,7 +3566,7 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 
 -- Tables whose settings in force changed since their health was computed (target size, retention).
 CREATE FUNCTION floe_internal.recompute_health(pattern pg_catalog.text) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	t record;
@@ -3651,7 +3651,7 @@ COMMENT ON VIEW floe.health_history IS 'Every change of every table''s health; a
 
 -- A queued or live operation leaves the queue for the log.
 CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3682,7 +3682,7 @@ COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) 
 
 -- The next operation for a free engine: by score, in the order of operations within a table, never two on one table.
 CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3738,7 +3738,7 @@ COMMENT ON FUNCTION floe_internal.metrics_object(pg_catalog.int8, pg_catalog.tim
 -- After the table was read once more: does everything still hold? Then what was is recorded and the statement rendered.
 CREATE FUNCTION floe_internal.preflight(of_operation_id pg_catalog.int8, engine_type pg_catalog.text, engine_catalog pg_catalog.text, OUT go pg_catalog.bool, OUT reason pg_catalog.text, OUT statement pg_catalog.text)
 	RETURNS pg_catalog.record
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3785,7 +3785,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.preflight(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Last look before an operation is sent: gates but timing, state before, statement';
 
 CREATE FUNCTION floe_internal.operation_saved(of_operation_id pg_catalog.int8, new_saved pg_catalog.bytea, new_external_id pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3807,7 +3807,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.operation_saved(pg_catalog.int8, pg_catalog.bytea, pg_catalog.text) IS 'Keeps the adapter''s state before the request that needs it; with an external id the operation runs';
 
 CREATE FUNCTION floe_internal.engine_reached(engine_name pg_catalog.text, of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.engine AS e
@@ -3825,7 +3825,7 @@ COMMENT ON FUNCTION floe_internal.engine_reached(pg_catalog.text, pg_catalog.int
 -- unsent: nothing of the operation reached the engine that could run, so it simply waits in the queue again.
 CREATE FUNCTION floe_internal.engine_unreachable(engine_name pg_catalog.text, of_operation_id pg_catalog.int8, unsent pg_catalog.bool,
 		code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3866,7 +3866,7 @@ COMMENT ON FUNCTION floe_internal.engine_unreachable(pg_catalog.text, pg_catalog
 
 CREATE FUNCTION floe_internal.engine_ended(of_operation_id pg_catalog.int8, engine_outcome pg_catalog.text, class pg_catalog.text, error pg_catalog.text,
 		result pg_catalog.jsonb, row_count pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.operation_queue AS q
@@ -3880,7 +3880,7 @@ COMMENT ON FUNCTION floe_internal.engine_ended(pg_catalog.int8, pg_catalog.text,
 
 -- After the table was read again. The state is what its metadata shows, not what the engine said.
 CREATE FUNCTION floe_internal.operation_verified(of_operation_id pg_catalog.int8, OUT state pg_catalog.text, OUT message pg_catalog.text) RETURNS pg_catalog.record
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -3942,7 +3942,7 @@ COMMENT ON FUNCTION floe_internal.operation_verified(pg_catalog.int8) IS 'Measur
 
 -- Before anything was sent: the table could not be looked at once more.
 CREATE FUNCTION floe_internal.postpone_operation(of_operation_id pg_catalog.int8, code pg_catalog.text, told pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF code = 'not_found' THEN
@@ -3959,7 +3959,7 @@ COMMENT ON FUNCTION floe_internal.postpone_operation(pg_catalog.int8, pg_catalog
 
 -- After the engine ended: the table is gone, so nothing can be measured.
 CREATE FUNCTION floe_internal.abandon_operation(of_operation_id pg_catalog.int8, told pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'permanent'), error_message = COALESCE(x.error_message, told) WHERE x.operation_id = of_operation_id;
@@ -3982,7 +3982,7 @@ COMMENT ON FUNCTION floe_internal.effect_text(pg_catalog.text, pg_catalog.jsonb,
 
 -- What the next decision must know of this run.
 CREATE FUNCTION floe_internal.note_run(q floe_internal.operation_queue, t floe_internal.iceberg_table, final_state pg_catalog.text, now_metrics pg_catalog.jsonb) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -4019,7 +4019,7 @@ COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_i
 
 -- Operations whose driver is gone, now driven by this pass.
 CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	-- Nothing was sent for these: they wait in the queue again.
@@ -4072,7 +4072,7 @@ COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.text) IS 'How mu
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.answer_requests(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	r floe_internal.trigger_request;
@@ -4094,7 +4094,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.answer_requests(pg_catalog.int8) IS 'Plans triggers that waited for the first assessment of a table';
 
 CREATE FUNCTION floe_internal.check_operations(operations pg_catalog.text[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	stray text;
@@ -4320,7 +4320,7 @@ COMMENT ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool)
 
 -- Decides for all assessed tables of a pattern and queues what runs; returns how many.
 CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	ids int8[];
@@ -4341,7 +4341,7 @@ COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to
 
 -- Retention, in small batches; true while there may be more.
 CREATE FUNCTION floe_internal.purge(most pg_catalog.int4) RETURNS pg_catalog.bool
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();

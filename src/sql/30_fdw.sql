@@ -52,7 +52,7 @@ COMMENT ON VIEW floe_internal.server IS 'Foreign servers of floe''s wrappers as 
 -- Brings catalog and engine rows in line with the servers that exist. A server that comes back under its old name gets its
 -- old row: its tables keep their ids and history.
 CREATE FUNCTION floe_internal.sync_servers() RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();

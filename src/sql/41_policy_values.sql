@@ -39,7 +39,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure');
 
 CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
-	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	example CONSTANT text := 'Write an interval such as "90 minutes", "6 hours", "3 days" or "PT6H".';
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION floe_internal.interval_from(pg_catalog.text, pg_catalog.text
 
 -- 100 years: what is later than that is meant as "never", and must not make times overflow.
 CREATE FUNCTION floe_internal.check_interval(value pg_catalog.interval, minimum pg_catalog.interval, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 BEGIN
 	IF value < minimum OR value > interval '100 years' OR NOT isfinite(value) THEN
@@ -79,7 +79,7 @@ END;
 COMMENT ON FUNCTION floe_internal.refuse_at(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'refuse() with the place in a policy document in front; empty detail and hint are left out';
 
 CREATE FUNCTION floe_internal.metric_number(metric pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.float8
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	m floe.metric;
@@ -115,7 +115,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.metric_number(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A threshold or condition value in the metric''s unit; text with units is converted';
 
 CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text, with_defaults pg_catalog.bool) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	metric text;
@@ -161,7 +161,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool) IS 'Thresholds with values in the metrics'' units; with_defaults: a level set alone must fit floe''s default of the other';
 
 CREATE FUNCTION floe_internal.check_conditions(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	example CONSTANT text := 'For example {"any": [{"metric": "small_file_count", "op": ">=", "value": 100}]}.';
@@ -204,7 +204,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_conditions(pg_catalog.jsonb, pg_catalog.text) IS 'Trigger conditions with values in the metrics'' units; a bare list means "any"';
 
 CREATE FUNCTION floe_internal.check_weights(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	given text;
@@ -229,7 +229,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
 CREATE FUNCTION floe_internal.check_engine_name(engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine) THEN
@@ -290,7 +290,7 @@ CREATE TRIGGER policy_before BEFORE INSERT OR UPDATE ON floe.policy
 -- A time zone by its name: the abbreviations and POSIX rules that PostgreSQL takes as well mean something else than people expect
 -- ("UTC+3" lies west of Greenwich).
 CREATE FUNCTION floe_internal.check_timezone(timezone pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE lower(z.name) = lower(timezone)) THEN

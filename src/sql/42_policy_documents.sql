@@ -5,7 +5,7 @@
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.check_policy_keys(document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	stray text;
@@ -48,7 +48,7 @@ COMMENT ON FUNCTION floe_internal.check_policy_keys(pg_catalog.jsonb, pg_catalog
 
 -- One value of a document as jsonb in the form jsonb_populate_record() turns into the column.
 CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	kind text := jsonb_typeof(value);
@@ -108,7 +108,7 @@ END;
 COMMENT ON FUNCTION floe_internal.option_name(pg_catalog.text, pg_catalog.text) IS 'Canonical name of an option given by name or alias';
 
 CREATE FUNCTION floe_internal.save_operations(saved_policy_id pg_catalog.int4, document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	kind floe_internal.operation_kind;
@@ -162,7 +162,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.save_operations(pg_catalog.int4, pg_catalog.jsonb, pg_catalog.text) IS 'Writes the operations of a policy document; what it does not name stays';
 
 CREATE FUNCTION floe_internal.pattern_with_exclusions(pattern pg_catalog.text, exclude pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	item text;
@@ -216,7 +216,7 @@ $body$;
 COMMENT ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Makes a policy for the tables the pattern matches; returns its id. floe.export_policy() shows what was saved';
 
 CREATE FUNCTION floe_internal.policy_by_name(wanted pg_catalog.text) RETURNS floe.policy
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe.policy;
@@ -299,7 +299,7 @@ COMMENT ON FUNCTION floe.drop_policy(pg_catalog.text, pg_catalog.bool) IS 'Remov
 
 -- Intervals as PostgreSQL writes them by default, whatever IntervalStyle the session has.
 CREATE FUNCTION floe_internal.policy_document(exported_policy_id pg_catalog.int4) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern)
 		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(p) -> k.column_name)
@@ -324,7 +324,7 @@ COMMENT ON FUNCTION floe.export_policy(pg_catalog.text) IS 'A policy as a docume
 
 -- The change that turns a policy into what a document says: what the document does not say is not set any more.
 CREATE FUNCTION floe_internal.replacing_change(old_row floe.policy, document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result jsonb;

@@ -50,7 +50,7 @@ CREATE VIEW floe_internal.policy_setting AS
 COMMENT ON VIEW floe_internal.policy_setting IS 'Fields that each policy sets, one row a field';
 
 CREATE FUNCTION floe_internal.check_policy_conflict(saved_policy_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	clash record;
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Ref
 
 -- Options that several policies set together, as one statement would have them.
 CREATE FUNCTION floe_internal.options_problem(of_operation pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	told text;
@@ -92,7 +92,7 @@ COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.js
 -- Resolves lists of policies: for each field the first in the list that sets it. Values are written the same way in every session:
 -- hashes of them tell whether something changed.
 CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET timezone = 'UTC'
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC'
 AS $body$
 BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
@@ -122,7 +122,7 @@ END;
 COMMENT ON FUNCTION floe_internal.policy_list(pg_catalog.int8[]) IS 'Matching policies of each table, winner first';
 
 CREATE FUNCTION floe_internal.assign_sets(changed_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	new_sets int4[];
@@ -147,7 +147,7 @@ COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceber
 -- time one would be missing in the lists. Each lock comes before any row is locked, and before the statements that read.
 
 CREATE FUNCTION floe_internal.lock_policies() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
@@ -162,7 +162,7 @@ CREATE TRIGGER policy_operation_lock BEFORE INSERT OR UPDATE OR DELETE ON floe.p
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.lock_policies();
 
 CREATE FUNCTION floe_internal.match_tables(new_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
@@ -179,7 +179,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.match_tables(pg_catalog.int8[]) IS 'Finds the policies of newly registered tables';
 
 CREATE FUNCTION floe_internal.match_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	touched int8[];
@@ -316,7 +316,7 @@ CREATE CONSTRAINT TRIGGER policy_operation_history AFTER INSERT OR UPDATE OR DEL
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_history_write();
 
 CREATE FUNCTION floe_internal.refuse_change() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	RAISE EXCEPTION '% is not changed after the fact', TG_ARGV[0] USING ERRCODE = 'object_not_in_prerequisite_state';

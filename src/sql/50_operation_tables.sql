@@ -82,7 +82,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot id
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
 CREATE FUNCTION floe_internal.operation_transition_check() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF OLD.state <> NEW.state AND NOT EXISTS (

@@ -76,7 +76,7 @@ COMMENT ON FUNCTION floe_internal.origin_text(pg_catalog.text, pg_catalog.text, 
 
 -- A table by its text form. Tables floe has not seen are told apart from names that are not names.
 CREATE FUNCTION floe_internal.find_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
@@ -89,7 +89,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
 
 CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);

@@ -30,7 +30,7 @@ END;
 COMMENT ON FUNCTION floe_internal.live_passes() IS 'Ids of the passes whose processes are at work in this database';
 
 CREATE FUNCTION floe_internal.begin_pass(kind pg_catalog.text) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	new_id int4;
@@ -45,7 +45,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.begin_pass(pg_catalog.text) IS 'Registers this process as a pass and takes its lock';
 
 CREATE FUNCTION floe_internal.end_pass(of_pass_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.pass_id = of_pass_id;
@@ -58,7 +58,7 @@ COMMENT ON FUNCTION floe_internal.end_pass(pg_catalog.int4) IS 'Gives back what 
 
 -- Void claims of tables: those of passes that are gone. A claim left by a crash is evidence against the table.
 CREATE FUNCTION floe_internal.void_claims() RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	alive int4[] := ARRAY(SELECT floe_internal.live_passes());

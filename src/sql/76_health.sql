@@ -5,7 +5,7 @@
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.compute_health(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION floe_internal.compute_health(pg_catalog.int8) IS 'Computes f
 -- facts: uuid, location, format_version, metadata_location, current_snapshot_id, properties, refs, specs, details.
 CREATE FUNCTION floe_internal.apply_assessment(of_table_id pg_catalog.int8, facts pg_catalog.jsonb, new_snapshots pg_catalog.bytea, new_etag pg_catalog.text,
 		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
@@ -136,7 +136,7 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 
 -- Tables whose settings in force changed since their health was computed (target size, retention).
 CREATE FUNCTION floe_internal.recompute_health(pattern pg_catalog.text) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	t record;

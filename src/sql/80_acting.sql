@@ -3,7 +3,7 @@
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.answer_requests(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	r floe_internal.trigger_request;
@@ -25,7 +25,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.answer_requests(pg_catalog.int8) IS 'Plans triggers that waited for the first assessment of a table';
 
 CREATE FUNCTION floe_internal.check_operations(operations pg_catalog.text[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	stray text;
