@@ -14,3 +14,14 @@ SELECT floe.create_policy('cleanup', 'lake.shop.exports', '{
 -- And one setting for the streams.
 SELECT floe.create_policy('streams', 'lake.shop.events, lake.shop.checkpoints', '{
   "priority": 10, "expire_snapshots": {"options": {"max_snapshot_age": "6 hours"}}}');
+
+-- What floe would do now, worst table first.
+SELECT name, verdict, next_operation, reason, round(debt::numeric, 2) AS debt FROM floe.status();
+
+-- Why: a sick table, a healthy one, and one whose owner forbids deleting files.
+SELECT operation, verdict, gate, value, limit_value, set_by FROM floe.why('lake.shop.orders');
+SELECT operation, verdict, gate, value, limit_value, set_by FROM floe.why('lake.shop.countries');
+SELECT operation, verdict, gate, value, limit_value, set_by FROM floe.why('lake.shop.audit');
+
+-- All of it, in the order of what is worth most.
+SELECT rank, table_name, operation, gate AS because, value, objects, minutes FROM floe.plan('lake.**');
