@@ -120,21 +120,6 @@ floe_status_ok(FloeStatus *st)
 	st->detail[0] = '\0';
 }
 
-/*
- * Names from outside stand in messages: whatever they hold, and wherever a
- * precision cut them, a message is one line of valid text.
- */
-static void
-clean(char *text)
-{
-	floe_utf8_repair(text);
-	for (char *p = text; *p != '\0'; p++)
-	{
-		if ((unsigned char) *p < 0x20 || *p == 0x7F)
-			*p = '?';
-	}
-}
-
 static void set_message(FloeStatus *st, const char *fmt, va_list args) FLOE_PRINTF(2, 0);
 
 static void
@@ -143,7 +128,7 @@ set_message(FloeStatus *st, const char *fmt, va_list args)
 	char text[FLOE_STATUS_MESSAGE_SIZE * 2];
 
 	vsnprintf(text, sizeof(text), fmt, args);
-	clean(text);
+	floe_utf8_one_line(text);
 	floe_copy_text(st->message, sizeof(st->message), text, strlen(text));
 }
 
@@ -173,7 +158,7 @@ floe_fail_detail(FloeStatus *st, FloeCode code, const char *detail, const char *
 	if (detail != NULL)
 	{
 		floe_copy_text(st->detail, sizeof(st->detail), detail, strlen(detail));
-		clean(st->detail);
+		floe_utf8_one_line(st->detail);
 	}
 	return false;
 }
@@ -188,7 +173,7 @@ floe_status_prefix(FloeStatus *st, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
-	clean(what);
+	floe_utf8_one_line(what);
 	snprintf(text, sizeof(text), "%s: %s", what, st->message);
 	floe_copy_text(st->message, sizeof(st->message), text, strlen(text));
 	return false;

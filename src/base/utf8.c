@@ -80,3 +80,14 @@ floe_utf8_repair(char *text)
 		}
 	}
 }
+
+void
+floe_utf8_one_line(char *text)
+{
+	floe_utf8_repair(text);
+	for (char *p = text; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < 0x20 || *p == 0x7F)
+			*p = '?';
+	}
+}

@@ -19,4 +19,7 @@ extern bool floe_utf8_append(FloeBuf *buf, const char *text, size_t len);
 /* The same in place of a terminated text: what is invalid becomes '?'. */
 extern void floe_utf8_repair(char *text);
 
+/* And control characters, too: names from outside may hold line ends and escape sequences, messages must not. */
+extern void floe_utf8_one_line(char *text);
+
 #endif /* FLOE_BASE_UTF8_H */

@@ -30,8 +30,8 @@ floe_pass_progress(FloePass *pass, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	/* it may end in the middle of a character */
-	floe_utf8_repair(text);
+	/* names of tables are in it, and it may end in the middle of a character */
+	floe_utf8_one_line(text);
 	pass->options.progress(text);
 }
 
