@@ -67,7 +67,7 @@ floe_http_retry_ms(const FloeHttpAttempt *attempt)
 			break;
 	}
 	if (attempt->retry_after_ms >= 0)
-		return Min(attempt->retry_after_ms, FLOE_RETRY_AFTER_MAX_MS);
+		return attempt->retry_after_ms <= FLOE_RETRY_AFTER_WAIT_MS ? attempt->retry_after_ms : -1;
 	return floe_backoff_ms(attempt->number, FLOE_RETRY_BASE_MS, FLOE_RETRY_CAP_MS, attempt->jitter_seed);
 }
 

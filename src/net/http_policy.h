@@ -11,8 +11,9 @@
  *   received, or when the caller says that repeating it does no harm.
  * - Worth repeating: name resolution, connecting, TLS handshake, timeouts,
  *   lost connections; 429, 500, 502, 503, 504.
- * - A Retry-After is obeyed, up to FLOE_RETRY_AFTER_MAX_MS; otherwise
- *   exponential backoff with jitter.
+ * - A Retry-After of at most FLOE_RETRY_AFTER_WAIT_MS is waited for; a longer
+ *   one ends the request with that answer, because others wait for its outcome:
+ *   the caller comes back later.  Without one: exponential backoff with jitter.
  */
 #ifndef FLOE_NET_HTTP_POLICY_H
 #define FLOE_NET_HTTP_POLICY_H
@@ -21,6 +22,7 @@
 #include "base/url.h"
 
 #define FLOE_RETRY_AFTER_MAX_MS (5 * 60 * 1000)
+#define FLOE_RETRY_AFTER_WAIT_MS (15 * 1000)
 #define FLOE_RETRY_BASE_MS 200
 #define FLOE_RETRY_CAP_MS 10000
 
