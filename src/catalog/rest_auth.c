@@ -73,6 +73,15 @@ floe_rest_redact(const FloeRest *rest, char *text)
 	}
 }
 
+/* Renewed a little early, so that it does not run out on the way; what waits for a token can always use the one that came. */
+static int64
+good_for_us(int64 expires_s)
+{
+	int64 us = Min(expires_s, 365 * 86400) * INT64CONST(1000000);
+
+	return Max(us - Min(INT64CONST(60000000), us / 10 + 1000000), us / 2);
+}
+
 /* {"access_token", "expires_in"?}; the rest does not matter. */
 static bool
 read_token(FloeRest *rest, const FloeHttpResponse *response, FloeStatus *st)
@@ -94,11 +103,7 @@ read_token(FloeRest *rest, const FloeHttpResponse *response, FloeStatus *st)
 	{
 		rest->token = MemoryContextStrdup(rest->context, token);
 		rest->token_serial++;
-		/* renewed a little early, so that it does not run out on the way */
-		rest->token_expires_us =
-			expires_s <= 0 ? PG_INT64_MAX
-						   : floe_clock_steady_us() +
-								 (Min(expires_s, 365 * 86400) - Min(60, expires_s / 10 + 1)) * INT64CONST(1000000);
+		rest->token_expires_us = expires_s <= 0 ? PG_INT64_MAX : floe_clock_steady_us() + good_for_us(expires_s);
 	}
 	floe_json_free(doc);
 	return ok;
