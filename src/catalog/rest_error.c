@@ -39,6 +39,8 @@ plain_text(const FloeBuf *body, char *out, size_t size)
 			continue;
 		out[n++] = (char) c;
 	}
+	while (n > 0 && out[n - 1] == ' ')
+		n--;
 	out[n] = '\0';
 	/* cut again where a UTF-8 sequence may have been torn */
 	floe_copy_text(out, n + 1, out, n);
@@ -63,6 +65,7 @@ read_envelope(FloeJson root, char *detail, size_t size, FloeCode *code)
 	FloeJson error = floe_json_field(root, "error");
 	const char *message;
 	const char *type;
+	char *trace;
 
 	if (floe_json_kind(error) == FLOE_JSON_OBJECT)
 	{
@@ -83,6 +86,15 @@ read_envelope(FloeJson root, char *detail, size_t size, FloeCode *code)
 		snprintf(detail, size, "%s: %s", type, message);
 	else
 		snprintf(detail, size, "%s", message != NULL ? message : type != NULL ? type : "");
+	trace = strstr(detail, "\n\tat ");
+	if (trace != NULL)
+		*trace = '\0';
+	/* other lines are part of the message */
+	for (char *p = detail; *p != '\0'; p++)
+	{
+		if (*p == '\n' || *p == '\t')
+			*p = ' ';
+	}
 }
 
 bool
