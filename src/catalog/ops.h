@@ -69,7 +69,7 @@ typedef struct FloeCatalogOps
 	/* The cheapest question that needs a privilege: does it let us in? */
 	void (*probe)(FloeCatalog *catalog, FloeCatalogDone done, void *arg);
 
-	/* All tables of all namespaces, page by page, then done once. */
+	/* All tables of all namespaces, page by page, each once, then done once; left_out counts what has no usable name. */
 	void (*list_tables)(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg);
 
 	void (*load_table)(FloeCatalog *catalog, const FloeLoadRequest *request, FloeLoadDone done, void *arg);
@@ -92,6 +92,7 @@ struct FloeCatalog
 	const FloeCatalogOps *ops;
 	const FloeConn *conn;
 	FloeHttp *http;
+	int64 left_out; /* namespaces and tables of the last listing whose names floe cannot keep */
 };
 
 extern const FloeCatalogOps floe_catalog_rest;

@@ -3,8 +3,9 @@
  *
  * Namespaces are walked level by level with `parent`, several at a time; a
  * server may answer with more than one level, or ignore `parent`, so what was
- * seen is remembered.  Pages are followed until no token comes.  Any failure
- * ends the listing: half a listing would look like dropped tables.
+ * seen is remembered.  Pages are followed until no token comes, but not for
+ * ever.  Any failure ends the listing: half a listing would look like dropped
+ * tables.  Names that floe cannot keep are left out and counted.
  */
 #include "floe.h"
 
@@ -21,8 +22,10 @@
 #define PAGE_MAX_BYTES ((size_t) 64 * 1024 * 1024)
 #define MAX_NAMESPACES 200000
 #define MAX_TABLES 2000000
-#define MAX_PAGES 1000000
+#define MAX_BARREN_PAGES 1000 /* in a row: some catalogs hide what these credentials may not see page by page */
 #define MAX_LEVELS 30
+#define MAX_SHAPE_LEVELS 1000
+#define MAX_NAME_BYTES 1024 /* all levels together: names are keys of indexes */
 
 typedef struct Listing
 {
@@ -31,11 +34,10 @@ typedef struct Listing
 	FloeCatalogPage page;
 	FloeCatalogDone done;
 	void *arg;
-	HTAB *seen; /* namespaces, by their encoded form's hash */
+	HTAB *seen; /* namespaces, tables and page tokens, by their hash */
 	int open;   /* requests under way */
 	int64 namespaces;
 	int64 tables;
-	int64 pages;
 	bool finished;
 } Listing;
 
@@ -46,7 +48,8 @@ typedef struct Chain
 	bool tables;
 	char **levels;
 	int nlevels;
-	char *token; /* of the page under way; "" for the first */
+	char *token;      /* of the page under way; "" for the first */
+	int barren_pages; /* in a row, without anything new */
 } Chain;
 
 static void next_page(Chain *chain);
@@ -61,7 +64,7 @@ finish(Listing *listing, const FloeStatus *st)
 }
 
 static Chain *
-new_chain(Listing *listing, bool tables, char **levels, int nlevels)
+new_chain(Listing *listing, bool tables, const char *const *levels, int nlevels)
 {
 	MemoryContext old = MemoryContextSwitchTo(listing->context);
 	Chain *chain = palloc0(sizeof(Chain));
@@ -77,39 +80,47 @@ new_chain(Listing *listing, bool tables, char **levels, int nlevels)
 	return chain;
 }
 
-/* Levels of a JSON array of strings; false: not that, or too deep. */
+/* Levels of a JSON array of strings; false: it is not that. *nlevels is 0 when floe cannot use them. */
 static bool
-read_levels(FloeJson array, char **levels, int *nlevels)
+read_levels(FloeJson array, const char *name, const char **levels, int *nlevels)
 {
 	size_t n = floe_json_length(array);
+	size_t bytes = strlen(name);
+	bool usable = n > 0 && n <= MAX_LEVELS;
 
-	if (floe_json_kind(array) != FLOE_JSON_ARRAY || n == 0 || n > MAX_LEVELS)
+	if (floe_json_kind(array) != FLOE_JSON_ARRAY || n > MAX_SHAPE_LEVELS)
 		return false;
 	for (size_t i = 0; i < n; i++)
 	{
 		const char *level = floe_json_string(floe_json_at(array, i));
 
-		if (level == NULL || level[0] == '\0' || strlen(level) > 4096 || strchr(level, 0x1F) != NULL)
+		if (level == NULL)
 			return false;
-		levels[i] = unconstify(char *, level);
+		bytes += strlen(level);
+		usable = usable && level[0] != '\0' && strchr(level, 0x1F) == NULL;
+		if (usable)
+			levels[i] = level;
 	}
-	*nlevels = (int) n;
+	*nlevels = usable && bytes <= MAX_NAME_BYTES ? (int) n : 0;
 	return true;
 }
 
+/* Remembers a namespace, a table, or the token of one of a chain's pages; kind keeps them apart. */
 static bool
-seen_before(Listing *listing, char **levels, int nlevels)
+seen_before(Listing *listing, char kind, const char *const *levels, int nlevels, const char *name)
 {
 	StringInfoData key;
 	uint64 hash;
 	bool found;
 
 	initStringInfo(&key);
+	appendStringInfoCharMacro(&key, kind);
 	for (int i = 0; i < nlevels; i++)
 	{
 		appendStringInfoString(&key, levels[i]);
 		appendStringInfoCharMacro(&key, 0x1F);
 	}
+	appendStringInfoString(&key, name);
 	hash = hash_bytes_extended((unsigned char *) key.data, key.len, 0);
 	pfree(key.data);
 	hash_search(listing->seen, &hash, HASH_ENTER, &found);
@@ -117,7 +128,7 @@ seen_before(Listing *listing, char **levels, int nlevels)
 }
 
 static bool
-read_namespaces(Chain *chain, FloeJson root, FloeStatus *st)
+read_namespaces(Chain *chain, FloeJson root, int64 *fresh, FloeStatus *st)
 {
 	Listing *listing = chain->listing;
 	FloeJson array;
@@ -126,16 +137,21 @@ read_namespaces(Chain *chain, FloeJson root, FloeStatus *st)
 		return false;
 	for (size_t i = 0; i < floe_json_length(array); i++)
 	{
-		char *levels[MAX_LEVELS];
+		const char *levels[MAX_LEVELS];
 		int nlevels;
 
-		if (!read_levels(floe_json_at(array, i), levels, &nlevels))
-			return floe_fail(st, FLOE_ERR_PROTOCOL, "list namespaces: entry %zu is not a list of at most %d names", i,
-							 MAX_LEVELS);
-		if (seen_before(listing, levels, nlevels))
+		if (!read_levels(floe_json_at(array, i), "", levels, &nlevels))
+			return floe_fail(st, FLOE_ERR_PROTOCOL, "list namespaces: entry %zu is not a list of names", i);
+		if (nlevels == 0)
+		{
+			listing->rest->base.left_out++;
+			continue;
+		}
+		if (seen_before(listing, 'n', levels, nlevels, ""))
 			continue;
 		if (++listing->namespaces > MAX_NAMESPACES)
 			return floe_fail(st, FLOE_ERR_TOO_LARGE, "list namespaces: the catalog has more than %d", MAX_NAMESPACES);
+		++*fresh;
 		next_page(new_chain(listing, true, levels, nlevels));
 		next_page(new_chain(listing, false, levels, nlevels));
 	}
@@ -143,33 +159,37 @@ read_namespaces(Chain *chain, FloeJson root, FloeStatus *st)
 }
 
 static bool
-read_tables(Chain *chain, FloeJson root, FloeStatus *st)
+read_tables(Chain *chain, FloeJson root, int64 *fresh, FloeStatus *st)
 {
 	Listing *listing = chain->listing;
 	FloeJson array;
-	size_t n;
+	int n = 0;
 	FloeTableId *ids;
-	char **levels;
+	const char **levels;
 
 	if (!floe_json_get_array(root, "identifiers", &array, st))
 		return false;
-	n = floe_json_length(array);
-	if ((listing->tables += (int64) n) > MAX_TABLES)
-		return floe_fail(st, FLOE_ERR_TOO_LARGE, "list tables: the catalog has more than %d", MAX_TABLES);
-	ids = palloc(sizeof(FloeTableId) * Max(n, 1));
-	levels = palloc(sizeof(char *) * MAX_LEVELS * Max(n, 1));
-	for (size_t i = 0; i < n; i++)
+	ids = palloc(sizeof(FloeTableId) * Max(floe_json_length(array), 1));
+	levels = palloc_extended(sizeof(char *) * MAX_LEVELS * Max(floe_json_length(array), 1), MCXT_ALLOC_HUGE);
+	for (size_t i = 0; i < floe_json_length(array); i++)
 	{
 		FloeJson item = floe_json_at(array, i);
+		FloeTableId *id = &ids[n];
 
-		if (!floe_json_get_string(item, "name", &ids[i].name, st))
-			return false;
-		if (!read_levels(floe_json_field(item, "namespace"), &levels[i * MAX_LEVELS], &ids[i].nlevels) ||
-			ids[i].name[0] == '\0' || strlen(ids[i].name) > 4096 || strchr(ids[i].name, 0x1F) != NULL)
-			return floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: entry %zu has no usable namespace and name", i);
-		ids[i].namespace = (const char *const *) &levels[i * MAX_LEVELS];
+		if (!floe_json_get_string(item, "name", &id->name, st))
+			return floe_status_prefix(st, "list tables: entry %zu", i);
+		id->namespace = &levels[(size_t) n * MAX_LEVELS];
+		if (!read_levels(floe_json_field(item, "namespace"), id->name, &levels[(size_t) n * MAX_LEVELS], &id->nlevels))
+			return floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: entry %zu has no namespace", i);
+		if (id->nlevels == 0 || id->name[0] == '\0')
+			listing->rest->base.left_out++;
+		else if (!seen_before(listing, 't', id->namespace, id->nlevels, id->name))
+			n++;
 	}
-	listing->page(listing->arg, ids, (int) n);
+	if ((listing->tables += n) > MAX_TABLES)
+		return floe_fail(st, FLOE_ERR_TOO_LARGE, "list tables: the catalog has more than %d", MAX_TABLES);
+	*fresh += n;
+	listing->page(listing->arg, ids, n);
 	pfree(ids);
 	pfree(levels);
 	return true;
@@ -180,17 +200,32 @@ read_page(Chain *chain, FloeHttpResponse *response, char **token, FloeStatus *st
 {
 	const char *what = chain->tables ? "answer to list tables" : "answer to list namespaces";
 	FloeJsonDoc *doc = floe_json_parse(response->body.data, response->body.len, what, PAGE_MAX_BYTES, st);
+	int64 fresh = 0;
 	const char *next;
 	bool ok;
 
 	if (doc == NULL)
 		return false;
-	ok =
-		floe_json_opt_string(floe_json_root(doc), "next-page-token", &next, st) &&
-		(chain->tables ? read_tables(chain, floe_json_root(doc), st) : read_namespaces(chain, floe_json_root(doc), st));
+	ok = floe_json_opt_string(floe_json_root(doc), "next-page-token", &next, st) &&
+		 (chain->tables ? read_tables(chain, floe_json_root(doc), &fresh, st)
+						: read_namespaces(chain, floe_json_root(doc), &fresh, st));
 	*token = ok && next != NULL && next[0] != '\0' ? MemoryContextStrdup(chain->listing->context, next) : NULL;
 	floe_json_free(doc);
+	chain->barren_pages = fresh > 0 ? 0 : chain->barren_pages + 1;
 	return ok;
+}
+
+/* May the next page be asked for? */
+static bool
+check_token(Chain *chain, const char *token, const char *what, FloeStatus *st)
+{
+	if (seen_before(chain->listing, chain->tables ? 'T' : 'N', (const char *const *) chain->levels, chain->nlevels,
+					token))
+		return floe_fail(st, FLOE_ERR_PROTOCOL, "%s: the catalog gives the token of a page again", what);
+	if (chain->barren_pages >= MAX_BARREN_PAGES)
+		return floe_fail(st, FLOE_ERR_PROTOCOL, "%s: %d pages in a row brought nothing new, and there are more", what,
+						 chain->barren_pages);
+	return true;
 }
 
 /* A catalog without nested namespaces says so when it is asked for children. */
@@ -199,6 +234,23 @@ has_no_nesting(const FloeStatus *st)
 {
 	return st->http_status == 405 || st->http_status == 406 || st->http_status == 501 ||
 		   strncmp(st->detail, "UnsupportedOperationException", strlen("UnsupportedOperationException")) == 0;
+}
+
+/* The catalog itself says that the namespace is gone, and not somebody between us and it. */
+static bool
+is_gone(const FloeStatus *st, const FloeHttpResponse *response)
+{
+	FloeJsonDoc *doc;
+	FloeStatus ignored;
+	bool gone = false;
+
+	if (st->code != FLOE_ERR_NOT_FOUND || response == NULL)
+		return false;
+	doc = floe_json_parse(response->body.data, response->body.len, "error", PAGE_MAX_BYTES, &ignored);
+	if (doc != NULL)
+		gone = floe_json_kind(floe_json_field(floe_json_root(doc), "error")) == FLOE_JSON_OBJECT;
+	floe_json_free(doc);
+	return gone;
 }
 
 static void
@@ -212,26 +264,21 @@ on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 	listing->open--;
 	if (listing->finished)
 		return;
-	if (chain->nlevels > 0 && (st->code == FLOE_ERR_NOT_FOUND || (!chain->tables && has_no_nesting(st))))
+	if (chain->nlevels > 0 && (is_gone(st, response) || (!chain->tables && has_no_nesting(st))))
 		floe_status_ok(&result); /* gone in between, or nothing can be below */
 	else if (st->code != FLOE_OK)
 	{
 		finish(listing, st);
 		return;
 	}
-	else if (!read_page(chain, response, &token, &result))
+	else if (!read_page(chain, response, &token, &result) ||
+			 (token != NULL && !check_token(chain, token, call->what, &result)))
 	{
 		finish(listing, &result);
 		return;
 	}
 	if (token != NULL)
 	{
-		if (strcmp(token, chain->token) == 0 || ++listing->pages > MAX_PAGES)
-		{
-			floe_fail(&result, FLOE_ERR_PROTOCOL, "%s: the catalog gives the same page token again", call->what);
-			finish(listing, &result);
-			return;
-		}
 		chain->token = token;
 		next_page(chain);
 	}
@@ -301,6 +348,7 @@ floe_rest_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDon
 	listing->page = page;
 	listing->done = done;
 	listing->arg = arg;
+	catalog->left_out = 0;
 	listing->seen = hash_create("floe namespaces", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	MemoryContextSwitchTo(old);
 	next_page(new_chain(listing, false, NULL, 0));

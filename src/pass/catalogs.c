@@ -64,8 +64,11 @@ static void
 on_listed(void *arg, const FloeStatus *st)
 {
 	FloePassCatalog *catalog = arg;
+	int64 left_out = catalog->catalog->left_out;
+	char skipped[100] = "";
 	int32 fresh = 0;
 	FloeStatus db;
+	bool applied;
 
 	catalog->pass->connecting--;
 	if (st->code != FLOE_OK)
@@ -74,13 +77,20 @@ on_listed(void *arg, const FloeStatus *st)
 		return;
 	}
 	floe_db_begin();
-	if (!floe_inbox_apply_listing(catalog->catalog_id, catalog->namespaces, catalog->names, catalog->nlisted, &fresh,
-								  &db))
-		floe_pass_log(&db, "applying a listing");
+	applied = floe_inbox_apply_listing(catalog->catalog_id, catalog->namespaces, catalog->names, catalog->nlisted,
+									   left_out, &fresh, &db);
 	floe_db_end();
+	if (!applied)
+	{
+		floe_status_prefix(&db, "the listing cannot be stored");
+		failed(catalog, &db);
+		return;
+	}
 	catalog->state = FLOE_CATALOG_READY;
-	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new", catalog->server_name, catalog->nlisted,
-					   catalog->nlisted == 1 ? "" : "s", fresh);
+	if (left_out > 0)
+		snprintf(skipped, sizeof(skipped), ", %lld left out because of their names", (long long) left_out);
+	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new%s", catalog->server_name, catalog->nlisted,
+					   catalog->nlisted == 1 ? "" : "s", fresh, skipped);
 }
 
 static void

@@ -47,7 +47,8 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.claim_catalogs(pg_catalog.int4, pg_catalog.text) IS 'Catalogs to list now (claimed), and the others whose tables may be due';
 
-CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
+		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -58,14 +59,16 @@ BEGIN
 	UPDATE floe_internal.catalog AS x
 		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1, claim_pass = NULL,
 			error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
-			next_list_at = at + floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name)
+			next_list_at = at + GREATEST(floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name),
+				make_interval(secs => retry_after_ms / 1000.0))
 		WHERE x.catalog_id = of_catalog_id;
 	IF c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code THEN
 		PERFORM floe_internal.write_event('catalog error', c.server_name, NULL, NULL, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'A catalog could not be reached or listed: a state with a reason and a time; its tables keep their health';
+COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
+	IS 'A catalog could not be reached or listed: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
 
 CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -86,7 +89,8 @@ $body$;
 COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.jsonb) IS 'A catalog was reached';
 
 -- Namespaces as levels joined with U+001F, one entry per table.
-CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[]) RETURNS pg_catalog.int4
+CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[],
+		left_out pg_catalog.int8 DEFAULT 0) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -133,13 +137,13 @@ BEGIN
 		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
 	END LOOP;
 	UPDATE floe_internal.catalog AS c
-		SET listed_at = at, claim_pass = NULL,
+		SET listed_at = at, left_out = apply_listing.left_out, claim_pass = NULL,
 			next_list_at = at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes')
 		WHERE c.catalog_id = of_catalog_id;
 	RETURN COALESCE(array_length(fresh, 1), 0);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[]) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
+COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
 
 CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, most pg_catalog.int4, nothing_in_flight pg_catalog.bool,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
@@ -219,7 +223,8 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.table_unchanged(pg_catalog.int8) IS 'The catalog says the table is as it was';
 
-CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.void
+CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
+		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -228,6 +233,8 @@ DECLARE
 BEGIN
 	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
 	PERFORM floe_internal.poll_done(of_table_id, NULL, true);
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = GREATEST(p.next_poll_at, floe_internal.clock() + make_interval(secs => retry_after_ms / 1000.0))
+		WHERE p.table_id = of_table_id AND retry_after_ms > 0;
 	UPDATE floe_internal.iceberg_table AS t
 		SET status = new_status, error_code = code, error_message = message, error_detail = NULLIF(detail, ''),
 			error_since = CASE WHEN t.error_since IS NULL OR t.error_code <> code THEN floe_internal.clock() ELSE t.error_since END
@@ -242,7 +249,8 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'A table could not be assessed: a row with the reason; the last health stays';
+COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
+	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing)';
 
 -- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,

@@ -59,19 +59,21 @@ bool
 floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failure, FloeStatus *st)
 {
 	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text(floe_code_name(failure->code)),
-					  floe_arg_text(failure->message), floe_arg_text(failure->detail)};
+					  floe_arg_text(failure->message), floe_arg_text(failure->detail),
+					  floe_arg_int8(failure->retry_after_ms)};
 
-	return floe_db_call("SELECT floe_internal.catalog_failed($1, $2, $3, $4)", args, 4, NULL, st);
+	return floe_db_call("SELECT floe_internal.catalog_failed($1, $2, $3, $4, $5)", args, 5, NULL, st);
 }
 
 bool
-floe_inbox_apply_listing(int32 catalog_id, const char *const *namespaces, const char *const *names, int n, int32 *fresh,
-						 FloeStatus *st)
+floe_inbox_apply_listing(int32 catalog_id, const char *const *namespaces, const char *const *names, int n,
+						 int64 left_out, int32 *fresh, FloeStatus *st)
 {
 	FloeRows rows;
-	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text_array(namespaces, n), floe_arg_text_array(names, n)};
+	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text_array(namespaces, n), floe_arg_text_array(names, n),
+					  floe_arg_int8(left_out)};
 
-	if (!floe_db_call("SELECT floe_internal.apply_listing($1, $2, $3)", args, 3, &rows, st))
+	if (!floe_db_call("SELECT floe_internal.apply_listing($1, $2, $3, $4)", args, 4, &rows, st))
 		return false;
 	*fresh = floe_row_int4(&rows, 0, 0, 0);
 	return true;
@@ -136,9 +138,10 @@ bool
 floe_inbox_table_failed(int64 table_id, const FloeStatus *failure, FloeStatus *st)
 {
 	FloeArg args[] = {floe_arg_int8(table_id), floe_arg_text(floe_code_name(failure->code)),
-					  floe_arg_text(failure->message), floe_arg_text(failure->detail)};
+					  floe_arg_text(failure->message), floe_arg_text(failure->detail),
+					  floe_arg_int8(failure->retry_after_ms)};
 
-	return floe_db_call("SELECT floe_internal.table_failed($1, $2, $3, $4)", args, 4, NULL, st);
+	return floe_db_call("SELECT floe_internal.table_failed($1, $2, $3, $4, $5)", args, 5, NULL, st);
 }
 
 bool

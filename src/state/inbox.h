@@ -27,7 +27,7 @@ extern bool floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failur
 
 /* A complete listing; namespaces with levels joined by U+001F. */
 extern bool floe_inbox_apply_listing(int32 catalog_id, const char *const *namespaces, const char *const *names, int n,
-									 int32 *fresh, FloeStatus *st);
+									 int64 left_out, int32 *fresh, FloeStatus *st);
 
 typedef struct FloeTableClaim
 {
