@@ -917,13 +917,16 @@ DECLARE
 	result interval;
 BEGIN
 	IF value ~ '^[-+0-9.\s]*$' AND value !~ '^\s*0+\s*$' THEN
-		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, example);
+		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, left(value, 100)), NULL, example);
 	END IF;
 	BEGIN
 		result := value::interval;
 	EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
 		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, left(value, 100)), NULL, example);
 	END;
+	IF NOT isfinite(result) THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, left(value, 100)), NULL, example);	-- since PostgreSQL 17 it is one
+	END IF;
 	RETURN result;
 END
 $body$;
@@ -970,15 +973,15 @@ BEGIN
 		BEGIN
 			result := pg_size_bytes(text_value);
 		EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range THEN
-			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, text_value), NULL, 'Write a number of bytes or a size such as "128 MB".');
+			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, left(text_value, 100)), NULL, 'Write a number of bytes or a size such as "128 MB".');
 		END;
 	END IF;
 	IF result IS NULL OR result NOT BETWEEN 0 AND 1e18 THEN
-		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, value, metric),
+		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, left(value::text, 100), metric),
 			format('The metric''s unit is %s.', m.unit),
 			CASE m.unit WHEN 'seconds' THEN 'Write seconds as a number, or an interval such as "3 days".'
 						WHEN 'bytes' THEN 'Write bytes as a number, or a size such as "128 MB".'
-						ELSE 'Write a number that is not negative.' END);
+						ELSE 'Write a number that is not negative, and below 1e18.' END);
 	END IF;
 	RETURN result;
 END
@@ -1054,7 +1057,7 @@ BEGIN
 	FOR item IN SELECT * FROM jsonb_array_elements(value -> logic)
 	LOOP
 		IF jsonb_typeof(item) <> 'object' THEN
-			PERFORM floe_internal.refuse(format('%s.%s: %s is not a condition', place, logic, item), NULL, example);
+			PERFORM floe_internal.refuse(format('%s.%s: %s is not a condition', place, logic, left(item::text, 100)), NULL, example);
 		END IF;
 		SELECT k INTO stray FROM jsonb_object_keys(item) AS k WHERE k NOT IN ('metric', 'op', 'value') LIMIT 1;
 		IF stray IS NOT NULL THEN
@@ -1214,6 +1217,10 @@ BEGIN
 		IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
 			PERFORM floe_internal.refuse(format('"%s" never happens', NEW.schedule), NULL, NULL);
 		END IF;
+		field := '.windows';
+		PERFORM floe_internal.window_next(NEW.windows, NULL, 'UTC', floe_internal.clock());
+		field := '.days';
+		PERFORM floe_internal.window_next(NULL, NEW.days, 'UTC', floe_internal.clock());
 		field := '';
 		IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
 		   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
@@ -1306,6 +1313,7 @@ CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg
 AS $body$
 DECLARE
 	kind text := jsonb_typeof(value);
+	shown text := left(value::text, 100);
 BEGIN
 	IF kind = 'null' THEN
 		RETURN value;
@@ -1313,27 +1321,28 @@ BEGIN
 	CASE value_type
 		WHEN 'boolean' THEN
 			IF kind <> 'boolean' THEN
-				PERFORM floe_internal.refuse(format('%s must be true or false, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be true or false, not %s', place, shown), NULL, NULL);
 			END IF;
 		WHEN 'integer' THEN
 			IF kind <> 'number' OR (value #>> '{}')::numeric <> trunc((value #>> '{}')::numeric) OR abs((value #>> '{}')::numeric) > 1000000000 THEN
-				PERFORM floe_internal.refuse(format('%s must be a whole number, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be a whole number, not %s', place, shown), NULL, NULL);
 			END IF;
+			RETURN to_jsonb((value #>> '{}')::numeric::int4);	-- 1.0 is 1
 		WHEN 'interval' THEN
 			IF kind <> 'string' THEN
-				PERFORM floe_internal.refuse(format('%s must be an interval, not %s', place, value), NULL, 'Write a text such as "6 hours" or "PT6H".');
+				PERFORM floe_internal.refuse(format('%s must be an interval, not %s', place, shown), NULL, 'Write a text such as "6 hours" or "PT6H".');
 			END IF;
 			RETURN to_jsonb(floe_internal.interval_from(value #>> '{}', place));
 		WHEN 'text' THEN
 			IF kind <> 'string' THEN
-				PERFORM floe_internal.refuse(format('%s must be a text, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be a text, not %s', place, shown), NULL, NULL);
 			END IF;
 		WHEN 'text list' THEN
 			IF kind = 'string' THEN
 				RETURN jsonb_build_array(value);
 			END IF;
 			IF kind <> 'array' OR EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') THEN
-				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, shown), NULL, NULL);
 			END IF;
 		WHEN 'object' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
@@ -1347,7 +1356,7 @@ COMMENT ON FUNCTION floe_internal.policy_value(pg_catalog.jsonb, pg_catalog.text
 CREATE FUNCTION floe_internal.policy_columns(part pg_catalog.jsonb, part_scope pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.jsonb_object_agg(k.column_name, floe_internal.policy_value(part -> k.key, k.value_type, place || '.' || k.key)), '{}')
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(k.column_name, floe_internal.policy_value(part -> k.key, k.value_type, place || CASE part_scope WHEN 'policy' THEN ': ' ELSE '.' END || k.key)), '{}')
 	FROM floe_internal.policy_key AS k
 	WHERE k.scope = part_scope AND part ? k.key;
 END;

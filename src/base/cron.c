@@ -135,8 +135,8 @@ parse_field(int index, const char *text, size_t len, uint64_t *bits, bool *any, 
 		if (*p++ != ',')
 			break;
 	}
-	return floe_fail(st, FLOE_ERR_CONFIG, "\"%s\" is not a %s field of cron (%d to %d, lists, ranges, steps)", field,
-					 kind->name, kind->min, kind->max);
+	return floe_fail(st, FLOE_ERR_CONFIG, "\"%s\" is no %s of a cron expression (%d to %d, lists, ranges, steps)",
+					 field, kind->name, kind->min, kind->max);
 }
 
 static const char *

@@ -248,6 +248,9 @@ scan_item(Scanner *s, FloePatternItem *item)
 	{
 		s->pos++;
 		skip_blanks(s);
+		if (s->pos < s->end && *s->pos == '!')
+			return floe_fail(s->st, FLOE_ERR_CONFIG,
+							 "\"!\" stands twice; a level that begins with it stands in double quotes");
 	}
 	item->ntokens = 0;
 	for (;;)

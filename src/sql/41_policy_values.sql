@@ -46,13 +46,16 @@ DECLARE
 	result interval;
 BEGIN
 	IF value ~ '^[-+0-9.\s]*$' AND value !~ '^\s*0+\s*$' THEN
-		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, value), NULL, example);
+		PERFORM floe_internal.refuse(format('%s: "%s" has no unit', place, left(value, 100)), NULL, example);
 	END IF;
 	BEGIN
 		result := value::interval;
 	EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
 		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, left(value, 100)), NULL, example);
 	END;
+	IF NOT isfinite(result) THEN
+		PERFORM floe_internal.refuse(format('%s: "%s" is not an interval', place, left(value, 100)), NULL, example);	-- since PostgreSQL 17 it is one
+	END IF;
 	RETURN result;
 END
 $body$;
@@ -99,15 +102,15 @@ BEGIN
 		BEGIN
 			result := pg_size_bytes(text_value);
 		EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range THEN
-			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, text_value), NULL, 'Write a number of bytes or a size such as "128 MB".');
+			PERFORM floe_internal.refuse(format('%s: "%s" is not a size', place, left(text_value, 100)), NULL, 'Write a number of bytes or a size such as "128 MB".');
 		END;
 	END IF;
 	IF result IS NULL OR result NOT BETWEEN 0 AND 1e18 THEN
-		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, value, metric),
+		PERFORM floe_internal.refuse(format('%s: %s is not a value of metric "%s"', place, left(value::text, 100), metric),
 			format('The metric''s unit is %s.', m.unit),
 			CASE m.unit WHEN 'seconds' THEN 'Write seconds as a number, or an interval such as "3 days".'
 						WHEN 'bytes' THEN 'Write bytes as a number, or a size such as "128 MB".'
-						ELSE 'Write a number that is not negative.' END);
+						ELSE 'Write a number that is not negative, and below 1e18.' END);
 	END IF;
 	RETURN result;
 END
@@ -183,7 +186,7 @@ BEGIN
 	FOR item IN SELECT * FROM jsonb_array_elements(value -> logic)
 	LOOP
 		IF jsonb_typeof(item) <> 'object' THEN
-			PERFORM floe_internal.refuse(format('%s.%s: %s is not a condition', place, logic, item), NULL, example);
+			PERFORM floe_internal.refuse(format('%s.%s: %s is not a condition', place, logic, left(item::text, 100)), NULL, example);
 		END IF;
 		SELECT k INTO stray FROM jsonb_object_keys(item) AS k WHERE k NOT IN ('metric', 'op', 'value') LIMIT 1;
 		IF stray IS NOT NULL THEN
@@ -343,6 +346,10 @@ BEGIN
 		IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
 			PERFORM floe_internal.refuse(format('"%s" never happens', NEW.schedule), NULL, NULL);
 		END IF;
+		field := '.windows';
+		PERFORM floe_internal.window_next(NEW.windows, NULL, 'UTC', floe_internal.clock());
+		field := '.days';
+		PERFORM floe_internal.window_next(NULL, NEW.days, 'UTC', floe_internal.clock());
 		field := '';
 		IF (NEW.windows IS NOT NULL OR NEW.days IS NOT NULL) AND
 		   floe_internal.window_next(NEW.windows, NEW.days, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN

@@ -52,6 +52,7 @@ CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg
 AS $body$
 DECLARE
 	kind text := jsonb_typeof(value);
+	shown text := left(value::text, 100);
 BEGIN
 	IF kind = 'null' THEN
 		RETURN value;
@@ -59,27 +60,28 @@ BEGIN
 	CASE value_type
 		WHEN 'boolean' THEN
 			IF kind <> 'boolean' THEN
-				PERFORM floe_internal.refuse(format('%s must be true or false, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be true or false, not %s', place, shown), NULL, NULL);
 			END IF;
 		WHEN 'integer' THEN
 			IF kind <> 'number' OR (value #>> '{}')::numeric <> trunc((value #>> '{}')::numeric) OR abs((value #>> '{}')::numeric) > 1000000000 THEN
-				PERFORM floe_internal.refuse(format('%s must be a whole number, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be a whole number, not %s', place, shown), NULL, NULL);
 			END IF;
+			RETURN to_jsonb((value #>> '{}')::numeric::int4);	-- 1.0 is 1
 		WHEN 'interval' THEN
 			IF kind <> 'string' THEN
-				PERFORM floe_internal.refuse(format('%s must be an interval, not %s', place, value), NULL, 'Write a text such as "6 hours" or "PT6H".');
+				PERFORM floe_internal.refuse(format('%s must be an interval, not %s', place, shown), NULL, 'Write a text such as "6 hours" or "PT6H".');
 			END IF;
 			RETURN to_jsonb(floe_internal.interval_from(value #>> '{}', place));
 		WHEN 'text' THEN
 			IF kind <> 'string' THEN
-				PERFORM floe_internal.refuse(format('%s must be a text, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be a text, not %s', place, shown), NULL, NULL);
 			END IF;
 		WHEN 'text list' THEN
 			IF kind = 'string' THEN
 				RETURN jsonb_build_array(value);
 			END IF;
 			IF kind <> 'array' OR EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') THEN
-				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, value), NULL, NULL);
+				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, shown), NULL, NULL);
 			END IF;
 		WHEN 'object' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
@@ -93,7 +95,7 @@ COMMENT ON FUNCTION floe_internal.policy_value(pg_catalog.jsonb, pg_catalog.text
 CREATE FUNCTION floe_internal.policy_columns(part pg_catalog.jsonb, part_scope pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.jsonb_object_agg(k.column_name, floe_internal.policy_value(part -> k.key, k.value_type, place || '.' || k.key)), '{}')
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(k.column_name, floe_internal.policy_value(part -> k.key, k.value_type, place || CASE part_scope WHEN 'policy' THEN ': ' ELSE '.' END || k.key)), '{}')
 	FROM floe_internal.policy_key AS k
 	WHERE k.scope = part_scope AND part ? k.key;
 END;

@@ -72,6 +72,16 @@ array_levels(ArrayType *array, FloeLevel *levels)
 	return n;
 }
 
+/* What was given, for a message: no more of it than people read. */
+static char *
+shown(text *given)
+{
+	int len = (int) VARSIZE_ANY_EXHDR(given);
+	int clipped = pg_mbcliplen(VARDATA_ANY(given), len, 200);
+
+	return psprintf("%.*s%s", clipped, VARDATA_ANY(given), clipped < len ? "..." : "");
+}
+
 Datum
 floe_sql_parse_name(PG_FUNCTION_ARGS)
 {
@@ -84,7 +94,7 @@ floe_sql_parse_name(PG_FUNCTION_ARGS)
 	if (!floe_name_parse(new_arena(), VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), false, levels, &n, &st))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_NAME), errmsg("\"%s\" is not a table name: %s", text_to_cstring(name), st.message),
+			(errcode(ERRCODE_INVALID_NAME), errmsg("\"%s\" is not a table name: %s", shown(name), st.message),
 			 errhint("Write catalog.namespace.table; a part that holds a dot or a quote stands in double quotes.")));
 	for (int i = 0; i < n; i++)
 		elements[i] = PointerGetDatum(cstring_to_text_with_len(levels[i].data, (int) levels[i].len));
@@ -178,8 +188,7 @@ parse_pattern(text *source, FloeArena *arena, FloePattern *pattern)
 	if (!floe_pattern_parse(arena, VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source), pattern, &st))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("\"%s\" is not a pattern: %s", text_to_cstring(source), st.message),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"%s\" is not a pattern: %s", shown(source), st.message),
 			 st.detail[0] != '\0' ? errdetail("%s", st.detail) : 0,
 			 errhint(
 				 "Write catalog.namespace.table with * and ? inside a level, ** for any levels, /regex/ for one level, "
@@ -253,7 +262,7 @@ check_regex(text *source, FloeLevel regex)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("\"%s\" is not a pattern: the regular expression /%.*s/ is not valid", text_to_cstring(source),
+			 errmsg("\"%s\" is not a pattern: the regular expression /%.*s/ is not valid", shown(source),
 					(int) regex.len, regex.data),
 			 errdetail("Reason: %s.", reason), errhint("It is a PostgreSQL regular expression for one whole level.")));
 }

@@ -137,7 +137,7 @@ floe_sql_check_options(PG_FUNCTION_ARGS)
 	if (!floe_spark_operation_known(operation))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown operation \"%s\"", operation)));
 	if (!floe_spark_options_check(operation, options, false, canonical, &st))
-		floe_report_as(&st, ERRCODE_INVALID_PARAMETER_VALUE, operation);
+		floe_report_as(&st, ERRCODE_INVALID_PARAMETER_VALUE, NULL);
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(canonical->data)));
 }
 

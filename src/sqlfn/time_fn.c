@@ -98,7 +98,9 @@ add_all(ArrayType *array, bool (*add)(FloeWindows *, const char *, FloeStatus *)
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
-		if (!nulls[i] && !add(windows, TextDatumGetCString(elements[i]), &st))
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the list holds a null")));
+		if (!add(windows, TextDatumGetCString(elements[i]), &st))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", st.message)));
 	}
 }
