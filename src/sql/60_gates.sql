@@ -172,7 +172,7 @@ BEGIN ATOMIC
 			CASE WHEN c.settings ? 'configured' OR (d.is_named AND EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id)) THEN 'pass' ELSE 'off' END, 'policy',
 			CASE WHEN NOT EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) THEN 'no policy matches'
 				WHEN NOT c.settings ? 'configured' THEN 'no matching policy has it' ELSE 'configured' END, NULL,
-			floe_internal.origin_text('configured', c.operation, c.origins, '{}'), NULL::pg_catalog.timestamptz),
+			CASE WHEN c.settings ? 'configured' THEN floe_internal.origin_text('configured', c.operation, c.origins, '{}') END, NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
 			COALESCE(c.settings ->> 'enabled', 'true'), NULL, floe_internal.origin_text('enabled', c.operation, c.origins, '{}'), NULL),
 		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
@@ -180,7 +180,8 @@ BEGIN ATOMIC
 		('assessed',
 			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
-			CASE WHEN t.status IN ('error', 'unsupported', 'quarantined') THEN 'last assessment (' || t.status || ')' END, poll.next_poll_at),
+			CASE WHEN t.status IN ('error', 'unsupported', 'quarantined') THEN 'last assessment (' || t.status || ')' END,
+			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END),
 		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
 			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
 		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked' ELSE 'pass' END, 'location',
@@ -227,7 +228,7 @@ BEGIN ATOMIC
 				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation)
 					THEN pg_catalog.format('%s cannot do it', e.server_type)
 				WHEN e.retry_at > at THEN e.error_message ELSE c.settings ->> 'engine' END, NULL,
-			floe_internal.origin_text('engine', c.operation, c.origins, '{}'), e.retry_at),
+			CASE WHEN c.settings ? 'engine' THEN floe_internal.origin_text('engine', c.operation, c.origins, '{}') END, e.retry_at),
 		('backoff',
 			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',

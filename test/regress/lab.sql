@@ -21,6 +21,8 @@ SET SESSION AUTHORIZATION regress_boss;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 SET intervalstyle = 'postgres';
+-- as the public functions and the library do for themselves; the tests also call what these call
+SET jit = off;
 CREATE EXTENSION floe;
 CREATE SCHEMA lab;
 
