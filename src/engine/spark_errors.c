@@ -170,7 +170,7 @@ next_line(Span *text)
 	return line;
 }
 
-/* Length of a qualified class name at the start that a colon follows ("java.lang.Error:"), or 0. */
+/* Length of a qualified class name at the start that a colon follows ("java.lang.Error: "), or 0; "127.0.0.1:80" is none. */
 static size_t
 class_name_length(Span s)
 {
@@ -182,7 +182,9 @@ class_name_length(Span s)
 		is_qualified = is_qualified || s.at[len] == '.';
 		len++;
 	}
-	return is_qualified && len < s.len && s.at[len] == ':' ? len : 0;
+	if (!is_qualified || len == s.len || s.at[len] != ':')
+		return 0;
+	return len + 1 == s.len || isspace((unsigned char) s.at[len + 1]) ? len : 0;
 }
 
 /* Drops the wrappers of the servers, and an error condition that the message behind the class repeats. */

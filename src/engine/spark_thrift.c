@@ -126,6 +126,9 @@ unanswered(FloeThriftRun *m, const FloeStatus *why)
 				return floe_spark_closed(m);
 			m->run->outcome = m->outcome;
 			break;
+		case STEP_POLL:
+			m->run->outcome = FLOE_OUTCOME_NONE;
+			break;
 		default:
 			break;
 	}
@@ -251,7 +254,11 @@ poll_answered(FloeThriftRun *m, const FloeHs2Reply *reply)
 		return declined(m, &reply->status, FLOE_HS2_GET_OPERATION_STATUS);
 	m->failures = 0;
 	if (reply->state == FLOE_HS2_ERROR && reply->error.len == 0 && m->silent_errors++ < SILENT_ERRORS)
+	{
+		/* it has ended, so the wait has to be waited out */
+		m->run->outcome = FLOE_OUTCOME_FAILED;
 		return floe_spark_wait(m, POLL_MIN_MS, STEP_POLL);
+	}
 	if (floe_hs2_is_terminal(reply->state))
 		return ended(m, reply);
 	if (m->cancel_sent)
