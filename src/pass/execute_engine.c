@@ -157,7 +157,8 @@ wait_for_engine(FloeOpRun *run)
 {
 	Timer *timer;
 
-	if (!run->pass->options.wait && run->run.outcome == FLOE_OUTCOME_NONE)
+	if (!run->pass->options.wait && run->sent_anything && run->run.outcome == FLOE_OUTCOME_NONE &&
+		(run->run.unreachable || !run->run.cancel_requested))
 	{
 		/* the engine has it and goes on by itself; the next pass looks again */
 		floe_run_over(run);
@@ -171,24 +172,29 @@ wait_for_engine(FloeOpRun *run)
 	floe_http_after(run->pass->http, run->run.wait_ms, on_timer, timer);
 }
 
+/* An answer that shows a working server, be it a refusal. */
+static bool
+is_answer(const FloeHttpResponse *response)
+{
+	return response != NULL && response->status.code == FLOE_OK && response->http_status < 500;
+}
+
 static void
 step(FloeOpRun *run, FloeHttpResponse *response)
 {
 	for (;;)
 	{
+		bool answered = is_answer(response);
 		FloeEngineVerb verb;
 
 		run->waiting = false;
 		run->turn++;
 		verb = run->engine->next(&run->run, response);
 		response = NULL;
-		if (run->run.unreachable || run->turn > 1)
+		if ((run->run.unreachable || answered) && !note_reachability(run))
 		{
-			if (!note_reachability(run))
-			{
-				floe_run_over(run);
-				return;
-			}
+			floe_run_over(run);
+			return;
 		}
 		switch (verb)
 		{
