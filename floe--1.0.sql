@@ -678,8 +678,17 @@ BEGIN
 		DELETE FROM floe_internal.trigger_request AS r USING floe_internal.iceberg_table AS t WHERE t.table_id = r.table_id AND t.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.write_event('catalog removed', gone.server_name, NULL, NULL, NULL, format('catalog "%s" was dropped; floe leaves its tables alone', gone.server_name), NULL);
 	END LOOP;
-	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = at
-		WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name);
+	FOR gone IN
+		UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = at
+			WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name)
+			RETURNING e.server_name
+	LOOP
+		PERFORM floe_internal.write_event('engine removed', NULL, NULL, NULL, NULL, format('engine "%s" was dropped; nothing is sent to it any more', gone.server_name), NULL);
+	END LOOP;
+	-- also what came back to the queue after its engine was gone
+	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', format('its engine "%s" was removed', q.engine))
+		FROM floe_internal.operation_queue AS q
+		WHERE q.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine);
 	UPDATE floe_internal.catalog AS c
 		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, next_list_at = '-infinity'
 		FROM floe_internal.server AS s
@@ -3857,7 +3866,8 @@ BEGIN
 		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = e.failures + 1,
 			error_since = COALESCE(e.error_since, at), retry_at = at + floe_internal.backoff_delay(e.failures + 1, interval '5 seconds', interval '5 minutes', e.server_name)
 		WHERE e.server_name = engine_name AND e.status <> 'removed';
-	IF old_status IS DISTINCT FROM 'error' THEN
+	-- one that was removed has no row: that was told already
+	IF old_status <> 'error' THEN
 		PERFORM floe_internal.write_event('engine error', NULL, NULL, NULL, NULL, format('engine "%s": %s', engine_name, message), jsonb_build_object('code', code, 'detail', detail));
 	END IF;
 	IF of_operation_id IS NULL THEN
@@ -3889,9 +3899,13 @@ CREATE FUNCTION floe_internal.engine_ended(of_operation_id pg_catalog.int8, engi
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	-- What nobody asked to cancel was cancelled because its time was up.
 	UPDATE floe_internal.operation_queue AS q
-		SET state = 'verifying', outcome = engine_outcome, error_class = class, error_message = NULLIF(error, ''), engine_result = result, engine_row_count = row_count,
-			engine_ended_at = floe_internal.clock(), saved = NULL, unreachable_since = NULL
+		SET state = 'verifying', outcome = engine_outcome, engine_result = result, engine_row_count = row_count, engine_ended_at = floe_internal.clock(),
+			error_class = CASE WHEN engine_outcome = 'cancelled' AND q.cancel_requested_by IS NULL THEN 'resource' ELSE class END,
+			error_message = CASE WHEN engine_outcome = 'cancelled' AND q.cancel_requested_by IS NULL
+				THEN format('cancelled at the engine after its timeout of %s', floe_internal.format_interval((q.settings ->> 'timeout')::interval)) ELSE NULLIF(error, '') END,
+			saved = NULL, unreachable_since = NULL
 		WHERE q.operation_id = of_operation_id;
 END
 $body$;
@@ -3934,21 +3948,22 @@ BEGIN
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
 		WHEN 'lost' THEN CASE WHEN has_effect THEN 'succeeded' WHEN q.attempt < 3 AND q.cancel_requested_by IS NULL THEN 'queued' WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
-		WHEN 'cancelled' THEN 'cancelled'
+		WHEN 'cancelled' THEN CASE WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
 		ELSE 'failed' END;
 	IF final_state = 'queued' THEN
+		message := 'the engine lost it and the table is as it was; it will be sent again';
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'queued', driver_pass = NULL, not_before = at + floe_internal.backoff_delay(x.attempt, interval '2 seconds', interval '5 minutes', x.operation_id::text)
 			WHERE x.operation_id = of_operation_id;
 		PERFORM floe_internal.write_event('operation requeued', t.levels[1], q.table_id, q.table_name, q.operation_id,
-			format('%s: the engine lost it and the table is as it was; it will be sent again', q.operation), NULL);
+			format('%s: %s', q.operation, concat_ws(': ', message, q.error_message)), NULL);
 		state := 'queued';
-		message := 'the engine lost it and the table is as it was; it will be sent again';
 		RETURN;
 	END IF;
 	message := CASE
 		WHEN final_state = 'succeeded' THEN floe_internal.effect_text(q.operation, difference, gone)
-		WHEN q.outcome = 'lost' THEN 'the engine lost it and the table does not show the effect'
+		WHEN final_state = 'cancelled' THEN 'cancelled by ' || q.cancel_requested_by
+		WHEN q.outcome = 'lost' THEN concat_ws(': ', 'the engine lost it and the table does not show the effect', q.error_message)
 		ELSE q.error_message END;
 	IF q.outcome = 'lost' AND final_state = 'failed' THEN
 		UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'transient'), error_message = COALESCE(x.error_message, message) WHERE x.operation_id = of_operation_id;
@@ -4037,6 +4052,13 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';
 
+CREATE FUNCTION floe_internal.patience(settings pg_catalog.jsonb) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT GREATEST((settings ->> 'timeout')::pg_catalog.interval, '10 minutes');
+END;
+COMMENT ON FUNCTION floe_internal.patience(pg_catalog.jsonb) IS 'How long an operation is kept whose engine cannot be asked';
+
 -- Operations whose driver is gone, now driven by this pass.
 CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -4045,6 +4067,23 @@ BEGIN
 	-- Nothing was sent for these: they wait in the queue again.
 	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
 		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	-- What ran at an engine whose server is gone cannot be asked for any more; when it must have ended, the table decides.
+	UPDATE floe_internal.operation_queue AS q
+		SET state = 'verifying', outcome = 'lost', error_class = 'transient', error_message = format('engine "%s" was removed while it ran', q.engine),
+			engine_ended_at = floe_internal.clock(), saved = NULL
+		WHERE q.state IN ('dispatching', 'running', 'lost') AND q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
+		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	-- Without its catalog nothing can be measured.
+	UPDATE floe_internal.operation_queue AS q SET state = 'verifying', outcome = 'lost', engine_ended_at = floe_internal.clock(), saved = NULL
+		FROM floe_internal.iceberg_table AS t JOIN floe_internal.catalog AS c ON c.catalog_id = t.catalog_id
+		WHERE t.table_id = q.table_id AND c.status = 'removed' AND c.removed_at < floe_internal.clock() - floe_internal.patience(q.settings)
+		  AND q.state IN ('dispatching', 'running', 'lost') AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	PERFORM floe_internal.abandon_operation(q.operation_id, format('its catalog "%s" was removed', c.server_name))
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		JOIN floe_internal.catalog AS c ON c.catalog_id = t.catalog_id
+		WHERE c.status = 'removed' AND q.state = 'verifying' AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
 	RETURN QUERY
 		UPDATE floe_internal.operation_queue AS q SET driver_pass = of_pass_id
 		FROM floe_internal.iceberg_table AS t
@@ -4061,18 +4100,20 @@ CREATE FUNCTION floe_internal.operations_to_stop(of_pass_id pg_catalog.int4, OUT
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT q.operation_id, CASE WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled by ' || q.cancel_requested_by
-								WHEN q.timeout_at <= floe_internal.clock() THEN 'timeout of ' || (q.settings ->> 'timeout')
-								ELSE 'the engine was silent for too long' END,
-		   q.unreachable_since < floe_internal.clock() - GREATEST((q.settings ->> 'timeout')::pg_catalog.interval, '10 minutes')
+	SELECT q.operation_id, CASE WHEN q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings)
+									THEN 'the engine was silent for ' || floe_internal.format_interval(floe_internal.clock() - q.unreachable_since)
+								WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled by ' || q.cancel_requested_by
+								ELSE 'timeout of ' || floe_internal.format_interval((q.settings ->> 'timeout')::pg_catalog.interval) END,
+		   q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings)
 	FROM floe_internal.operation_queue AS q
 	WHERE q.driver_pass = of_pass_id AND q.state IN ('dispatching', 'running', 'lost')
 	  AND (q.cancel_requested_by IS NOT NULL OR q.timeout_at <= floe_internal.clock()
-		   OR q.unreachable_since < floe_internal.clock() - GREATEST((q.settings ->> 'timeout')::pg_catalog.interval, '10 minutes'));
+		   OR q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings));
 END;
 COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operations of a pass that are to be cancelled at the engine; give_up: it cannot be asked, so the table decides';
 
-CREATE FUNCTION floe_internal.pending_operations(pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
+-- Without those that this pass drives, which it knows better, and those of an engine that is gone, which nobody can start.
+CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
@@ -4082,10 +4123,12 @@ BEGIN ATOMIC
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
 	WHERE (pending_operations.pattern IS NULL OR floe_internal.match_pattern(pending_operations.pattern, t.levels) IS NOT NULL)
+	  AND q.driver_pass IS DISTINCT FROM of_pass_id
+	  AND EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
 	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
 						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL);
 END;
-COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
+COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.int4, pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
 
 -- =================================================================================================
 -- 80 acting: what people call

@@ -190,12 +190,40 @@ copy_text(const char *text)
 	return text != NULL ? pstrdup(text) : NULL;
 }
 
+/*
+ * Its engine or catalog cannot be used.  What was not sent goes back to the
+ * queue; what may run at an engine stays until its server is back, or until it
+ * must have ended.
+ */
+static void
+leave(FloeOpRun *run, bool is_silent, const FloeStatus *why)
+{
+	FloeStatus st;
+
+	if (run->op.saved == NULL && strcmp(run->op.state, "dispatching") == 0)
+	{
+		postpone(run, why);
+		return;
+	}
+	floe_pass_progress(run->pass, "operation %lld: %s on %s cannot be followed: %s", (long long) run->op.operation_id,
+					   run->op.operation, run->op.table_name, why->message);
+	if (is_silent)
+	{
+		floe_db_begin();
+		if (!floe_queue_engine_unreachable(run->op.engine, run->op.operation_id, false, why, &st))
+			floe_pass_log(&st, "engine state");
+		floe_db_end();
+	}
+	floe_run_over(run);
+}
+
 static FloeOpRun *
 new_run(FloePass *pass, const FloeOperation *op)
 {
 	MemoryContext context = AllocSetContextCreate(pass->context, "floe operation", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	FloeOpRun *run = palloc0(sizeof(FloeOpRun));
+	bool needs_engine = strcmp(op->state, "verifying") != 0;
 	FloeStatus st;
 
 	run->pass = pass;
@@ -221,21 +249,15 @@ new_run(FloePass *pass, const FloeOperation *op)
 	MemoryContextSwitchTo(pass->context);
 	pass->runs = lappend(pass->runs, run);
 	MemoryContextSwitchTo(old);
-	if (run->engine_conn == NULL || run->engine == NULL || run->catalog == NULL || run->catalog->conn == NULL)
-	{
-		if (run->catalog == NULL || run->catalog->conn == NULL)
-			floe_fail(&st, FLOE_ERR_CONFIG, "catalog \"%s\" cannot be used", op->catalog);
-		else if (run->engine_conn != NULL)
-			floe_fail(&st, FLOE_ERR_CONFIG, "engine \"%s\" has TYPE \"%s\", which floe does not speak", op->engine,
-					  run->engine_conn->server_type);
-		/* what may run at an engine stays as it is until its server is back */
-		if (op->saved == NULL && strcmp(op->state, "dispatching") == 0)
-			postpone(run, &st);
-		else
-			floe_run_over(run);
-		return NULL;
-	}
-	return run;
+	if ((!needs_engine || run->engine != NULL) && run->catalog != NULL && run->catalog->conn != NULL)
+		return run;
+	if (run->catalog == NULL || run->catalog->conn == NULL)
+		floe_fail(&st, FLOE_ERR_CONFIG, "catalog \"%s\" cannot be used", op->catalog);
+	else if (run->engine_conn != NULL)
+		floe_fail(&st, FLOE_ERR_CONFIG, "engine \"%s\" has TYPE \"%s\", which floe does not speak", op->engine,
+				  run->engine_conn->server_type);
+	leave(run, needs_engine && run->engine == NULL, &st);
+	return NULL;
 }
 
 void
@@ -262,6 +284,8 @@ floe_execute_adopt(FloePass *pass)
 		else
 			floe_run_engine(run);
 	}
+	/* some may have been silent for too long while nobody drove them */
+	floe_execute_check_stops(pass);
 }
 
 void

@@ -184,10 +184,10 @@ anything_pending(FloePass *pass, int32 *live)
 
 	*live = 0;
 	floe_db_begin();
-	if (!floe_queue_pending(pass->options.pattern, &queued, live, &next_ms, &st))
+	if (!floe_queue_pending(pass->pass_id, pass->options.pattern, &queued, live, &next_ms, &st))
 		floe_pass_log(&st, "looking at the queue");
 	floe_db_end();
-	return queued > 0 || *live > 0;
+	return queued > 0 || *live > 0 || floe_execute_busy(pass) > 0;
 }
 
 /* Steps 10 to 14, until nothing is left to do but to wait for engines. */

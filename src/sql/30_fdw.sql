@@ -70,8 +70,17 @@ BEGIN
 		DELETE FROM floe_internal.trigger_request AS r USING floe_internal.iceberg_table AS t WHERE t.table_id = r.table_id AND t.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.write_event('catalog removed', gone.server_name, NULL, NULL, NULL, format('catalog "%s" was dropped; floe leaves its tables alone', gone.server_name), NULL);
 	END LOOP;
-	UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = at
-		WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name);
+	FOR gone IN
+		UPDATE floe_internal.engine AS e SET status = 'removed', removed_at = at
+			WHERE e.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name)
+			RETURNING e.server_name
+	LOOP
+		PERFORM floe_internal.write_event('engine removed', NULL, NULL, NULL, NULL, format('engine "%s" was dropped; nothing is sent to it any more', gone.server_name), NULL);
+	END LOOP;
+	-- also what came back to the queue after its engine was gone
+	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', format('its engine "%s" was removed', q.engine))
+		FROM floe_internal.operation_queue AS q
+		WHERE q.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine);
 	UPDATE floe_internal.catalog AS c
 		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, next_list_at = '-infinity'
 		FROM floe_internal.server AS s

@@ -121,7 +121,7 @@ floe_inbox_find_table(int64 table_id, FloeTableClaim *claim, FloeStatus *st)
 					  args, 1, &rows, st))
 		return false;
 	if (rows.count != 1)
-		return floe_fail(st, FLOE_ERR_NOT_FOUND, "table %lld is not known any more", (long long) table_id);
+		return floe_fail(st, FLOE_ERR_NOT_FOUND, "the catalog does not list the table any more");
 	read_claim(&rows, 0, claim);
 	return true;
 }

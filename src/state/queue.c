@@ -9,7 +9,8 @@
 
 #define OPERATION_COLUMNS                                                                                              \
 	"q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.engine, "                      \
-	"(floe_internal.parse_name(q.table_name))[1], q.statement, q.saved, q.cancel_requested_by IS NOT NULL"
+	"(floe_internal.parse_name(q.table_name))[1], q.statement, q.saved, "                                              \
+	"q.cancel_requested_by IS NOT NULL OR COALESCE(q.timeout_at <= floe_internal.clock(), false)"
 
 static void
 read_operation(const FloeRows *rows, int row, FloeOperation *op)
@@ -164,12 +165,12 @@ floe_queue_to_stop(int32 pass_id, FloeStop **stops, int *n, FloeStatus *st)
 }
 
 bool
-floe_queue_pending(const char *pattern, int32 *queued, int32 *live, int64 *next_ms, FloeStatus *st)
+floe_queue_pending(int32 pass_id, const char *pattern, int32 *queued, int32 *live, int64 *next_ms, FloeStatus *st)
 {
 	FloeRows rows;
-	FloeArg args[] = {floe_arg_text(pattern)};
+	FloeArg args[] = {floe_arg_int4(pass_id), floe_arg_text(pattern)};
 
-	if (!floe_db_call("SELECT p.queued, p.live, p.next_ms FROM floe_internal.pending_operations($1) AS p", args, 1,
+	if (!floe_db_call("SELECT p.queued, p.live, p.next_ms FROM floe_internal.pending_operations($1, $2) AS p", args, 2,
 					  &rows, st))
 		return false;
 	*queued = floe_row_int4(&rows, 0, 0, 0);

@@ -57,6 +57,7 @@ typedef struct FloeStop
 extern bool floe_queue_to_stop(int32 pass_id, FloeStop **stops, int *n, FloeStatus *st);
 
 /* Operations of the pattern that are queued and could run within wait_ms, and that are live. */
-extern bool floe_queue_pending(const char *pattern, int32 *queued, int32 *live, int64 *next_ms, FloeStatus *st);
+extern bool floe_queue_pending(int32 pass_id, const char *pattern, int32 *queued, int32 *live, int64 *next_ms,
+							   FloeStatus *st);
 
 #endif /* FLOE_STATE_QUEUE_H */
