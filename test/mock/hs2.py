@@ -249,8 +249,12 @@ class Engine:
         return None
 
     def heal(self) -> None:
-        self.rules.clear()
-        self.ends, self.polls = None, 1
+        """No more misbehaviour, and what runs ends the next time somebody asks."""
+        with self.lock:
+            self.rules.clear()
+            self.ends, self.polls = None, 1
+            for one in self.history:
+                one.polls = 1
 
     def forget(self) -> None:
         """As after a restart: no session, no operation, and nothing runs."""
