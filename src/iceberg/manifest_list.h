@@ -14,7 +14,7 @@
 
 #define FLOE_MAX_FORMAT_VERSION 3 /* of tables and of their manifests */
 #define FLOE_MANIFEST_LIST_MAX 1000000
-#define FLOE_MANIFEST_MAX_PATH 8192
+#define FLOE_MANIFEST_MAX_PATH 2048 /* the database finds manifests by it in an index; a key of S3 has at most 1024 */
 
 /* Which optional fields of a row were not null. */
 typedef enum FloeManifestKnown

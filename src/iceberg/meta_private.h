@@ -79,6 +79,7 @@ typedef enum FloeMetaWant
 #define FLOE_META_VERSION 0x40 /* decides at once whether floe reads the table */
 #define FLOE_META_TIME 0x80    /* not negative, and not beyond what a timestamptz holds */
 
+#define FLOE_META_MAX_LOCATION 2048 /* tables are found by it in an index; a key of S3 has at most 1024 */
 #define FLOE_META_MAX_TIME_MS INT64CONST(9200000000000000) /* in the year 293506 */
 
 typedef struct FloeMetaFrame FloeMetaFrame;

@@ -304,6 +304,8 @@ build(FloeMetaParser *parser, FloeStatus *st)
 {
 	FloeTableMeta *meta = parser->meta;
 
+	if (meta->location != NULL && strlen(meta->location) > FLOE_META_MAX_LOCATION)
+		return floe_meta_corrupt(parser, st, "location", "is longer than 2048 bytes");
 	if (!check_version(parser, st) || !build_snapshots(parser, st) || !find_current(parser, st) ||
 		!build_refs(parser, st) || !build_fields(parser, st) ||
 		!floe_meta_build_schema(parser, has(parser, "schemas"), st))

@@ -12,6 +12,8 @@ from lakehouse import Lakehouse
 
 SETTINGS = "SET floe.max_manifest_size = '64kB'; SET floe.request_timeout = '1500ms'; SET floe.connect_timeout = '1s'"
 HUGE_VARINT = b"\xff" * 11
+# Too long for an entry of an index, and cannot be compressed.
+NOISE = os.urandom(2000).hex()
 # The lab's table has two delete manifests before its data manifests.
 DELETES, DATA = 0, 2
 LIST_NAME = r"s3://lake/bad/\S+-list\.avro$"
@@ -188,6 +190,7 @@ CASES = [
     case("length_negative", row(manifest_length=-1), "corrupt", f"^manifest list: block 1: manifest_length is -1: {LIST_NAME}"),
     case("path_empty", row(manifest_path=""), "corrupt", "^manifest list: block 1: manifest_path is empty, too long or not UTF-8"),
     case("path_long", row(manifest_path="s3://lake/" + "x" * 9000), "corrupt", "^manifest list: block 1: manifest_path is empty, too long or not UTF-8"),
+    case("path_noise", row(manifest_path="s3://lake/" + NOISE), "corrupt", f"^manifest list: block 1: manifest_path is empty, too long or not UTF-8: {LIST_NAME}"),
     case("path_twice", lambda table: table.edit_rows(lambda rows: rows[1].update(manifest_path=rows[0]["manifest_path"])), "corrupt",
          f"^manifest list: row 2 lists the same manifest as row 1: {LIST_NAME}"),
     case("path_control", row(manifest_path="s3://lake/a\x01b\nc"), "corrupt", r'^manifest: read "s3://lake/a\?b\?c": the store answered 404'),

@@ -4,6 +4,7 @@ Once as the catalog's answer to loadTable has it, once as the metadata file in t
 """
 import gzip
 import json
+import os
 import zlib
 
 from badinput import Base, Bench, Case, Table, run_cases
@@ -85,6 +86,7 @@ DOCUMENT = [
     Case("format_huge", set_to("format-version", HUGE), "corrupt", 'format-version" must be an integer of 32 bits$'),
     Case("no_location", without("location"), "corrupt", 'location" is missing$'),
     Case("location_number", set_to("location", 7), "corrupt", 'location" must be a string$'),
+    Case("location_long", set_to("location", "s3://lake/" + os.urandom(3000).hex()), "corrupt", 'location" is longer than 2048 bytes$'),
     Case("no_uuid", without("table-uuid"), "corrupt", 'table-uuid" is missing$'),
     Case("bad_uuid", set_to("table-uuid", "not-a-uuid"), "corrupt", 'table-uuid" is not a UUID$'),
     Case("no_schemas", without("schemas"), "corrupt", 'schemas" is missing$'),
