@@ -438,11 +438,9 @@ floe_window_next(const FloeWindows *windows, const FloeZone *zone, int64_t at_s,
 	/* the instant at which the local clock first shows `best`, or jumps over it */
 	for (int i = 0; i < MAX_CHANGES && s.ends && best * 60 - s.offset_s >= s.end_s; i++)
 	{
+		/* the jump may leave the whole window out, so ask again from where it ends */
 		if (best * 60 < s.end_s + s.next_offset_s)
-		{
-			*next_s = s.end_s;
-			return true;
-		}
+			return floe_window_next(windows, zone, s.end_s, next_s);
 		stretch_next(&s);
 	}
 	*next_s = best * 60 - s.offset_s;
