@@ -209,6 +209,9 @@ on_answer(void *arg, FloeHttpResponse *response)
 	{
 		element(&response->body, "Code", reason, sizeof(reason));
 		element(&response->body, "Message", message, sizeof(message));
+		/* versitygw's answer to an access key it does not know: nothing was said of the object */
+		if (code == FLOE_ERR_NOT_FOUND && strcmp(reason, "XAdminUserNotFound") == 0)
+			code = FLOE_ERR_FORBIDDEN;
 		snprintf(detail, sizeof(detail), "%s%s%s", reason, message[0] != '\0' ? ": " : "", message);
 		floe_conn_redact(job->store->conn, detail);
 		floe_fail_detail(&job->st, code != FLOE_OK ? code : FLOE_ERR_PROTOCOL, detail,
