@@ -21,7 +21,7 @@ import fastavro
 import psycopg2.extras
 
 from harness import ROOT, Tap, make_tables
-from lakehouse import Lakehouse
+from lakehouse import Lakehouse, literal
 
 sys.path.insert(0, str(ROOT / "test" / "mock"))
 from catalog import Catalog, Mock  # noqa: E402
@@ -260,14 +260,11 @@ class Bench:
         keys = {"s3_access_key_id": ACCESS_KEY, "s3_secret_access_key": SECRET_KEY}
         self.pg.add_server(catalog.name, "floe_catalog", "rest", {"uri": catalog.uri, "s3_endpoint": self.mock.uri, **server}, {**keys, **(mapping or {})})
 
-    def refresh_and_maintain(self, settings: str = "", within: float = 40) -> str:
+    def refresh_and_maintain(self, settings: str = "", within: float = 40, pattern: str | None = None) -> str:
         """All tables and catalogs are due again; one pass. Returns its notices."""
         self.sql("SELECT floe.refresh()")
-        return self.maintain(settings, within)
-
-    def maintain(self, settings: str = "", within: float = 40) -> str:
         started = time.monotonic()
-        done = self.pg.psql(f"{settings}; CALL floe.run_maintenance()", timeout=within + 60)
+        done = self.pg.psql(f"{settings}; CALL floe.run_maintenance({literal(pattern) if pattern else 'NULL'})", timeout=within + 60)
         took = time.monotonic() - started
         self.t.ok(done.returncode == 0 and took < within, f"the pass ends well and in time ({took:.1f} of {within:.0f} s)", done.stderr[-2000:])
         return done.stderr
@@ -279,6 +276,10 @@ class Bench:
             FROM floe.tables AS t JOIN floe_internal.iceberg_table AS i ON i.name = t.name AND i.first_seen_at = t.first_seen_at
             LEFT JOIN floe_internal.table_poll AS p ON p.table_id = i.table_id WHERE i.levels = %s ORDER BY i.table_id DESC LIMIT 1""", (name,))
         return rows[0] if rows else {}
+
+    @staticmethod
+    def matches(pattern: str, text: str) -> bool:
+        return re.search(pattern, text) is not None
 
     def now(self) -> Any:
         return self.sql("SELECT clock_timestamp() AS now")[0]["now"]
