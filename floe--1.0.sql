@@ -25,6 +25,8 @@ BEGIN
 END
 $do$;
 
+COMMENT ON SCHEMA floe IS 'floe: what people use to keep Apache Iceberg tables healthy';
+
 CREATE SCHEMA floe_internal;
 COMMENT ON SCHEMA floe_internal IS 'floe: private tables and functions; not an interface, may change with every version';
 
@@ -1006,7 +1008,7 @@ DECLARE
 	level text;
 	number jsonb;
 	canonical jsonb;
-	result jsonb := '{}';
+	result jsonb := jsonb '{}';
 	builtin floe.metric;
 	low float8;
 	high float8;
@@ -1051,7 +1053,7 @@ DECLARE
 	logic text;
 	item jsonb;
 	stray text;
-	items jsonb := '[]';
+	items jsonb := jsonb '[]';
 BEGIN
 	IF jsonb_typeof(value) = 'array' THEN
 		value := jsonb_build_object('any', value);
@@ -2123,6 +2125,7 @@ CREATE TABLE floe_internal.trigger_request (
 	requested_by	pg_catalog.text NOT NULL,
 	requested_at	pg_catalog.timestamptz NOT NULL
 );
+CREATE INDEX trigger_request_table ON floe_internal.trigger_request (table_id);
 COMMENT ON TABLE floe_internal.trigger_request IS 'Triggers of tables that must be assessed before anything can be planned';
 
 CREATE TABLE floe_internal.event (

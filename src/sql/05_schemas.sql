@@ -22,6 +22,8 @@ BEGIN
 END
 $do$;
 
+COMMENT ON SCHEMA floe IS 'floe: what people use to keep Apache Iceberg tables healthy';
+
 CREATE SCHEMA floe_internal;
 COMMENT ON SCHEMA floe_internal IS 'floe: private tables and functions; not an interface, may change with every version';
 

@@ -126,7 +126,7 @@ DECLARE
 	level text;
 	number jsonb;
 	canonical jsonb;
-	result jsonb := '{}';
+	result jsonb := jsonb '{}';
 	builtin floe.metric;
 	low float8;
 	high float8;
@@ -171,7 +171,7 @@ DECLARE
 	logic text;
 	item jsonb;
 	stray text;
-	items jsonb := '[]';
+	items jsonb := jsonb '[]';
 BEGIN
 	IF jsonb_typeof(value) = 'array' THEN
 		value := jsonb_build_object('any', value);

@@ -138,6 +138,7 @@ CREATE TABLE floe_internal.trigger_request (
 	requested_by	pg_catalog.text NOT NULL,
 	requested_at	pg_catalog.timestamptz NOT NULL
 );
+CREATE INDEX trigger_request_table ON floe_internal.trigger_request (table_id);
 COMMENT ON TABLE floe_internal.trigger_request IS 'Triggers of tables that must be assessed before anything can be planned';
 
 CREATE TABLE floe_internal.event (
