@@ -176,7 +176,7 @@ on_preflight(void *arg, const FloeStatus *assessed)
 		postpone(run, &st);
 	else if (run->op.statement == NULL)
 	{
-		floe_pass_progress(run->pass, "operation %lld: %s on %s: cancelled: %s", (long long) run->op.operation_id,
+		floe_pass_progress(run->pass, "operation %lld: %s on %s is not sent: %s", (long long) run->op.operation_id,
 						   run->op.operation, run->op.table_name, reason);
 		floe_run_over(run);
 	}

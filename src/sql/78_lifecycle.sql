@@ -106,20 +106,28 @@ BEGIN
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
 	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
 	is_named := EXISTS (SELECT 1 FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' = 'requested');
-	SELECT * INTO g
-		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END) AS x
-		JOIN floe_internal.gate AS k ON k.gate = x.gate
-		WHERE x.operation = q.operation AND x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing
-		ORDER BY x.gate_position LIMIT 1;
-	IF FOUND THEN
-		go := false;
-		reason := format('no longer called for: %s is %s', g.label, concat_ws(', limit ', g.value, g.limit_value));
-		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
-		RETURN;
-	END IF;
 	IF q.cancel_requested_by IS NOT NULL THEN
 		go := false;
 		reason := 'cancelled by ' || q.cancel_requested_by;
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		RETURN;
+	END IF;
+	-- Not asked again: the calendar, which has moved on since it called for the operation; and an engine that does not answer, because
+	-- sending tells, and what was not sent waits in the queue.
+	SELECT x.* INTO g
+		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END) AS x
+		JOIN floe_internal.gate AS k ON k.gate = x.gate
+		WHERE x.operation = q.operation AND x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing
+		  AND x.label <> 'cadence' AND NOT (x.gate = 'engine' AND x.status = 'wait')
+		ORDER BY x.gate_position LIMIT 1;
+	IF g.gate = 'paused' THEN
+		go := false;
+		reason := 'back in the queue: ' || g.value;
+		UPDATE floe_internal.operation_queue AS x SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1 WHERE x.operation_id = of_operation_id;
+		RETURN;
+	ELSIF g.gate IS NOT NULL THEN
+		go := false;
+		reason := concat_ws(': ', 'no longer called for', g.label, concat_ws(', limit ', g.value, g.limit_value));
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
@@ -362,11 +370,11 @@ BEGIN
 		SET last_run_at = at, last_state = final_state,
 			last_success_at = CASE WHEN final_state IN ('succeeded', 'no_change') THEN at ELSE x.last_success_at END,
 			failures = CASE WHEN final_state = 'failed' THEN x.failures + 1 WHEN final_state = 'cancelled' THEN x.failures ELSE 0 END,
-			failure_class = CASE WHEN final_state = 'failed' THEN class.error_class END,
-			failure_message = CASE WHEN final_state = 'failed' THEN COALESCE(q.error_message, 'lost by the engine') END,
-			failure_settings_hash = CASE WHEN final_state = 'failed' THEN q.settings_hash END,
-			failure_metadata = CASE WHEN final_state = 'failed' THEN t.metadata_location END,
-			backoff_until = CASE WHEN final_state = 'failed' AND class.retries
+			failure_class = CASE final_state WHEN 'failed' THEN class.error_class WHEN 'cancelled' THEN x.failure_class END,
+			failure_message = CASE final_state WHEN 'failed' THEN COALESCE(q.error_message, 'lost by the engine') WHEN 'cancelled' THEN x.failure_message END,
+			failure_settings_hash = CASE final_state WHEN 'failed' THEN q.settings_hash WHEN 'cancelled' THEN x.failure_settings_hash END,
+			failure_metadata = CASE final_state WHEN 'failed' THEN t.metadata_location WHEN 'cancelled' THEN x.failure_metadata END,
+			backoff_until = CASE WHEN final_state = 'cancelled' THEN x.backoff_until WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
 			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
 			-- doubles up to a week, and ends as soon as the metric that called for the run grows
