@@ -2103,6 +2103,7 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_until		pg_catalog.timestamptz,
 	zero_change_metric		pg_catalog.text,
 	zero_change_value		pg_catalog.float8,
+	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
 	next_due_at				pg_catalog.timestamptz,
 	PRIMARY KEY (table_id, operation)
@@ -2112,8 +2113,9 @@ COMMENT ON TABLE floe_internal.table_operation IS 'What happened last and what i
 COMMENT ON COLUMN floe_internal.table_operation.last_run_at IS 'End of the last run that reached the engine, however it ended';
 COMMENT ON COLUMN floe_internal.table_operation.failure_settings_hash IS 'Settings at the last failure: classes config and permanent wait until these or the table change';
 COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row that changed nothing, or left the metric that called for them as it was';
-COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait; NULL: it was called for by conditions, a deadline or a person';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 
@@ -2713,9 +2715,10 @@ BEGIN ATOMIC
 					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
 				ELSE 'error class ' || x.failure_class END END,
 			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
-		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
+		('zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
+				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
-			CASE WHEN x.zero_changes > 0 THEN COALESCE(pg_catalog.format('last run; ends when %s grows', x.zero_change_metric), 'last run') END, x.zero_change_until),
+			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
@@ -4054,8 +4057,9 @@ BEGIN
 			backoff_until = CASE WHEN final_state = 'cancelled' THEN x.backoff_until WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
 			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
-			-- doubles up to a week, and ends as soon as the metric that called for the run grows
+			-- doubles up to a week, and ends as soon as the metric that called for the run grows, or, where no single one did, the table changes
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
+			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
 			zero_change_metric = CASE WHEN no_gain THEN called_for END,
 			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;

@@ -116,6 +116,7 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_until		pg_catalog.timestamptz,
 	zero_change_metric		pg_catalog.text,
 	zero_change_value		pg_catalog.float8,
+	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
 	next_due_at				pg_catalog.timestamptz,
 	PRIMARY KEY (table_id, operation)
@@ -125,8 +126,9 @@ COMMENT ON TABLE floe_internal.table_operation IS 'What happened last and what i
 COMMENT ON COLUMN floe_internal.table_operation.last_run_at IS 'End of the last run that reached the engine, however it ended';
 COMMENT ON COLUMN floe_internal.table_operation.failure_settings_hash IS 'Settings at the last failure: classes config and permanent wait until these or the table change';
 COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row that changed nothing, or left the metric that called for them as it was';
-COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait; NULL: it was called for by conditions, a deadline or a person';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
+COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 

@@ -238,9 +238,10 @@ BEGIN ATOMIC
 					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
 				ELSE 'error class ' || x.failure_class END END,
 			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
-		('zero_change', CASE WHEN x.zero_change_until > at AND NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) THEN 'wait' ELSE 'pass' END, 'zero_change',
+		('zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
+				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
-			CASE WHEN x.zero_changes > 0 THEN COALESCE(pg_catalog.format('last run; ends when %s grows', x.zero_change_metric), 'last run') END, x.zero_change_until),
+			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',

@@ -377,8 +377,9 @@ BEGIN
 			backoff_until = CASE WHEN final_state = 'cancelled' THEN x.backoff_until WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
 			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
-			-- doubles up to a week, and ends as soon as the metric that called for the run grows
+			-- doubles up to a week, and ends as soon as the metric that called for the run grows, or, where no single one did, the table changes
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
+			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
 			zero_change_metric = CASE WHEN no_gain THEN called_for END,
 			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
