@@ -4133,7 +4133,7 @@ CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pat
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
 	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
-		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, e.retry_at)) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
+		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, e.retry_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
 	FROM floe_internal.operation_queue AS q
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
