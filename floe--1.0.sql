@@ -2173,8 +2173,8 @@ COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching table
 COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
 COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
 COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count';
-COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten or listed, by estimate and, once known, as measured';
-COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time';
+COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
+COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
 COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
 
 CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
@@ -2862,7 +2862,7 @@ COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt 
 -- does not fit is passed over, and the list goes on below it.
 -- =================================================================================================
 
--- What a budget has left: dispatched or queued within its period counts, by estimate.
+-- What a budget has left: dispatched or queued within its period counts, by estimate, and its time as measured once it is known.
 CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
 	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
 				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
@@ -2877,17 +2877,18 @@ BEGIN ATOMIC
 		   pg_catalog.min(u.counted_at) + b.period
 	FROM floe.budget AS b
 	LEFT JOIN LATERAL (
-		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, (o.estimate ->> 'gb_hours')::pg_catalog.float8 AS gb_hours, o.counted_at
-		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at FROM floe_internal.operation_log AS l
+		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes,
+			   (o.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM o.took)::pg_catalog.float8 / 60 / NULLIF((o.estimate ->> 'minutes')::pg_catalog.float8, 0), 1) AS gb_hours, o.counted_at
+		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at, l.engine_ended_at - l.started_at AS took FROM floe_internal.operation_log AS l
 			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
 			  UNION ALL
-			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at) FROM floe_internal.operation_queue AS q) AS o
+			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.engine_ended_at - q.started_at FROM floe_internal.operation_queue AS q) AS o
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
 		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
 	WHERE b.is_enabled
 	GROUP BY b.name;
 END;
-COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when a manual trigger overdrew it. free_at: when the oldest use leaves the period';
+COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when its limit was lowered or an operation took longer than estimated. free_at: when the oldest use leaves the period';
 
 CREATE TYPE floe_internal.budget_line AS (
 	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
@@ -2921,6 +2922,8 @@ BEGIN
 		LEFT JOIN (SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
 				   FROM floe_internal.debt_terms(of_table_ids, at) AS x GROUP BY x.table_id, x.operation) AS p ON p.table_id = d.table_id AND p.operation = d.operation
 		LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = d.table_id AND e.operation = d.operation
+		-- what nobody asked for takes nothing out of a budget
+		WHERE named IS NULL OR d.operation = ANY (named)
 		ORDER BY d.verdict = 'run' DESC, p.score DESC NULLS LAST, t.name, d.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
@@ -2972,7 +2975,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
-	IS 'Verdicts of all operations of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
+	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
 CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
@@ -3007,7 +3010,6 @@ BEGIN
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-		WHERE named IS NULL OR s.operation = ANY (named)
 		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
 	LOOP
 		operation_id := NULL;
@@ -3091,6 +3093,13 @@ BEGIN ATOMIC
 	SELECT 1718382437;
 END;
 COMMENT ON FUNCTION floe_internal.pass_class() IS 'Class of floe''s advisory locks; the second key is a pass id';
+
+CREATE FUNCTION floe_internal.step_class() RETURNS pg_catalog.int4
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 1718382438;
+END;
+COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning';
 
 CREATE FUNCTION floe_internal.live_passes() RETURNS SETOF pg_catalog.int4
 	LANGUAGE sql VOLATILE ROWS 5
@@ -3724,6 +3733,10 @@ DECLARE
 	e record;
 	q floe_internal.operation_queue;
 BEGIN
+	-- a budget can be about several engines: who counts what runs under it does so alone
+	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL) THEN
+		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
+	END IF;
 	FOR e IN
 		-- one claimer at a time for each engine, so that its limit holds
 		SELECT n.server_name, COALESCE((s.options ->> 'max_operations')::int4, 2) AS most
@@ -4403,6 +4416,8 @@ AS $body$
 DECLARE
 	ids int8[];
 BEGIN
+	-- two passes that plan at once would both count on the same budgets
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
 	PERFORM floe_internal.recompute_health(plan_and_queue.pattern);
 	-- Only tables that a policy configures at all.
 	SELECT array_agg(t.table_id) INTO ids

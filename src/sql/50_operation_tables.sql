@@ -186,8 +186,8 @@ COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching table
 COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
 COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
 COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count';
-COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten or listed, by estimate and, once known, as measured';
-COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time';
+COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
+COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
 COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
 
 CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger

@@ -4,7 +4,7 @@
 -- does not fit is passed over, and the list goes on below it.
 -- =================================================================================================
 
--- What a budget has left: dispatched or queued within its period counts, by estimate.
+-- What a budget has left: dispatched or queued within its period counts, by estimate, and its time as measured once it is known.
 CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
 	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
 				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
@@ -19,17 +19,18 @@ BEGIN ATOMIC
 		   pg_catalog.min(u.counted_at) + b.period
 	FROM floe.budget AS b
 	LEFT JOIN LATERAL (
-		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, (o.estimate ->> 'gb_hours')::pg_catalog.float8 AS gb_hours, o.counted_at
-		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at FROM floe_internal.operation_log AS l
+		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes,
+			   (o.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM o.took)::pg_catalog.float8 / 60 / NULLIF((o.estimate ->> 'minutes')::pg_catalog.float8, 0), 1) AS gb_hours, o.counted_at
+		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at, l.engine_ended_at - l.started_at AS took FROM floe_internal.operation_log AS l
 			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
 			  UNION ALL
-			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at) FROM floe_internal.operation_queue AS q) AS o
+			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.engine_ended_at - q.started_at FROM floe_internal.operation_queue AS q) AS o
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
 		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
 	WHERE b.is_enabled
 	GROUP BY b.name;
 END;
-COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when a manual trigger overdrew it. free_at: when the oldest use leaves the period';
+COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when its limit was lowered or an operation took longer than estimated. free_at: when the oldest use leaves the period';
 
 CREATE TYPE floe_internal.budget_line AS (
 	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
@@ -63,6 +64,8 @@ BEGIN
 		LEFT JOIN (SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
 				   FROM floe_internal.debt_terms(of_table_ids, at) AS x GROUP BY x.table_id, x.operation) AS p ON p.table_id = d.table_id AND p.operation = d.operation
 		LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = d.table_id AND e.operation = d.operation
+		-- what nobody asked for takes nothing out of a budget
+		WHERE named IS NULL OR d.operation = ANY (named)
 		ORDER BY d.verdict = 'run' DESC, p.score DESC NULLS LAST, t.name, d.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
@@ -114,7 +117,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
-	IS 'Verdicts of all operations of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
+	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
 CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
@@ -149,7 +152,6 @@ BEGIN
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-		WHERE named IS NULL OR s.operation = ANY (named)
 		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
 	LOOP
 		operation_id := NULL;

@@ -20,6 +20,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.pass_class() IS 'Class of floe''s advisory locks; the second key is a pass id';
 
+CREATE FUNCTION floe_internal.step_class() RETURNS pg_catalog.int4
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 1718382438;
+END;
+COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning';
+
 CREATE FUNCTION floe_internal.live_passes() RETURNS SETOF pg_catalog.int4
 	LANGUAGE sql VOLATILE ROWS 5
 BEGIN ATOMIC

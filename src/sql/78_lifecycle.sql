@@ -44,6 +44,10 @@ DECLARE
 	e record;
 	q floe_internal.operation_queue;
 BEGIN
+	-- a budget can be about several engines: who counts what runs under it does so alone
+	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL) THEN
+		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
+	END IF;
 	FOR e IN
 		-- one claimer at a time for each engine, so that its limit holds
 		SELECT n.server_name, COALESCE((s.options ->> 'max_operations')::int4, 2) AS most

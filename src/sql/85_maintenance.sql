@@ -9,6 +9,8 @@ AS $body$
 DECLARE
 	ids int8[];
 BEGIN
+	-- two passes that plan at once would both count on the same budgets
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
 	PERFORM floe_internal.recompute_health(plan_and_queue.pattern);
 	-- Only tables that a policy configures at all.
 	SELECT array_agg(t.table_id) INTO ids
