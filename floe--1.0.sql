@@ -2151,8 +2151,9 @@ CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catal
 BEGIN ATOMIC
 	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
 		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
+	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
 	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
-		'table', pg_catalog.left(of_table_name, 1000), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 1000))::pg_catalog.text);
+		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
 END;
 COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row and, when the transaction commits, a notification on channel floe';
 
