@@ -105,7 +105,8 @@ BEGIN
 		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
 		FROM unnest(namespaces, table_names) AS l (namespace, table_name)
 	), back AS (
-		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', dropped_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		-- without a location to compare, all of it is read again
+		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', metadata_location = NULL, dropped_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
 		WHERE i.table_id IN (
 			SELECT max(x.table_id) FROM floe_internal.iceberg_table AS x JOIN listed AS l ON l.namespace = x.namespace AND l.table_name = x.table_name
 			WHERE x.catalog_id = of_catalog_id
