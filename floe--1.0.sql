@@ -4222,6 +4222,9 @@ BEGIN
 	FOR given IN SELECT jsonb_object_keys(options)
 	LOOP
 		PERFORM floe_internal.check_operations(ARRAY[given]);
+		IF NOT given = ANY (operations) THEN
+			PERFORM floe_internal.refuse(format('options for %s, which is not among the operations', given), NULL, 'Name it too, or leave its options out.');
+		END IF;
 		PERFORM floe_internal.check_options(given, options -> given);
 	END LOOP;
 	SELECT c.catalog_id INTO of_catalog_id FROM floe_internal.catalog AS c WHERE c.server_name = levels[1] AND c.status <> 'removed';
@@ -4250,6 +4253,8 @@ BEGIN
 			USING ERRCODE = 'undefined_table', DETAIL = format('Noticed at %s.', t.dropped_at), HINT = 'If it is back, CALL floe.run_maintenance() lists the catalog anew.';
 	END IF;
 	IF t.status = 'unseen' THEN
+		-- asked again: the last word counts
+		DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = t.table_id AND r.operations IS NOT DISTINCT FROM trigger.operations;
 		INSERT INTO floe_internal.trigger_request (table_id, operations, options, requested_by, requested_at)
 			VALUES (t.table_id, trigger.operations, COALESCE(trigger.options, '{}'), SESSION_USER, floe_internal.clock());
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() WHERE p.table_id = t.table_id;
@@ -4332,15 +4337,18 @@ CREATE FUNCTION floe.pause(pattern pg_catalog.text, until pg_catalog.timestamptz
 AS $body$
 DECLARE
 	checked text := floe_internal.check_pattern(pause.pattern);
-	new_id int8;
+	ends timestamptz := COALESCE(pause.until, 'infinity');
 BEGIN
-	IF pause.until <= floe_internal.clock() THEN
-		PERFORM floe_internal.refuse(format('a pause until %s is over already', pause.until), NULL, NULL);
+	IF checked IS NULL THEN
+		PERFORM floe_internal.refuse('a pause needs a pattern', NULL, 'floe.pause(''**'') pauses everything.');
+	END IF;
+	IF ends <= floe_internal.clock() THEN
+		PERFORM floe_internal.refuse(format('a pause until %s is over already', ends), NULL, NULL);
 	END IF;
 	DELETE FROM floe_internal.pause AS p WHERE p.pattern = checked OR p.until <= floe_internal.clock();
 	INSERT INTO floe_internal.pause (pattern, until, reason, paused_by, paused_at)
-		VALUES (checked, COALESCE(pause.until, 'infinity'), pause.reason, SESSION_USER, floe_internal.clock()) RETURNING pause_id INTO new_id;
-	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, format('%s paused until %s%s', checked, pause.until, COALESCE(': ' || pause.reason, '')), NULL);
+		VALUES (checked, ends, pause.reason, SESSION_USER, floe_internal.clock());
+	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason), NULL);
 	RETURN (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.status <> 'dropped' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
 END
 $body$;
