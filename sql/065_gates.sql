@@ -207,8 +207,8 @@ BEGIN
 	RETURN concat_ws(' ', d.verdict, d.gate, d.next_at, (SELECT string_agg(r ->> 'gate', ' ' ORDER BY n) FROM jsonb_array_elements(d.reasons) WITH ORDINALITY AS x (r, n) WHERE r ->> 'status' <> 'pass'));
 END $$;
 SELECT floe.drop_policy('p');
-INSERT INTO floe_internal.table_operation (table_id, operation, failures, failure_class, failure_message, failure_metadata, backoff_until, last_run_at, zero_changes, zero_change_until)
-	SELECT table_id, 'remove_orphan_files', 1, 'transient', 'it broke', metadata_location, '2026-03-02 12:30+00', '2026-03-02 11:59+00', 1, '2026-03-02 13:00+00' FROM floe_internal.iceberg_table WHERE name = 'demo.db.t';
+INSERT INTO floe_internal.table_operation (table_id, operation, failures, failure_class, failure_message, failure_metadata, backoff_until, last_run_at, zero_changes, zero_change_until, zero_change_metadata)
+	SELECT table_id, 'remove_orphan_files', 1, 'transient', 'it broke', metadata_location, '2026-03-02 12:30+00', '2026-03-02 11:59+00', 1, '2026-03-02 13:00+00', metadata_location FROM floe_internal.iceberg_table WHERE name = 'demo.db.t';
 INSERT INTO floe_internal.operation_queue (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies, reason, queued_at, position)
 	VALUES (lab.id('demo.db.t'), 'demo.db.t', 'rewrite_data_files', 'running', false, 'floe', 'spark', '{}', '', '{}', '[]', now(), 1);
 UPDATE floe_internal.iceberg_table SET location = 's3://lake/t', location_key = 's3://lake/t', properties = '{"gc.enabled": "false"}', status = 'error', error_message = 'cannot be read' WHERE name = 'demo.db.t';
