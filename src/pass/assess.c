@@ -43,10 +43,12 @@ static void
 finish(FloeAssess *a, const FloeStatus *st)
 {
 	FloeAssessDone done = a->done;
+	FloePassCatalog *catalog = a->catalog;
 	void *arg = a->arg;
 	FloeStatus copy = *st;
 
 	MemoryContextDelete(a->context);
+	floe_pass_watch_catalog(catalog, &copy);
 	done(arg, &copy);
 }
 

@@ -11,6 +11,9 @@
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
+/* More than what may be in flight by chance, less than what a pass should wait for: each may have taken minutes. */
+#define UNREACHABLE_IN_A_ROW 20
+
 /* A catalog with thousands of broken tables must not bury the rest of what a pass says; floe.tables has them all. */
 #define TOLD_FAILURES 5
 
@@ -207,6 +210,40 @@ floe_pass_tell_failure(FloePassCatalog *catalog, const char *table, const FloeSt
 	}
 	floe_pass_progress(catalog->pass, "%s: %s%s%s", table, failure->message, failure->detail[0] != '\0' ? ": " : "",
 					   failure->detail);
+}
+
+/* Nobody answered, or nobody lets us in: of the next table it will be the same. */
+static bool
+is_unreachable(const FloeStatus *outcome)
+{
+	switch (outcome->code)
+	{
+		case FLOE_ERR_DNS:
+		case FLOE_ERR_CONNECT:
+		case FLOE_ERR_TLS:
+		case FLOE_ERR_TIMEOUT:
+		case FLOE_ERR_NETWORK:
+		case FLOE_ERR_AUTH:
+		case FLOE_ERR_THROTTLED:
+			return true;
+		default:
+			return false;
+	}
+}
+
+void
+floe_pass_watch_catalog(FloePassCatalog *catalog, const FloeStatus *outcome)
+{
+	FloeStatus st;
+
+	catalog->unreachable = is_unreachable(outcome) ? catalog->unreachable + 1 : 0;
+	if (catalog->unreachable < UNREACHABLE_IN_A_ROW || catalog->state != FLOE_CATALOG_READY)
+		return;
+	floe_fail_detail(&st, outcome->code, outcome->message,
+					 "%d tables in a row could not be reached; the others are left for the next pass",
+					 UNREACHABLE_IN_A_ROW);
+	st.retry_after_ms = outcome->retry_after_ms;
+	failed(catalog, &st);
 }
 
 void

@@ -56,6 +56,7 @@ typedef struct FloePassCatalog
 	FloeStatus failure;
 	int assess_failures; /* of its tables, in this pass */
 	int unsaid_failures; /* those that were not told, since the last summary */
+	int unreachable;     /* of its tables, in a row */
 	/* the listing, as far as it got */
 	const char **namespaces;
 	const char **names;
@@ -86,6 +87,8 @@ extern void floe_pass_start_catalogs(FloePass *pass);
 extern FloePassCatalog *floe_pass_catalog(FloePass *pass, const char *server_name);
 /* Tells that a table could not be assessed; of many, only the first ones. */
 extern void floe_pass_tell_failure(FloePassCatalog *catalog, const char *table, const FloeStatus *failure);
+/* After each assessment: too many in a row that nobody answered end the catalog's part in the pass. */
+extern void floe_pass_watch_catalog(FloePassCatalog *catalog, const FloeStatus *outcome);
 /* How many were not told. */
 extern void floe_pass_sum_up_failures(FloePass *pass);
 
