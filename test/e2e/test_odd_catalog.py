@@ -3,7 +3,7 @@ import gzip
 import random
 import threading
 
-from badinput import Base, Bench, Table, spoken, told
+from badinput import Base, Bench, Table
 from catalog import Mock, answer, as_json, edited, edited_json, error, hang, redirect, reset
 from harness import Tap
 from lakehouse import Lakehouse
@@ -206,77 +206,10 @@ def names(bench, base):
     bench.unharmed()
 
 
-# -------------------------------------------------------------------------------------------------
-# Tables that come and go
-# -------------------------------------------------------------------------------------------------
-
-def comings_and_goings(bench, base):
-    t = bench.t
-    catalog = bench.mock.catalog("coming")
-    bench.connect(catalog)
-    stays, goes, phantom = (Table(catalog, levels, base) for levels in (("ns", "stays"), ("gone", "goes"), ("ns", "phantom")))
-    # listed, but gone when it is loaded: at first sight, and after it was well
-    catalog.misbehave("/tables/phantom$", error(404, "NoSuchTableException", "Table does not exist: ns.phantom"))
-    start = bench.now()
-    bench.refresh_and_maintain(SETTINGS)
-    row = bench.table(phantom.name)
-    t.ok(row["status"] == "error" and row["error_code"] == "not_found" and row["health"] is None
-         and spoken(row) == "load table: the catalog answered 404: NoSuchTableException: Table does not exist: ns.phantom", "dropped between list and load: a row with the reason", row)
-    bench.assessed([stays.name, goes.name], start, "the tables beside it are assessed")
-    before = bench.table(goes.name)
-    catalog.misbehave("/tables/goes$", error(404, "NoSuchTableException", "Table does not exist: gone.goes"))
-    bench.refresh_and_maintain(SETTINGS)
-    row = bench.table(goes.name)
-    t.ok(row["status"] == "error" and row["error_code"] == "not_found" and row["health"] == before["health"], "the same after it was well: its health is kept", row)
-
-    # its namespace goes, too, between the list of namespaces and the list of its tables
-    catalog.misbehave("^GET /v1/namespaces/gone/tables", error(404, "NoSuchNamespaceException", "Namespace does not exist: gone"))
-    del catalog.tables[phantom.levels]
-    start = bench.now()
-    bench.refresh_and_maintain(SETTINGS)
-    for one in (goes, phantom):
-        row = bench.table(one.name)
-        t.ok(row["status"] == "dropped" and len(bench.events("table dropped", start, row["name"])) == 1, f"{row['name']}: dropped once it is no longer listed", row)
-    t.ok(bench.table(goes.name)["health"] == before["health"], "its health stays")
-    bench.assessed([stays.name], start, "the table that stayed is assessed")
-
-    # and both come back
-    catalog.heal()
-    catalog.add(phantom.levels, phantom)
-    goes.commit()
-    start = bench.now()
-    bench.refresh_and_maintain(SETTINGS)
-    bench.assessed([stays.name, goes.name, phantom.name], start, "both are back")
-    t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name = 'coming.gone.goes'")[0]["n"], 1, "as the same row")
-    bench.unharmed()
-
-
-def many_broken(bench, base):
-    """Hundreds of broken tables are hundreds of rows, and not hundreds of notices."""
-    t = bench.t
-    catalog = bench.mock.catalog("broken")
-    bench.connect(catalog)
-    template = Table(catalog, ("fine", "t"), base)
-    for i in range(1000):
-        catalog.add(("ns", f"t{i}"), template)
-    catalog.misbehave("^GET /v1/namespaces/ns/tables/", answer(200, "{}", Content_Type="application/json"))
-    start = bench.now()
-    notices = bench.refresh_and_maintain(SETTINGS)
-    told(bench, catalog, notices, 1000)
-    t.ok(len(notices) < 10000, "the pass says little", len(notices))
-    t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name LIKE 'broken.ns.%%' AND status = 'error' AND error ~ 'metadata'")[0]["n"], 1000, "each has its row with the reason")
-    bench.assessed([template.name], start, "the healthy one among them is assessed")
-    catalog.heal()
-    start = bench.now()
-    bench.refresh_and_maintain(SETTINGS)
-    t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name LIKE 'broken.ns.%%' AND status = 'ok' AND error IS NULL")[0]["n"], 1000, "all are healed")
-    bench.unharmed()
-
-
 def main():
     with Tap() as t, Mock() as mock, Lakehouse(conf={"floe.max_connections_per_host": "100"}) as pg:
         bench, base = Bench(t, pg, mock), Base()
-        for part in (odd_catalogs, tokens, names, comings_and_goings, many_broken):
+        for part in (odd_catalogs, tokens, names):
             part(bench, base)
             for name in [row["name"] for row in bench.sql("SELECT name FROM floe.catalogs")]:
                 bench.sql(f'DROP SERVER "{name}" CASCADE')
