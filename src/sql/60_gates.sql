@@ -166,7 +166,16 @@ BEGIN ATOMIC
 		x.last_run_at + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
-		c.operation = ANY (named) AS is_named) AS d
+		c.operation = ANY (named) AS is_named) AS d0
+	-- what calls for the operation, or comes closest to it
+	CROSS JOIN LATERAL (SELECT d0.*, CASE
+		WHEN d0.is_named THEN 'requested'
+		WHEN c.is_cadence THEN CASE WHEN by_hand OR c.conditions_met IS NULL THEN 'cadence' ELSE 'conditions' END
+		WHEN c.conditions_met THEN 'conditions'
+		WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'metric'
+		WHEN d0.overdue_at <= at AND c.potential THEN 'deadline'
+		WHEN NOT c.conditions_met THEN 'conditions'
+		ELSE 'metric' END AS called_by) AS d
 	CROSS JOIN LATERAL (VALUES
 		('policy',
 			CASE WHEN c.settings ? 'configured' OR (d.is_named AND EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id)) THEN 'pass' ELSE 'off' END, 'policy',
@@ -190,32 +199,25 @@ BEGIN ATOMIC
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
 			CASE WHEN paused.until IS NOT NULL THEN pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by) END, NULLIF(paused.until, 'infinity')),
 		('need',
-			CASE WHEN d.is_named THEN 'pass'
-				WHEN c.is_cadence THEN CASE WHEN c.conditions_met IS NOT FALSE OR by_hand THEN
-					CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END ELSE 'not needed' END
-				WHEN c.conditions_met THEN 'pass'
-				WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'pass'
-				WHEN d.overdue_at <= at AND c.potential THEN 'pass'
-				ELSE 'not needed' END,
-			CASE WHEN d.is_named THEN 'requested'
-				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN 'conditions'
-				WHEN c.is_cadence THEN 'cadence'
-				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN 'deadline'
-				ELSE COALESCE(c.metric, 'need') END,
-			CASE WHEN d.is_named THEN 'by name'
-				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN c.conditions_text
-				WHEN c.is_cadence THEN COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run')
-				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run')
-				ELSE floe_internal.format_metric(c.value, c.unit) END,
-			CASE WHEN d.is_named OR c.conditions_met IS NOT NULL THEN NULL
-				WHEN c.is_cadence THEN c.settings #>> '{schedule,every}'
-				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN c.settings ->> 'deadline'
-				ELSE floe_internal.format_metric(c.warning, c.unit) END,
-			CASE WHEN d.is_named THEN 'trigger'
-				WHEN c.conditions_met IS NOT NULL AND NOT (by_hand AND c.severity >= 0.5 AND NOT c.conditions_met) THEN floe_internal.origin_text('conditions', c.operation, c.origins, '{}')
-				WHEN c.is_cadence THEN floe_internal.origin_text('schedule', c.operation, c.origins, '{}')
-				WHEN COALESCE(c.severity, 0) < 0.5 AND d.overdue_at <= at AND c.potential THEN floe_internal.origin_text('deadline', c.operation, c.origins, '{}')
-				ELSE COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in') END,
+			CASE d.called_by
+				WHEN 'cadence' THEN CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END
+				WHEN 'conditions' THEN CASE WHEN c.conditions_met THEN 'pass' ELSE 'not needed' END
+				WHEN 'metric' THEN CASE WHEN c.severity >= 0.5 THEN 'pass' ELSE 'not needed' END
+				ELSE 'pass' END,
+			CASE d.called_by WHEN 'metric' THEN COALESCE(c.metric, 'need') ELSE d.called_by END,
+			CASE d.called_by
+				WHEN 'requested' THEN 'by name'
+				WHEN 'conditions' THEN c.conditions_text
+				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
+				ELSE COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run') END,
+			CASE d.called_by
+				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
+				WHEN 'deadline' THEN c.settings ->> 'deadline'
+				WHEN 'metric' THEN floe_internal.format_metric(c.warning, c.unit) END,
+			CASE d.called_by
+				WHEN 'requested' THEN 'trigger'
+				WHEN 'metric' THEN COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in')
+				ELSE floe_internal.origin_text(CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END, c.operation, c.origins, '{}') END,
 			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
