@@ -1457,6 +1457,28 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.pattern_with_exclusions(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'Adds the document''s exclude list to a pattern';
 
+-- New tables and changed policies meet in policy_match. Otherwise a table listed and a policy saved at the same time would not see
+-- each other, and of two policies saved at the same time one would be missing in the lists. The lock comes before any row is locked,
+-- and before the statements that read; those must then see what was committed while they waited.
+CREATE FUNCTION floe_internal.lock_matches(changes_policies pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	isolation text := current_setting('transaction_isolation');
+BEGIN
+	IF isolation NOT IN ('read committed', 'read uncommitted') THEN
+		PERFORM floe_internal.refuse(format('policies and tables are not registered in a transaction of isolation level %s', isolation),
+			'It would not see what others have registered since it began.', 'Use BEGIN ISOLATION LEVEL READ COMMITTED.', '0A000');
+	END IF;
+	IF changes_policies THEN
+		LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
+	ELSE
+		LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_matches(pg_catalog.bool) IS 'Until the commit: one change of policies at a time, and none while tables are registered';
+
 CREATE FUNCTION floe.create_policy(name pg_catalog.text, pattern pg_catalog.text, document pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -1469,6 +1491,7 @@ BEGIN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
+	PERFORM floe_internal.lock_matches(true);
 	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
 		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
 	END IF;
@@ -1528,8 +1551,7 @@ DECLARE
 	old_row floe.policy;
 	new_row floe.policy;
 BEGIN
-	-- what another session changes meanwhile is not to be overwritten with what was there before
-	PERFORM 1 FROM floe.policy AS p WHERE p.name = alter_policy.name FOR NO KEY UPDATE;
+	PERFORM floe_internal.lock_matches(true);
 	old_row := floe_internal.policy_by_name(alter_policy.name);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
@@ -1562,10 +1584,11 @@ CREATE FUNCTION floe.drop_policy(name pg_catalog.text, missing_ok pg_catalog.boo
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
-	IF NOT FOUND AND NOT missing_ok THEN
+	PERFORM floe_internal.lock_matches(true);
+	IF NOT missing_ok THEN
 		PERFORM floe_internal.policy_by_name(drop_policy.name);
 	END IF;
+	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	RETURN FOUND;
 END
 $body$;
@@ -1642,7 +1665,8 @@ BEGIN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
 	END IF;
 	policy_name := document ->> 'name';
-	SELECT * INTO old_row FROM floe.policy AS p WHERE p.name = policy_name FOR NO KEY UPDATE;
+	PERFORM floe_internal.lock_matches(true);
+	SELECT * INTO old_row FROM floe.policy AS p WHERE p.name = policy_name;
 	IF NOT FOUND THEN
 		RETURN floe.create_policy(policy_name, document ->> 'pattern', document - 'name' - 'pattern');
 	END IF;
@@ -1795,15 +1819,13 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
 
--- New tables and changed policies meet in policy_match: whoever changes policies keeps everybody else out of it until the commit.
--- Otherwise a table listed and a policy saved at the same time would not see each other, and of two policies saved at the same
--- time one would be missing in the lists. Each lock comes before any row is locked, and before the statements that read.
+-- Whoever changes policies keeps everybody else out of policy_match until the commit (floe_internal.lock_matches()).
 
 CREATE FUNCTION floe_internal.lock_policies() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
+	PERFORM floe_internal.lock_matches(true);
 	RETURN NULL;
 END
 $body$;
@@ -1818,7 +1840,7 @@ CREATE FUNCTION floe_internal.match_tables(new_table_ids pg_catalog.int8[]) RETU
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
+	PERFORM floe_internal.lock_matches(false);
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
 		SELECT t.table_id, p.policy_id, m.specificity
 		FROM floe_internal.iceberg_table AS t

@@ -185,6 +185,28 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.pattern_with_exclusions(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'Adds the document''s exclude list to a pattern';
 
+-- New tables and changed policies meet in policy_match. Otherwise a table listed and a policy saved at the same time would not see
+-- each other, and of two policies saved at the same time one would be missing in the lists. The lock comes before any row is locked,
+-- and before the statements that read; those must then see what was committed while they waited.
+CREATE FUNCTION floe_internal.lock_matches(changes_policies pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	isolation text := current_setting('transaction_isolation');
+BEGIN
+	IF isolation NOT IN ('read committed', 'read uncommitted') THEN
+		PERFORM floe_internal.refuse(format('policies and tables are not registered in a transaction of isolation level %s', isolation),
+			'It would not see what others have registered since it began.', 'Use BEGIN ISOLATION LEVEL READ COMMITTED.', '0A000');
+	END IF;
+	IF changes_policies THEN
+		LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
+	ELSE
+		LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_matches(pg_catalog.bool) IS 'Until the commit: one change of policies at a time, and none while tables are registered';
+
 CREATE FUNCTION floe.create_policy(name pg_catalog.text, pattern pg_catalog.text, document pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -197,6 +219,7 @@ BEGIN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
+	PERFORM floe_internal.lock_matches(true);
 	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
 		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
 	END IF;
@@ -256,8 +279,7 @@ DECLARE
 	old_row floe.policy;
 	new_row floe.policy;
 BEGIN
-	-- what another session changes meanwhile is not to be overwritten with what was there before
-	PERFORM 1 FROM floe.policy AS p WHERE p.name = alter_policy.name FOR NO KEY UPDATE;
+	PERFORM floe_internal.lock_matches(true);
 	old_row := floe_internal.policy_by_name(alter_policy.name);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
@@ -290,10 +312,11 @@ CREATE FUNCTION floe.drop_policy(name pg_catalog.text, missing_ok pg_catalog.boo
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
-	IF NOT FOUND AND NOT missing_ok THEN
+	PERFORM floe_internal.lock_matches(true);
+	IF NOT missing_ok THEN
 		PERFORM floe_internal.policy_by_name(drop_policy.name);
 	END IF;
+	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	RETURN FOUND;
 END
 $body$;
@@ -370,7 +393,8 @@ BEGIN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
 	END IF;
 	policy_name := document ->> 'name';
-	SELECT * INTO old_row FROM floe.policy AS p WHERE p.name = policy_name FOR NO KEY UPDATE;
+	PERFORM floe_internal.lock_matches(true);
+	SELECT * INTO old_row FROM floe.policy AS p WHERE p.name = policy_name;
 	IF NOT FOUND THEN
 		RETURN floe.create_policy(policy_name, document ->> 'pattern', document - 'name' - 'pattern');
 	END IF;

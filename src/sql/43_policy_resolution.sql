@@ -142,15 +142,13 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
 
--- New tables and changed policies meet in policy_match: whoever changes policies keeps everybody else out of it until the commit.
--- Otherwise a table listed and a policy saved at the same time would not see each other, and of two policies saved at the same
--- time one would be missing in the lists. Each lock comes before any row is locked, and before the statements that read.
+-- Whoever changes policies keeps everybody else out of policy_match until the commit (floe_internal.lock_matches()).
 
 CREATE FUNCTION floe_internal.lock_policies() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	LOCK TABLE floe_internal.policy_match IN SHARE ROW EXCLUSIVE MODE;
+	PERFORM floe_internal.lock_matches(true);
 	RETURN NULL;
 END
 $body$;
@@ -165,7 +163,7 @@ CREATE FUNCTION floe_internal.match_tables(new_table_ids pg_catalog.int8[]) RETU
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	LOCK TABLE floe_internal.policy_match IN ROW EXCLUSIVE MODE;
+	PERFORM floe_internal.lock_matches(false);
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
 		SELECT t.table_id, p.policy_id, m.specificity
 		FROM floe_internal.iceberg_table AS t
