@@ -1000,7 +1000,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.metric_number(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A threshold or condition value in the metric''s unit; text with units is converted';
 
 CREATE FUNCTION floe_internal.check_thresholds(value pg_catalog.jsonb, place pg_catalog.text, with_defaults pg_catalog.bool) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET extra_float_digits = 1
 AS $body$
 DECLARE
 	metric text;
@@ -1046,7 +1046,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_thresholds(pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool) IS 'Thresholds with values in the metrics'' units; with_defaults: a level set alone must fit floe''s default of the other';
 
 CREATE FUNCTION floe_internal.check_conditions(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET extra_float_digits = 1
 AS $body$
 DECLARE
 	example CONSTANT text := 'For example {"any": [{"metric": "small_file_count", "op": ">=", "value": 100}]}.';

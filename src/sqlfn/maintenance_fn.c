@@ -8,6 +8,7 @@
 
 #include "pass/pass.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -23,10 +24,12 @@ begin_step(void)
 {
 }
 
+/* Each step must see what others have committed since the last, whatever isolation level the session prefers. */
 static void
 end_step(void)
 {
 	SPI_commit();
+	XactIsoLevel = XACT_READ_COMMITTED;
 }
 
 extern Datum floe_sql_check_pattern(PG_FUNCTION_ARGS);
@@ -62,6 +65,7 @@ floe_sql_run_maintenance(PG_FUNCTION_ARGS)
 	options.progress = tell;
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	end_step(); /* a transaction of our own */
 	floe_db_use(&procedure_ops);
 	floe_pass_run(&options);
 	SPI_finish();
