@@ -12,7 +12,10 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	q floe_internal.operation_queue;
 BEGIN
-	UPDATE floe_internal.operation_queue AS x SET state = final_state, finished_at = at, saved = NULL WHERE x.operation_id = of_operation_id RETURNING * INTO q;
+	UPDATE floe_internal.operation_queue AS x
+		SET state = final_state, finished_at = at, saved = NULL,
+			error_message = CASE final_state WHEN 'cancelled' THEN COALESCE(message, x.error_message) WHEN 'failed' THEN COALESCE(x.error_message, message) ELSE x.error_message END
+		WHERE x.operation_id = of_operation_id RETURNING * INTO q;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
 			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by)
