@@ -156,8 +156,10 @@ BEGIN
 	LOOP
 		operation_id := NULL;
 		IF c.verdict = 'run' THEN
+			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, c.remedy_options) || COALESCE(extra_options -> c.operation, '{}')));
+				floe_internal.operation_options(c.settings, c.origins, c.remedy_options)
+				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
 			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
 					reason, score, score_parts, estimate, queued_at, position)
 				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, c.settings ->> 'engine', new_settings, c.settings_hash, c.policies,

@@ -54,6 +54,9 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.sync_servers();
 	PERFORM floe_internal.check_operations(operations);
+	IF operations = '{}' THEN
+		PERFORM floe_internal.refuse('the list of operations is empty', NULL, 'Leave it out for all that are called for.');
+	END IF;
 	IF jsonb_typeof(COALESCE(options, '{}')) <> 'object' THEN
 		PERFORM floe_internal.refuse('options must be an object', NULL, 'For example {"rewrite_data_files": {"target_file_size": "128 MB"}}.');
 	END IF;
