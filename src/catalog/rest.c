@@ -305,7 +305,7 @@ on_config(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 	FloeStatus result = *st;
 	FloeJsonDoc *doc;
 
-	if (st->code == FLOE_ERR_NOT_FOUND && floe_conn_option(rest->base.conn, "warehouse") != NULL)
+	if (floe_rest_says_missing(st, response) && floe_conn_option(rest->base.conn, "warehouse") != NULL)
 		floe_fail_detail(&result, FLOE_ERR_NOT_FOUND, st->detail,
 						 "the catalog has no warehouse \"%s\", or does not show it to these credentials",
 						 floe_conn_option(rest->base.conn, "warehouse"));

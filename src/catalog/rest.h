@@ -97,6 +97,8 @@ extern void floe_rest_redact(const FloeRest *rest, char *text);
 
 /* rest_error.c: the status of an answer; FLOE_OK for 2xx and 304 */
 extern bool floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse *response, FloeStatus *st);
+/* The catalog itself says that what was asked for does not exist, and not a proxy, a wrong URL or the token endpoint. */
+extern bool floe_rest_says_missing(const FloeStatus *st, const FloeHttpResponse *response);
 
 /* rest_list.c, rest_load.c */
 extern void floe_rest_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg);

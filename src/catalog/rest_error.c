@@ -122,3 +122,18 @@ floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse 
 	st->retry_after_ms = response->status.retry_after_ms;
 	return false;
 }
+
+bool
+floe_rest_says_missing(const FloeStatus *st, const FloeHttpResponse *response)
+{
+	FloeJsonDoc *doc;
+	FloeStatus ignored;
+	bool missing;
+
+	if (st->code != FLOE_ERR_NOT_FOUND || response == NULL)
+		return false;
+	doc = floe_json_parse(response->body.data, response->body.len, "error", FLOE_STATUS_DETAIL_SIZE * 64, &ignored);
+	missing = doc != NULL && floe_json_kind(floe_json_field(floe_json_root(doc), "error")) == FLOE_JSON_OBJECT;
+	floe_json_free(doc);
+	return missing;
+}

@@ -236,23 +236,6 @@ has_no_nesting(const FloeStatus *st)
 		   strncmp(st->detail, "UnsupportedOperationException", strlen("UnsupportedOperationException")) == 0;
 }
 
-/* The catalog itself says that the namespace is gone, and not somebody between us and it. */
-static bool
-is_gone(const FloeStatus *st, const FloeHttpResponse *response)
-{
-	FloeJsonDoc *doc;
-	FloeStatus ignored;
-	bool gone = false;
-
-	if (st->code != FLOE_ERR_NOT_FOUND || response == NULL)
-		return false;
-	doc = floe_json_parse(response->body.data, response->body.len, "error", PAGE_MAX_BYTES, &ignored);
-	if (doc != NULL)
-		gone = floe_json_kind(floe_json_field(floe_json_root(doc), "error")) == FLOE_JSON_OBJECT;
-	floe_json_free(doc);
-	return gone;
-}
-
 static void
 on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 {
@@ -264,7 +247,7 @@ on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 	listing->open--;
 	if (listing->finished)
 		return;
-	if (chain->nlevels > 0 && (is_gone(st, response) || (!chain->tables && has_no_nesting(st))))
+	if (chain->nlevels > 0 && (floe_rest_says_missing(st, response) || (!chain->tables && has_no_nesting(st))))
 		floe_status_ok(&result); /* gone in between, or nothing can be below */
 	else if (st->code != FLOE_OK)
 	{
