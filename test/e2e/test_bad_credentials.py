@@ -10,7 +10,7 @@ from badcatalog import CatalogCase, Kind, run_kinds
 from badinput import Base, Bench
 from catalog import Mock, answer, as_json, endless, error, hang, redirect
 from harness import Tap, free_port
-from lakehouse import Lakehouse
+from lakehouse import Lakehouse, catalog_definition, literal
 
 SETTINGS = "SET floe.request_timeout = '1500ms'; SET floe.connect_timeout = '1s'"
 CONF = {"floe.allowed_hosts": "127.0.0.1", "floe.max_connections_per_host": "100"}
@@ -78,6 +78,7 @@ BEARER = [
 WAREHOUSE = [
     C("warehouse", None, "not_found", '^the catalog has no warehouse "nowhere", or does not show it to these credentials: NoSuchWarehouseException: no warehouse nowhere$', "protocol",
       {"warehouse": "nowhere"}),
+    C("warehouse_html", lambda catalog: catalog.misbehave("^GET /v1/config", answer(404, HTML)), "not_found", "^get configuration: the catalog answered 404: Sign in$", "protocol"),
     C("no_warehouse", None, "not_found", "^get configuration: the catalog answered 404: NoSuchWarehouseException", "protocol", {"warehouse": None}),
 ]
 
@@ -96,6 +97,36 @@ def tls_cases(directory, good, other_name, other_pem):
     ]
 
 
+def real(bench):
+    """The same at SeaweedFS, which checks client credentials and knows its warehouses."""
+    t, pg = bench.t, bench.pg
+    server, mapping = catalog_definition("seaweedfs")
+    wrong = {
+        "real_warehouse": ({"warehouse": "nowhere"}, {}, "not_found|forbidden|server|http", "nowhere"),
+        "real_secret": ({}, {"client_secret": OTHER_SECRET}, "auth", REFUSED),
+        "real_client": ({}, {"client_id": "nobody"}, "auth", REFUSED),
+        "real_endpoint": ({"oauth2_server_uri": server["uri"] + "/v1/no-such-place"}, {}, "not_found", "get token: the catalog answered 404"),
+    }
+    for name, (of_server, of_mapping, _, _) in wrong.items():
+        pg.add_server(name, "floe_catalog", "rest", {**server, **of_server}, {**mapping, **of_mapping})
+    # no table has this name: the catalogs are listed, and nothing is assessed
+    pattern = ", ".join(f"{name}.no_such_namespace.no_such_table" for name in wrong)
+    bench.refresh_and_maintain(SETTINGS, pattern=pattern)
+    for name, (_, _, code, says) in wrong.items():
+        row = bench.sql("SELECT v.*, c.error_code FROM floe.catalogs AS v JOIN floe_internal.catalog AS c ON c.server_name = v.name WHERE v.name = %s", (name,))[0]
+        said = f"{row['error']}: {row['error_detail']}"
+        t.ok(row["status"] == "error" and row["error_code"] in code.split("|") and says in said, f"{name}: a row with the reason", f"{row['error_code']}: {said}")
+        answer_of_check = bench.sql("SELECT * FROM floe.check_catalog(%s)", (name,))[0]
+        t.ok(not answer_of_check["success"] and says in str(answer_of_check), f"{name}: check_catalog() says it, too", answer_of_check)
+        for kind, what, right, bad in (("SERVER", "", server, wrong[name][0]), ("USER MAPPING", "FOR PUBLIC SERVER ", mapping, wrong[name][1])):
+            for key in bad:
+                bench.sql(f'ALTER {kind} {what}"{name}" OPTIONS (SET {key} {literal(right[key])})')
+    bench.refresh_and_maintain(SETTINGS, pattern=pattern)
+    rows = bench.sql("SELECT name, status, error FROM floe.catalogs WHERE name LIKE 'real%%' AND (status <> 'ok' OR error IS NOT NULL)")
+    t.equal(rows, [], "with what is right all answer")
+    bench.unharmed((OTHER_SECRET, mapping["client_secret"]))
+
+
 def main():
     with Tap() as t, Mock() as mock, Lakehouse(conf=CONF) as pg:
         directory = pg.dir
@@ -112,6 +143,7 @@ def main():
             ]
             secrets = (SECRET, OTHER_SECRET, TOKEN, OTHER_TOKEN, "-token-1")
             run_kinds(bench, base, kinds, SETTINGS, secrets)
+            real(bench)
             kept = json.dumps(bench.sql("SELECT to_jsonb(c) AS kept FROM floe.catalogs AS c UNION ALL SELECT to_jsonb(e) FROM floe.events AS e"))
             t.equal([secret for secret in secrets if secret in kept], [], "no secret in what floe keeps")
 

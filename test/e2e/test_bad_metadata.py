@@ -8,7 +8,7 @@ import os
 import zlib
 
 from badinput import Base, Bench, Case, Table, run_cases
-from catalog import Mock, answer, cut, edited
+from catalog import Mock, answer, cut, edited, reset
 from harness import Tap
 from lakehouse import Lakehouse
 
@@ -166,8 +166,32 @@ def file_bytes(change):
     return lambda table: table.put_metadata_file(change(json.dumps(table.metadata).encode()))
 
 
+def file_at(location):
+    """Damage: the catalog says that the file is there."""
+    def damage(table):
+        table.metadata_location = location
+    return damage
+
+
+def store(behaviour):
+    """Damage: the store behaves like this for the file."""
+    return lambda table: table.mock.misbehave("^GET /" + table.metadata_location.removeprefix("s3://"), behaviour)
+
+
 # Only a file can be these.
 FILE = [
+    *(Case("file_" + scheme, file_at(f"{scheme}://lake/x.metadata.json"), "unsupported",
+           f'^metadata file: object store of location "{scheme}://lake/x.metadata.json" is not supported: floe reads s3:, s3a:, s3n: and file: locations', status="unsupported")
+      for scheme in ("gs", "abfss", "hdfs", "https")),
+    Case("file_local", file_at("file:///etc/passwd"), "denied", '^metadata file: file "file:///etc/passwd" is not below a folder of floe.allowed_file_roots'),
+    Case("file_dots", file_at("file:///var/../etc/passwd"), "denied", "^metadata file: file .* is not below a folder of floe.allowed_file_roots"),
+    Case("file_nowhere", file_at(""), "unsupported", '^metadata file: object store of location "" is not supported', status="unsupported"),
+    Case("file_403", store(answer(403, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")), "forbidden",
+         r"^metadata file: read .*metadata\.json\": the store answered 403: AccessDenied: Access Denied"),
+    Case("file_503", store(answer(503, "<Error><Code>SlowDown</Code></Error>")), "server", r"^metadata file: read .*metadata\.json\": the store answered 503: SlowDown"),
+    Case("file_301", store(answer(301, "", Location="http://127.0.0.1:9/x")), "http", r"^metadata file: read .*metadata\.json\": the store answered 301"),
+    Case("file_cut", store(cut(0.5)), "network", r"^metadata file: read .*metadata\.json\": connection to 127.0.0.1:\d+ lost in the middle of the answer"),
+    Case("file_resets", store(reset), "network", r"^metadata file: read .*metadata\.json\": 127.0.0.1:\d+ closed the connection without an answer"),
     Case("file_missing", lambda table: table.remove_metadata_file(), "corrupt", '^metadata file: read "s3://lake/file/.*": the store answered 404: NoSuchKey'),
     Case("file_truncated", file_bytes(lambda data: data[:len(data) // 2]), "corrupt", "metadata file: table metadata"),
     Case("file_empty", file_bytes(lambda data: b""), "corrupt", "metadata file: table metadata"),
