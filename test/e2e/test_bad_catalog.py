@@ -63,6 +63,14 @@ def big_headers(exchange):
     exchange.send(normal)
 
 
+def raw(data):
+    """Bytes in place of an HTTP answer."""
+    def behave(exchange):
+        exchange.raw(data)
+        exchange.close()
+    return behave
+
+
 def not_gzip(normal):
     normal.headers["Content-Encoding"] = "gzip"
 
@@ -114,6 +122,12 @@ CONFIG = [
     C("deep", config(says('{"defaults": ' + "[" * 100000 + "]" * 100000 + "}")), "protocol|too_large", "^answer to /v1/config: ", "protocol"),
     C("endless", config(endless(b'{"defaults": {}, "overrides": {}')), "too_large", f"^get configuration: the answer of {WHO} exceeds 1048576 bytes", "protocol"),
     C("big_headers", config(big_headers), "too_large", "^get configuration: .*header", "protocol"),
+    C("not_http", config(raw(b"SSH-2.0-OpenSSH_9.6\r\n")), "protocol", f"^get configuration: .*{WHO}", "protocol"),
+    C("not_a_status", config(raw(b"HTTP/1.1 what? no\r\nContent-Length: 0\r\n\r\n")), "protocol|http", "^get configuration: ", "protocol"),
+    C("bad_chunk", config(raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n{}\r\n")), "protocol|network", f"^get configuration: .*{WHO}", "protocol"),
+    C("bad_length", config(raw(b"HTTP/1.1 200 OK\r\nContent-Length: -17\r\n\r\n{}")), "protocol|network", "^(get configuration|answer to /v1/config): ", "protocol"),
+    C("two_lengths", config(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 30\r\n\r\n{}")), "protocol|network", "^(get configuration|answer to /v1/config|the answer to /v1/config)", "protocol"),
+    C("huge_length", config(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999\r\n\r\n{}")), "network", f"^get configuration: connection to {WHO} lost in the middle of the answer, after 2 bytes", "protocol"),
     C("not_gzip", config(edited(not_gzip)), "protocol", f"^get configuration: the answer of {WHO} cannot be decompressed", "protocol"),
     C("gzip_bomb", config(edited(bomb)), "too_large", f"^get configuration: the answer of {WHO} exceeds 1048576 bytes", "protocol"),
     C("encoding", config(says('{"defaults": {}, "overrides": {}}', Content_Encoding="snappy")), "protocol", f"^get configuration: the answer of {WHO} cannot be decompressed", "protocol"),
