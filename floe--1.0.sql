@@ -547,6 +547,8 @@ CREATE TABLE floe_internal.health (
 	snapshot_id					pg_catalog.int8,
 	metadata_location			pg_catalog.text,
 	target_file_bytes			pg_catalog.int8 NOT NULL,
+	small_below_bytes			pg_catalog.int8 NOT NULL,
+	oversized_above_bytes		pg_catalog.int8 NOT NULL,
 	min_input_files				pg_catalog.int4 NOT NULL,
 	is_complete					pg_catalog.bool NOT NULL,
 	is_inexact					pg_catalog.bool NOT NULL,
@@ -3531,6 +3533,8 @@ BEGIN
 	new_row.snapshot_id := t.current_snapshot_id;
 	new_row.metadata_location := t.metadata_location;
 	new_row.target_file_bytes := z.target_bytes;
+	new_row.small_below_bytes := z.small_below;
+	new_row.oversized_above_bytes := z.oversized_above;
 	new_row.min_input_files := z.min_input_files;
 	new_row.is_complete := t.manifest_ids IS NOT NULL;
 	new_row.is_inexact := COALESCE(m.is_inexact, false);
@@ -3636,7 +3640,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool)
 	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored';
 
--- Tables whose settings in force changed since their health was computed (target size, retention).
+-- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
 CREATE FUNCTION floe_internal.recompute_health(pattern pg_catalog.text) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -3647,7 +3651,7 @@ BEGIN
 	FOR t IN
 		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
 		CROSS JOIN LATERAL floe_internal.size_limits(h.table_id, i.properties) AS z
-		WHERE i.status <> 'dropped' AND (h.target_file_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.min_input_files)
+		WHERE i.status <> 'dropped' AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
 		  AND (recompute_health.pattern IS NULL OR floe_internal.match_pattern(recompute_health.pattern, i.levels) IS NOT NULL)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
@@ -3656,7 +3660,7 @@ BEGIN
 	RETURN n;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.text) IS 'Computes health anew where another target file size is in force than it was computed with';
+COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.text) IS 'Computes health anew where other file sizes are in force than it was computed with';
 
 -- What people read ----------------------------------------------------------------------------------
 

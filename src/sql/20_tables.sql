@@ -139,6 +139,8 @@ CREATE TABLE floe_internal.health (
 	snapshot_id					pg_catalog.int8,
 	metadata_location			pg_catalog.text,
 	target_file_bytes			pg_catalog.int8 NOT NULL,
+	small_below_bytes			pg_catalog.int8 NOT NULL,
+	oversized_above_bytes		pg_catalog.int8 NOT NULL,
 	min_input_files				pg_catalog.int4 NOT NULL,
 	is_complete					pg_catalog.bool NOT NULL,
 	is_inexact					pg_catalog.bool NOT NULL,
