@@ -152,7 +152,7 @@ BEGIN
 	PERFORM floe_internal.store_manifests(id, paths, array_fill(manifest_bytes, ARRAY[n]),
 		array_fill(0, ARRAY[manifests]) || array_fill(1, ARRAY[deletes]), array_fill(0, ARRAY[n]), array_fill(1::bigint, ARRAY[n]), array_fill(1::bigint, ARRAY[n]), array_fill(false, ARRAY[n]),
 		ARRAY(SELECT CASE WHEN i > manifests THEN lab.delete_manifest(partitions[1], position_deletes, equality_deletes)
-					 ELSE lab.data_manifest(partitions, files / manifests + CASE WHEN i <= files % manifests THEN 1 ELSE 0 END, file_bytes) END
+					 ELSE lab.data_manifest(partitions, files / NULLIF(manifests, 0) + CASE WHEN i <= files % NULLIF(manifests, 0) THEN 1 ELSE 0 END, file_bytes) END
 			  FROM generate_series(1, n) AS i ORDER BY i))
 		WHERE n > 0;
 	PERFORM floe_internal.apply_assessment(id, jsonb_build_object(
