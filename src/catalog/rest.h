@@ -93,7 +93,7 @@ extern bool floe_rest_auth_init(FloeRest *rest, FloeStatus *st);
 extern bool floe_rest_token_usable(const FloeRest *rest);
 extern void floe_rest_token_fetch(FloeRest *rest);
 extern bool floe_rest_auth_header(FloeRest *rest, FloeHttpRequest *request, FloeStatus *st);
-extern void floe_rest_redact(const FloeRest *rest, char *text);
+extern void floe_rest_redact(const FloeRest *rest, char *text, size_t size);
 
 /* rest_error.c: the status of an answer; FLOE_OK for 2xx and 304 */
 extern bool floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse *response, FloeStatus *st);

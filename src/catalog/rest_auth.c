@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "conn/redact.h"
 #include "net/http_policy.h"
 
 #include "utils/memutils.h"
@@ -57,20 +58,13 @@ floe_rest_auth_header(FloeRest *rest, FloeHttpRequest *request, FloeStatus *st)
 }
 
 void
-floe_rest_redact(const FloeRest *rest, char *text)
+floe_rest_redact(const FloeRest *rest, char *text, size_t size)
 {
-	floe_conn_redact(rest->base.conn, text);
-	if (rest->token != NULL && strlen(rest->token) >= 8)
-	{
-		for (char *at = text; (at = strstr(at, rest->token)) != NULL;)
-		{
-			size_t len = strlen(rest->token);
+	FloeRedaction redaction = {0};
 
-			memset(at, '*', 3);
-			memmove(at + 3, at + len, strlen(at + len) + 1);
-			at += 3;
-		}
-	}
+	floe_redaction_add_conn(&redaction, rest->base.conn);
+	floe_redaction_add(&redaction, rest->token);
+	floe_redact(&redaction, text, size);
 }
 
 /* Renewed a little early, so that it does not run out on the way; what waits for a token can always use the one that came. */

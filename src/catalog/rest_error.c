@@ -13,16 +13,26 @@
 #include "base/json.h"
 #include "net/http_policy.h"
 
-/* The first line of a body that is not JSON, without tags. */
+/* So much of a page is read, and so much of its text is shown. */
+#define PLAIN_READ ((size_t) 16 * 1024)
+#define PLAIN_MAX ((size_t) 200)
+
+/* The beginning of a body that is not JSON, without tags.  Secrets go first: they may hold what looks like a tag. */
 static void
-plain_text(const FloeBuf *body, char *out, size_t size)
+plain_text(const FloeRest *rest, const FloeBuf *body, char *out, size_t size)
 {
+	size_t len = Min(body->len, PLAIN_READ);
+	char *text = palloc(len + 1);
 	size_t n = 0;
 	bool tag = false;
 
-	for (size_t i = 0; i < body->len && n < size - 1 && n < 200; i++)
+	for (size_t i = 0; i < len; i++)
+		text[i] = body->data[i] != '\0' ? body->data[i] : ' ';
+	text[len] = '\0';
+	floe_rest_redact(rest, text, len < body->len ? len + 1 : PLAIN_READ + 8);
+	for (const char *p = text; *p != '\0' && n < Min(size - 1, PLAIN_MAX); p++)
 	{
-		unsigned char c = (unsigned char) body->data[i];
+		unsigned char c = (unsigned char) *p;
 
 		if (c == '<')
 			tag = true;
@@ -44,6 +54,7 @@ plain_text(const FloeBuf *body, char *out, size_t size)
 	out[n] = '\0';
 	/* cut again where a UTF-8 sequence may have been torn */
 	floe_copy_text(out, n + 1, out, n);
+	pfree(text);
 }
 
 /* The exception's name decides where the status code does not: Nessie says 500 for a missing right. */
@@ -112,11 +123,13 @@ floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse 
 		return true;
 	doc = floe_json_parse(response->body.data, response->body.len, "error", FLOE_STATUS_DETAIL_SIZE * 64, &ignored);
 	if (doc != NULL)
+	{
 		read_envelope(floe_json_root(doc), detail, sizeof(detail), &code);
+		floe_rest_redact(rest, detail, sizeof(detail));
+	}
 	else
-		plain_text(&response->body, detail, sizeof(detail));
+		plain_text(rest, &response->body, detail, sizeof(detail));
 	floe_json_free(doc);
-	floe_rest_redact(rest, detail);
 	floe_fail_detail(st, code, detail, "%s: the catalog answered %d", what, response->http_status);
 	st->http_status = response->http_status;
 	st->retry_after_ms = response->status.retry_after_ms;

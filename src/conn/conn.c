@@ -187,22 +187,3 @@ floe_conn_count(const FloeConn *conn, const char *name, int64_t absent)
 
 	return value != NULL ? strtoll(value, NULL, 10) : absent;
 }
-
-void
-floe_conn_redact(const FloeConn *conn, char *text)
-{
-	for (int i = 0; i < conn->noptions; i++)
-	{
-		size_t len = strlen(conn->options[i].value);
-
-		/* very short values would blot out innocent text, and are no secrets */
-		if (!conn->options[i].secret || len < 4)
-			continue;
-		for (char *at = text; (at = strstr(at, conn->options[i].value)) != NULL;)
-		{
-			memset(at, '*', 3);
-			memmove(at + 3, at + len, strlen(at + len) + 1);
-			at += 3;
-		}
-	}
-}

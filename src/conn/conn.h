@@ -43,7 +43,4 @@ extern const char *floe_conn_option(const FloeConn *conn, const char *name);
 extern bool floe_conn_bool(const FloeConn *conn, const char *name, bool absent);
 extern int64_t floe_conn_count(const FloeConn *conn, const char *name, int64_t absent);
 
-/* Replaces every secret of the connection that stands in text by ***; in place. */
-extern void floe_conn_redact(const FloeConn *conn, char *text);
-
 #endif /* FLOE_CONN_CONN_H */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/url.h"
+#include "conn/redact.h"
 #include "net/http_policy.h"
 #include "store/sigv4.h"
 
@@ -190,14 +191,27 @@ element(const FloeBuf *body, const char *name, char *out, size_t size)
 		floe_copy_text(out, size, start + strlen(open), (size_t) (end - start) - strlen(open));
 }
 
+/* The keys may be the user mapping's or those that the catalog vended. */
+static void
+redact(const FloeStoreJob *job, char *text, size_t size)
+{
+	const FloeStoreGrant *grant = grant_for(job);
+	FloeRedaction redaction = {0};
+
+	floe_redaction_add_conn(&redaction, job->store->conn);
+	floe_redaction_add(&redaction, setting(grant, "s3.secret-access-key"));
+	floe_redaction_add(&redaction, setting(grant, "s3.session-token"));
+	floe_redact(&redaction, text, size);
+}
+
 static void
 on_answer(void *arg, FloeHttpResponse *response)
 {
 	FloeStoreJob *job = arg;
 	FloeCode code = floe_http_code(response->http_status, response->status.retry_after_ms);
 	char reason[64];
-	char message[300];
-	char detail[400];
+	char message[FLOE_STATUS_DETAIL_SIZE];
+	char detail[FLOE_STATUS_DETAIL_SIZE + 66];
 	char length[32];
 
 	if (response->status.code != FLOE_OK)
@@ -213,7 +227,7 @@ on_answer(void *arg, FloeHttpResponse *response)
 		if (code == FLOE_ERR_NOT_FOUND && strcmp(reason, "XAdminUserNotFound") == 0)
 			code = FLOE_ERR_FORBIDDEN;
 		snprintf(detail, sizeof(detail), "%s%s%s", reason, message[0] != '\0' ? ": " : "", message);
-		floe_conn_redact(job->store->conn, detail);
+		redact(job, detail, sizeof(detail));
 		floe_fail_detail(&job->st, code != FLOE_OK ? code : FLOE_ERR_PROTOCOL, detail,
 						 "read \"%s\": the store answered %d", job->shown, response->http_status);
 		job->st.http_status = response->http_status;
