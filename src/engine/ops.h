@@ -64,6 +64,7 @@ typedef struct FloeKeyValue
 {
 	const char *key;
 	const char *value;
+	bool is_secret; /* although its key does not say so */
 } FloeKeyValue;
 
 /* Where and as whom: resolved from the SERVER and USER MAPPING; strings live as long as the run. */

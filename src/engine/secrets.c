@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #define MASK "***"
+#define MARKED_MIN 4
 
 /* Compared without case anywhere in the key. */
 static const char *const secret_words[] = {
@@ -60,7 +61,10 @@ add_setting(FloeSecrets *secrets, const FloeKeyValue *setting, FloeStatus *st)
 {
 	const char *colon;
 
-	if (setting->value == NULL || !floe_secret_is_key(setting->key))
+	if (setting->value == NULL)
+		return true;
+	/* of those that only their origin makes a secret, the short ones would blot out innocent text */
+	if (!floe_secret_is_key(setting->key) && !(setting->is_secret && strlen(setting->value) >= MARKED_MIN))
 		return true;
 	for (size_t i = 0; i < lengthof(plain_values); i++)
 	{

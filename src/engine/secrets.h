@@ -28,8 +28,8 @@ typedef struct FloeSecrets
 extern bool floe_secret_is_key(const char *key);
 
 /*
- * Password, token, and the values of settings whose key says so; of a
- * credential "id:secret" also the secret alone.  False (FLOE_ERR_CONFIG) when
+ * Password, token, and the values of settings that are marked or whose key
+ * says so; of a credential "id:secret" also the secret alone.  False (FLOE_ERR_CONFIG) when
  * there are more than FLOE_SECRETS_MAX.  The texts stay the target's.
  */
 extern bool floe_secrets_collect(FloeSecrets *secrets, const FloeEngineTarget *target, FloeStatus *st);

@@ -38,6 +38,7 @@ floe_conf_add(FloeArena *arena, FloeConfList *conf, const char *key, const char 
 	item = &conf->items[conf->count];
 	item->key = floe_arena_text(arena, key, strlen(key));
 	item->value = floe_arena_text(arena, value, strlen(value));
+	item->is_secret = false;
 	if (item->key == NULL || item->value == NULL)
 		return floe_fail(st, FLOE_ERR_NOMEM, "out of memory for the settings of a session");
 	conf->count++;

@@ -77,6 +77,20 @@ add_catalog(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
 	return floe_spark_catalog_conf(run->run.arena, name, properties.items, properties.count, conf, st);
 }
 
+/* What came out of a secret option is a secret under any key. */
+static void
+mark_secrets(FloeConfList *conf, const FloeConn *conn)
+{
+	for (int i = 0; i < conf->count; i++)
+	{
+		for (int j = 0; j < conn->noptions; j++)
+		{
+			if (conn->options[j].secret && strcmp(conf->items[i].value, conn->options[j].value) == 0)
+				conf->items[i].is_secret = true;
+		}
+	}
+}
+
 bool
 floe_run_target(FloeOpRun *run, FloeStatus *st)
 {
@@ -94,6 +108,8 @@ floe_run_target(FloeOpRun *run, FloeStatus *st)
 			!floe_conf_add(run->run.arena, &conf, engine->options[i].name, engine->options[i].value, st))
 			return false;
 	}
+	mark_secrets(&conf, run->catalog->conn);
+	mark_secrets(&conf, engine);
 	run->target.url = floe_conn_option(engine, "url");
 	run->target.user = floe_conn_option(engine, "username");
 	run->target.password = floe_conn_option(engine, "password");
