@@ -1,5 +1,8 @@
 /*
  * conn_fn.c: validators of the two foreign data wrappers, and their option table as rows.
+ *
+ * An error of theirs keeps the statement out of the server's log: it may hold
+ * secrets.
  */
 #include "floe.h"
 
@@ -41,7 +44,8 @@ valid_options(FloeWrapper wrapper, FloeOptionContext context)
 static void
 refuse_interval(const char *name, const char *value, const char *what)
 {
-	ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE), errmsg("option \"%s\": \"%s\" %s", name, value, what),
+	ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE), errhidestmt(true),
+					errmsg("option \"%s\": \"%s\" %s", name, value, what),
 					errhint("Write an interval such as \"90 seconds\" or \"10 minutes\".")));
 }
 
@@ -65,7 +69,7 @@ check_interval(const char *name, const char *value)
 	}
 	PG_END_TRY();
 	if (interval->time + (interval->day + 30 * interval->month) * USECS_PER_DAY < USECS_PER_SEC)
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE), errhidestmt(true),
 						errmsg("option \"%s\" must be at least a second", name)));
 }
 
@@ -78,18 +82,20 @@ check_one(FloeWrapper wrapper, FloeOptionContext context, DefElem *def)
 	FloeStatus st;
 
 	if (option == NULL)
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", def->defname),
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errhidestmt(true),
+						errmsg("invalid option \"%s\"", def->defname),
 						elsewhere != NULL ? errdetail("It is an option of the %s%s.",
 													  other == FLOE_CONTEXT_MAPPING ? "USER MAPPING" : "SERVER",
 													  elsewhere->secret ? ", because it is a secret" : "")
 										  : 0,
 						errhint("Valid options in this context are: %s.", valid_options(wrapper, context))));
 	if (option->superuser_only && !superuser())
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errhidestmt(true),
 						errmsg("only a superuser may set option \"%s\"", def->defname),
 						errdetail("It names a file that the server reads.")));
 	if (!floe_conn_option_check(option, def->defname, defGetString(def), &st))
-		floe_report_as(&st, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, NULL);
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE), errhidestmt(true), errmsg("%s", st.message),
+						st.detail[0] != '\0' ? errdetail("%s", st.detail) : 0));
 	if (option->type == FLOE_VALUE_INTERVAL)
 		check_interval(def->defname, defGetString(def));
 }
@@ -110,9 +116,9 @@ check_required(FloeWrapper wrapper, FloeOptionContext context, List *defs)
 		foreach (cell, defs)
 			found |= strcmp(((DefElem *) lfirst(cell))->defname, options[i].name) == 0;
 		if (!found)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("option \"%s\" is missing", options[i].name),
-					 errdetail("It is the %s.", options[i].description)));
+			ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errhidestmt(true),
+							errmsg("option \"%s\" is missing", options[i].name),
+							errdetail("It is the %s.", options[i].description)));
 	}
 }
 
@@ -132,7 +138,7 @@ validate(FunctionCallInfo fcinfo, FloeWrapper wrapper)
 		check_required(wrapper, kind, defs);
 	}
 	else if (defs != NIL)
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errhidestmt(true),
 						errmsg("wrapper %s and its foreign tables have no options", floe_wrapper_name(wrapper)),
 						errhint("Options belong to SERVERs and USER MAPPINGs.")));
 	PG_RETURN_VOID();
