@@ -558,11 +558,11 @@ def catalog_gone(lab):
         return {row["engine"]: row for row in lab.bench.sql("SELECT * FROM floe.operations WHERE table_name LIKE 'other.%%'")}
     lab.t.equal({name: row["state"] for name, row in rows().items()}, {"catalog_queued": "queued", "catalog_running": "running"}, "before the catalog vanishes")
     lab.pg.sql('DROP SERVER "other" CASCADE')
-    lab.run(wait=True, pattern="**", within=30)
+    lab.run(wait=True, pattern="other.**", within=30)
     row = rows()["catalog_queued"]
     lab.t.equal(row["state"], "cancelled", "catalog_queued: cancelled")
     lab.t.equal(rows()["catalog_running"]["state"], "running", "catalog_running: it may still run, so nothing else may touch the table")
-    notices = lab.run(settings=later("10 hours"), pattern="**")
+    notices = lab.run(settings=later("10 hours"), pattern="other.**")
     row = rows()["catalog_running"]
     lab.t.ok(row["state"] == "failed" and row["error"] == 'its catalog "other" was removed', "catalog_running: when it must have ended it is given up", brief(row), notices[-500:])
     lab.end()
