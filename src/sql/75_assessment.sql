@@ -155,12 +155,14 @@ AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
+	-- What this pass has polled is not polled again by it, however long it takes: with slow catalogs it would never end.
+	pass_start timestamptz := COALESCE((SELECT s.started_at FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id), 'infinity');
 BEGIN
 	RETURN QUERY
 		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
 		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
 			  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0
+			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
 				AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
 				AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
 			  ORDER BY x.next_poll_at LIMIT most FOR UPDATE OF x SKIP LOCKED) AS due
@@ -173,7 +175,7 @@ BEGIN
 			UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
 			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
 				  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1
+				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
 					AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
 					AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
 				  ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED) AS due
