@@ -20,19 +20,18 @@ INSERT INTO lab.expression VALUES
 	('* * * * *', NULL, NULL, NULL, NULL, NULL), ('*/7 * * * *', '{0,7,14,21,28,35,42,49,56}', NULL, NULL, NULL, NULL), ('30 * * * *', '{30}', NULL, NULL, NULL, NULL), ('59 */3 * * *', '{59}', '{0,3,6,9,12,15,18,21}', NULL, NULL, NULL),
 	('15 * 29 * *', '{15}', NULL, '{29}', NULL, NULL), ('0 * * 10,3 *', '{0}', NULL, NULL, '{10,3}', NULL), ('45 * * * sat,sun', '{45}', NULL, NULL, NULL, '{6,0}'), ('1-3 * * * 1-4', '{1,2,3}', NULL, NULL, NULL, '{1,2,3,4}');
 CREATE FUNCTION lab.first_minute(x lab.expression, zone text, after timestamptz) RETURNS timestamptz LANGUAGE sql AS $$
-	SELECT m.utc FROM (SELECT g AS utc, g AT TIME ZONE zone AS t FROM generate_series(date_trunc('minute', after) + interval '1 minute', after + interval '8 days', interval '1 minute') AS g) AS m
+	SELECT m.utc FROM (SELECT g AS utc, g AT TIME ZONE zone AS t FROM generate_series(date_trunc('minute', after) + interval '1 minute', after + interval '50 hours', interval '1 minute') AS g) AS m
 	WHERE (x.minutes IS NULL OR extract(minute FROM t) = ANY (x.minutes)) AND (x.hours IS NULL OR extract(hour FROM t) = ANY (x.hours)) AND (x.days IS NULL OR extract(day FROM t) = ANY (x.days))
 		AND (x.months IS NULL OR extract(month FROM t) = ANY (x.months)) AND (x.weekdays IS NULL OR extract(dow FROM t) = ANY (x.weekdays))
 	ORDER BY 1 LIMIT 1
 $$;
-SELECT x.e, zone, after, n.next, o.first
+SELECT count(*) AS asked, count(o.first) AS found, count(*) FILTER (WHERE n.next IS DISTINCT FROM o.first AND (o.first IS NOT NULL OR n.next < after + interval '50 hours')) AS different,
+	min(format('%s in %s after %s: %s instead of %s', x.e, zone, after, n.next, o.first)) FILTER (WHERE n.next IS DISTINCT FROM o.first AND (o.first IS NOT NULL OR n.next < after + interval '50 hours')) AS one
 FROM lab.expression AS x
 CROSS JOIN (VALUES ('UTC'), ('Europe/Amsterdam'), ('America/New_York'), ('Australia/Lord_Howe'), ('Asia/Kathmandu')) AS z (zone)
 CROSS JOIN (VALUES ('2026-03-28 22:13:20Z'::timestamptz), ('2026-03-29 00:59:00Z'), ('2026-03-29 01:00:00Z'), ('2026-04-04 14:29:00Z'), ('2026-10-03 15:30:00Z'), ('2026-10-25 00:29:00Z'), ('2026-10-25 01:00:00Z'), ('2026-11-01 05:45:00Z'), ('2026-12-31 23:59:00Z')) AS a (after)
 CROSS JOIN LATERAL floe_internal.cron_next(x.e, zone, after) AS n (next)
-CROSS JOIN LATERAL lab.first_minute(x, zone, after) AS o (first)
-WHERE n.next IS DISTINCT FROM o.first AND (o.first IS NOT NULL OR n.next < after + interval '8 days')
-ORDER BY 1, 2, 3;
+CROSS JOIN LATERAL lab.first_minute(x, zone, after) AS o (first);
 
 -- Every hour and minute comes once a day, on the days too on which the clock is changed: all half hours of a year in three zones.
 WITH RECURSIVE run AS (
