@@ -2715,10 +2715,10 @@ BEGIN ATOMIC
 			CASE d.called_by
 				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
-				WHEN 'metric' THEN floe_internal.format_metric(c.warning, c.unit) END,
+				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
-				WHEN 'metric' THEN COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in')
+				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in') END
 				ELSE floe_internal.origin_text(CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END, c.operation, c.origins, '{}') END,
 			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
@@ -3352,12 +3352,14 @@ AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
+	-- What this pass has polled is not polled again by it, however long it takes: with slow catalogs it would never end.
+	pass_start timestamptz := COALESCE((SELECT s.started_at FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id), 'infinity');
 BEGIN
 	RETURN QUERY
 		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
 		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
 			  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0
+			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
 				AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
 				AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
 			  ORDER BY x.next_poll_at LIMIT most FOR UPDATE OF x SKIP LOCKED) AS due
@@ -3370,7 +3372,7 @@ BEGIN
 			UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
 			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
 				  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1
+				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
 					AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
 					AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
 				  ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED) AS due

@@ -213,10 +213,10 @@ BEGIN ATOMIC
 			CASE d.called_by
 				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
-				WHEN 'metric' THEN floe_internal.format_metric(c.warning, c.unit) END,
+				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
-				WHEN 'metric' THEN COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in')
+				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in') END
 				ELSE floe_internal.origin_text(CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END, c.operation, c.origins, '{}') END,
 			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
