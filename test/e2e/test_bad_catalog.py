@@ -103,7 +103,9 @@ CONFIG = [
     C("s418", config(answer(418, "short and stout")), "http", "^get configuration: the catalog answered 418: short and stout", "protocol"),
     C("s429", config(error(429, "TooManyRequestsException", "slow down")), "throttled", "^get configuration: the catalog answered 429: TooManyRequestsException: slow down", "protocol"),
     C("s429_after", config(error(429, "TooManyRequestsException", "slow down", Retry_After="1")), "throttled", "the catalog answered 429", "protocol"),
-    C("s429_after_long", config(error(429, "TooManyRequestsException", "slow down", Retry_After="3600")), "throttled", "the catalog answered 429", "protocol"),
+    # an hour is more than floe stays away for anybody's sake
+    C("s429_after_long", config(error(429, "TooManyRequestsException", "slow down", Retry_After="3600")), "throttled", "the catalog answered 429", "protocol", waits=299),
+    C("s503_after_long", config(answer(503, "", Retry_After="60")), "throttled", "the catalog answered 503", "protocol", waits=59),
     C("s500", config(error(500, "RuntimeException", "as asked\n\tat Some.java:1\n\tat Other.java:2")), "server", "^get configuration: the catalog answered 500: RuntimeException: as asked", "protocol"),
     C("s500_html", config(answer(500, HTML * 1000, Content_Type="text/html")), "server", "^get configuration: the catalog answered 500: Sign in", "protocol"),
     C("s503", config(answer(503, "")), "server", "^get configuration: the catalog answered 503$", "protocol"),

@@ -1,8 +1,4 @@
 """Tables that come and go, a many that cannot be read, and many that nobody answers for: what a pass does and says then."""
-import re
-import subprocess
-import time
-
 from badinput import Base, Bench, Table, spoken, told
 from catalog import Mock, answer, error, hang
 from harness import Tap
@@ -49,6 +45,23 @@ def comings_and_goings(bench, base):
     bench.refresh_and_maintain(SETTINGS)
     bench.assessed([stays.name, goes.name, phantom.name], start, "both are back")
     t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name = 'coming.gone.goes'")[0]["n"], 1, "as the same row")
+    bench.unharmed()
+
+
+def throttled(bench, base):
+    """A table is not asked for again before the time that the catalog names."""
+    t = bench.t
+    catalog = bench.mock.catalog("busy")
+    bench.connect(catalog)
+    table = Table(catalog, ("ns", "t"), base)
+    bench.refresh_and_maintain(SETTINGS)
+    table.commit()
+    catalog.misbehave("/tables/t(\\?|$)", error(429, "TooManyRequestsException", "later", Retry_After="200"))
+    start = bench.now()
+    bench.refresh_and_maintain(SETTINGS)
+    row = bench.sql("SELECT status, error, error_detail, extract(epoch FROM next_poll_at - %s)::float8 AS waits FROM floe.tables WHERE name = 'busy.ns.t'", (start,))[0]
+    t.ok(row["status"] == "error" and "the catalog answered 429" in row["error"] and row["waits"] >= 200, "a throttled table has the reason and waits as long as it was asked to", row)
+    t.equal(len(catalog.asked("/tables/t(\\?|$)")), 2, "and was asked for once, after the first pass")
     bench.unharmed()
 
 
@@ -105,44 +118,10 @@ def unreachable_tables(bench, base):
     bench.unharmed()
 
 
-def given_up(bench, base):
-    """A pass that is cancelled, times out or is terminated while a catalog hangs ends at once, and the next one finds nothing claimed."""
-    t, pg = bench.t, bench.pg
-    catalog, silent = bench.mock.catalog("given_up"), bench.mock.catalog("never")
-    tables = [Table(catalog, ("ns", f"t{i}"), base) for i in range(3)]
-    bench.connect(catalog)
-    bench.connect(silent)
-    Table(silent, ("ns", "t"), base)
-    bench.refresh_and_maintain(SETTINGS)
-    for end in ("pg_cancel_backend", "pg_terminate_backend", "statement_timeout"):
-        for one in tables:
-            one.commit()
-        catalog.misbehave("/tables/t1(\\?|$)", hang)
-        silent.misbehave("^GET /v1/config", hang)
-        bench.sql("SELECT floe.refresh()")
-        timeout = "2s" if end == "statement_timeout" else "0"
-        session = subprocess.Popen(pg.psql_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        session.stdin.write(f"SET application_name = 'given up'; SET floe.request_timeout = '1h'; SET statement_timeout = '{timeout}'; CALL floe.run_maintenance();\n")
-        session.stdin.close()
-        pg.wait_for("SELECT count(*) = 1 FROM floe_internal.table_poll WHERE claim_pass IS NOT NULL")
-        asked = time.monotonic()
-        if end != "statement_timeout":
-            bench.sql(f"SELECT {end}(pid) FROM pg_stat_activity WHERE application_name = 'given up'")
-        said = session.stdout.read()
-        session.wait(timeout=30)
-        took = time.monotonic() - asked
-        t.ok(took < (1 if end != "statement_timeout" else 3) and re.search("cancel|terminat", said), f"{end}: the pass ends at once ({took:.2f} s)", said)
-        bench.mock.heal()
-        start = bench.now()
-        bench.refresh_and_maintain(SETTINGS)
-        bench.assessed([one.name for one in tables], start, f"{end}: the next pass assesses all")
-        bench.unharmed()
-
-
 def main():
     with Tap() as t, Mock() as mock, Lakehouse(conf={"floe.max_connections_per_host": "100"}) as pg:
         bench, base = Bench(t, pg, mock), Base()
-        for part in (comings_and_goings, many_broken, unreachable_tables, given_up):
+        for part in (comings_and_goings, throttled, many_broken, unreachable_tables):
             part(bench, base)
             for name in [row["name"] for row in bench.sql("SELECT name FROM floe.catalogs")]:
                 bench.sql(f'DROP SERVER "{name}" CASCADE')
