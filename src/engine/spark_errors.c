@@ -56,6 +56,7 @@ static const ErrorRule rules[] = {
 	{"BadRequestException", NULL, FLOE_CLASS_CONFIG, NULL},
 	{"UnprocessableEntityException", NULL, FLOE_CLASS_CONFIG, NULL},
 	{"ValidationException", NULL, FLOE_CLASS_PERMANENT, NULL},
+	{"NotFoundException", NULL, FLOE_CLASS_PERMANENT, "a file that the table's metadata names is missing in the store"},
 	{NULL, "rewrite commits failed", FLOE_CLASS_CONFLICT, NULL},
 
 	/* memory, disk, quota */
@@ -83,7 +84,8 @@ static const ErrorRule rules[] = {
 	{NULL, "NoSuchBucket", FLOE_CLASS_CONFIG, NULL},
 	{NULL, "Unable to load credentials", FLOE_CLASS_CONFIG, NULL},
 	{NULL, "Unable to load region", FLOE_CLASS_CONFIG, NULL},
-	{NULL, "Status Code: 403", FLOE_CLASS_CONFIG, NULL},
+	{NULL, "Status Code: 403", FLOE_CLASS_CONFIG,
+	 "the store refuses the engine's credentials, or they lack a privilege"},
 	{NULL, "No FileSystem for scheme", FLOE_CLASS_CONFIG,
 	 "the engine lacks the file system; remove_orphan_files can go without it by prefix_listing"},
 
