@@ -167,10 +167,14 @@ BEGIN
 				ON CONFLICT (table_id, operation) DO NOTHING
 				RETURNING q.operation_id INTO operation_id;
 			IF operation_id IS NULL THEN
-				CONTINUE;	-- somebody queued it in this moment
+				-- somebody queued it in this moment
+				c.verdict := 'wait'; c.gate := 'interlock'; c.limit_value := NULL; c.set_by := NULL;
+				SELECT format('operation %s (%s) is %s', q.operation_id, q.operation, q.state) INTO c.value
+					FROM floe_internal.operation_queue AS q WHERE q.table_id = c.table_id AND q.operation = c.operation;
+			ELSE
+				PERFORM floe_internal.write_event('operation queued', c.server_name, c.table_id, c.name, operation_id,
+					format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
 			END IF;
-			PERFORM floe_internal.write_event('operation queued', c.server_name, c.table_id, c.name, operation_id,
-				format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
 		END IF;
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
 		set_by := c.set_by; next_at := c.next_at; score := c.score;

@@ -85,9 +85,14 @@ BEGIN
 		-- never seen: registered, read first, then planned
 		INSERT INTO floe_internal.iceberg_table (catalog_id, namespace, table_name, levels, name, first_seen_at)
 			VALUES (of_catalog_id, levels[2:array_upper(levels, 1) - 1], levels[array_upper(levels, 1)], levels, floe_internal.format_name(levels), floe_internal.clock())
+			ON CONFLICT DO NOTHING
 			RETURNING * INTO t;
-		INSERT INTO floe_internal.table_poll (table_id, next_poll_at) VALUES (t.table_id, floe_internal.clock());
-		PERFORM floe_internal.match_tables(ARRAY[t.table_id]);
+		IF FOUND THEN
+			INSERT INTO floe_internal.table_poll (table_id, next_poll_at) VALUES (t.table_id, floe_internal.clock());
+			PERFORM floe_internal.match_tables(ARRAY[t.table_id]);
+		ELSE
+			t := floe_internal.find_table(trigger.table_name);	-- a listing or another trigger registered it in this moment
+		END IF;
 	END IF;
 	IF t.status = 'dropped' THEN
 		RAISE EXCEPTION 'table "%" was dropped from the catalog', t.name
