@@ -71,19 +71,19 @@ def many_broken(bench, base):
     catalog = bench.mock.catalog("broken")
     bench.connect(catalog)
     template = Table(catalog, ("fine", "t"), base)
-    for i in range(150):
+    for i in range(100):
         catalog.add(("ns", f"t{i}"), template)
     catalog.misbehave("^GET /v1/namespaces/ns/tables/", answer(200, "{}", Content_Type="application/json"))
     start = bench.now()
     notices = bench.refresh_and_maintain(SETTINGS)
-    told(bench, catalog, notices, 150)
+    told(bench, catalog, notices, 100)
     t.ok(len(notices) < 10000, "the pass says little", len(notices))
-    t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name LIKE 'broken.ns.%%' AND status = 'error' AND error ~ 'metadata'")[0]["n"], 150, "each has its row with the reason")
+    t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name LIKE 'broken.ns.%%' AND status = 'error' AND error ~ 'metadata'")[0]["n"], 100, "each has its row with the reason")
     bench.assessed([template.name], start, "the healthy one among them is assessed")
     catalog.heal()
     start = bench.now()
     bench.refresh_and_maintain(SETTINGS)
-    t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name LIKE 'broken.ns.%%' AND status = 'ok' AND error IS NULL")[0]["n"], 150, "all are healed")
+    t.equal(bench.sql("SELECT count(*) AS n FROM floe.tables WHERE name LIKE 'broken.ns.%%' AND status = 'ok' AND error IS NULL")[0]["n"], 100, "all are healed")
     bench.unharmed()
 
 
@@ -93,33 +93,37 @@ def unreachable_tables(bench, base):
     catalog, fine = bench.mock.catalog("silent"), bench.mock.catalog("fine")
     bench.connect(catalog)
     bench.connect(fine)
-    tables = [Table(catalog, ("ns", f"t{i}"), base) for i in range(150)]
-    beside = [Table(fine, ("ns", f"t{i}"), base) for i in range(20)]
+    tables = [Table(catalog, ("ns", f"t{i}"), base) for i in range(10)]
+    beside = [Table(fine, ("ns", f"t{i}"), base) for i in range(10)]
     bench.refresh_and_maintain(SETTINGS)
     for one in [*tables, *beside]:
         one.commit()
+    for i in range(10, 200):
+        catalog.add(("ns", f"t{i}"), tables[0])
     catalog.misbehave("^GET /v1/namespaces/ns/tables/", hang)
     start = bench.now()
-    # 150 tables, 32 at a time, three attempts of 1.5 seconds each would be 25 seconds
-    notices = bench.refresh_and_maintain(SETTINGS, within=18)
+    # 200 tables, 32 at a time, three attempts of 1.5 seconds each would be half a minute
+    notices = bench.refresh_and_maintain(SETTINGS, within=20)
     row = bench.sql("SELECT * FROM floe.catalogs WHERE name = 'silent'")[0]
     t.ok(row["status"] == "error" and "tables in a row could not be reached" in row["error"] and "did not answer within" in row["error_detail"], "the catalog has the reason", row)
     t.contains(notices, f'catalog "silent": {row["error"]}', "the pass tells it")
-    counted = bench.sql("""SELECT count(*) FILTER (WHERE i.error_code = 'timeout') AS failed, count(*) FILTER (WHERE i.status = 'ok') AS kept, count(h.table_id) AS healthy
+    counted = bench.sql("""SELECT count(*) FILTER (WHERE i.error_code = 'timeout') AS failed, count(*) FILTER (WHERE i.error_code IS NULL) AS untouched, count(h.table_id) AS healthy
         FROM floe_internal.iceberg_table AS i LEFT JOIN floe_internal.health AS h USING (table_id) WHERE i.levels[1] = 'silent'""")[0]
-    t.ok(20 <= counted["failed"] < 100 and counted["failed"] + counted["kept"] == 150 and counted["healthy"] == 150,
-         "tables that were asked for have their reason, the others are as they were, and all keep their health", counted)
+    t.ok(20 <= counted["failed"] < 80 and counted["failed"] + counted["untouched"] == 200 and counted["healthy"] == 10,
+         "tables that were asked for have their reason, the others are as they were, and health is kept", counted)
     bench.assessed([one.name for one in beside], start, "the tables of the catalog beside it are assessed")
     bench.unharmed()
     catalog.heal()
     start = bench.now()
-    bench.refresh_and_maintain(SETTINGS)
+    bench.refresh_and_maintain(SETTINGS, pattern="silent.ns.t?")
     bench.assessed([one.name for one in tables], start, "all are assessed once it answers")
+    row = bench.sql("SELECT status, error FROM floe.catalogs WHERE name = 'silent'")[0]
+    t.equal(row, {"status": "ok", "error": None}, "and the catalog is well")
     bench.unharmed()
 
 
 def main():
-    with Tap() as t, Mock() as mock, Lakehouse(conf={"floe.max_connections_per_host": "100"}) as pg:
+    with Tap() as t, Mock() as mock, Lakehouse() as pg:
         bench, base = Bench(t, pg, mock), Base()
         for part in (comings_and_goings, throttled, many_broken, unreachable_tables):
             part(bench, base)
