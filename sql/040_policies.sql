@@ -159,6 +159,24 @@ DELETE FROM floe.policy_operation WHERE policy_id = (SELECT policy_id FROM floe.
 DELETE FROM floe.policy WHERE name = 'd';
 SELECT version, action, document FROM floe.policy_history WHERE name = 'd' ORDER BY version;
 UPDATE floe.policy SET policy_id = DEFAULT;
+-- in every form that SQL has for it
+INSERT INTO floe.policy (name, pattern, priority) VALUES ('t', 'demo.**', 2), ('u', 'demo.db.*', 3) ON CONFLICT (name) DO UPDATE SET priority = EXCLUDED.priority;
+INSERT INTO floe.policy (name, pattern, priority) VALUES ('u', 'demo.**', 7) ON CONFLICT DO NOTHING;
+MERGE INTO floe.policy AS p USING (VALUES ('u', 5), ('v', 6)) AS s (name, priority) ON p.name = s.name
+	WHEN MATCHED THEN UPDATE SET priority = s.priority WHEN NOT MATCHED THEN INSERT (name, pattern, priority) VALUES (s.name, 'demo.*.t', s.priority);
+MERGE INTO floe.policy AS p USING (VALUES ('u')) AS s (name) ON p.name = s.name WHEN MATCHED THEN DELETE;
+WITH p AS (INSERT INTO floe.policy (name, pattern) VALUES ('both', 'demo.**') RETURNING policy_id)
+	INSERT INTO floe.policy_operation (policy_id, operation, timeout) SELECT policy_id, 'rewrite_manifests', '1 hour' FROM p;
+COPY floe.policy (name, pattern, engine) FROM stdin;
+copied	demo.db.t	spark
+\.
+COPY floe.policy (name, pattern, engine) FROM stdin;
+bad	demo.db	spark
+\.
+SELECT name, policies FROM floe.tables;
+SELECT name, version, action, document ->> 'priority' AS priority, document -> 'rewrite_manifests' AS rewrite_manifests FROM floe.policy_history WHERE policy_id > (SELECT policy_id FROM floe.policy WHERE name = 't') AND name <> 'd' OR name = 't' ORDER BY policy_id, version;
+SELECT operation, value, set_by FROM floe.effective_policy('demo.db.t') WHERE operation = 'rewrite_manifests' AND setting = 'timeout';
+DELETE FROM floe.policy WHERE name IN ('v', 'both', 'copied');
 UPDATE floe.policy_operation SET policy_id = policy_id + 1;
 TRUNCATE floe.policy_operation;
 TRUNCATE floe.policy CASCADE;

@@ -153,6 +153,18 @@ SELECT s || E'\n  ' || regexp_replace(lab.says(s), E'\n  DETAIL: Failing row.*',
 	($$INSERT INTO floe.policy_operation (policy_id, operation, max_attempts) VALUES (1, 'expire_snapshots', 1000)$$), ($$UPDATE floe.policy_operation SET timeout = '1 second'$$), ($$UPDATE floe.policy_operation SET operation = 'vacuum'$$),
 	($$UPDATE floe.policy_operation SET timezone = 'Nowhere' WHERE policy_id = 1$$)) AS v (s);
 
+-- ---- changes ----
+
+SELECT c || E'\n  ' || lab.says(format('SELECT floe.alter_policy(''first'', %L)', c)) FROM (VALUES
+	('{"name": "second"}'), ('{"name": "first"}'), ('{"name": null}'), ('{"name": ""}'), ('{"name": 5}'), ('{"pattern": null}'), ('{"pattern": 5}'), ('{"pattern": "demo"}'), ('{"exclude": "demo"}'), ('[]'), ('{"priorities": 1}'),
+	('{"thresholds": {"excess_file_count": {"warning": 2000}}}'), ('{"rewrite_data_files": {"every": "1 day", "schedule": "0 2 * * *"}}'), ('{"rewrite_data_files": {"options": {"nothing": null}}}'), ('{"rewrite_data_files": {"options": {"nothing": 1}}}'),
+	('{"rewrite_data_files": {"options": 5}}'), ('{"rewrite_data_files": {"options": {"target-file-size-bytes": 1000, "target_file_size": 1000}}}'), ('{"rewrite_data_files": {"options": {"target-file-size-bytes": null}}}'), ('{"rewrite_data_files": {"options": []}}'),
+	('{"thresholds": {"nothing": null}}'), ('{"thresholds": {"excess_file_count": {"wrning": null}}}'), ('{"thresholds": 5}'), ('{"weights": {"nothing": null}}'), ('{"weights": {"gain": null}}'), ('{"weights": []}'), ('{"expire_snapshots": {"windows": null, "days": null, "when": null}}')) AS v (c);
+SELECT s || E'\n  ' || regexp_replace(lab.says(s), E'\n  DETAIL: Failing row.*', '') FROM (VALUES
+	($$UPDATE floe.metric SET warning = 5, critical = 4 WHERE name = 'delete_ratio'$$), ($$UPDATE floe.metric SET warning = -1 WHERE name = 'delete_ratio'$$), ($$UPDATE floe.metric SET warning = 'NaN', critical = 'NaN' WHERE name = 'delete_ratio'$$),
+	($$UPDATE floe.metric SET critical = 'infinity' WHERE name = 'delete_ratio'$$), ($$UPDATE floe.metric SET warning = NULL WHERE name = 'delete_ratio'$$), ($$UPDATE floe.metric SET weight = 'NaN' WHERE name = 'delete_ratio'$$),
+	($$UPDATE floe.metric SET warning = NULL, critical = NULL WHERE name = 'delete_ratio'$$), ($$UPDATE floe.debt_term SET weight = 'NaN'$$)) AS v (s);
+
 -- nothing of all that was saved
 SELECT name, priority, is_enabled FROM floe.policy ORDER BY name;
 SELECT count(*) FROM floe.policy_history;

@@ -84,11 +84,11 @@ CREATE TABLE floe.metric (
 	requires		pg_catalog.text,
 	warning			pg_catalog.float8,
 	critical		pg_catalog.float8,
-	weight			pg_catalog.float8 NOT NULL DEFAULT 1 CHECK (weight >= 0),
+	weight			pg_catalog.float8 NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0 AND 1000),
 	description		pg_catalog.text NOT NULL,
 	is_changed		pg_catalog.bool NOT NULL DEFAULT false,
-	CHECK ((warning IS NULL) = (critical IS NULL)),
-	CHECK (warning <= critical)
+	CONSTRAINT metric_both_levels CHECK ((warning IS NULL) = (critical IS NULL)),
+	CONSTRAINT metric_order_of_levels CHECK (0 <= warning AND warning <= critical AND critical <= 1e18)	-- which NaN is not
 );
 COMMENT ON TABLE floe.metric IS 'Everything floe measures of a table; the exact definitions are in docs/metrics.md';
 COMMENT ON COLUMN floe.metric.name IS 'As in floe.health() and in the thresholds of a policy';

@@ -260,6 +260,9 @@ BEGIN
 	IF NEW.name IS NULL OR btrim(NEW.name) = '' OR length(NEW.name) > 200 THEN
 		PERFORM floe_internal.refuse('the name of a policy must have 1 to 200 characters', NULL, NULL);
 	END IF;
+	IF NEW.pattern IS NULL THEN
+		PERFORM floe_internal.refuse(place || ' has no pattern', NULL, 'Write which tables it is for, such as "demo.**".');
+	END IF;
 	BEGIN
 		NEW.pattern := floe_internal.check_pattern(NEW.pattern);
 	EXCEPTION WHEN invalid_parameter_value THEN

@@ -117,7 +117,7 @@ DECLARE
 	old_row floe.policy_operation;
 	new_row floe.policy_operation;
 	columns jsonb;
-	options jsonb;
+	stray text;
 BEGIN
 	FOR kind IN SELECT * FROM floe_internal.operation_kind AS o WHERE document ? o.operation ORDER BY o.position
 	LOOP
@@ -135,12 +135,17 @@ BEGIN
 				columns := columns || '{"schedule": null}';
 			END IF;
 			IF jsonb_typeof(columns -> 'options') = 'object' THEN
-				-- options merge one by one; null takes one away. check_options() first, so that an alias replaces its canonical name
-				SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') INTO options FROM jsonb_each(columns -> 'options') AS e WHERE e.value <> 'null';
-				options := old_row.options || floe_internal.check_options(kind.operation, options);
-				options := options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e WHERE e.value = 'null');
-				columns := columns || jsonb_build_object('options', options);
-			ELSIF columns ? 'options' THEN
+				-- options merge one by one, an alias replaces its canonical name, null takes one away; the row's trigger checks what comes of it
+				SELECT e.key INTO stray FROM jsonb_each(columns -> 'options') AS e
+					WHERE e.value = 'null' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation AND (o.option = e.key OR e.key = ANY (o.aliases)));
+				IF FOUND THEN
+					PERFORM floe_internal.refuse(format('%s: %s.options: %s has no option "%s"', place, kind.operation, kind.operation, stray), NULL,
+						'Valid options are: ' || (SELECT string_agg(o.option, ', ') FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation) || '.');
+				END IF;
+				columns := columns || jsonb_build_object('options',
+					old_row.options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e)
+					|| COALESCE((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(columns -> 'options') AS e WHERE e.value <> 'null'), '{}'));
+			ELSIF columns -> 'options' = 'null' THEN
 				columns := columns || '{"options": {}}';
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
@@ -284,13 +289,21 @@ BEGIN
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
 	IF jsonb_typeof(changes -> 'thresholds') = 'object' THEN
+		-- a name must be one, also to be unset
+		PERFORM floe_internal.check_thresholds((SELECT COALESCE(jsonb_object_agg(t.key,
+				CASE jsonb_typeof(t.value) WHEN 'object' THEN (SELECT COALESCE(jsonb_object_agg(l, 0), '{}') FROM jsonb_object_keys(t.value) AS l) ELSE '{}' END), '{}')
+			FROM jsonb_each(changes -> 'thresholds') AS t), place || ': thresholds', false);
 		new_row.thresholds := floe_internal.merge_values(old_row.thresholds, changes -> 'thresholds');
 	END IF;
 	IF jsonb_typeof(changes -> 'weights') = 'object' THEN
+		PERFORM floe_internal.check_weights((SELECT COALESCE(jsonb_object_agg(k, 0), '{}') FROM jsonb_object_keys(changes -> 'weights') AS k), place || ': weights');
 		new_row.weights := floe_internal.merge_values(old_row.weights, changes -> 'weights');
 	END IF;
 	IF changes ? 'name' THEN
 		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
+		IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = new_row.name AND p.policy_id <> old_row.policy_id) THEN
+			RAISE EXCEPTION 'policy "%" exists already', new_row.name USING ERRCODE = 'duplicate_object';
+		END IF;
 	END IF;
 	IF changes ? 'pattern' THEN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
