@@ -90,7 +90,13 @@ verify_failed(FloeOpRun *run, const FloeStatus *failure)
 		floe_http_after(run->pass->http, VERIFY_RETRY_MS, on_verify_timer, run);
 	}
 	else
-		floe_run_over(run); /* stays "verifying" for the next pass */
+	{
+		/* stays "verifying" for the next pass */
+		floe_pass_progress(run->pass,
+						   "operation %lld: %s on %s ended at the engine; its effect is still to be measured: %s",
+						   (long long) run->op.operation_id, run->op.operation, run->op.table_name, failure->message);
+		floe_run_over(run);
+	}
 }
 
 static void
