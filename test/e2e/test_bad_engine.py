@@ -3,10 +3,12 @@
 The mock of HiveServer2 misbehaves at each call of an operation's life in turn. Statement errors of a real Spark: test_spark_refuses.py.
 """
 import json
+import re
 import socket
 import struct
 import sys
 import threading
+import time
 
 from TCLIService import ttypes
 from thrift.Thrift import TApplicationException
@@ -475,7 +477,7 @@ def table_gone(lab):
     unreadable = found["unreadable"]
     unreadable.engine.work = lambda statement: (unreadable.carry_out(statement), lab.catalog.misbehave(loads_of("unreadable"), answer_of_catalog(503)))
     lab.impatient()
-    lab.run()
+    notices = lab.run()
     for name, says in (("gone_queued", "the catalog no longer lists the table"), ("gone_at_load", "404")):
         one = found[name]
         told = one.events("operation cancelled")
@@ -487,6 +489,7 @@ def table_gone(lab):
     one = found["gone_done"]
     one.ok(one.row()["state"] == "failed" and one.row()["error"] == "the catalog does not list the table any more", "an effect that cannot be measured is none", brief(one.row()))
     unreadable.ok(unreadable.row()["state"] == "verifying", "a catalog that fails is no end: it is to be verified", brief(unreadable.row()))
+    unreadable.ok("on mock.w.unreadable ended at the engine; its effect is still to be measured: " in notices, "a notice says so", notices)
     lab.catalog.heal()
     lab.run()
     unreadable.succeeded()
@@ -568,7 +571,48 @@ def catalog_gone(lab):
     lab.end()
 
 
-GROUPS = [opening, executing, polling, results, stopping, table_gone, engine_gone, catalog_gone]
+# -------------------------------------------------------------------------------------------------
+# check_engine(): the same trouble, told at once
+# -------------------------------------------------------------------------------------------------
+
+PROBES = {
+    # name: (disturb, phase, pattern of the message and the detail)
+    "probe_hang": (at("OpenSession", hang), "protocol", r"did not answer within"),
+    "probe_reset": (at("OpenSession", reset), "protocol", r"closed the connection|lost"),
+    "probe_401": (at("OpenSession", answer(401, "who are you")), "auth", r"refuses user or password"),
+    "probe_403": (at("OpenSession", answer(403)), "auth", r"forbids the request"),
+    "probe_404": (at("OpenSession", answer(404, HTML)), "protocol", r"not a HiveServer2 HTTP endpoint"),
+    "probe_500": (at("OpenSession", answer(500, "oops")), "protocol", r"HTTP 500"),
+    "probe_html": (at("OpenSession", answer(200, HTML)), "protocol", r"not a Thrift message"),
+    "probe_huge": (at("OpenSession", edited(huge_guid)), "protocol", r"OpenSession"),
+    "probe_refused": (at("OpenSession", refused("java.lang.IllegalStateException: no more sessions\n\tat A.b(C.java:1)")), "protocol", r"no more sessions"),
+    "probe_info": (at("GetInfo", refused("no info for you")), "protocol", r"no info for you"),
+    "probe_info_cut": (at("GetInfo", edited(lambda body: body[:-4])), "protocol", r"GetInfo"),
+    "probe_close": (at("CloseSession", answer(500)), None, r"Spark SQL"),
+    "probe_fine": (lambda engine: None, None, r"Spark SQL"),
+}
+
+
+def probing(lab):
+    down = f"http://127.0.0.1:{PORT}/cliservice"
+    lab.pg.add_server("probe_down", "floe_engine", "spark-thrift", {"url": down}, {})
+    told = lab.bench.sql("SELECT * FROM floe.check_engine('probe_down')")[0]
+    lab.t.ok(not told["success"] and told["detail"]["phase"] == "TCP" and "127.0.0.1" in told["message"], "probe_down: TCP", told)
+    for name, (disturb, phase, says) in PROBES.items():
+        engine = lab.engines.engine(name)
+        disturb(engine)
+        lab.pg.add_server(name, "floe_engine", "spark-thrift", {"url": engine.url}, {})
+        started = time.monotonic()
+        told = lab.bench.sql("SELECT * FROM floe.check_engine(%s)", (name,))[0]
+        took = time.monotonic() - started
+        whole = json.dumps(told, default=str)
+        lab.t.ok(told["success"] == (phase is None) and re.search(says, whole) and told["detail"].get("phase") == phase, f"{name}: {phase or 'success'}, with the reason", whole)
+        lab.t.ok("\\tat" not in whole and took < 30 and told["latency_ms"] <= took * 1000 + 1, f"{name}: without a stack trace, in time ({took:.1f} s)", whole)
+    lab.t.equal([name for name in PROBES if name not in ("probe_huge", "probe_close") and lab.engines.engine(name).sessions], [], "no session is left open")
+    lab.end()
+
+
+GROUPS = [opening, executing, polling, results, stopping, table_gone, engine_gone, catalog_gone, probing]
 
 
 def main():
