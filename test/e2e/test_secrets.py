@@ -26,7 +26,7 @@ from lakehouse import Lakehouse, catalog_definition, literal, options
 NS = f"secrets_{int(time.time())}"
 TALKATIVE = {
     "log_statement": "all", "log_min_duration_statement": "0", "log_min_messages": "debug1", "log_error_verbosity": "verbose", "log_connections": "on", "log_parameter_max_length_on_error": "-1", "log_line_prefix": "%m [%p] %a ",
-    "track_activity_query_size": "100kB",
+    "track_activity_query_size": "100kB", "shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "all",
 }
 # Hundreds of kilobytes for each of floe's queries: for one pass of each kind.
 PRINTED = "SET debug_print_parse = on; SET debug_print_rewritten = on; SET debug_print_plan = on; SET debug_pretty_print = off; "
@@ -132,6 +132,13 @@ class Bench:
         self.said.append(done.stderr)
         return done.stderr
 
+    def file(self, secret):
+        """A file of the server that holds a secret."""
+        path = self.pg.dir / f"secret-{secret}"
+        path.write_text(SECRETS[secret] + "\n")
+        path.chmod(0o600)
+        return str(path)
+
     def check(self, function, name):
         row = self.pg.sql(f"SELECT * FROM floe.{function}(%s)", (name,))[0]
         self.said.append(json.dumps(row, default=str, ensure_ascii=False))
@@ -233,7 +240,8 @@ def failing_catalogs(bench, stores, base):
         Table(one, ("ns", "t"), base)
         for pattern, behaviour in rules:
             one.misbehave(pattern, behaviour)
-        bench.connect(name, "floe_catalog", {"uri": one.uri, "s3_endpoint": stores.uri}, {**LOGINS[login], **EXTRA})
+        given_as = {"client_id": "user", "client_secret_file": bench.file("client_secret")} if name == "oauth_500" else LOGINS[login]
+        bench.connect(name, "floe_catalog", {"uri": one.uri, "s3_endpoint": stores.uri}, {**given_as, **EXTRA})
     # A store that throws back what it was given, with keys of floe's own and with vended ones.
     for name, vended in (("store_own", {}), ("store_vended", {"s3.access-key-id": "mock", "s3.secret-access-key": SECRETS["vended_secret"], "s3.session-token": SECRETS["vended_session"],
                                                               "s3.endpoint": stores.uri, "s3.path-style-access": "true", "token": SECRETS["short_token"]})):
@@ -330,7 +338,7 @@ def failing_engines(bench, stores, engines, base):
             one.misbehave(pattern, behaviour)
         tables[name] = Table(catalog, ("ns", name), base)
         one.work = lambda statement, table=tables[name]: table.commit()
-        login = {"token": SECRETS["engine_token"]} if place % 3 == 0 else {"username": "floe", "password": SECRETS["password"]}
+        login = [{"token": SECRETS["engine_token"]}, {"username": "floe", "password": SECRETS["password"]}, {"username": "floe", "password_file": bench.file("password")}][place % 3]
         bench.connect(name, "floe_engine", {"url": one.url}, {**login, "spark.floe.plain": SECRETS["spark_setting"]})
         bench.pg.sql("SELECT floe.create_policy(%s, %s, %s)", (name, f"work.ns.{name}", json.dumps(policy(name, base))))
     bench.maintain("work.**")
@@ -444,6 +452,7 @@ def main():
         bench = Bench(t, pg)
         stores.access_key = "mock"
         base = Base()
+        pg.sql("CREATE EXTENSION pg_stat_statements")
         listener = Listener(pg)
         real(bench)
         failing_catalogs(bench, stores, base)
@@ -460,6 +469,8 @@ def main():
         # The statements that give the secrets are seen by those who may see all of it anyway; nothing else shows them.
         search.clean("\n".join(text for text in texts.splitlines() if "USER MAPPING" not in text and "SERVER ddl" not in text), "pg_stat_activity", 100)
         search.clean(notifications, "notifications", 1000)
+        recorded = [row["query"] for row in pg.sql("SELECT query FROM pg_stat_statements")]
+        search.clean("\n".join(text for text in recorded if "USER MAPPING" not in text and "SERVER ddl" not in text), "pg_stat_statements", 10000)
         search.clean((lab_log("spark")), "Spark's log", 1000)
         search.clean(spark_pages(), "Spark's pages", 10000)
         what_postgresql_logs(t)
