@@ -234,7 +234,6 @@ class Case:
     damage: Callable[[Table], Any]
     code: str
     says: str
-    levels: tuple[str, ...] | None = None
     status: str = "error"
 
 
@@ -323,7 +322,7 @@ def fits(case: Case, row: dict[str, Any]) -> bool:
 def run_cases(bench: Bench, base: Base, catalog: Catalog, cases: list[Case], settings: str = "") -> None:
     """Every damage to a table of its own, healthy ones beside them: at first sight, after it was healthy, and healed."""
     t = bench.t
-    seen = {case.name: Table(catalog, case.levels or ("seen", case.name), base) for case in cases}
+    seen = {case.name: Table(catalog, ("seen", case.name), base) for case in cases}
     healthy = [Table(catalog, ("fine", f"h{i}"), base) for i in range(3)]
     start = bench.now()
     bench.refresh_and_maintain(settings)
@@ -331,21 +330,19 @@ def run_cases(bench: Bench, base: Base, catalog: Catalog, cases: list[Case], set
     before = {name: bench.table(table.name) for name, table in seen.items()}
 
     # The next version of each is damaged; and a table of the same damage that floe never saw healthy.
-    unseen = {case.name: Table(catalog, ("unseen", case.name), base) for case in cases if case.levels is None}
+    unseen = {case.name: Table(catalog, ("unseen", case.name), base) for case in cases}
     for case in cases:
         seen[case.name].commit()
         case.damage(seen[case.name])
-        if case.name in unseen:
-            case.damage(unseen[case.name])
+        case.damage(unseen[case.name])
     for one in healthy:
         one.commit()
     start = bench.now()
     notices = bench.refresh_and_maintain(settings)
     for case in cases:
         _judge(bench, case, seen[case.name], before[case.name], start)
-        if case.name in unseen:
-            row = bench.table(unseen[case.name].name)
-            t.ok(fits(case, row) and row["health"] is None, f"{case.name}: the same at first sight, and no health is made up", row)
+        row = bench.table(unseen[case.name].name)
+        t.ok(fits(case, row) and row["health"] is None, f"{case.name}: the same at first sight, and no health is made up", row)
     told(bench, catalog, notices, len(seen) + len(unseen))
     bench.assessed([one.name for one in healthy], start, "the healthy tables beside them are assessed")
     t.ok(all(bench.table(one.name)["assessed_at"] >= start for one in healthy), "their new versions were read")

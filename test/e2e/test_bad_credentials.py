@@ -57,7 +57,7 @@ OAUTH2 = [
     C("token_400", tokens(lambda exchange: exchange.send(as_json({"error": "invalid_scope"}, 400))), "auth", f"^{REFUSED}: invalid_scope$", "auth"),
     C("token_down", None, "connect", f"^get token: cannot connect to {WHO}", "TCP", {"oauth2_server_uri": f"http://127.0.0.1:{free_port()}/tokens"}),
     C("token_host", None, "denied", "^get token: .*floe.allowed_hosts", "configuration", {"oauth2_server_uri": "http://localhost:1/tokens"}),
-    C("token_hangs", tokens(hang), "timeout", f"^get token: {WHO} did not answer within 15[0-9][0-9] ms", "protocol"),
+    C("token_hangs", tokens(hang), "timeout", f"^get token: {WHO} did not answer within [0-9]+ ms", "protocol"),
     C("token_404", tokens(answer(404, HTML)), "not_found", "^get token: the catalog answered 404: Sign in$", "protocol"),
     C("token_500", tokens(answer(500, HTML)), "server", "^get token: the catalog answered 500: Sign in$", "protocol"),
     C("token_429", tokens(answer(429, "", Retry_After="100")), "throttled", "^get token: the catalog answered 429$", "protocol"),

@@ -234,7 +234,7 @@ CASES = [
     case("store_204", store(answer(204, b"")), "corrupt", rf"^manifest .*: 0 bytes long, but the manifest list says \d+: {DATA_NAME}"),
     case("store_cut", store(cut(0.5)), "network", r"^manifest: read .*: connection to 127.0.0.1:\d+ lost in the middle of the answer, after \d+ bytes"),
     case("store_resets", store(reset), "network", r"^manifest: read .*: 127.0.0.1:\d+ closed the connection without an answer"),
-    case("store_hangs", store(hang), "timeout", "^manifest: read .*: 127.0.0.1:[0-9]+ did not answer within 150[0-9] ms"),
+    case("store_hangs", store(hang), "timeout", "^manifest: read .*: 127.0.0.1:[0-9]+ did not answer within [0-9]+ ms"),
 ]
 
 

@@ -342,7 +342,7 @@ def vended(bench, base):
         if name in HEADS:
             mock.misbehave(f"^HEAD /{one.metadata_location.removeprefix('s3://')}", HEADS[name])
     start = bench.now()
-    bench.refresh_and_maintain(SETTINGS, within=20)
+    bench.refresh_and_maintain(SETTINGS, within=25)
     for name, (_, code, says) in VENDED.items():
         row = bench.table(tables[name].name)
         t.ok(row["status"] == "error" and row["error_code"] in code.split("|") and bench.matches(f"^manifest list: .*({says})", spoken(row)) and row["health"] == before[name]["health"],

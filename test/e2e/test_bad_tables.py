@@ -65,6 +65,35 @@ def throttled(bench, base):
     bench.unharmed()
 
 
+def cannot_be_stored(bench, base):
+    """What the database itself refuses is the catalog's or the table's error, like any other."""
+    t = bench.t
+    catalog = bench.mock.catalog("stored")
+    bench.connect(catalog)
+    first, beside = (Table(catalog, ("ns", name), base) for name in ("first", "beside"))
+    bench.refresh_and_maintain(SETTINGS)
+    before = bench.table(first.name)
+    for one in (first, beside):
+        one.commit()
+    bench.sql(f"""ALTER TABLE floe_internal.iceberg_table ADD CONSTRAINT refuses_a_name CHECK (table_name <> 'new') NOT VALID;
+        ALTER TABLE floe_internal.iceberg_table ADD CONSTRAINT refuses_a_version CHECK (metadata_location <> '{first.metadata_location}') NOT VALID""")
+    start = bench.now()
+    bench.refresh_and_maintain(SETTINGS)
+    row = bench.table(first.name)
+    t.ok(row["status"] == "error" and row["error_code"] == "database" and "refuses_a_version" in row["error"] and row["health"] == before["health"], "an assessment: a row with the reason", row)
+    bench.assessed([beside.name], start, "the table beside it is assessed")
+    Table(catalog, ("ns", "new"), base)
+    bench.refresh_and_maintain(SETTINGS)
+    row = bench.sql("SELECT status, error, tables FROM floe.catalogs WHERE name = 'stored'")[0]
+    t.ok(row["status"] == "error" and row["error"].startswith("the listing cannot be stored: ") and "refuses_a_name" in row["error"] and row["tables"] == 2, "a listing: the catalog has the reason", row)
+    bench.unharmed()
+    bench.sql("ALTER TABLE floe_internal.iceberg_table DROP CONSTRAINT refuses_a_name, DROP CONSTRAINT refuses_a_version")
+    start = bench.now()
+    bench.refresh_and_maintain(SETTINGS)
+    bench.assessed([["stored", "ns", name] for name in ("first", "beside", "new")], start, "without the constraints all are assessed")
+    bench.unharmed()
+
+
 def many_broken(bench, base):
     """Many broken tables are many rows, and not as many notices."""
     t = bench.t
@@ -125,7 +154,7 @@ def unreachable_tables(bench, base):
 def main():
     with Tap() as t, Mock() as mock, Lakehouse() as pg:
         bench, base = Bench(t, pg, mock), Base()
-        for part in (comings_and_goings, throttled, many_broken, unreachable_tables):
+        for part in (comings_and_goings, throttled, cannot_be_stored, many_broken, unreachable_tables):
             part(bench, base)
             for name in [row["name"] for row in bench.sql("SELECT name FROM floe.catalogs")]:
                 bench.sql(f'DROP SERVER "{name}" CASCADE')

@@ -126,7 +126,7 @@ def odd_catalogs(bench, base):
         catalog.misbehave(pattern, behaviour)
         bench.connect(catalog)
     start = bench.now()
-    bench.refresh_and_maintain(SETTINGS, within=25)
+    bench.refresh_and_maintain(SETTINGS)
     for name in ODD:
         row = bench.sql("SELECT status, error, tables, left_out FROM floe.catalogs WHERE name = %s", (name,))[0]
         wanted = {"status": "ok", "error": None, "tables": 3, "left_out": 3 if name == "ever_deeper" else 0}
