@@ -4,7 +4,6 @@
 #   make demo, make demo-stop               the main job on real tables, from a bare Debian machine
 #   make check                              installs what it needs and runs every test
 #   make unit, make lint                    the quick parts of it, for a machine that is set up
-#   make bench                              side-by-side figures
 #
 # What each test needs and where it lives: docs/testing.md.
 

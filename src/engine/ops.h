@@ -49,7 +49,7 @@ typedef enum FloeOutcome
 	FLOE_OUTCOME_LOST       /* the engine does not know it (any more), and nothing of it runs */
 } FloeOutcome;
 
-/* What waiting or changing something can do about a failure (DESIGN §6). */
+/* What waiting or changing something can do about a failure. */
 typedef enum FloeErrorClass
 {
 	FLOE_CLASS_NONE,

@@ -1,10 +1,10 @@
 /*
  * pass.h: one run of the maintenance pass, whoever drives it.
  *
- * DESIGN §2 as code: take over what a dead process left, list catalogs, assess
- * what is due, decide, dispatch, follow, verify.  A procedure and a background
- * worker call the same functions; they differ in how transactions end
- * (state/db.h) and in how progress is told.
+ * docs/architecture.md, "One pass", as code: take over what a dead process
+ * left, list catalogs, assess what is due, decide, dispatch, follow, verify.
+ * A procedure and a background worker call the same functions; they differ in
+ * how transactions end (state/db.h) and in how progress is told.
  *
  * Everything of a pass lives in its memory context.  All waiting is in
  * floe_http_wait(), between transactions; everything else happens in callbacks
