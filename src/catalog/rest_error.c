@@ -29,6 +29,7 @@ plain_text(const FloeRest *rest, const FloeBuf *body, char *out, size_t size)
 	for (size_t i = 0; i < len; i++)
 		text[i] = body->data[i] != '\0' ? body->data[i] : ' ';
 	text[len] = '\0';
+	/* the size tells whether the text was cut, perhaps in the middle of a secret */
 	floe_rest_redact(rest, text, len < body->len ? len + 1 : PLAIN_READ + 8);
 	for (const char *p = text; *p != '\0' && n < Min(size - 1, PLAIN_MAX); p++)
 	{

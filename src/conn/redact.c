@@ -10,6 +10,7 @@
 
 #include "lib/stringinfo.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define MASK "***"

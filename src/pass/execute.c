@@ -291,7 +291,8 @@ floe_execute_adopt(FloePass *pass)
 			floe_run_engine(run);
 	}
 	/* some may have been silent for too long while nobody drove them */
-	floe_execute_check_stops(pass);
+	if (n > 0)
+		floe_execute_check_stops(pass);
 }
 
 void
