@@ -51,9 +51,26 @@ test_secrets(void)
 	floe_buf_free(&buf);
 }
 
+/* What comes from a secret option is one under any key; the short ones would blot out innocent text. */
+static void
+test_marked(void)
+{
+	FloeKeyValue conf[] = {
+		{"x.header.X-Tenant", "tenant", true}, {"x.custom", "abc", true}, {"x.plain", "shown", false}};
+	FloeEngineTarget target = {.session_conf = conf, .nsession_conf = 3};
+	FloeSecrets secrets;
+	FloeStatus st;
+	char text[64] = "tenant abc shown";
+
+	ok(floe_secrets_collect(&secrets, &target, &st), "marked settings are collected");
+	floe_secrets_mask(&secrets, text, sizeof(text));
+	is_str(text, "*** abc shown", "and masked, but for short ones");
+}
+
 int
 main(void)
 {
 	test_secrets();
+	test_marked();
 	return tap_done();
 }

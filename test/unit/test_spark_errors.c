@@ -28,6 +28,17 @@ typedef struct ErrorCase
 } ErrorCase;
 
 static const ErrorCase cases[] = {
+	/* floe's own words come this way, too: a host is no package, whatever follows it */
+	{"127.0.0.1:10001 closed the connection without an answer", FLOE_CLASS_TRANSIENT,
+	 "127.0.0.1:10001 closed the connection without an answer"},
+	{"spark.example.org:10001 did not answer within 1000 ms", FLOE_CLASS_TRANSIENT,
+	 "spark.example.org:10001 did not answer within 1000 ms"},
+	{HIVE
+	 "java.lang.RuntimeException: org.apache.iceberg.exceptions.NotFoundException: File does not exist: s3://a/b" AT,
+	 FLOE_CLASS_PERMANENT,
+	 "RuntimeException: org.apache.iceberg.exceptions.NotFoundException: File does not exist: s3://a/b (a file that "
+	 "the "
+	 "table's metadata names is missing in the store)"},
 	/* table, catalog, procedure, options */
 	{HIVE
 	 "java.lang.RuntimeException: Couldn't load table 'db.nope' in catalog 'lab'" AT "\n" CAUSED
