@@ -64,19 +64,30 @@ def catalog(t, pg, lab_name, at):
     lab = LabCatalog(lab_name)
     tables = [one for one in make_tables(lab_name, NS, SHAPES[lab_name]) if "refused" not in one]
     t.ok(len(tables) >= len(SHAPES[lab_name]), f"{lab_name}: {len(tables)} tables made")
-    notices = pg.maintain(f"{lab_name}.**")
-    rows = {row["name"]: row for row in pg.sql("SELECT name, status, error FROM floe.tables")}
+    pg.maintain(f"{lab_name}.**")
+    rows = {row["name"]: row for row in pg.sql("SELECT name, status, error, error_detail FROM floe.tables")}
     for one in tables:
         name = pg.format_name([lab_name, *one["namespace"], one["table"]])
         row = rows.get(name)
         if row is None or row["status"] != "ok":
             # pyiceberg cuts local paths at "?" and "#": such a table lacks files, which floe has to say.
             broken = any(c in "".join([*one["namespace"], one["table"]]) for c in "?#") and lab_name == "rest"
-            t.ok(broken and row is not None and row["status"] == "error" and "No such file" in notices, f"{name}: assessed, or its files are missing", row)
+            t.ok(broken and row is not None and row["status"] == "error" and "No such file" in row["error_detail"], f"{name}: assessed, or its files are missing", row)
             continue
         wanted = judged(lab, [*one["namespace"], one["table"]], int(at.timestamp() * 1000))
         compare(t, name, pg.metrics(name, at.isoformat()), wanted["metrics"])
         compare_partitions(t, pg, name, wanted["partitions"])
+    return tables
+
+
+def by_metadata_file(t, pg, at, tables):
+    """The same tables where floe reads the metadata file itself instead of the catalog's answer."""
+    pg.add_catalog("s3", name="s3_store", metadata_source="store")
+    pg.maintain("s3_store.**")
+    for one in tables:
+        levels = [*one["namespace"], one["table"]]
+        found, wanted = (pg.metrics(pg.format_name([catalog, *levels]), at.isoformat()) for catalog in ("s3_store", "s3"))
+        t.equal(found, wanted, f"{levels}: the same health from the metadata file as from the catalog's answer")
 
 
 def main():
@@ -85,7 +96,9 @@ def main():
         at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(days=7)
         for name in names:
             pg.add_catalog(name)
-            catalog(t, pg, name, at)
+            tables = catalog(t, pg, name, at)
+            if name == "s3":
+                by_metadata_file(t, pg, at, tables)
         t.equal(pg.value("SELECT count(*) FROM floe_internal.table_poll WHERE claim_pass IS NOT NULL OR crashes > 0"), 0, "no claim is left behind")
 
 
