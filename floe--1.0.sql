@@ -2325,7 +2325,9 @@ COMMENT ON FUNCTION floe_internal.property_settings(pg_catalog.text, pg_catalog.
 -- One row per table and operation (and one for operation ''), with everything decisions need of settings.
 CREATE VIEW floe_internal.table_setting AS
 	SELECT t.table_id, k.operation,
-		   COALESCE(b.settings, '{}') || floe_internal.property_settings(k.operation, COALESCE(t.properties, '{}')) || COALESCE(e.settings, '{}') AS settings,
+		   -- few tables have one of these properties
+		   COALESCE(b.settings, '{}') || CASE WHEN t.properties ?| (SELECT pg_catalog.array_agg(p.property) FROM floe_internal.property_setting AS p)
+				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(e.settings, '{}') AS settings,
 		   COALESCE(e.settings, '{}') AS policy_settings,
 		   COALESCE(e.origins, '{}') AS origins
 	FROM floe_internal.iceberg_table AS t
@@ -2470,6 +2472,9 @@ CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at 
 				   remedy pg_catalog.text, remedy_options pg_catalog.jsonb, requires pg_catalog.text, weight pg_catalog.float8, severity pg_catalog.float8, level pg_catalog.text, set_by_policy pg_catalog.int4, "position" pg_catalog.int2)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
+	WITH setting AS MATERIALIZED (
+		SELECT s.table_id, s.settings, s.origins FROM floe_internal.table_setting AS s WHERE s.table_id = ANY (of_table_ids) AND s.operation = ''
+	)
 	SELECT v.table_id, m.name, v.value, m.unit, l.warning, l.critical, m.remedy, m.remedy_options, m.requires, m.weight,
 		   CASE WHEN v.value IS NULL OR l.warning IS NULL THEN NULL
 				WHEN l.warning <= 0 AND l.critical <= 0 THEN 1
@@ -2481,7 +2486,7 @@ BEGIN ATOMIC
 		   m.position
 	FROM floe_internal.metrics_at(of_table_ids, at) AS v
 	JOIN floe.metric AS m ON m.name = v.metric
-	JOIN floe_internal.table_setting AS s ON s.table_id = v.table_id AND s.operation = ''
+	JOIN setting AS s ON s.table_id = v.table_id
 	CROSS JOIN LATERAL (SELECT
 		COALESCE((s.settings ->> ('thresholds.' || m.name || '.warning'))::pg_catalog.float8, m.warning,
 				 (s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8) AS warning,
@@ -2599,33 +2604,45 @@ CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], a
 				   remedy_options pg_catalog.jsonb, potential pg_catalog.bool, conditions_met pg_catalog.bool, conditions_text pg_catalog.text)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH judged AS MATERIALIZED (
+	WITH setting AS MATERIALIZED (
+		SELECT x.table_id, x.operation, x.settings, x.origins, x.settings ->> 'engine' AS engine
+		FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+	), engine AS MATERIALIZED (
+		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
+	), measured AS MATERIALIZED (
+		SELECT * FROM floe_internal.judged_metrics(of_table_ids, at)
+	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE r.value END) > 0 AS has_effect
-		FROM floe_internal.judged_metrics(of_table_ids, at) AS j
-		LEFT JOIN floe_internal.metrics_at(of_table_ids, at) AS r ON r.table_id = j.table_id AND r.metric = j.requires
+		FROM measured AS j
+		LEFT JOIN measured AS r ON r.table_id = j.table_id AND r.metric = j.requires
 	), best AS (
 		SELECT DISTINCT ON (j.table_id, j.remedy) j.*
 		FROM judged AS j
 		WHERE j.remedy IS NOT NULL AND j.severity IS NOT NULL
 		ORDER BY j.table_id, j.remedy, (j.severity >= 0.5 AND j.has_effect) DESC, j.severity * j.weight DESC, j.position
 	), potential AS (
-		SELECT j.table_id, j.remedy, pg_catalog.bool_or(j.has_effect) AS any_effect,
-			   -- what every remedy beyond its threshold needs to have an effect
-			   (SELECT pg_catalog.jsonb_object_agg(o.key, o.value) FROM judged AS i CROSS JOIN LATERAL pg_catalog.jsonb_each(i.remedy_options) AS o
-				WHERE i.table_id = j.table_id AND i.remedy = j.remedy AND i.severity >= 0.5 AND i.has_effect) AS options
+		SELECT j.table_id, j.remedy, pg_catalog.bool_or(j.has_effect) AS any_effect
 		FROM judged AS j WHERE j.remedy IS NOT NULL
+		GROUP BY j.table_id, j.remedy
+	), needed AS (
+		-- what every remedy beyond its threshold needs to have an effect
+		SELECT j.table_id, j.remedy, pg_catalog.jsonb_object_agg(o.key, o.value) AS options
+		FROM judged AS j CROSS JOIN LATERAL pg_catalog.jsonb_each(j.remedy_options) AS o
+		WHERE j.severity >= 0.5 AND j.has_effect
 		GROUP BY j.table_id, j.remedy
 	)
 	SELECT s.table_id, k.operation, k.position, k.deletes_files, k.is_cadence, s.settings, s.origins,
-		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', (floe_internal.engine_state(s.settings ->> 'engine')).stamp)),
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', e.stamp)),
 		   b.metric, b.value, b.unit, b.warning, CASE WHEN b.has_effect THEN b.severity ELSE 0 END, b.set_by_policy,
-		   COALESCE(p.options, '{}'), COALESCE(p.any_effect, false),
+		   COALESCE(n.options, '{}'), COALESCE(p.any_effect, false),
 		   c.met, c.told
-	FROM floe_internal.table_setting AS s
+	FROM setting AS s
 	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+	LEFT JOIN engine AS e ON e.server_name = s.engine
 	LEFT JOIN best AS b ON b.table_id = s.table_id AND b.remedy = k.operation
 	LEFT JOIN potential AS p ON p.table_id = s.table_id AND p.remedy = k.operation
+	LEFT JOIN needed AS n ON n.table_id = s.table_id AND n.remedy = k.operation
 	LEFT JOIN LATERAL (
 		SELECT CASE WHEN s.settings -> 'conditions' ? 'all' THEN pg_catalog.bool_and(x.met) ELSE pg_catalog.bool_or(x.met) END AS met,
 			   pg_catalog.string_agg(x.told, CASE WHEN s.settings -> 'conditions' ? 'all' THEN ' and ' ELSE ' or ' END) AS told
@@ -2640,8 +2657,7 @@ BEGIN ATOMIC
 						floe_internal.format_metric((q.item ->> 'value')::pg_catalog.float8, j.unit), floe_internal.format_metric(j.value, j.unit)) AS told
 			  FROM pg_catalog.jsonb_array_elements(COALESCE(s.settings #> '{conditions,all}', s.settings #> '{conditions,any}')) AS q (item)
 			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
-		WHERE s.settings ? 'conditions') AS c ON true
-	WHERE s.table_id = ANY (of_table_ids);
+		WHERE s.settings ? 'conditions') AS c ON true;
 END;
 COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
 
@@ -2651,6 +2667,12 @@ CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalo
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
+	WITH policy AS MATERIALIZED (
+		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
+	), engine AS MATERIALIZED (
+		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(DISTINCT o.operation) FROM floe_internal.engine_options() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
+		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
+	)
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
@@ -2669,12 +2691,17 @@ BEGIN ATOMIC
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
 		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
 	LEFT JOIN LATERAL (
-		SELECT o.name FROM floe_internal.iceberg_table AS o
-		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id AND o.status <> 'dropped'
-		  AND (o.location_key = t.location_key OR (o.location_key > t.location_key || '/' AND o.location_key < t.location_key || '0')
-			   OR o.location_key = ANY (floe_internal.location_prefixes(t.location_key)))
+		-- three look-ups, each by the index on locations: the same, inside, above
+		SELECT o.name FROM (
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = t.location_key
+			UNION ALL
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
+			UNION ALL
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
+		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id
 		ORDER BY o.name LIMIT 1) AS shared ON true
-	LEFT JOIN LATERAL floe_internal.engine_state(c.settings ->> 'engine') AS e ON true
+	LEFT JOIN engine AS e ON e.server_name = c.settings ->> 'engine'
+	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
 		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
 			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
@@ -2684,7 +2711,13 @@ BEGIN ATOMIC
 		x.last_run_at + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
-		c.operation = ANY (named) AS is_named) AS d0
+		c.operation = ANY (named) AS is_named,
+		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
+		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
+		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
+		CASE WHEN x.last_run_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_run_at) END AS run_told,
+		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told
+		OFFSET 0) AS d0
 	-- what calls for the operation, or comes closest to it
 	CROSS JOIN LATERAL (SELECT d0.*, CASE
 		WHEN d0.is_named THEN 'requested'
@@ -2693,15 +2726,16 @@ BEGIN ATOMIC
 		WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'metric'
 		WHEN d0.overdue_at <= at AND c.potential THEN 'deadline'
 		WHEN NOT c.conditions_met THEN 'conditions'
-		ELSE 'metric' END AS called_by) AS d
+		ELSE 'metric' END AS called_by
+		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
 		('policy',
-			CASE WHEN c.settings ? 'configured' OR (d.is_named AND EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id)) THEN 'pass' ELSE 'off' END, 'policy',
-			CASE WHEN NOT EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) THEN 'no policy matches'
+			CASE WHEN c.settings ? 'configured' OR (d.is_named AND d.has_policy) THEN 'pass' ELSE 'off' END, 'policy',
+			CASE WHEN NOT d.has_policy THEN 'no policy matches'
 				WHEN NOT c.settings ? 'configured' THEN 'no matching policy has it' ELSE 'configured' END, NULL,
-			CASE WHEN c.settings ? 'configured' THEN floe_internal.origin_text('configured', c.operation, c.origins, '{}') END, NULL::pg_catalog.timestamptz),
+			CASE WHEN c.settings ? 'configured' THEN COALESCE(policy.names ->> (c.origins ->> 'configured'), 'built in') END, NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
-			COALESCE(c.settings ->> 'enabled', 'true'), NULL, floe_internal.origin_text('enabled', c.operation, c.origins, '{}'), NULL),
+			COALESCE(c.settings ->> 'enabled', 'true'), NULL, COALESCE(policy.names ->> (c.origins ->> 'enabled'), 'built in'), NULL),
 		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
 			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' END, NULL),
 		('assessed',
@@ -2727,28 +2761,28 @@ BEGIN ATOMIC
 				WHEN 'requested' THEN 'by name'
 				WHEN 'conditions' THEN c.conditions_text
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
-				ELSE COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run') END,
+				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
 				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
-				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in') END
-				ELSE floe_internal.origin_text(CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END, c.operation, c.origins, '{}') END,
+				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
+				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
 		('engine',
 			CASE WHEN NOT c.settings ? 'engine' OR e.server_type IS NULL THEN 'blocked'
-				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation) THEN 'blocked'
+				WHEN NOT c.operation = ANY (e.operations) THEN 'blocked'
 				WHEN e.retry_at > at THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN NOT c.settings ? 'engine' THEN 'no policy names an engine'
 				WHEN e.server_type IS NULL THEN pg_catalog.format('there is no engine "%s"', c.settings ->> 'engine')
-				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation)
+				WHEN NOT c.operation = ANY (e.operations)
 					THEN pg_catalog.format('%s cannot do it', e.server_type)
 				WHEN e.retry_at > at THEN e.error_message ELSE c.settings ->> 'engine' END, NULL,
-			CASE WHEN c.settings ? 'engine' THEN floe_internal.origin_text('engine', c.operation, c.origins, '{}') END, e.retry_at),
+			CASE WHEN c.settings ? 'engine' THEN COALESCE(policy.names ->> (c.origins ->> 'engine'), 'built in') END, e.retry_at),
 		('backoff',
 			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
@@ -2763,21 +2797,21 @@ BEGIN ATOMIC
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
 			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
-			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
+			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
-			floe_internal.origin_text(CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END, c.operation, c.origins, '{}'), d.window_at),
+			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
 		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
-			COALESCE(floe_internal.format_interval(at - x.last_run_at), 'never run'), floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval),
-			floe_internal.origin_text('min_interval', c.operation, c.origins, '{}'), d.rested_at)
+			COALESCE(d.run_told, 'never run'), d.rest_told,
+			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END;
 COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
 	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
 
--- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason.
-CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+-- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
@@ -2785,22 +2819,25 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
 		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
-	), told AS (
-		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
-			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
-		FROM all_gates AS a GROUP BY a.table_id, a.operation
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
 		-- the first that stops; if none does, the need, which is why it runs
 		ORDER BY g.table_id, g.operation, g.status = 'pass', CASE WHEN g.status = 'pass' THEN g.gate <> 'need' END, g.gate_position
+	), told AS (
+		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
+			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
+		FROM first_stop AS f JOIN all_gates AS a ON a.table_id = f.table_id AND a.operation = f.operation
+		WHERE all_reasons OR f.status = 'pass'
+		GROUP BY a.table_id, a.operation
 	)
 	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
 		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
 		   r.reasons
-	FROM first_stop AS f JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
+	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
-COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[]) IS 'One verdict per table and operation, with the gate that decided and all gates as reasons';
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 
 -- =================================================================================================
 -- 65 estimates and debt
@@ -2825,19 +2862,21 @@ CREATE FUNCTION floe_internal.estimates(of_table_ids pg_catalog.int8[], at pg_ca
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, runs pg_catalog.int8)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH m AS MATERIALIZED (
+	WITH setting AS MATERIALIZED (
+		SELECT x.table_id, x.operation, COALESCE(x.settings ->> 'engine', '') AS engine FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+	), m AS MATERIALIZED (
 		SELECT v.table_id, pg_catalog.jsonb_object_agg(v.metric, v.value) AS metrics FROM floe_internal.metrics_at(of_table_ids, at) AS v GROUP BY v.table_id
 	), speed AS MATERIALIZED (
 		-- by engine and operation, not by table
 		SELECT d.engine, d.operation, w.bytes_per_second, w.runs,
 			   COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = d.engine), 2) AS memory_gb
-		FROM (SELECT DISTINCT COALESCE(x.settings ->> 'engine', '') AS engine, x.operation FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> '') AS d
+		FROM (SELECT DISTINCT x.engine, x.operation FROM setting AS x) AS d
 		CROSS JOIN LATERAL floe_internal.throughput(d.engine, d.operation) AS w
 	)
 	SELECT s.table_id, s.operation, e.objects, e.bytes, t.minutes, t.minutes / 60 * speed.memory_gb, speed.runs
-	FROM floe_internal.table_setting AS s
+	FROM setting AS s
 	JOIN m ON m.table_id = s.table_id
-	JOIN speed ON speed.operation = s.operation AND speed.engine = COALESCE(s.settings ->> 'engine', '')
+	JOIN speed ON speed.operation = s.operation AND speed.engine = s.engine
 	CROSS JOIN LATERAL (SELECT
 		CASE s.operation
 			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
@@ -2850,8 +2889,7 @@ BEGIN ATOMIC
 			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
 		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
 						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
-	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t
-	WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '';
+	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t;
 END;
 COMMENT ON FUNCTION floe_internal.estimates(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Gain (objects that would go) and cost (bytes to touch, minutes, GB-hours) per table and operation; runs: how many past runs the speed rests on, 0: a default';
 
@@ -2867,14 +2905,21 @@ CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_c
 				   weight pg_catalog.float8, contribution pg_catalog.float8)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
+	WITH setting AS MATERIALIZED (
+		SELECT x.table_id, x.settings FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation = ''
+	), context AS MATERIALIZED (
+		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at) AS x
+	), estimate AS MATERIALIZED (
+		SELECT * FROM floe_internal.estimates(of_table_ids, at)
+	)
 	SELECT c.table_id, c.operation, d.term, d.position, v.raw, v.value, w.weight, CASE WHEN d.is_penalty THEN - v.value ELSE v.value END * w.weight
-	FROM floe_internal.decision_context(of_table_ids, at) AS c
+	FROM context AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
-	JOIN floe_internal.table_setting AS s ON s.table_id = c.table_id AND s.operation = ''
-	LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = c.table_id AND e.operation = c.operation
+	JOIN setting AS s ON s.table_id = c.table_id
+	LEFT JOIN estimate AS e ON e.table_id = c.table_id AND e.operation = c.operation
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
 	CROSS JOIN LATERAL (SELECT EXTRACT(epoch FROM at - COALESCE(x.last_success_at, t.first_seen_at))::pg_catalog.float8 AS idle,
-		EXTRACT(epoch FROM COALESCE((c.settings ->> 'deadline')::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
+		EXTRACT(epoch FROM COALESCE(c.deadline::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
 	CROSS JOIN LATERAL (VALUES
 		('severity', COALESCE(c.severity, 0), LEAST(1, COALESCE(c.severity, 0))),
 		('gain', COALESCE(e.objects, 0), floe_internal.log_scale(e.objects, 100000)),
@@ -2942,7 +2987,7 @@ COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are ch
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
@@ -2959,15 +3004,28 @@ BEGIN
 		INTO budgets FROM floe_internal.budget_state(at) AS s;
 	rank := 0;
 	FOR c IN
-		SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.levels, d.settings ->> 'engine' AS engine
-		FROM floe_internal.decide(of_table_ids, at, by_hand, named) AS d
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
-		LEFT JOIN (SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				   FROM floe_internal.debt_terms(of_table_ids, at) AS x GROUP BY x.table_id, x.operation) AS p ON p.table_id = d.table_id AND p.operation = d.operation
-		LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = d.table_id AND e.operation = d.operation
-		-- what nobody asked for takes nothing out of a budget
-		WHERE named IS NULL OR d.operation = ANY (named)
-		ORDER BY d.verdict = 'run' DESC, p.score DESC NULLS LAST, t.name, d.operation_position
+		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
+		WITH portion AS (
+			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
+		)
+		SELECT candidate.* FROM portion
+		CROSS JOIN LATERAL (
+			WITH d AS MATERIALIZED (
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons) AS x
+				-- what nobody asked for takes nothing out of a budget
+				WHERE named IS NULL OR x.operation = ANY (named)
+			), p AS MATERIALIZED (
+				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
+				FROM floe_internal.debt_terms(portion.ids, at) AS x GROUP BY x.table_id, x.operation
+			), e AS MATERIALIZED (
+				SELECT * FROM floe_internal.estimates(portion.ids, at)
+			)
+			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels, d.settings ->> 'engine' AS engine
+			FROM d
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
+			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
+		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
 		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
@@ -3017,7 +3075,7 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
@@ -3113,7 +3171,8 @@ BEGIN ATOMIC
 		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(of_table_ids, at, false, NULL) AS d ON d.table_id = s.table_id AND d.operation = s.operation
+		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM floe_internal.table_operation AS y WHERE y.next_due_at <= at AND y.table_id = ANY (of_table_ids)), at, false, NULL, false) AS d
+			ON d.table_id = s.table_id AND d.operation = s.operation
 		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
 		  AND x.next_due_at <= at
 		  AND (d.verdict IN ('not needed', 'off')
@@ -3251,7 +3310,8 @@ BEGIN
 		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
 			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
-				AND (x.next_list_at <= at OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
+				-- what was wrong is found out by listing; who asked for fewer requests is left alone
+				AND (x.next_list_at <= at OR (x.status = 'error' AND x.error_code <> 'throttled') OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
 			  ORDER BY x.catalog_id FOR UPDATE SKIP LOCKED) AS d
 		WHERE c.catalog_id = d.catalog_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name))
@@ -3287,19 +3347,34 @@ $body$;
 COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
 	IS 'A catalog could not be reached or listed: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
 
+CREATE FUNCTION floe_internal.catalog_well(of_catalog_id pg_catalog.int4) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	c floe_internal.catalog;
+BEGIN
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS x
+		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
+		WHERE x.catalog_id = of_catalog_id AND (x.status <> 'ok' OR x.failures <> 0);
+	IF c.status <> 'ok' THEN
+		PERFORM floe_internal.write_event('catalog ok', c.server_name, NULL, NULL, NULL, format('catalog "%s" answers', c.server_name), c.config);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.catalog_well(pg_catalog.int4) IS 'Nothing is wrong with the catalog, or no longer';
+
 CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	old_status text;
-	server text;
+	c floe_internal.catalog;
 BEGIN
-	SELECT c.status, c.server_name INTO old_status, server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
-	UPDATE floe_internal.catalog AS c
-		SET status = 'ok', config = catalog_connected.config, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
-		WHERE c.catalog_id = of_catalog_id;
-	IF old_status <> 'ok' THEN
-		PERFORM floe_internal.write_event('catalog ok', server, NULL, NULL, NULL, format('catalog "%s" answers', server), catalog_connected.config);
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
+	-- An error lasts until a listing succeeded: it may have been the listing that failed.
+	IF c.status <> 'error' OR (c.claim_pass IS NULL AND c.error_code <> 'throttled') THEN
+		PERFORM floe_internal.catalog_well(of_catalog_id);
 	END IF;
 END
 $body$;
@@ -3354,6 +3429,9 @@ BEGIN
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
 		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
 	END LOOP;
+	IF EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id AND c.status = 'error') THEN
+		PERFORM floe_internal.catalog_well(of_catalog_id);
+	END IF;
 	UPDATE floe_internal.catalog AS c
 		SET listed_at = at, left_out = apply_listing.left_out, claim_pass = NULL,
 			next_list_at = at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes')
@@ -3472,21 +3550,29 @@ $body$;
 COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
 	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing)';
 
+CREATE FUNCTION floe_internal.sizes(settings pg_catalog.jsonb, OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT x.target, COALESCE((settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
+		   COALESCE((settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
+		   COALESCE((settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
+	FROM (SELECT (settings ->> 'options.target_file_size')::pg_catalog.int8 AS target) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.sizes(pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
+
 -- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
 		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT x.target, COALESCE((x.settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
-		   COALESCE((x.settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
-		   COALESCE((x.settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
-	FROM (SELECT y.settings, (y.settings ->> 'options.target_file_size')::pg_catalog.int8 AS target
-		  FROM (SELECT floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
-					|| COALESCE(s.policy_settings, '{}') AS settings
-				FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files') AS y) AS x;
+	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files
+	FROM floe_internal.table_setting AS s
+	CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}')) || s.policy_settings) AS z
+	WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files';
 END;
-COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
+COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Sizes in force for a table with these properties, which are not stored yet while it is read';
 
 -- Which manifests of a list still have to be read: positions (from 1) in the arrays.
 CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
@@ -3672,7 +3758,8 @@ DECLARE
 BEGIN
 	FOR t IN
 		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
-		CROSS JOIN LATERAL floe_internal.size_limits(h.table_id, i.properties) AS z
+		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' OFFSET 0) AS s ON s.table_id = h.table_id
+		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
 		WHERE i.status <> 'dropped' AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
 		  AND (recompute_health.pattern IS NULL OR floe_internal.match_pattern(recompute_health.pattern, i.levels) IS NOT NULL)
 	LOOP
@@ -4348,7 +4435,7 @@ BEGIN
 		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
 			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
 			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
-		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL) AS s
+		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
 		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
 		ORDER BY k.position, r.place;

@@ -52,7 +52,9 @@ COMMENT ON FUNCTION floe_internal.property_settings(pg_catalog.text, pg_catalog.
 -- One row per table and operation (and one for operation ''), with everything decisions need of settings.
 CREATE VIEW floe_internal.table_setting AS
 	SELECT t.table_id, k.operation,
-		   COALESCE(b.settings, '{}') || floe_internal.property_settings(k.operation, COALESCE(t.properties, '{}')) || COALESCE(e.settings, '{}') AS settings,
+		   -- few tables have one of these properties
+		   COALESCE(b.settings, '{}') || CASE WHEN t.properties ?| (SELECT pg_catalog.array_agg(p.property) FROM floe_internal.property_setting AS p)
+				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(e.settings, '{}') AS settings,
 		   COALESCE(e.settings, '{}') AS policy_settings,
 		   COALESCE(e.origins, '{}') AS origins
 	FROM floe_internal.iceberg_table AS t

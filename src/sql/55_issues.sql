@@ -62,6 +62,9 @@ CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at 
 				   remedy pg_catalog.text, remedy_options pg_catalog.jsonb, requires pg_catalog.text, weight pg_catalog.float8, severity pg_catalog.float8, level pg_catalog.text, set_by_policy pg_catalog.int4, "position" pg_catalog.int2)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
+	WITH setting AS MATERIALIZED (
+		SELECT s.table_id, s.settings, s.origins FROM floe_internal.table_setting AS s WHERE s.table_id = ANY (of_table_ids) AND s.operation = ''
+	)
 	SELECT v.table_id, m.name, v.value, m.unit, l.warning, l.critical, m.remedy, m.remedy_options, m.requires, m.weight,
 		   CASE WHEN v.value IS NULL OR l.warning IS NULL THEN NULL
 				WHEN l.warning <= 0 AND l.critical <= 0 THEN 1
@@ -73,7 +76,7 @@ BEGIN ATOMIC
 		   m.position
 	FROM floe_internal.metrics_at(of_table_ids, at) AS v
 	JOIN floe.metric AS m ON m.name = v.metric
-	JOIN floe_internal.table_setting AS s ON s.table_id = v.table_id AND s.operation = ''
+	JOIN setting AS s ON s.table_id = v.table_id
 	CROSS JOIN LATERAL (SELECT
 		COALESCE((s.settings ->> ('thresholds.' || m.name || '.warning'))::pg_catalog.float8, m.warning,
 				 (s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8) AS warning,

@@ -81,33 +81,45 @@ CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], a
 				   remedy_options pg_catalog.jsonb, potential pg_catalog.bool, conditions_met pg_catalog.bool, conditions_text pg_catalog.text)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH judged AS MATERIALIZED (
+	WITH setting AS MATERIALIZED (
+		SELECT x.table_id, x.operation, x.settings, x.origins, x.settings ->> 'engine' AS engine
+		FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+	), engine AS MATERIALIZED (
+		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
+	), measured AS MATERIALIZED (
+		SELECT * FROM floe_internal.judged_metrics(of_table_ids, at)
+	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE r.value END) > 0 AS has_effect
-		FROM floe_internal.judged_metrics(of_table_ids, at) AS j
-		LEFT JOIN floe_internal.metrics_at(of_table_ids, at) AS r ON r.table_id = j.table_id AND r.metric = j.requires
+		FROM measured AS j
+		LEFT JOIN measured AS r ON r.table_id = j.table_id AND r.metric = j.requires
 	), best AS (
 		SELECT DISTINCT ON (j.table_id, j.remedy) j.*
 		FROM judged AS j
 		WHERE j.remedy IS NOT NULL AND j.severity IS NOT NULL
 		ORDER BY j.table_id, j.remedy, (j.severity >= 0.5 AND j.has_effect) DESC, j.severity * j.weight DESC, j.position
 	), potential AS (
-		SELECT j.table_id, j.remedy, pg_catalog.bool_or(j.has_effect) AS any_effect,
-			   -- what every remedy beyond its threshold needs to have an effect
-			   (SELECT pg_catalog.jsonb_object_agg(o.key, o.value) FROM judged AS i CROSS JOIN LATERAL pg_catalog.jsonb_each(i.remedy_options) AS o
-				WHERE i.table_id = j.table_id AND i.remedy = j.remedy AND i.severity >= 0.5 AND i.has_effect) AS options
+		SELECT j.table_id, j.remedy, pg_catalog.bool_or(j.has_effect) AS any_effect
 		FROM judged AS j WHERE j.remedy IS NOT NULL
+		GROUP BY j.table_id, j.remedy
+	), needed AS (
+		-- what every remedy beyond its threshold needs to have an effect
+		SELECT j.table_id, j.remedy, pg_catalog.jsonb_object_agg(o.key, o.value) AS options
+		FROM judged AS j CROSS JOIN LATERAL pg_catalog.jsonb_each(j.remedy_options) AS o
+		WHERE j.severity >= 0.5 AND j.has_effect
 		GROUP BY j.table_id, j.remedy
 	)
 	SELECT s.table_id, k.operation, k.position, k.deletes_files, k.is_cadence, s.settings, s.origins,
-		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', (floe_internal.engine_state(s.settings ->> 'engine')).stamp)),
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', e.stamp)),
 		   b.metric, b.value, b.unit, b.warning, CASE WHEN b.has_effect THEN b.severity ELSE 0 END, b.set_by_policy,
-		   COALESCE(p.options, '{}'), COALESCE(p.any_effect, false),
+		   COALESCE(n.options, '{}'), COALESCE(p.any_effect, false),
 		   c.met, c.told
-	FROM floe_internal.table_setting AS s
+	FROM setting AS s
 	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+	LEFT JOIN engine AS e ON e.server_name = s.engine
 	LEFT JOIN best AS b ON b.table_id = s.table_id AND b.remedy = k.operation
 	LEFT JOIN potential AS p ON p.table_id = s.table_id AND p.remedy = k.operation
+	LEFT JOIN needed AS n ON n.table_id = s.table_id AND n.remedy = k.operation
 	LEFT JOIN LATERAL (
 		SELECT CASE WHEN s.settings -> 'conditions' ? 'all' THEN pg_catalog.bool_and(x.met) ELSE pg_catalog.bool_or(x.met) END AS met,
 			   pg_catalog.string_agg(x.told, CASE WHEN s.settings -> 'conditions' ? 'all' THEN ' and ' ELSE ' or ' END) AS told
@@ -122,8 +134,7 @@ BEGIN ATOMIC
 						floe_internal.format_metric((q.item ->> 'value')::pg_catalog.float8, j.unit), floe_internal.format_metric(j.value, j.unit)) AS told
 			  FROM pg_catalog.jsonb_array_elements(COALESCE(s.settings #> '{conditions,all}', s.settings #> '{conditions,any}')) AS q (item)
 			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
-		WHERE s.settings ? 'conditions') AS c ON true
-	WHERE s.table_id = ANY (of_table_ids);
+		WHERE s.settings ? 'conditions') AS c ON true;
 END;
 COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
 
@@ -133,6 +144,12 @@ CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalo
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
+	WITH policy AS MATERIALIZED (
+		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
+	), engine AS MATERIALIZED (
+		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(DISTINCT o.operation) FROM floe_internal.engine_options() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
+		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
+	)
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
@@ -151,12 +168,17 @@ BEGIN ATOMIC
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
 		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
 	LEFT JOIN LATERAL (
-		SELECT o.name FROM floe_internal.iceberg_table AS o
-		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id AND o.status <> 'dropped'
-		  AND (o.location_key = t.location_key OR (o.location_key > t.location_key || '/' AND o.location_key < t.location_key || '0')
-			   OR o.location_key = ANY (floe_internal.location_prefixes(t.location_key)))
+		-- three look-ups, each by the index on locations: the same, inside, above
+		SELECT o.name FROM (
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = t.location_key
+			UNION ALL
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
+			UNION ALL
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
+		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id
 		ORDER BY o.name LIMIT 1) AS shared ON true
-	LEFT JOIN LATERAL floe_internal.engine_state(c.settings ->> 'engine') AS e ON true
+	LEFT JOIN engine AS e ON e.server_name = c.settings ->> 'engine'
+	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
 		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
 			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
@@ -166,7 +188,13 @@ BEGIN ATOMIC
 		x.last_run_at + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
-		c.operation = ANY (named) AS is_named) AS d0
+		c.operation = ANY (named) AS is_named,
+		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
+		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
+		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
+		CASE WHEN x.last_run_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_run_at) END AS run_told,
+		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told
+		OFFSET 0) AS d0
 	-- what calls for the operation, or comes closest to it
 	CROSS JOIN LATERAL (SELECT d0.*, CASE
 		WHEN d0.is_named THEN 'requested'
@@ -175,15 +203,16 @@ BEGIN ATOMIC
 		WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'metric'
 		WHEN d0.overdue_at <= at AND c.potential THEN 'deadline'
 		WHEN NOT c.conditions_met THEN 'conditions'
-		ELSE 'metric' END AS called_by) AS d
+		ELSE 'metric' END AS called_by
+		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
 		('policy',
-			CASE WHEN c.settings ? 'configured' OR (d.is_named AND EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id)) THEN 'pass' ELSE 'off' END, 'policy',
-			CASE WHEN NOT EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) THEN 'no policy matches'
+			CASE WHEN c.settings ? 'configured' OR (d.is_named AND d.has_policy) THEN 'pass' ELSE 'off' END, 'policy',
+			CASE WHEN NOT d.has_policy THEN 'no policy matches'
 				WHEN NOT c.settings ? 'configured' THEN 'no matching policy has it' ELSE 'configured' END, NULL,
-			CASE WHEN c.settings ? 'configured' THEN floe_internal.origin_text('configured', c.operation, c.origins, '{}') END, NULL::pg_catalog.timestamptz),
+			CASE WHEN c.settings ? 'configured' THEN COALESCE(policy.names ->> (c.origins ->> 'configured'), 'built in') END, NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
-			COALESCE(c.settings ->> 'enabled', 'true'), NULL, floe_internal.origin_text('enabled', c.operation, c.origins, '{}'), NULL),
+			COALESCE(c.settings ->> 'enabled', 'true'), NULL, COALESCE(policy.names ->> (c.origins ->> 'enabled'), 'built in'), NULL),
 		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
 			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' END, NULL),
 		('assessed',
@@ -209,28 +238,28 @@ BEGIN ATOMIC
 				WHEN 'requested' THEN 'by name'
 				WHEN 'conditions' THEN c.conditions_text
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
-				ELSE COALESCE('last success ' || floe_internal.format_interval(at - x.last_success_at) || ' ago', 'never run') END,
+				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
 				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
-				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE((SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = c.threshold_policy), 'built in') END
-				ELSE floe_internal.origin_text(CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END, c.operation, c.origins, '{}') END,
+				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
+				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
 		('engine',
 			CASE WHEN NOT c.settings ? 'engine' OR e.server_type IS NULL THEN 'blocked'
-				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation) THEN 'blocked'
+				WHEN NOT c.operation = ANY (e.operations) THEN 'blocked'
 				WHEN e.retry_at > at THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN NOT c.settings ? 'engine' THEN 'no policy names an engine'
 				WHEN e.server_type IS NULL THEN pg_catalog.format('there is no engine "%s"', c.settings ->> 'engine')
-				WHEN NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = e.server_type AND o.operation = c.operation)
+				WHEN NOT c.operation = ANY (e.operations)
 					THEN pg_catalog.format('%s cannot do it', e.server_type)
 				WHEN e.retry_at > at THEN e.error_message ELSE c.settings ->> 'engine' END, NULL,
-			CASE WHEN c.settings ? 'engine' THEN floe_internal.origin_text('engine', c.operation, c.origins, '{}') END, e.retry_at),
+			CASE WHEN c.settings ? 'engine' THEN COALESCE(policy.names ->> (c.origins ->> 'engine'), 'built in') END, e.retry_at),
 		('backoff',
 			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
@@ -245,21 +274,21 @@ BEGIN ATOMIC
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
 			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
-			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, floe_internal.origin_text('schedule', c.operation, c.origins, '{}'), d.due_at),
+			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
-			floe_internal.origin_text(CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END, c.operation, c.origins, '{}'), d.window_at),
+			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
 		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
-			COALESCE(floe_internal.format_interval(at - x.last_run_at), 'never run'), floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval),
-			floe_internal.origin_text('min_interval', c.operation, c.origins, '{}'), d.rested_at)
+			COALESCE(d.run_told, 'never run'), d.rest_told,
+			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END;
 COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
 	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
 
--- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason.
-CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+-- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
@@ -267,20 +296,23 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
 		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
-	), told AS (
-		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
-			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
-		FROM all_gates AS a GROUP BY a.table_id, a.operation
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
 		-- the first that stops; if none does, the need, which is why it runs
 		ORDER BY g.table_id, g.operation, g.status = 'pass', CASE WHEN g.status = 'pass' THEN g.gate <> 'need' END, g.gate_position
+	), told AS (
+		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
+			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
+		FROM first_stop AS f JOIN all_gates AS a ON a.table_id = f.table_id AND a.operation = f.operation
+		WHERE all_reasons OR f.status = 'pass'
+		GROUP BY a.table_id, a.operation
 	)
 	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
 		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
 		   r.reasons
-	FROM first_stop AS f JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
+	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
-COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[]) IS 'One verdict per table and operation, with the gate that decided and all gates as reasons';
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 

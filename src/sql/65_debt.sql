@@ -21,19 +21,21 @@ CREATE FUNCTION floe_internal.estimates(of_table_ids pg_catalog.int8[], at pg_ca
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, runs pg_catalog.int8)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH m AS MATERIALIZED (
+	WITH setting AS MATERIALIZED (
+		SELECT x.table_id, x.operation, COALESCE(x.settings ->> 'engine', '') AS engine FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+	), m AS MATERIALIZED (
 		SELECT v.table_id, pg_catalog.jsonb_object_agg(v.metric, v.value) AS metrics FROM floe_internal.metrics_at(of_table_ids, at) AS v GROUP BY v.table_id
 	), speed AS MATERIALIZED (
 		-- by engine and operation, not by table
 		SELECT d.engine, d.operation, w.bytes_per_second, w.runs,
 			   COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = d.engine), 2) AS memory_gb
-		FROM (SELECT DISTINCT COALESCE(x.settings ->> 'engine', '') AS engine, x.operation FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> '') AS d
+		FROM (SELECT DISTINCT x.engine, x.operation FROM setting AS x) AS d
 		CROSS JOIN LATERAL floe_internal.throughput(d.engine, d.operation) AS w
 	)
 	SELECT s.table_id, s.operation, e.objects, e.bytes, t.minutes, t.minutes / 60 * speed.memory_gb, speed.runs
-	FROM floe_internal.table_setting AS s
+	FROM setting AS s
 	JOIN m ON m.table_id = s.table_id
-	JOIN speed ON speed.operation = s.operation AND speed.engine = COALESCE(s.settings ->> 'engine', '')
+	JOIN speed ON speed.operation = s.operation AND speed.engine = s.engine
 	CROSS JOIN LATERAL (SELECT
 		CASE s.operation
 			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
@@ -46,8 +48,7 @@ BEGIN ATOMIC
 			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
 		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
 						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
-	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t
-	WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '';
+	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t;
 END;
 COMMENT ON FUNCTION floe_internal.estimates(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Gain (objects that would go) and cost (bytes to touch, minutes, GB-hours) per table and operation; runs: how many past runs the speed rests on, 0: a default';
 
@@ -63,14 +64,21 @@ CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_c
 				   weight pg_catalog.float8, contribution pg_catalog.float8)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
+	WITH setting AS MATERIALIZED (
+		SELECT x.table_id, x.settings FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation = ''
+	), context AS MATERIALIZED (
+		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at) AS x
+	), estimate AS MATERIALIZED (
+		SELECT * FROM floe_internal.estimates(of_table_ids, at)
+	)
 	SELECT c.table_id, c.operation, d.term, d.position, v.raw, v.value, w.weight, CASE WHEN d.is_penalty THEN - v.value ELSE v.value END * w.weight
-	FROM floe_internal.decision_context(of_table_ids, at) AS c
+	FROM context AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
-	JOIN floe_internal.table_setting AS s ON s.table_id = c.table_id AND s.operation = ''
-	LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = c.table_id AND e.operation = c.operation
+	JOIN setting AS s ON s.table_id = c.table_id
+	LEFT JOIN estimate AS e ON e.table_id = c.table_id AND e.operation = c.operation
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
 	CROSS JOIN LATERAL (SELECT EXTRACT(epoch FROM at - COALESCE(x.last_success_at, t.first_seen_at))::pg_catalog.float8 AS idle,
-		EXTRACT(epoch FROM COALESCE((c.settings ->> 'deadline')::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
+		EXTRACT(epoch FROM COALESCE(c.deadline::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
 	CROSS JOIN LATERAL (VALUES
 		('severity', COALESCE(c.severity, 0), LEAST(1, COALESCE(c.severity, 0))),
 		('gain', COALESCE(e.objects, 0), floe_internal.log_scale(e.objects, 100000)),

@@ -41,7 +41,7 @@ COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are ch
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
@@ -58,15 +58,28 @@ BEGIN
 		INTO budgets FROM floe_internal.budget_state(at) AS s;
 	rank := 0;
 	FOR c IN
-		SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.levels, d.settings ->> 'engine' AS engine
-		FROM floe_internal.decide(of_table_ids, at, by_hand, named) AS d
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
-		LEFT JOIN (SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				   FROM floe_internal.debt_terms(of_table_ids, at) AS x GROUP BY x.table_id, x.operation) AS p ON p.table_id = d.table_id AND p.operation = d.operation
-		LEFT JOIN floe_internal.estimates(of_table_ids, at) AS e ON e.table_id = d.table_id AND e.operation = d.operation
-		-- what nobody asked for takes nothing out of a budget
-		WHERE named IS NULL OR d.operation = ANY (named)
-		ORDER BY d.verdict = 'run' DESC, p.score DESC NULLS LAST, t.name, d.operation_position
+		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
+		WITH portion AS (
+			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
+		)
+		SELECT candidate.* FROM portion
+		CROSS JOIN LATERAL (
+			WITH d AS MATERIALIZED (
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons) AS x
+				-- what nobody asked for takes nothing out of a budget
+				WHERE named IS NULL OR x.operation = ANY (named)
+			), p AS MATERIALIZED (
+				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
+				FROM floe_internal.debt_terms(portion.ids, at) AS x GROUP BY x.table_id, x.operation
+			), e AS MATERIALIZED (
+				SELECT * FROM floe_internal.estimates(portion.ids, at)
+			)
+			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels, d.settings ->> 'engine' AS engine
+			FROM d
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
+			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
+		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
 		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
@@ -116,7 +129,7 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
@@ -212,7 +225,8 @@ BEGIN ATOMIC
 		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(of_table_ids, at, false, NULL) AS d ON d.table_id = s.table_id AND d.operation = s.operation
+		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM floe_internal.table_operation AS y WHERE y.next_due_at <= at AND y.table_id = ANY (of_table_ids)), at, false, NULL, false) AS d
+			ON d.table_id = s.table_id AND d.operation = s.operation
 		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
 		  AND x.next_due_at <= at
 		  AND (d.verdict IN ('not needed', 'off')
