@@ -34,8 +34,7 @@ BEGIN
 		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
 			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
-				-- what was wrong is found out by listing; who asked for fewer requests is left alone
-				AND (x.next_list_at <= at OR (x.status = 'error' AND x.error_code <> 'throttled') OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
+				AND (x.next_list_at <= at OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
 			  ORDER BY x.catalog_id FOR UPDATE SKIP LOCKED) AS d
 		WHERE c.catalog_id = d.catalog_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name))
@@ -71,34 +70,19 @@ $body$;
 COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
 	IS 'A catalog could not be reached or listed: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
 
-CREATE FUNCTION floe_internal.catalog_well(of_catalog_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	c floe_internal.catalog;
-BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
-	UPDATE floe_internal.catalog AS x
-		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
-		WHERE x.catalog_id = of_catalog_id AND (x.status <> 'ok' OR x.failures <> 0);
-	IF c.status <> 'ok' THEN
-		PERFORM floe_internal.write_event('catalog ok', c.server_name, NULL, NULL, NULL, format('catalog "%s" answers', c.server_name), c.config);
-	END IF;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.catalog_well(pg_catalog.int4) IS 'Nothing is wrong with the catalog, or no longer';
-
 CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	c floe_internal.catalog;
+	old_status text;
+	server text;
 BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
-	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
-	-- An error lasts until a listing succeeded: it may have been the listing that failed.
-	IF c.status <> 'error' OR (c.claim_pass IS NULL AND c.error_code <> 'throttled') THEN
-		PERFORM floe_internal.catalog_well(of_catalog_id);
+	SELECT c.status, c.server_name INTO old_status, server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS c
+		SET status = 'ok', config = catalog_connected.config, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
+		WHERE c.catalog_id = of_catalog_id;
+	IF old_status <> 'ok' THEN
+		PERFORM floe_internal.write_event('catalog ok', server, NULL, NULL, NULL, format('catalog "%s" answers', server), catalog_connected.config);
 	END IF;
 END
 $body$;
@@ -153,9 +137,6 @@ BEGIN
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
 		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
 	END LOOP;
-	IF EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id AND c.status = 'error') THEN
-		PERFORM floe_internal.catalog_well(of_catalog_id);
-	END IF;
 	UPDATE floe_internal.catalog AS c
 		SET listed_at = at, left_out = apply_listing.left_out, claim_pass = NULL,
 			next_list_at = at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes')
