@@ -3310,7 +3310,8 @@ BEGIN
 		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
 			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
-				AND (x.next_list_at <= at OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
+				-- what was wrong is found out by listing; who asked for fewer requests is left alone
+				AND (x.next_list_at <= at OR (x.status = 'error' AND x.error_code <> 'throttled') OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
 			  ORDER BY x.catalog_id FOR UPDATE SKIP LOCKED) AS d
 		WHERE c.catalog_id = d.catalog_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name))
@@ -3346,19 +3347,34 @@ $body$;
 COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
 	IS 'A catalog could not be reached or listed: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
 
+CREATE FUNCTION floe_internal.catalog_well(of_catalog_id pg_catalog.int4) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	c floe_internal.catalog;
+BEGIN
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS x
+		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
+		WHERE x.catalog_id = of_catalog_id AND (x.status <> 'ok' OR x.failures <> 0);
+	IF c.status <> 'ok' THEN
+		PERFORM floe_internal.write_event('catalog ok', c.server_name, NULL, NULL, NULL, format('catalog "%s" answers', c.server_name), c.config);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.catalog_well(pg_catalog.int4) IS 'Nothing is wrong with the catalog, or no longer';
+
 CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	old_status text;
-	server text;
+	c floe_internal.catalog;
 BEGIN
-	SELECT c.status, c.server_name INTO old_status, server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
-	UPDATE floe_internal.catalog AS c
-		SET status = 'ok', config = catalog_connected.config, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
-		WHERE c.catalog_id = of_catalog_id;
-	IF old_status <> 'ok' THEN
-		PERFORM floe_internal.write_event('catalog ok', server, NULL, NULL, NULL, format('catalog "%s" answers', server), catalog_connected.config);
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
+	-- An error lasts until a listing succeeded: it may have been the listing that failed.
+	IF c.status <> 'error' OR (c.claim_pass IS NULL AND c.error_code <> 'throttled') THEN
+		PERFORM floe_internal.catalog_well(of_catalog_id);
 	END IF;
 END
 $body$;
@@ -3413,6 +3429,9 @@ BEGIN
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
 		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
 	END LOOP;
+	IF EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id AND c.status = 'error') THEN
+		PERFORM floe_internal.catalog_well(of_catalog_id);
+	END IF;
 	UPDATE floe_internal.catalog AS c
 		SET listed_at = at, left_out = apply_listing.left_out, claim_pass = NULL,
 			next_list_at = at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes')
@@ -3531,29 +3550,21 @@ $body$;
 COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
 	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing)';
 
-CREATE FUNCTION floe_internal.sizes(settings pg_catalog.jsonb, OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
-	RETURNS pg_catalog.record
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT x.target, COALESCE((settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
-		   COALESCE((settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
-		   COALESCE((settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
-	FROM (SELECT (settings ->> 'options.target_file_size')::pg_catalog.int8 AS target) AS x;
-END;
-COMMENT ON FUNCTION floe_internal.sizes(pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
-
 -- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
 		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files
-	FROM floe_internal.table_setting AS s
-	CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}')) || s.policy_settings) AS z
-	WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files';
+	SELECT x.target, COALESCE((x.settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
+		   COALESCE((x.settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
+		   COALESCE((x.settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
+	FROM (SELECT y.settings, (y.settings ->> 'options.target_file_size')::pg_catalog.int8 AS target
+		  FROM (SELECT floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
+					|| COALESCE(s.policy_settings, '{}') AS settings
+				FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files') AS y) AS x;
 END;
-COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Sizes in force for a table with these properties, which are not stored yet while it is read';
+COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
 
 -- Which manifests of a list still have to be read: positions (from 1) in the arrays.
 CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
