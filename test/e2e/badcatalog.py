@@ -102,6 +102,13 @@ class Patient:
         now = self.bench.table(self.table.name)
         t.ok(now["status"] == "ok" and now["health"] == self.before["health"] and now["health"] is not None, f"{case.name}: its table and health are kept", now)
 
+    def still(self, since: Any, before: dict[str, Any]) -> None:
+        """After one more pass: the same error, not a new one."""
+        row = self.row()
+        events = self.bench.events("catalog error", since, catalog=self.case.name) + self.bench.events("catalog ok", since, catalog=self.case.name)
+        self.bench.t.ok(row["status"] == "error" and row["error_since"] == before["error_since"] and row["failures"] in ([1, 2] if row["error_code"] == "throttled" else [2])
+                        and not events, f"{self.case.name}: after another pass the same error, since the same time", row, *events)
+
     def healed(self, start: Any) -> None:
         row, now = self.row(), self.bench.table(self.table.name)
         self.bench.t.ok(row["status"] == "ok" and row["error"] is None and row["error_since"] is None and row["failures"] == 0 and now["status"] == "ok"
@@ -131,6 +138,11 @@ def run_kinds(bench: Bench, base: Base, kinds: list[Kind], settings: str, secret
     bench.t.ok(all(bench.table(one.name)["assessed_at"] >= start for one in healthy), "their new versions were read")
     for one in patients:
         one.check(settings, 6)
+    before = [one.row() for one in patients]
+    since = bench.now()
+    bench.maintain(settings)
+    for one, row in zip(patients, before):
+        one.still(since, row)
     bench.unharmed(secrets)
 
     for one in patients:

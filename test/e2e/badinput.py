@@ -262,6 +262,10 @@ class Bench:
     def refresh_and_maintain(self, settings: str = "", within: float = 40, pattern: str | None = None) -> str:
         """All tables and catalogs are due again; one pass. Returns its notices."""
         self.sql("SELECT floe.refresh()")
+        return self.maintain(settings, within, pattern)
+
+    def maintain(self, settings: str = "", within: float = 40, pattern: str | None = None) -> str:
+        """One pass over what is due."""
         started = time.monotonic()
         done = self.pg.psql(f"{settings}; CALL floe.run_maintenance({literal(pattern) if pattern else 'NULL'})", timeout=within + 60)
         took = time.monotonic() - started

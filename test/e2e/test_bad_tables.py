@@ -132,7 +132,7 @@ def unreachable_tables(bench, base):
     catalog.misbehave("^GET /v1/namespaces/ns/tables/", hang)
     start = bench.now()
     # 200 tables, 32 at a time, three attempts of 1.5 seconds each would be half a minute
-    notices = bench.refresh_and_maintain(SETTINGS, within=20)
+    notices = bench.refresh_and_maintain(SETTINGS, within=30)
     row = bench.sql("SELECT * FROM floe.catalogs WHERE name = 'silent'")[0]
     t.ok(row["status"] == "error" and "tables in a row could not be reached" in row["error"] and "did not answer within" in row["error_detail"], "the catalog has the reason", row)
     t.contains(notices, f'catalog "silent": {row["error"]}', "the pass tells it")
