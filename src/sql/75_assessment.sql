@@ -274,21 +274,29 @@ $body$;
 COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
 	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing)';
 
+CREATE FUNCTION floe_internal.sizes(settings pg_catalog.jsonb, OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT x.target, COALESCE((settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
+		   COALESCE((settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
+		   COALESCE((settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
+	FROM (SELECT (settings ->> 'options.target_file_size')::pg_catalog.int8 AS target) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.sizes(pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
+
 -- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
 		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT x.target, COALESCE((x.settings ->> 'options.min_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 0.75)::pg_catalog.int8),
-		   COALESCE((x.settings ->> 'options.max_file_size')::pg_catalog.int8, pg_catalog.floor(x.target * 1.8)::pg_catalog.int8),
-		   COALESCE((x.settings ->> 'options.min_input_files')::pg_catalog.int4, 5)
-	FROM (SELECT y.settings, (y.settings ->> 'options.target_file_size')::pg_catalog.int8 AS target
-		  FROM (SELECT floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
-					|| COALESCE(s.policy_settings, '{}') AS settings
-				FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files') AS y) AS x;
+	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files
+	FROM floe_internal.table_setting AS s
+	CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}')) || s.policy_settings) AS z
+	WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files';
 END;
-COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Target file size in force and what follows from it (Iceberg''s bin-packing: 0.75 and 1.8 of the target, at least 5 files), unless a policy sets the options';
+COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Sizes in force for a table with these properties, which are not stored yet while it is read';
 
 -- Which manifests of a list still have to be read: positions (from 1) in the arrays.
 CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
