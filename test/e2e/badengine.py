@@ -22,6 +22,11 @@ from lakehouse import Lakehouse
 OPERATION = "rewrite_data_files"
 
 
+def at(call: str, behaviour: hs2.Behaviour, times: float = float("inf")) -> Callable[[hs2.Engine], Any]:
+    """Disturbs an engine at a call."""
+    return lambda engine: engine.misbehave(call, behaviour, times)
+
+
 def policy(engine: str, base: Base, **settings: Any) -> dict[str, Any]:
     """Calls for the operation until it was carried out, and lets nothing wait but what a gate has a reason for."""
     condition = {"metric": "snapshot_count", "op": "<=", "value": len(base.metadata["snapshots"])}
@@ -46,6 +51,10 @@ class Case:
     sessions: int = 0
     server: dict[str, str] = field(default_factory=dict)
     mapping: dict[str, str] = field(default_factory=dict)
+
+
+def healthy(names: list[str]) -> list[Case]:
+    return [Case(name, lambda engine: None) for name in names]
 
 
 class Work:
@@ -89,7 +98,7 @@ class Work:
         return [row["message"] for row in self.lab.bench.sql("SELECT message FROM floe.events WHERE kind = %s AND message LIKE %s ORDER BY id", (kind, f'engine "{self.case.name}"%'))]
 
     def why(self) -> dict[str, Any]:
-        return self.lab.bench.sql("SELECT w.*, clock_timestamp() AS now FROM floe.why(%s) AS w WHERE operation = %s", (self.name, OPERATION))[0]
+        return self.lab.bench.sql("SELECT * FROM floe.why(%s) WHERE operation = %s", (self.name, OPERATION))[0]
 
     def ok(self, condition: Any, what: str, *diagnosis: Any) -> bool:
         return self.t.ok(condition, f"{self.case.name}: {what}", *diagnosis)
@@ -121,9 +130,9 @@ class Work:
                 "one event, and a notice", told)
         self.ok(gate["verdict"] == "wait" and gate["gate"] == "backoff" and row["error"] in gate["value"], "why: it is held back, and by what", gate)
         retries = self.case.error_class in ("transient", "conflict", "resource")
-        wait = (gate["next_at"] - gate["now"]).total_seconds() if gate["next_at"] else None
+        wait = (gate["next_at"] - row["finished_at"]).total_seconds() if gate["next_at"] else None
         usual = {"transient": 60, "conflict": 60, "resource": 600}.get(self.case.error_class or "")
-        self.ok(usual * 0.5 < wait < usual * 1.2 if retries and wait else not retries and wait is None,
+        self.ok(usual * 0.85 < wait < usual * 1.15 if retries and wait else not retries and wait is None,
                 f"the next try is {'after about %d s' % usual if retries else 'not a matter of time'}", gate["next_at"], wait)
         self.ok(self.engine_row()["status"] == "ok", "the engine itself is not in error: others may use it", self.engine_row())
 

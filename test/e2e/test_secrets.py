@@ -13,14 +13,13 @@ import urllib.parse
 import urllib.request
 
 import psycopg2
-import psycopg2.extensions
 
 from badengine import OPERATION, policy
 from badinput import Base, Table
 
 import hs2
 from catalog import Mock, answer, as_json, refusal
-from harness import Tap, lab_pid, make_tables
+from harness import Tap, make_tables
 from lakehouse import Lakehouse, catalog_definition, literal, options
 
 NS = f"secrets_{int(time.time())}"
@@ -215,8 +214,8 @@ CATALOGS = {
     "config_404": ([("GET /v1/config", echo_html(404))], "token"),
     "config_broken": ([("GET /v1/config", echo_broken)], "token"),
     "list_broken": ([("GET /v1/namespaces", echo_broken)], "token"),
-    "load_500": ([(f"/tables/t(\\?|$)", echo_envelope(500))], "token"),
-    "load_broken": ([(f"/tables/t(\\?|$)", echo_broken)], "token"),
+    "load_500": ([("/tables/t(\\?|$)", echo_envelope(500))], "token"),
+    "load_broken": ([("/tables/t(\\?|$)", echo_broken)], "token"),
     "oauth_401": ([("oauth/tokens", echo_envelope(401))], "client"),
     "oauth_400": ([("oauth/tokens", lambda exchange: exchange.send(as_json({"error": "invalid_client", "error_description": given(exchange)}, 400)))], "client"),
     "oauth_500": ([("oauth/tokens", echo_plain(500))], "client"),
@@ -224,7 +223,7 @@ CATALOGS = {
     "oauth_broken": ([("oauth/tokens", broken_token)], "client"),
     "oauth_odd": ([("oauth/tokens", odd_token)], "client"),
     "oauth_then_500": ([("oauth/tokens", good_token), ("GET /v1/namespaces", echo_plain(500))], "client"),
-    "oauth_then_load": ([("oauth/tokens", good_token), (f"/tables/t(\\?|$)", echo_envelope(500))], "client"),
+    "oauth_then_load": ([("oauth/tokens", good_token), ("/tables/t(\\?|$)", echo_envelope(500))], "client"),
     "redirected": ([("GET /v1/namespaces", lambda exchange: answer(302, given(exchange), Location="http://127.0.0.1:1/?" + urllib.parse.quote(given(exchange)))(exchange))], "token"),
 }
 EXTRA = {"header.X-Tenant": SECRETS["header"], "engine.custom": SECRETS["engine_property"], "s3_access_key_id": "mock", "s3_secret_access_key": SECRETS["s3_secret"],

@@ -3,7 +3,6 @@
 What HiveServer2 itself can do wrong is test_bad_engine.py's, with a mock; here the texts are Spark's and Iceberg's own.
 """
 import json
-import os
 import re
 import time
 from pathlib import Path
