@@ -2610,12 +2610,12 @@ BEGIN ATOMIC
 	), engine AS MATERIALIZED (
 		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
 	), measured AS MATERIALIZED (
-		SELECT * FROM floe_internal.judged_metrics(of_table_ids, at)
+		-- what a metric requires is one of the same table's: at hand in each row, without a join
+		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known FROM floe_internal.judged_metrics(of_table_ids, at) AS x
 	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
-			   (CASE WHEN j.requires IS NULL THEN j.value ELSE r.value END) > 0 AS has_effect
+			   (CASE WHEN j.requires IS NULL THEN j.value ELSE (j.known ->> j.requires)::pg_catalog.float8 END) > 0 AS has_effect
 		FROM measured AS j
-		LEFT JOIN measured AS r ON r.table_id = j.table_id AND r.metric = j.requires
 	), best AS (
 		SELECT DISTINCT ON (j.table_id, j.remedy) j.*
 		FROM judged AS j
