@@ -345,6 +345,8 @@ floe_execute_check_stops(FloePass *pass)
 				continue;
 			if (stops[i].give_up)
 				floe_run_engine_give_up(run, stops[i].reason);
+			else if (stops[i].leave)
+				floe_run_engine_leave(run, stops[i].reason);
 			else
 				floe_run_engine_cancel(run);
 		}

@@ -46,6 +46,7 @@ extern void floe_run_verify(FloeOpRun *run);
 extern void floe_run_engine(FloeOpRun *run);
 extern void floe_run_engine_cancel(FloeOpRun *run);
 extern void floe_run_engine_give_up(FloeOpRun *run, const char *reason);
+extern void floe_run_engine_leave(FloeOpRun *run, const char *reason);
 
 /* execute_target.c: where and as whom; needs no transaction, the connections are resolved */
 extern bool floe_run_target(FloeOpRun *run, FloeStatus *st);

@@ -270,16 +270,33 @@ floe_run_engine_cancel(FloeOpRun *run)
 		step(run, NULL);
 }
 
-void
-floe_run_engine_give_up(FloeOpRun *run, const char *reason)
+static void
+stop_asking(FloeOpRun *run)
 {
-	if (run->phase != FLOE_RUN_ENGINE)
-		return;
 	if (run->request_id != 0)
 	{
 		floe_http_abort(run->pass->http, run->request_id);
 		run->callbacks--;
 	}
 	run->request_id = 0;
+}
+
+void
+floe_run_engine_give_up(FloeOpRun *run, const char *reason)
+{
+	if (run->phase != FLOE_RUN_ENGINE)
+		return;
+	stop_asking(run);
 	engine_ended(run, "lost", floe_error_class_name(FLOE_CLASS_TRANSIENT), reason);
+}
+
+void
+floe_run_engine_leave(FloeOpRun *run, const char *reason)
+{
+	if (run->phase != FLOE_RUN_ENGINE)
+		return;
+	stop_asking(run);
+	floe_pass_progress(run->pass, "operation %lld: %s on %s may still run: %s; a later pass asks again",
+					   (long long) run->op.operation_id, run->op.operation, run->op.table_name, reason);
+	floe_run_over(run);
 }

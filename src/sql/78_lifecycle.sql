@@ -399,7 +399,7 @@ CREATE FUNCTION floe_internal.patience(settings pg_catalog.jsonb) RETURNS pg_cat
 BEGIN ATOMIC
 	SELECT GREATEST((settings ->> 'timeout')::pg_catalog.interval, '10 minutes');
 END;
-COMMENT ON FUNCTION floe_internal.patience(pg_catalog.jsonb) IS 'How long an operation is kept whose engine cannot be asked';
+COMMENT ON FUNCTION floe_internal.patience(pg_catalog.jsonb) IS 'How long a pass waits for an engine that cannot be asked, and how long an operation is kept that was cancelled or whose engine was removed meanwhile';
 
 -- Operations whose driver is gone, now driven by this pass.
 CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
@@ -437,22 +437,22 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.adopt_operations(pg_catalog.int4, pg_catalog.text) IS 'Reconciliation: what a dead process left behind is taken over before any new work';
 
--- What the driver must know while it waits: requests to cancel, time that is up, and silence that lasted too long.
-CREATE FUNCTION floe_internal.operations_to_stop(of_pass_id pg_catalog.int4, OUT operation_id pg_catalog.int8, OUT reason pg_catalog.text, OUT give_up pg_catalog.bool)
+-- What the driver must know while it waits: requests to cancel, time that is up, and silence that lasted too long. What a silent
+-- engine may still be running is kept, so that nothing else is sent to the table; only who cancelled it takes that upon himself.
+CREATE FUNCTION floe_internal.operations_to_stop(of_pass_id pg_catalog.int4, OUT operation_id pg_catalog.int8, OUT reason pg_catalog.text, OUT give_up pg_catalog.bool, OUT leave pg_catalog.bool)
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT q.operation_id, CASE WHEN q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings)
-									THEN 'the engine was silent for ' || floe_internal.format_interval(floe_internal.clock() - q.unreachable_since)
+	SELECT q.operation_id, CASE WHEN silence.is_long THEN 'the engine was silent for ' || floe_internal.format_interval(floe_internal.clock() - q.unreachable_since)
 								WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled by ' || q.cancel_requested_by
 								ELSE 'timeout of ' || floe_internal.format_interval((q.settings ->> 'timeout')::pg_catalog.interval) END,
-		   q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings)
+		   silence.is_long AND q.cancel_requested_by IS NOT NULL, silence.is_long AND q.cancel_requested_by IS NULL
 	FROM floe_internal.operation_queue AS q
+	CROSS JOIN LATERAL (SELECT COALESCE(q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings), false) AS is_long) AS silence
 	WHERE q.driver_pass = of_pass_id AND q.state IN ('dispatching', 'running', 'lost')
-	  AND (q.cancel_requested_by IS NOT NULL OR q.timeout_at <= floe_internal.clock()
-		   OR q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings));
+	  AND (q.cancel_requested_by IS NOT NULL OR q.timeout_at <= floe_internal.clock() OR silence.is_long);
 END;
-COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operations of a pass that are to be cancelled at the engine; give_up: it cannot be asked, so the table decides';
+COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operations of a pass that are to be cancelled at the engine; give_up: it cannot be asked, so the table decides; leave: it cannot be asked, a later pass tries again';
 
 -- Without those that this pass drives, which it knows better, and those of an engine that is gone, which nobody can start.
 CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)

@@ -150,8 +150,9 @@ floe_queue_to_stop(int32 pass_id, FloeStop **stops, int *n, FloeStatus *st)
 	FloeRows rows;
 	FloeArg args[] = {floe_arg_int4(pass_id)};
 
-	if (!floe_db_call("SELECT s.operation_id, s.reason, s.give_up FROM floe_internal.operations_to_stop($1) AS s", args,
-					  1, &rows, st))
+	if (!floe_db_call(
+			"SELECT s.operation_id, s.reason, s.give_up, s.leave FROM floe_internal.operations_to_stop($1) AS s", args,
+			1, &rows, st))
 		return false;
 	*n = rows.count;
 	*stops = palloc0(sizeof(FloeStop) * Max(rows.count, 1));
@@ -160,6 +161,7 @@ floe_queue_to_stop(int32 pass_id, FloeStop **stops, int *n, FloeStatus *st)
 		(*stops)[i].operation_id = floe_row_int8(&rows, i, 0, 0);
 		(*stops)[i].reason = floe_row_text(&rows, i, 1);
 		(*stops)[i].give_up = floe_row_bool(&rows, i, 2, false);
+		(*stops)[i].leave = floe_row_bool(&rows, i, 3, false);
 	}
 	return true;
 }

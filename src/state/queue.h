@@ -51,7 +51,8 @@ typedef struct FloeStop
 {
 	int64 operation_id;
 	char *reason;
-	bool give_up; /* lost for longer than its timeout: do not ask the engine any more */
+	bool give_up; /* silent for longer than its timeout, and cancelled: do not ask the engine any more */
+	bool leave;   /* silent for longer than its timeout: a later pass asks again */
 } FloeStop;
 
 extern bool floe_queue_to_stop(int32 pass_id, FloeStop **stops, int *n, FloeStatus *st);

@@ -60,10 +60,10 @@ def later(interval):
 
 
 def stopping(lab):
-    silent = Case("silent", at("GetOperationStatus", answer(503)))
-    found = lab.begin(TIMED_OUT + CANCELLED + [silent] + healthy(["fine_9"]), timeout="1 minute")
+    silent, disowned = Case("silent", at("GetOperationStatus", answer(503))), Case("disowned", at("GetOperationStatus", answer(503)))
+    found = lab.begin(TIMED_OUT + CANCELLED + [silent, disowned] + healthy(["fine_9"]), timeout="1 minute")
     lab.run()
-    for case in TIMED_OUT + CANCELLED + [silent]:
+    for case in TIMED_OUT + CANCELLED + [silent, disowned]:
         found[case.name].ok(found[case.name].row()["state"] == "running", "it runs", brief(found[case.name].row()))
     found["fine_9"].succeeded()
     for case in CANCELLED:
@@ -91,18 +91,24 @@ def stopping(lab):
         lab.run(settings=later("6 minutes"), pattern=one.name)
         one.ok(one.row()["state"] == "failed" and one.row()["error"] == TOO_LONG and not one.engine.running(), "now it is ended", brief(one.row()))
     for one in found.values():
-        if one.case is not silent:
+        if one.case not in (silent, disowned):
             one.tidy()
 
-    # The engine is gone, and nobody comes to say so.
-    one = found["silent"]
-    one.engine.misbehave(".*", answer(503))
-    one.engine.forget()
+    # Engines that cannot be asked, and may still be at it: nothing else is sent, for as long as nobody cancels.
+    for case in (silent, disowned):
+        found[case.name].engine.misbehave(".*", answer(503))
+    one = found["disowned"]
+    one.ok(lab.pg.value("SELECT floe.cancel(%s)", (one.row()["id"],)) == "requested", "to be cancelled")
     lab.run(settings=later("30 minutes"), pattern=one.name)
-    one.ok(one.row()["state"] == "queued", "after a long silence the table decides: it is as it was, so it is queued again", brief(one.row()))
-    told = one.events("operation requeued")
-    one.ok(len(told) == 1 and "the engine was silent for " in told[0], "an event says so", told)
+    one.ok(one.row()["state"] == "cancelled", "cancelled, and a long silence: the table decides", brief(one.row()))
+    one = found["silent"]
+    notices = lab.run(settings=later("30 minutes"), wait=True, pattern=one.name)
+    one.ok(one.row()["state"] in ("running", "lost") and len(one.engine.calls("ExecuteStatement")) == 1, "a long silence is no end either", brief(one.row()))
+    one.ok("may still run: the engine was silent for " in notices, "who waits is told so, and waits no longer", notices)
     one.engine.heal()
+    one.engine.forget()
+    lab.run(pattern=one.name)
+    one.ok(one.row()["state"] == "queued" and len(one.events("operation requeued")) == 1, "an engine that is back and does not know it: the table is as it was, so it is queued again", brief(one.row()))
     lab.impatient()
     lab.run(wait=True, pattern=one.name)
     one.succeeded(attempts=2)
