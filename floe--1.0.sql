@@ -801,7 +801,7 @@ COMMENT ON COLUMN floe.policy_operation.timezone IS 'Of schedule, windows and da
 COMMENT ON COLUMN floe.policy_operation.jitter IS 'A scheduled run starts up to this much later, by a fixed amount for each table';
 COMMENT ON COLUMN floe.policy_operation.windows IS 'HH:MM-HH:MM in timezone, may cross midnight: runs may start only inside one';
 COMMENT ON COLUMN floe.policy_operation.days IS 'mon … sun: windows may start only on these days';
-COMMENT ON COLUMN floe.policy_operation.min_interval IS 'Least time between the end of a run and the start of the next';
+COMMENT ON COLUMN floe.policy_operation.min_interval IS 'Least time between the end of a run that did not fail and the start of the next; after a failure the backoff of its error class counts';
 COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, "op": ">=", "value": …}]} or {"all": […]}: replaces the thresholds as the reason to run';
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
@@ -2552,7 +2552,7 @@ INSERT INTO floe_internal.gate VALUES
 	('zero_change', 12, true, 'The last run helped, or the metric that called for it has grown since'),
 	('schedule', 13, true, 'The schedule''s time has come'),
 	('window', 14, true, 'Inside a window of an allowed day'),
-	('min_interval', 15, true, 'Long enough after the last run');
+	('min_interval', 15, true, 'Long enough after the last run that did not fail');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2708,14 +2708,15 @@ BEGIN ATOMIC
 		floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
 			c.settings ->> 'timezone', at) AS window_at,
-		x.last_run_at + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
+		-- after a failure the backoff says how long
+		CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
 		c.operation = ANY (named) AS is_named,
 		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
-		CASE WHEN x.last_run_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_run_at) END AS run_told,
+		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
 		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told
 		OFFSET 0) AS d0
 	-- what calls for the operation, or comes closest to it
@@ -2802,7 +2803,7 @@ BEGIN ATOMIC
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
 		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
-			COALESCE(d.run_told, 'never run'), d.rest_told,
+			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
 			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;

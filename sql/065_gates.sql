@@ -27,6 +27,7 @@ $$;
 CREATE FUNCTION lab.ran(name text, operation text, at timestamptz) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO floe_internal.table_operation (table_id, operation, last_run_at, last_success_at, last_state) VALUES (lab.id(name), operation, at, at, 'succeeded')
 $$;
+CREATE FUNCTION lab.failed_at(at timestamptz) RETURNS void LANGUAGE sql AS $$ UPDATE floe_internal.table_operation SET last_run_at = at, last_state = 'failed' $$;
 -- An operation of the table in the queue, in some state.
 CREATE FUNCTION lab.queued(name text, operation text, state text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -176,6 +177,9 @@ INSERT INTO lab.case (gate, told, operation, by_hand, named, setup) VALUES
 	('min_interval', '59 minutes ago', 'rewrite_data_files', false, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:01+00')$$),
 	('min_interval', '... by hand', 'rewrite_data_files', true, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:01+00')$$),
 	('min_interval', 'an hour ago', 'rewrite_data_files', false, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:00+00')$$),
+	('min_interval', 'failed a minute ago, done two hours ago', 'rewrite_data_files', false, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 10:00+00'), lab.failed_at('2026-03-02 11:59+00')$$),
+	('min_interval', 'failed a minute ago, done half an hour ago', 'rewrite_data_files', false, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:30+00'), lab.failed_at('2026-03-02 11:59+00')$$),
+	('min_interval', 'only failed so far', 'rewrite_data_files', false, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', NULL), lab.failed_at('2026-03-02 11:59+00')$$),
 	('min_interval', 'the policy says a day', 'rewrite_data_files', false, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:00+00'), floe.alter_policy('p', '{"rewrite_data_files": {"min_interval": "1 day"}}')$$),
 	('min_interval', 'the policy says none', 'rewrite_data_files', false, false, $$SELECT lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:59:59+00'), floe.alter_policy('p', '{"rewrite_data_files": {"min_interval": "0"}}')$$);
 

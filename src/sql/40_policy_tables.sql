@@ -54,7 +54,7 @@ COMMENT ON COLUMN floe.policy_operation.timezone IS 'Of schedule, windows and da
 COMMENT ON COLUMN floe.policy_operation.jitter IS 'A scheduled run starts up to this much later, by a fixed amount for each table';
 COMMENT ON COLUMN floe.policy_operation.windows IS 'HH:MM-HH:MM in timezone, may cross midnight: runs may start only inside one';
 COMMENT ON COLUMN floe.policy_operation.days IS 'mon … sun: windows may start only on these days';
-COMMENT ON COLUMN floe.policy_operation.min_interval IS 'Least time between the end of a run and the start of the next';
+COMMENT ON COLUMN floe.policy_operation.min_interval IS 'Least time between the end of a run that did not fail and the start of the next; after a failure the backoff of its error class counts';
 COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, "op": ">=", "value": …}]} or {"all": […]}: replaces the thresholds as the reason to run';
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
