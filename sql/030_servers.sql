@@ -19,7 +19,7 @@ CREATE SERVER demo TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (
 	access_delegation 'vended-credentials', "header.X-Team" 'floe', page_size '500', metadata_source 'store', s3_endpoint 'http://127.0.0.1:9000', s3_region 'eu-west-1',
 	s3_path_style 'true', ca_file '/etc/ssl/ca.pem', list_interval '10 minutes', engine_catalog 'lake', "engine.uri" 'http://inside:8181');
 CREATE USER MAPPING FOR CURRENT_USER SERVER demo OPTIONS (
-	token 'abc', token_file '/run/token', "header.X-Api-Key" 'abcdef', "engine.token" 'abcdef', client_id 'me', client_secret 's3cret', client_secret_file '/run/secret', s3_access_key_id 'k', s3_secret_access_key 's', s3_session_token 't');
+	token 'abc', token_file '/run/token', "header.X-Api-Key" 'abcdef', "engine.token" 'abcdef', client_id 'me', client_secret 's3cret', client_secret_file '/run/secret', s3_access_key_id 'k', s3_secret_access_key 's', s3_secret_access_key_file '/run/s3', s3_session_token 't', s3_session_token_file '/run/s3t');
 CREATE SERVER spark TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (
 	url 'http://spark:10001/cliservice', max_operations '4', memory_gb '1.5', pool 'maintenance', ca_file '/etc/ssl/ca.pem', "spark.sql.shuffle.partitions" '8');
 CREATE USER MAPPING FOR CURRENT_USER SERVER spark OPTIONS (

@@ -30,6 +30,8 @@ static const struct
 } secret_files[] = {
 	{"token_file", "token"},
 	{"client_secret_file", "client_secret"},
+	{"s3_secret_access_key_file", "s3_secret_access_key"},
+	{"s3_session_token_file", "s3_session_token"},
 	{"password_file", "password"},
 };
 

@@ -9,7 +9,7 @@ import sys
 import time
 
 from harness import Tap, make_tables
-from lakehouse import Lakehouse
+from lakehouse import Lakehouse, catalog_definition
 
 import judge
 from catalogs import LabCatalog
@@ -81,8 +81,12 @@ def catalog(t, pg, lab_name, at):
 
 
 def by_metadata_file(t, pg, at, tables):
-    """The same tables where floe reads the metadata file itself instead of the catalog's answer."""
-    pg.add_catalog("s3", name="s3_store", metadata_source="store")
+    """The same tables where floe reads the metadata file itself instead of the catalog's answer, and has its S3 key from a file."""
+    server, mapping = catalog_definition("s3")
+    key = pg.dir / "s3_key"
+    key.touch(0o600)
+    key.write_text(mapping.pop("s3_secret_access_key") + "\n")
+    pg.add_server("s3_store", "floe_catalog", "rest", {**server, "metadata_source": "store"}, {**mapping, "s3_secret_access_key_file": str(key)})
     pg.maintain("s3_store.**")
     for one in tables:
         levels = [*one["namespace"], one["table"]]
