@@ -3091,6 +3091,26 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
+-- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
+-- What a person asked for by name does not come this way.
+CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- a metric is beyond a threshold; so many tables at a time, that the cost grows with their number
+	WITH portion AS (
+		SELECT pg_catalog.array_agg(x.id) AS ids FROM pg_catalog.unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 1000
+	)
+	SELECT j.table_id FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.severity >= 0.5 AND j.remedy IS NOT NULL
+	-- a policy calls by conditions or a deadline
+	UNION
+	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
+		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
+	-- a schedule's time has come
+	UNION
+	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+END;
+COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed" or "off"';
+
 -- Queues what is called for. Also honours schedules: an operation whose time has come and that is not needed
 -- waits for its next time.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
@@ -4575,6 +4595,7 @@ CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
+	at timestamptz := floe_internal.clock();
 	ids int8[];
 BEGIN
 	-- two passes that plan at once would both count on the same budgets
@@ -4585,7 +4606,9 @@ BEGIN
 		FROM floe_internal.iceberg_table AS t
 		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
 		WHERE t.status = 'ok' AND (plan_and_queue.pattern IS NULL OR floe_internal.match_pattern(plan_and_queue.pattern, t.levels) IS NOT NULL);
-	IF ids IS NULL THEN
+	PERFORM floe_internal.sync_schedules(ids, at);
+	ids := ARRAY(SELECT floe_internal.tables_to_decide(ids, at));
+	IF ids = '{}' THEN
 		RETURN 0;
 	END IF;
 	RETURN (SELECT count(e.operation_id) FROM floe_internal.enqueue(ids, false, NULL, '{}', 'floe') AS e);

@@ -24,3 +24,25 @@ SELECT floe_internal.end_pass(:pass);
 SELECT floe_internal.begin_pass('procedure') AS pass \gset
 SELECT lab.claims(:pass) AS next_pass;
 SELECT floe_internal.end_pass(:pass);
+
+-- ---- which tables a plan looks at closely: all those that anything calls for, and not those that need nothing ----
+
+SELECT lab.engine();
+SELECT lab.assess('demo.db.healthy'), lab.assess('demo.db.metric', files => 500, file_bytes => 1000000), lab.assess('demo.db.condition'), lab.assess('demo.db.deadline', files => 8, file_bytes => 1000000),
+	lab.assess('demo.db.cadence'), lab.assess('demo.db.nothing', files => 500, file_bytes => 1000000), lab.assess('demo.db.ripe', snapshots => 40, snapshot_gap => '6 hours');
+SELECT floe.create_policy('all', 'demo.db.*, !demo.db.nothing', '{"engine": "spark", "rewrite_data_files": {}, "expire_snapshots": {}}');
+SELECT floe.create_policy('condition', 'demo.db.condition', '{"rewrite_data_files": {"when": {"any": [{"metric": "data_file_count", "value": 1}]}}}');
+SELECT floe.create_policy('deadline', 'demo.db.deadline', '{"rewrite_data_files": {"deadline": "7 days"}}');
+SELECT floe.create_policy('cadence', 'demo.db.cadence', '{"remove_orphan_files": {"every": "3 days"}}');
+CREATE FUNCTION lab.looks(OUT name text, OUT closely bool, OUT runs text) RETURNS SETOF record LANGUAGE sql AS $$
+	SELECT t.name, t.table_id = ANY (ARRAY(SELECT floe_internal.tables_to_decide(array_agg(x.table_id), floe_internal.clock()) FROM floe_internal.iceberg_table AS x)),
+		   (SELECT string_agg(d.operation, ', ') FROM floe_internal.decide(ARRAY[t.table_id], floe_internal.clock(), false, NULL) AS d WHERE d.verdict = 'run')
+	FROM floe_internal.iceberg_table AS t WHERE t.status = 'ok' ORDER BY t.name COLLATE "C"
+$$;
+SELECT floe_internal.sync_schedules(array_agg(t.table_id), floe_internal.clock()) FROM floe_internal.iceberg_table AS t;
+SELECT * FROM lab.looks();
+-- later all of them may be called
+SELECT lab.later('8 days');
+SELECT * FROM lab.looks();
+SELECT floe_internal.plan_and_queue(NULL) AS queued;
+SELECT q.table_name, q.operation FROM floe_internal.operation_queue AS q ORDER BY 1, 2;

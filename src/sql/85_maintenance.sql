@@ -7,6 +7,7 @@ CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
+	at timestamptz := floe_internal.clock();
 	ids int8[];
 BEGIN
 	-- two passes that plan at once would both count on the same budgets
@@ -17,7 +18,9 @@ BEGIN
 		FROM floe_internal.iceberg_table AS t
 		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
 		WHERE t.status = 'ok' AND (plan_and_queue.pattern IS NULL OR floe_internal.match_pattern(plan_and_queue.pattern, t.levels) IS NOT NULL);
-	IF ids IS NULL THEN
+	PERFORM floe_internal.sync_schedules(ids, at);
+	ids := ARRAY(SELECT floe_internal.tables_to_decide(ids, at));
+	IF ids = '{}' THEN
 		RETURN 0;
 	END IF;
 	RETURN (SELECT count(e.operation_id) FROM floe_internal.enqueue(ids, false, NULL, '{}', 'floe') AS e);
