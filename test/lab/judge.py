@@ -135,7 +135,7 @@ class Files:
 
         def dangles(one: Entry) -> bool:
             if one.content == EQUALITY_DELETES:
-                first = oldest.get(one.partition) if by_spec[one.spec_id].fields else oldest_of_all
+                first = oldest.get(one.partition) if any(str(field.transform) != "void" for field in by_spec[one.spec_id].fields) else oldest_of_all
                 return first is None or first >= one.sequence
             if one.referenced is not None:
                 return one.referenced not in sequence_of or sequence_of[one.referenced] > one.sequence
