@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import Tap, bindir, free_port, make_tables
+from harness import ROOT, Tap, bindir, free_port, make_tables
 from lakehouse import Lakehouse
 
 NS = f"valgrind_{int(time.time())}"
@@ -19,7 +19,8 @@ REST = ["many_small", "position_deletes", "deletion_vectors", "equality_deletes"
         "gzip_metadata", "zstd_manifests", "snappy_manifests", "skewed"]
 WEED = ["many_small", "nested"]
 LIMITS = {"floe.request_timeout": "10min", "floe.connect_timeout": "2min", "floe.low_speed_time": "5min"}
-OURS = re.compile(r"floe|libcurl|libjansson|libdeflate|libsnappy|libzstd")
+SOURCES = "|".join(re.escape(one.name) for one in (ROOT / "src").rglob("*.c"))
+OURS = re.compile(rf"\bfloe_\w+ \(|/floe\.so\)|\(({SOURCES}):\d+\)|lib(curl|jansson|deflate|snappy|zstd)")
 PADDING = re.compile(r"Syscall param pwrite64.*\n.*pwrite.*\n.*bin/postgres\)\n.*XLog")
 
 
