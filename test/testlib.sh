@@ -108,6 +108,33 @@ summary() {
 }
 
 # -------------------------------------------------------------------------------------------------
+# Processes
+# -------------------------------------------------------------------------------------------------
+
+# The processes of a directory of ours: those whose working directory or program lies there, or that were started with FLOE_WORK for it.
+pids_under() {
+	local dir=$1 p
+	for p in /proc/[0-9]*; do
+		if [[ "$(readlink "$p/cwd")/" == "$dir/"* || "$(readlink "$p/exe")" == "$dir/"* ]] || grep -qzxF "FLOE_WORK=$dir" "$p/environ"; then
+			[ "${p#/proc/}" = $$ ] || echo "${p#/proc/}"
+		fi
+	done 2>/dev/null
+}
+
+# kill_under DIRECTORY SIGNAL...: with each signal in turn, as long as there are any.
+kill_under() {
+	local dir=$1 signal pids
+	shift
+	for signal; do
+		mapfile -t pids < <(pids_under "$dir")
+		[ ${#pids[@]} -gt 0 ] || break
+		kill -s "$signal" "${pids[@]}" 2>/dev/null || true
+		[ "$signal" = KILL ] || sleep 1
+	done
+	if [ -s "$dir/lab/port" ]; then seaweedfs_sockets "$(cat "$dir/lab/port")" | xargs -r rm -f; fi
+}
+
+# -------------------------------------------------------------------------------------------------
 # PostgreSQL: a private copy of each installation, so that floe is installed without root and nothing of the machine's is touched
 # -------------------------------------------------------------------------------------------------
 
