@@ -13,8 +13,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#define MASK "***"
-/* Shorter values would blot out innocent text; also the length of the mask at least, so that texts never grow. */
+/* Shorter values would blot out innocent text. */
 #define SECRET_MIN 4
 
 static void
@@ -23,10 +22,11 @@ add_form(FloeRedaction *redaction, const char *form)
 	if (redaction->count == redaction->size)
 	{
 		redaction->size = Max(16, redaction->size * 2);
-		redaction->items = redaction->items == NULL ? palloc(sizeof(char *) * redaction->size)
-													: repalloc(redaction->items, sizeof(char *) * redaction->size);
+		redaction->items = redaction->items == NULL
+							   ? palloc(sizeof(FloeMaskItem) * redaction->size)
+							   : repalloc(redaction->items, sizeof(FloeMaskItem) * redaction->size);
 	}
-	redaction->items[redaction->count++] = form;
+	redaction->items[redaction->count++] = (FloeMaskItem){form, strlen(form)};
 }
 
 /* As in the body of a request for a token. */
@@ -96,56 +96,8 @@ floe_redaction_add_conn(FloeRedaction *redaction, const FloeConn *conn)
 	}
 }
 
-/* Length of the longest secret that stands at text, or 0. */
-static size_t
-secret_at(const FloeRedaction *redaction, const char *text)
-{
-	size_t longest = 0;
-
-	for (int i = 0; i < redaction->count; i++)
-	{
-		size_t len = strlen(redaction->items[i]);
-
-		if (len > longest && strncmp(text, redaction->items[i], len) == 0)
-			longest = len;
-	}
-	return longest;
-}
-
-/* Is the text from here to its end the beginning of a secret? */
-static bool
-is_beginning(const FloeRedaction *redaction, const char *text)
-{
-	for (int i = 0; i < redaction->count; i++)
-	{
-		if (strncmp(text, redaction->items[i], strlen(text)) == 0)
-			return true;
-	}
-	return false;
-}
-
 void
 floe_redact(const FloeRedaction *redaction, char *text, size_t size)
 {
-	size_t n = strlen(text);
-	/* a character of up to four bytes may have been left out together with what did not fit */
-	bool was_cut = n + 4 >= size;
-	char *to = text;
-
-	for (const char *from = text; *from != '\0';)
-	{
-		size_t len = secret_at(redaction, from);
-
-		if (len == 0 && was_cut && is_beginning(redaction, from))
-			break;
-		if (len == 0)
-		{
-			*to++ = *from++;
-			continue;
-		}
-		memcpy(to, MASK, strlen(MASK));
-		to += strlen(MASK);
-		from += len;
-	}
-	*to = '\0';
+	floe_mask_text(redaction->items, redaction->count, text, size);
 }

@@ -9,13 +9,14 @@
 #ifndef FLOE_CONN_REDACT_H
 #define FLOE_CONN_REDACT_H
 
+#include "base/mask.h"
 #include "conn/conn.h"
 
 typedef struct FloeRedaction
 {
 	int count;
 	int size;
-	const char **items; /* secrets, in every form in which they may come back */
+	FloeMaskItem *items; /* secrets, in every form in which they may come back */
 } FloeRedaction;
 
 /* Zero-initialised is empty; grows in CurrentMemoryContext.  NULL and what is shorter than 4 bytes is no secret. */

@@ -9,6 +9,7 @@
 #ifndef FLOE_ENGINE_SECRETS_H
 #define FLOE_ENGINE_SECRETS_H
 
+#include "base/mask.h"
 #include "engine/ops.h"
 
 #define FLOE_SECRETS_MAX 64
@@ -16,12 +17,7 @@
 typedef struct FloeSecrets
 {
 	int count;
-	struct
-	{
-		const char *text; /* not terminated */
-		size_t len;
-	} item[FLOE_SECRETS_MAX]; /* longest first */
-	bool begins[256];         /* first bytes of all of them */
+	FloeMaskItem item[FLOE_SECRETS_MAX];
 } FloeSecrets;
 
 /* Does a setting of that name hold a secret?  Also used for what a session's configuration may show. */

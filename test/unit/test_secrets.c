@@ -34,6 +34,8 @@ test_secrets(void)
 	char text[64] = "pass passport id:s3cret s3cret true pas";
 	char small[8] = "xpassx";
 	char full[24] = "the password was id:s3c";
+	char echo[] = "ends with s3crets", all[] = "ends with s3crets";
+	FloeMaskItem again = {"s3crets", 7};
 
 	for (size_t i = 0; i < lengthof(keys); i++)
 		ok(floe_secret_is_key(keys[i].key) == keys[i].is_secret, "%s is %sa secret", keys[i].key,
@@ -48,6 +50,11 @@ test_secrets(void)
 	is_str(small, "x**", "what does not fit is cut");
 	floe_secrets_mask(&secrets, full, sizeof(full));
 	is_str(full, "the ***word was ", "half a secret at the end of a full buffer is dropped");
+	floe_mask_text(&again, 1, echo, sizeof(echo));
+	is_str(echo, "ends with ***",
+		   "a whole secret at the end of a full buffer is masked, also one that ends as it begins");
+	floe_mask_text(&again, 1, all, sizeof(all) + 100);
+	is_str(all, echo, "as in one that is not full");
 	floe_buf_free(&buf);
 }
 
