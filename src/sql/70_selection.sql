@@ -164,8 +164,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed" or "off"';
 
--- Queues what is called for. Also honours schedules: an operation whose time has come and that is not needed
--- waits for its next time.
+-- Queues what is called for.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
 				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
@@ -177,7 +176,10 @@ DECLARE
 	c record;
 	new_settings jsonb;
 BEGIN
-	PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	IF by_hand THEN
+		-- a plan has done so for many more
+		PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	END IF;
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
@@ -213,9 +215,6 @@ BEGIN
 		set_by := c.set_by; next_at := c.next_at; score := c.score;
 		RETURN NEXT;
 	END LOOP;
-	IF NOT by_hand THEN
-		PERFORM floe_internal.advance_schedules(of_table_ids, at);
-	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)

@@ -9,6 +9,7 @@ AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
 	ids int8[];
+	queued int4;
 BEGIN
 	-- two passes that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
@@ -23,7 +24,10 @@ BEGIN
 	IF ids = '{}' THEN
 		RETURN 0;
 	END IF;
-	RETURN (SELECT count(e.operation_id) FROM floe_internal.enqueue(ids, false, NULL, '{}', 'floe') AS e);
+	SELECT count(e.operation_id) INTO queued FROM floe_internal.enqueue(ids, false, NULL, '{}', 'floe') AS e;
+	-- an operation whose time has come and that is not needed waits for its next time
+	PERFORM floe_internal.advance_schedules(ids, at);
+	RETURN queued;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass: issues, plan, gates, debt, selection';
