@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -203,3 +204,12 @@ class EngineBench:
         left = self.bench.sql("SELECT id, table_name, state, error FROM floe.operations WHERE finished_at IS NULL")
         self.t.equal(left, [], "no operation is left under way")
         self.bench.unharmed()
+
+
+def run(groups: list[Callable[[EngineBench], Any]]) -> None:
+    """A test program: each group on the same bench, or those that the command line names."""
+    with Tap() as t, Lakehouse() as pg, Mock() as stores, hs2.Mock() as engines:
+        lab = EngineBench(t, pg, stores, engines, Base())
+        for group in groups:
+            if len(sys.argv) < 2 or group.__name__ in sys.argv[1:]:
+                group(lab)

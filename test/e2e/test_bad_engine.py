@@ -7,20 +7,15 @@ import json
 import re
 import socket
 import struct
-import sys
 import time
 
 from TCLIService import ttypes
 from thrift.Thrift import TApplicationException
 
-from badengine import OPERATION, Case, EngineBench, at, brief, healthy
-from badinput import Base
+from badengine import OPERATION, Case, at, brief, healthy, run
 
 import hs2
-from catalog import Mock
-from harness import Tap
 from hs2 import answer, changed, edited, fault, finished_unanswered, forgotten, hang, promised, refused, reset, unanswered
-from lakehouse import Lakehouse
 
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
 TRACE = """org.apache.hive.service.cli.HiveSQLException: Error running query: java.util.concurrent.ExecutionException: org.apache.iceberg.exceptions.CommitFailedException: Commit failed: Requirement failed: branch main has changed
@@ -389,16 +384,5 @@ def probing(lab):
     lab.end()
 
 
-GROUPS = [opening, executing, polling, results, probing]
-
-
-def main():
-    with Tap() as t, Lakehouse() as pg, Mock() as stores, hs2.Mock() as engines:
-        lab = EngineBench(t, pg, stores, engines, Base())
-        for group in GROUPS:
-            if len(sys.argv) < 2 or group.__name__ in sys.argv[1:]:
-                group(lab)
-
-
 if __name__ == "__main__":
-    main()
+    run([opening, executing, polling, results, probing])

@@ -3,20 +3,17 @@
 What the engine misbehaves at is test_bad_engine.py's; here it is floe, people and other systems that end things.
 """
 import json
-import sys
 import threading
 
 from TCLIService import ttypes
 
-from badengine import OPERATION, Case, EngineBench, at, brief, healthy, policy
-from badinput import Base, Table
+from badengine import OPERATION, Case, at, brief, healthy, policy, run
+from badinput import Table
 
 import hs2
-from catalog import Mock, error
+from catalog import error
 from catalog import answer as answer_of_catalog
-from harness import Tap
 from hs2 import answer, refused
-from lakehouse import Lakehouse
 
 
 def never_ends(engine):
@@ -239,16 +236,5 @@ def catalog_gone(lab):
     lab.end()
 
 
-GROUPS = [stopping, table_gone, engine_gone, catalog_gone]
-
-
-def main():
-    with Tap() as t, Lakehouse() as pg, Mock() as stores, hs2.Mock() as engines:
-        lab = EngineBench(t, pg, stores, engines, Base())
-        for group in GROUPS:
-            if len(sys.argv) < 2 or group.__name__ in sys.argv[1:]:
-                group(lab)
-
-
 if __name__ == "__main__":
-    main()
+    run([stopping, table_gone, engine_gone, catalog_gone])

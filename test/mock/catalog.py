@@ -16,18 +16,17 @@ bucket and a key. Separate from hostile.py, which is the HTTP engine's and knows
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
 import re
-import socket
-import socketserver
 import ssl
-import struct
 import threading
 import time
 import urllib.parse
 from dataclasses import dataclass, field
 from typing import Any, Callable
+
+import served
+from served import hang, reset_at_close  # hang: for the tests, as the other behaviours
 
 SEPARATOR = "\x1f"
 
@@ -102,11 +101,6 @@ def cut(keep: float) -> Behaviour:
     return behave
 
 
-def hang(exchange: "Exchange") -> None:
-    """Says nothing until the client or the test gives up."""
-    exchange.wait_for_the_end()
-
-
 def drip(exchange: "Exchange") -> None:
     """The normal answer, ten bytes a second."""
     normal = exchange.normal()
@@ -117,8 +111,7 @@ def drip(exchange: "Exchange") -> None:
 
 def reset(exchange: "Exchange") -> None:
     """A connection reset in place of an answer."""
-    exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    exchange.close()
+    reset_at_close(exchange)
 
 
 def endless(prefix: bytes = b"", piece: bytes = b" " * 65536, seconds: float = 30, **headers: str) -> Behaviour:
@@ -143,14 +136,7 @@ def redirect(to: str, status: int = 302) -> Behaviour:
 # One request
 # -------------------------------------------------------------------------------------------------
 
-class Exchange(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: "_Server"
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
+class Exchange(served.Exchange):
     def _serve(self) -> None:
         url = urllib.parse.urlsplit(self.path)
         self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
@@ -201,18 +187,6 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
     def close(self) -> None:
         self.close_connection = True
-
-    def wait_for_the_end(self) -> None:
-        self.close_connection = True
-        self.connection.settimeout(0.2)
-        while not self.server.ended.is_set():
-            try:
-                if not self.connection.recv(4096):
-                    return
-            except TimeoutError:
-                continue
-            except OSError:
-                return
 
 
 # -------------------------------------------------------------------------------------------------
@@ -317,32 +291,7 @@ class Catalog:
 # The server
 # -------------------------------------------------------------------------------------------------
 
-class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 512
-    allow_reuse_address = True
-
-    def __init__(self, mock: "Mock", context: ssl.SSLContext | None):
-        self.mock, self.context = mock, context
-        self.ended = threading.Event()
-        super().__init__(("127.0.0.1", 0), Exchange)
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        # Here and not in get_request(): a handshake must not keep others from being accepted.
-        if self.context is not None:
-            try:
-                request = self.context.wrap_socket(request, server_side=True)
-            except (ssl.SSLError, OSError):
-                return
-        super().finish_request(request, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that goes away in the middle is what these tests are about.
-        pass
-
-
-class Mock:
+class Mock(served.Served):
     """The server; with certificate and key files it speaks TLS."""
 
     def __init__(self, certificate: str | None = None, key: str | None = None):
@@ -357,10 +306,7 @@ class Mock:
         self.rules: list[tuple[str, Behaviour]] = []
         self.requests: list[str] = []
         self.header_log: list[dict[str, str]] = []
-        self.server = _Server(self, context)
-        self.port = self.server.server_address[1]
-        self.uri = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        super().__init__(Exchange, context)
 
     def catalog(self, name: str) -> Catalog:
         return self.catalogs.setdefault(name, Catalog(self, name))
@@ -388,12 +334,3 @@ class Mock:
         if found is None:
             return xml(404, "NoSuchKey", "The specified key does not exist.")
         return Answer(200, found, {"Content-Type": "application/octet-stream", "ETag": '"0"'})
-
-    def __enter__(self) -> "Mock":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self.server.ended.set()
-        self.server.shutdown()
-        self.server.server_close()

@@ -17,16 +17,15 @@ from the lab's TCLIService (PyHive), which floe's own codec shares nothing with.
 from __future__ import annotations
 
 import base64
-import http.server
 import re
-import socket
-import socketserver
-import struct
 import threading
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any, Callable
+
+import served
+from served import hang, reset_at_close  # hang: for the tests, as the other behaviours
 
 from TCLIService import TCLIService, ttypes
 from thrift.Thrift import TApplicationException, TMessageType
@@ -98,23 +97,8 @@ def finished_unanswered(exchange: "Exchange") -> None:
 
 def reset(exchange: "Exchange") -> None:
     """The connection is reset in place of an answer."""
-    exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    exchange.close_connection = True
+    reset_at_close(exchange)
     exchange.connection.close()
-
-
-def hang(exchange: "Exchange") -> None:
-    """Says nothing until the client or the test gives up."""
-    exchange.connection.settimeout(0.2)
-    exchange.close_connection = True
-    while not exchange.server.ended.is_set():
-        try:
-            if not exchange.connection.recv(4096):
-                return
-        except TimeoutError:
-            continue
-        except OSError:
-            return
 
 
 def promised(body: bytes, length: int) -> Behaviour:
@@ -139,14 +123,7 @@ class Call:
     at: float = field(default_factory=time.monotonic)
 
 
-class Exchange(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: "_Server"
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
+class Exchange(served.Exchange):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.engine = self.server.mock.engines.get(self.path.split("/")[1])
@@ -376,37 +353,10 @@ class Engine:
 # The server
 # -------------------------------------------------------------------------------------------------
 
-class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 512
-    allow_reuse_address = True
-
-    def __init__(self, mock: "Mock"):
-        self.mock = mock
-        self.ended = threading.Event()
-        super().__init__(("127.0.0.1", 0), Exchange)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that goes away in the middle is what these tests are about.
-        pass
-
-
-class Mock:
+class Mock(served.Served):
     def __init__(self) -> None:
         self.engines: dict[str, Engine] = {}
-        self.server = _Server(self)
-        self.uri = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        super().__init__(Exchange)
 
     def engine(self, name: str) -> Engine:
         return self.engines.setdefault(name, Engine(self, name))
-
-    def __enter__(self) -> "Mock":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *args: Any) -> None:
-        self.server.ended.set()
-        self.server.shutdown()
-        self.server.server_close()
