@@ -230,6 +230,34 @@ CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.
 	AS 'MODULE_PATHNAME', 'floe_sql_refuse';
 COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises an error with SQLSTATE code; detail and hint may be NULL, which RAISE does not allow';
 
+CREATE FUNCTION floe_internal.wake(worker pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_wake';
+COMMENT ON FUNCTION floe_internal.wake(pg_catalog.text) IS 'When the transaction commits, floe''s workers of this kind (assessor, executor) in this database look for work at once, and the launcher looks whether there are any';
+
+CREATE FUNCTION floe_internal.log_event(kind pg_catalog.text, catalog pg_catalog.text, table_name pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'floe_sql_log_event';
+COMMENT ON FUNCTION floe_internal.log_event(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'In a worker of floe: one line in the server log, with database, catalog and table; elsewhere nothing';
+
+CREATE FUNCTION floe_internal.wake_after() RETURNS pg_catalog.trigger
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'floe_sql_wake_after';
+COMMENT ON FUNCTION floe_internal.wake_after() IS 'Trigger: floe_internal.wake() with the trigger''s argument';
+
+CREATE FUNCTION floe_internal.announce() RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'floe_sql_announce';
+COMMENT ON FUNCTION floe_internal.announce() IS 'The extension was made or changed in this database: when that commits, the launcher looks; a WARNING where floe.databases does not name the database';
+
+CREATE FUNCTION floe_internal.workers(OUT database pg_catalog.text, OUT worker pg_catalog.text, OUT number pg_catalog.int4, OUT state pg_catalog.text, OUT reason pg_catalog.text,
+		OUT pid pg_catalog.int4, OUT since pg_catalog.timestamptz, OUT next_start_at pg_catalog.timestamptz, OUT failures pg_catalog.int4,
+		OUT in_flight pg_catalog.int4, OUT requests pg_catalog.int4, OUT done pg_catalog.int8, OUT active_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c VOLATILE ROWS 5
+	AS 'MODULE_PATHNAME', 'floe_sql_workers';
+COMMENT ON FUNCTION floe_internal.workers() IS 'floe''s workers of the whole cluster, from shared memory; no rows where the library is not preloaded';
+
 -- names and patterns ------------------------------------------------------------------------------
 
 CREATE FUNCTION floe_internal.parse_name(name pg_catalog.text) RETURNS pg_catalog.text[]
@@ -420,6 +448,7 @@ CREATE TABLE floe_internal.pass (
 	started_at	pg_catalog.timestamptz NOT NULL,
 	ended_at	pg_catalog.timestamptz
 );
+CREATE INDEX pass_open ON floe_internal.pass (pass_id) WHERE ended_at IS NULL;
 COMMENT ON TABLE floe_internal.pass IS 'Every run of the maintenance pass. While it runs its process holds the advisory lock (pass_class, pass_id): claims of a pass without that lock are void';
 COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s checkpointer: it differs after a crash restart, which tells a process that died from one that was cancelled';
 
@@ -508,18 +537,32 @@ COMMENT ON COLUMN floe_internal.iceberg_table.policy_set_id IS 'Which enabled po
 
 CREATE TABLE floe_internal.table_poll (
 	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	catalog_id		pg_catalog.int4 NOT NULL,
 	next_poll_at	pg_catalog.timestamptz NOT NULL,
 	polled_at		pg_catalog.timestamptz,
+	notified_at		pg_catalog.timestamptz,
 	etag			pg_catalog.text,
 	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
 	claim_pass		pg_catalog.int4,
+	claimed_at		pg_catalog.timestamptz,
 	crashes			pg_catalog.int4 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
-CREATE INDEX table_poll_due ON floe_internal.table_poll (next_poll_at);
+CREATE INDEX table_poll_due ON floe_internal.table_poll (catalog_id, next_poll_at);
+CREATE INDEX table_poll_suspect ON floe_internal.table_poll (next_poll_at) WHERE crashes OPERATOR(pg_catalog.>) 0;
 COMMENT ON TABLE floe_internal.table_poll IS 'When each table is looked at next, and who is looking; the row is narrow because it is written at every poll';
+COMMENT ON COLUMN floe_internal.table_poll.next_poll_at IS 'infinity: never (dropped, quarantined); -infinity and the past: due';
+COMMENT ON COLUMN floe_internal.table_poll.notified_at IS 'Last time somebody said that the table changed: a look that began before does not count as the answer';
 COMMENT ON COLUMN floe_internal.table_poll.etag IS 'ETag of the last full answer, to be sent back as it came';
 COMMENT ON COLUMN floe_internal.table_poll.claim_pass IS 'The pass that started to assess the table; committed before it does, so that a crash leaves evidence';
 COMMENT ON COLUMN floe_internal.table_poll.crashes IS 'How often a claim was left behind by a dead process since the last good assessment; at two the table is quarantined';
+
+CREATE TABLE floe_internal.table_decision (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	decide_at		pg_catalog.timestamptz NOT NULL,
+	decided_at		pg_catalog.timestamptz
+) WITH (fillfactor = 70);
+CREATE INDEX table_decision_due ON floe_internal.table_decision (decide_at);
+COMMENT ON TABLE floe_internal.table_decision IS 'When each table that a policy configures is decided upon next: at once when anything changed that a decision depends on, else when the first of its waits is over';
 
 CREATE TABLE floe_internal.manifest (
 	manifest_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -600,6 +643,14 @@ CREATE INDEX health_history_table ON floe_internal.health_history (table_id, ass
 CREATE INDEX health_history_time ON floe_internal.health_history USING brin (assessed_at);
 ALTER TABLE floe_internal.health ADD PRIMARY KEY (table_id);
 
+CREATE TABLE floe_internal.drain (
+	one			pg_catalog.bool PRIMARY KEY DEFAULT true CHECK (one),
+	reason		pg_catalog.text,
+	drained_by	pg_catalog.text NOT NULL,
+	drained_at	pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.drain IS 'At most one row: nothing is dispatched while it is there';
+
 CREATE TABLE floe_internal.pause (
 	pause_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	pattern		pg_catalog.text NOT NULL,
@@ -676,6 +727,7 @@ BEGIN
 			RETURNING c.catalog_id, c.server_name
 	LOOP
 		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
 			FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
 			WHERE t.catalog_id = gone.catalog_id AND q.state = 'queued';
@@ -711,6 +763,19 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped, with their tables; called at the start of each pass and by the event trigger';
 
+CREATE FUNCTION floe_internal.ddl_servers() RETURNS SETOF floe_internal.server
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		SELECT DISTINCT s.*
+		FROM pg_event_trigger_ddl_commands() AS d
+		LEFT JOIN pg_user_mapping AS u ON d.classid = 'pg_user_mapping'::regclass AND u.oid = d.objid
+		JOIN floe_internal.server AS s ON s.server_oid = CASE WHEN d.classid = 'pg_foreign_server'::regclass THEN d.objid ELSE u.umserver END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.ddl_servers() IS 'In an event trigger: servers of floe''s wrappers that the command made or changed, itself or a user mapping';
+
 -- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
 -- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
 CREATE FUNCTION floe_internal.on_server_ddl() RETURNS pg_catalog.event_trigger
@@ -732,16 +797,28 @@ BEGIN
 					 ELSE pg_catalog.format('TYPE %L, which is not one', bad.server_type) END, bad.wrapper
 			USING ERRCODE = 'invalid_parameter_value', HINT = pg_catalog.format('Valid types are: %s.', bad.valid);
 	END IF;
-	PERFORM floe_internal.sync_servers()
-	FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
-	JOIN floe_internal.server AS s ON s.server_oid = d.objid AND d.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass
-	LIMIT 1;
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.ddl_servers()) THEN
+		RETURN;
+	END IF;
+	PERFORM floe_internal.sync_servers();
+	-- What failed for its options is tried anew; what waited for another engine or other credentials is decided upon again.
+	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
+		FROM floe_internal.ddl_servers() AS s WHERE c.server_name = s.server_name AND s.wrapper = 'floe_catalog';
+	UPDATE floe_internal.engine AS e SET retry_at = NULL
+		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
+	PERFORM floe_internal.decide_soon(ARRAY(
+		SELECT DISTINCT t.table_id
+		FROM floe_internal.ddl_servers() AS s
+		JOIN floe_internal.effective AS e ON e.settings ->> 'engine' = s.server_name
+		JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = e.policy_set_id
+		WHERE s.wrapper = 'floe_engine'));
+	PERFORM floe_internal.wake('executor');
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE and registers servers of floe''s wrappers';
+COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE, registers servers of floe''s wrappers, and makes due what waits for them or for their credentials';
 
 CREATE EVENT TRIGGER floe_server_ddl ON ddl_command_end
-	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER')
+	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')
 	EXECUTE FUNCTION floe_internal.on_server_ddl();
 COMMENT ON EVENT TRIGGER floe_server_ddl IS 'floe: validates and registers catalog and engine servers';
 
@@ -760,6 +837,7 @@ CREATE TABLE floe.policy (
 	description		pg_catalog.text,
 	engine			pg_catalog.text,
 	poll_interval	pg_catalog.interval CHECK (poll_interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval),
+	min_poll_interval	pg_catalog.interval CHECK (min_poll_interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval),
 	thresholds		pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -769,7 +847,8 @@ COMMENT ON TABLE floe.policy IS 'Maintenance policies; a NULL column is not set 
 COMMENT ON COLUMN floe.policy.pattern IS 'Comma-separated patterns over catalog.namespace.table: * and ? inside one level, ** any levels, /regex/ for one level, !pattern excludes';
 COMMENT ON COLUMN floe.policy.priority IS 'Higher wins; then more literal levels in the pattern; then the name';
 COMMENT ON COLUMN floe.policy.engine IS 'SERVER of wrapper floe_engine for all operations of this policy that do not name their own';
-COMMENT ON COLUMN floe.policy.poll_interval IS 'How often a table is looked at';
+COMMENT ON COLUMN floe.policy.poll_interval IS 'Longest time between two looks at a table; one that is written more often is looked at about as often as it is written';
+COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two looks at a table that nobody asked for';
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 
@@ -857,7 +936,8 @@ CREATE TABLE floe_internal.builtin_setting (
 COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below policies and table properties';
 
 INSERT INTO floe_internal.builtin_setting VALUES
-	('', 'poll_interval', '"5 minutes"'),
+	('', 'poll_interval', '"1 hour"'),
+	('', 'min_poll_interval', '"1 minute"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),
@@ -904,9 +984,10 @@ INSERT INTO floe_internal.policy_key VALUES
 	('policy', 'enabled', 2, 'is_enabled', 'boolean', 'false: as if the policy were not there'),
 	('policy', 'description', 3, 'description', 'text', 'for people'),
 	('policy', 'engine', 4, 'engine', 'text', 'engine for all operations of this policy'),
-	('policy', 'poll_interval', 5, 'poll_interval', 'interval', 'how often tables are looked at'),
-	('policy', 'thresholds', 6, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
-	('policy', 'weights', 7, 'weights', 'object', 'debt term: weight'),
+	('policy', 'poll_interval', 5, 'poll_interval', 'interval', 'longest time between two looks at a table'),
+	('policy', 'min_poll_interval', 6, 'min_poll_interval', 'interval', 'shortest time between two looks at a table'),
+	('policy', 'thresholds', 7, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
+	('policy', 'weights', 8, 'weights', 'object', 'debt term: weight'),
 	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
 	('operation', 'engine', 2, 'engine', 'text', 'engine for this operation'),
 	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
@@ -1157,6 +1238,10 @@ BEGIN
 		PERFORM floe_internal.refuse(place || ': description has more than 10000 characters', NULL, NULL);
 	END IF;
 	PERFORM floe_internal.check_interval(NEW.poll_interval, '1 second', place || ': poll_interval');
+	PERFORM floe_internal.check_interval(NEW.min_poll_interval, '1 second', place || ': min_poll_interval');
+	IF NEW.min_poll_interval > NEW.poll_interval THEN
+		PERFORM floe_internal.refuse(place || ': min_poll_interval is longer than poll_interval', NULL, 'poll_interval is the longest time between two looks at a table, min_poll_interval the shortest.');
+	END IF;
 	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds',
 		is_new OR TG_OP = 'UPDATE' AND NEW.thresholds IS DISTINCT FROM OLD.thresholds);
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
@@ -1510,9 +1595,9 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights)
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
-			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
@@ -1586,9 +1671,9 @@ BEGIN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
 	END IF;
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
-			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
@@ -1734,6 +1819,9 @@ CREATE VIEW floe_internal.policy_setting AS
 	SELECT p.policy_id, '', 'poll_interval', pg_catalog.to_jsonb(p.poll_interval)
 	FROM floe.policy AS p WHERE p.poll_interval IS NOT NULL
 	UNION ALL
+	SELECT p.policy_id, '', 'min_poll_interval', pg_catalog.to_jsonb(p.min_poll_interval)
+	FROM floe.policy AS p WHERE p.min_poll_interval IS NOT NULL
+	UNION ALL
 	SELECT p.policy_id, '', 'thresholds.' || m.key || '.' || l.key, l.value
 	FROM floe.policy AS p
 	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.thresholds) AS m
@@ -1801,6 +1889,7 @@ BEGIN
 					WHERE s.policy_set_id = ANY (set_ids)
 					ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
 			  GROUP BY w.policy_set_id, w.operation) AS r;
+	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = ANY (set_ids)));
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
@@ -1833,6 +1922,7 @@ BEGIN
 	UPDATE floe_internal.iceberg_table AS t SET policy_set_id = s.policy_set_id
 		FROM floe_internal.policy_list(changed_table_ids) AS l JOIN floe_internal.policy_set AS s ON s.policy_ids = l.policy_ids
 		WHERE t.table_id = l.table_id AND t.policy_set_id IS DISTINCT FROM s.policy_set_id;
+	PERFORM floe_internal.decide_soon(changed_table_ids);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
@@ -2127,6 +2217,9 @@ COMMENT ON FUNCTION floe_internal.operation_transition_check() IS 'Refuses trans
 CREATE TRIGGER operation_transition_check BEFORE UPDATE OF state ON floe_internal.operation_queue
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.operation_transition_check();
 
+CREATE TRIGGER operation_queue_wake AFTER INSERT ON floe_internal.operation_queue
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.wake_after('executor');
+
 CREATE TABLE floe_internal.table_operation (
 	table_id				pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
 	operation				pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
@@ -2159,6 +2252,17 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The tab
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 
+CREATE SEQUENCE floe_internal.dispatch_turn_seq;
+COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';
+
+CREATE TABLE floe_internal.dispatch_turn (
+	catalog		pg_catalog.text NOT NULL,
+	policy		pg_catalog.text NOT NULL,
+	turn		pg_catalog.int8 NOT NULL,
+	PRIMARY KEY (catalog, policy)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE floe_internal.dispatch_turn IS 'When each catalog, and each policy in it, had its last turn at an engine: who waited longest goes first. policy: the first of an operation''s policies, empty for the catalog as a whole';
+
 CREATE TABLE floe_internal.trigger_request (
 	request_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
@@ -2168,6 +2272,8 @@ CREATE TABLE floe_internal.trigger_request (
 	requested_at	pg_catalog.timestamptz NOT NULL
 );
 CREATE INDEX trigger_request_table ON floe_internal.trigger_request (table_id);
+CREATE TRIGGER trigger_request_wake AFTER INSERT ON floe_internal.trigger_request
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.wake_after('assessor');
 COMMENT ON TABLE floe_internal.trigger_request IS 'Triggers of tables that must be assessed before anything can be planned';
 
 CREATE TABLE floe_internal.event (
@@ -2194,8 +2300,9 @@ BEGIN ATOMIC
 	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
 	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
 		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
+	SELECT floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
 END;
-COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row and, when the transaction commits, a notification on channel floe';
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
 
 CREATE TABLE floe.budget (
 	name			pg_catalog.text PRIMARY KEY,
@@ -2304,22 +2411,27 @@ END;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.jsonb_object_agg(x.setting, x.value), '{}')
-	FROM (SELECT b.setting, b.value FROM floe_internal.builtin_setting AS b WHERE b.operation = of_operation
-		  UNION ALL
-		  SELECT p.setting, p.fallback FROM floe_internal.property_setting AS p WHERE p.operation = of_operation) AS x;
-END;
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(jsonb_object_agg(x.setting, x.value), '{}')
+		FROM (SELECT b.setting, b.value FROM floe_internal.builtin_setting AS b WHERE b.operation = of_operation
+			  UNION ALL
+			  SELECT p.setting, p.fallback FROM floe_internal.property_setting AS p WHERE p.operation = of_operation) AS x);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.builtin_settings(pg_catalog.text) IS 'Defaults of one operation as setting -> value';
 
 CREATE FUNCTION floe_internal.property_settings(of_operation pg_catalog.text, properties pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.jsonb_object_agg(p.setting, floe_internal.property_value(properties, p.property, p.unit)), '{}')
-	FROM floe_internal.property_setting AS p
-	WHERE p.operation = of_operation AND floe_internal.property_value(properties, p.property, p.unit) IS NOT NULL;
-END;
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(jsonb_object_agg(p.setting, p.value), '{}')
+		FROM (SELECT x.setting, floe_internal.property_value(properties, x.property, x.unit) AS value
+			  FROM floe_internal.property_setting AS x WHERE x.operation = of_operation AND properties ? x.property OFFSET 0) AS p
+		WHERE p.value IS NOT NULL);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.property_settings(pg_catalog.text, pg_catalog.jsonb) IS 'What a table''s properties set for one operation';
 
 -- One row per table and operation (and one for operation ''), with everything decisions need of settings.
@@ -2683,9 +2795,12 @@ BEGIN ATOMIC
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
 	LEFT JOIN LATERAL (
-		SELECT p.reason, p.until, p.pattern, p.paused_by FROM floe_internal.pause AS p
-		WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
-		ORDER BY p.until DESC LIMIT 1) AS paused ON true
+		SELECT x.reason, x.until, x.told FROM (
+			SELECT p.reason, p.until, pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by) AS told
+			FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
+			UNION ALL
+			SELECT COALESCE(d.reason, 'drained'), 'infinity', 'drain by ' || d.drained_by FROM floe_internal.drain AS d) AS x
+		ORDER BY x.until DESC LIMIT 1) AS paused ON true
 	LEFT JOIN LATERAL (
 		SELECT q.operation_id, q.operation, q.state FROM floe_internal.operation_queue AS q
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
@@ -2750,7 +2865,7 @@ BEGIN ATOMIC
 			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
 		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
-			CASE WHEN paused.until IS NOT NULL THEN pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by) END, NULLIF(paused.until, 'infinity')),
+			paused.told, NULLIF(paused.until, 'infinity')),
 		('need',
 			CASE d.called_by
 				WHEN 'cadence' THEN CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END
@@ -3099,8 +3214,18 @@ BEGIN ATOMIC
 	-- a metric is beyond a threshold; so many tables at a time, that the cost grows with their number
 	WITH portion AS (
 		SELECT pg_catalog.array_agg(x.id) AS ids FROM pg_catalog.unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 1000
+	), judged AS MATERIALIZED (
+		SELECT j.table_id, j.remedy, j.severity, j.value FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.remedy IS NOT NULL
 	)
-	SELECT j.table_id FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.severity >= 0.5 AND j.remedy IS NOT NULL
+	SELECT j.table_id FROM judged AS j WHERE j.severity >= 0.5
+	-- floe's own deadline is over, and there is something to do
+	UNION
+	SELECT j.table_id FROM judged AS j
+		JOIN floe_internal.builtin_setting AS b ON b.operation = j.remedy AND b.setting = 'deadline'
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = j.table_id
+		JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = b.operation AND e.settings ? 'configured'
+		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = b.operation
+		WHERE j.value > 0 AND COALESCE(x.last_success_at, t.first_seen_at) + (b.value #>> '{}')::pg_catalog.interval <= at
 	-- a policy calls by conditions or a deadline
 	UNION
 	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
@@ -3260,7 +3385,7 @@ BEGIN
 	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.pass_id = of_pass_id;
 	UPDATE floe_internal.table_poll AS p SET claim_pass = NULL WHERE p.claim_pass = of_pass_id;
 	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass = of_pass_id;
-	DELETE FROM floe_internal.pass AS p WHERE p.ended_at < floe_internal.clock() - interval '7 days' OR (p.ended_at IS NULL AND p.started_at < floe_internal.clock() - interval '30 days');
+	DELETE FROM floe_internal.pass AS p WHERE p.ended_at < floe_internal.clock() - interval '7 days';
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.end_pass(pg_catalog.int4) IS 'Gives back what a pass still claims; the caller releases the lock after the commit';
@@ -3270,16 +3395,21 @@ CREATE FUNCTION floe_internal.void_claims() RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	alive int4[] := ARRAY(SELECT floe_internal.live_passes());
+	-- In this order: a pass that can be seen here has its lock already.
+	open_passes int4[] := ARRAY(SELECT p.pass_id FROM floe_internal.pass AS p WHERE p.ended_at IS NULL);
+	gone int4[] := ARRAY(SELECT x.id FROM unnest(open_passes) AS x (id) WHERE x.id NOT IN (SELECT floe_internal.live_passes()));
 	now_generation timestamptz := floe_internal.server_generation();
 	t record;
 BEGIN
-	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass IS NOT NULL AND c.claim_pass <> ALL (alive);
+	IF gone = '{}' THEN
+		RETURN;
+	END IF;
+	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass = ANY (gone);
 	UPDATE floe_internal.table_poll AS p
-		SET claim_pass = NULL, crashes = p.crashes + CASE WHEN x.generation IS DISTINCT FROM now_generation THEN 1 ELSE 0 END
-		FROM (SELECT y.table_id, s.generation FROM floe_internal.table_poll AS y LEFT JOIN floe_internal.pass AS s ON s.pass_id = y.claim_pass
-			  WHERE y.claim_pass IS NOT NULL AND y.claim_pass <> ALL (alive)) AS x
-		WHERE p.table_id = x.table_id;
+		SET claim_pass = NULL, crashes = p.crashes + CASE WHEN s.generation IS DISTINCT FROM now_generation THEN 1 ELSE 0 END
+		FROM floe_internal.pass AS s
+		WHERE s.pass_id = p.claim_pass AND p.claim_pass = ANY (gone);
+	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.pass_id = ANY (gone);
 	FOR t IN
 		UPDATE floe_internal.iceberg_table AS i
 			SET status = 'quarantined', error_code = 'internal', error_message = 'the server went down twice while this table was being assessed',
@@ -3288,6 +3418,7 @@ BEGIN
 			WHERE p.table_id = i.table_id AND p.crashes >= 2 AND i.status NOT IN ('quarantined', 'dropped')
 			RETURNING i.table_id, i.name, i.error_message, i.levels
 	LOOP
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.table_id = t.table_id;
 		PERFORM floe_internal.write_event('table quarantined', t.levels[1], t.table_id, t.name, NULL, t.error_message, NULL);
 	END LOOP;
 END
@@ -3316,6 +3447,8 @@ AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
+	-- A person who calls wants to know whether it works now; a worker comes back when it is time.
+	by_person bool := EXISTS (SELECT 1 FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id AND s.kind = 'procedure');
 BEGIN
 	PERFORM floe_internal.sync_servers();
 	PERFORM floe_internal.void_claims();
@@ -3323,7 +3456,7 @@ BEGIN
 	IF pattern IS NOT NULL THEN
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
 			FROM floe_internal.iceberg_table AS t
-			WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND p.next_poll_at > at
+			WHERE t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined') AND p.next_poll_at > at
 			  AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL;
 	END IF;
 	RETURN QUERY
@@ -3331,18 +3464,25 @@ BEGIN
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
 			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
 				-- what was wrong is found out by listing; who asked for fewer requests is left alone
-				AND (x.next_list_at <= at OR (x.status = 'error' AND x.error_code <> 'throttled') OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
+				AND (x.next_list_at <= at OR (by_person AND x.status = 'error' AND x.error_code <> 'throttled') OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
 			  ORDER BY x.catalog_id FOR UPDATE SKIP LOCKED) AS d
 		WHERE c.catalog_id = d.catalog_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name))
 		RETURNING c.catalog_id, c.server_name, true;
 	RETURN QUERY
 		SELECT c.catalog_id, c.server_name, false FROM floe_internal.catalog AS c
-		WHERE c.status NOT IN ('removed', 'new') AND c.claim_pass IS DISTINCT FROM of_pass_id
+		WHERE c.status NOT IN ('removed', 'new') AND (by_person OR c.status = 'ok') AND c.claim_pass IS DISTINCT FROM of_pass_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name));
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.claim_catalogs(pg_catalog.int4, pg_catalog.text) IS 'Catalogs to list now (claimed), and the others whose tables may be due';
+
+CREATE FUNCTION floe_internal.catalog_id(of_server_name pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.catalog_id FROM floe_internal.catalog AS c WHERE c.server_name = of_server_name AND c.status <> 'removed';
+END;
+COMMENT ON FUNCTION floe_internal.catalog_id(pg_catalog.text) IS 'A catalog by the name of its server; NULL: there is none';
 
 CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
 		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
@@ -3435,7 +3575,7 @@ BEGIN
 	)
 	SELECT array_agg(n.table_id) INTO fresh FROM (SELECT back.table_id FROM back UNION ALL SELECT made.table_id FROM made) AS n;
 	IF fresh IS NOT NULL THEN
-		INSERT INTO floe_internal.table_poll AS p (table_id, next_poll_at) SELECT unnest(fresh), at
+		INSERT INTO floe_internal.table_poll AS p (table_id, catalog_id, next_poll_at) SELECT unnest(fresh), of_catalog_id, at
 			ON CONFLICT (table_id) DO UPDATE SET next_poll_at = EXCLUDED.next_poll_at, etag = NULL, crashes = 0;
 		PERFORM floe_internal.match_tables(fresh);
 	END IF;
@@ -3446,6 +3586,7 @@ BEGIN
 						  WHERE string_to_array(l.namespace, chr(31)) = i.namespace AND l.table_name = i.table_name)
 		RETURNING i.table_id, i.name
 	LOOP
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.table_id = t.table_id;
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
 		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
 	END LOOP;
@@ -3461,85 +3602,143 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
 
-CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, most pg_catalog.int4, nothing_in_flight pg_catalog.bool,
+-- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
+CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
 		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	-- always by the index in its order: right after a first listing there are no statistics that would say so
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off
 AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
-	-- What this pass has polled is not polled again by it, however long it takes: with slow catalogs it would never end.
-	pass_start timestamptz := COALESCE((SELECT s.started_at FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id), 'infinity');
+	-- What a pass with an end has polled is not polled again by it, however long it takes: with slow catalogs it would never end.
+	pass_start timestamptz := COALESCE((SELECT s.started_at FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id AND s.kind = 'procedure'), 'infinity');
+	suspect_since timestamptz := (SELECT min(x.next_poll_at) FROM floe_internal.table_poll AS x
+		WHERE x.crashes > 0 AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.catalog_id = ANY (catalog_ids));
+	picked int8[];
 BEGIN
-	RETURN QUERY
-		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
-		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
-			  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
-				AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
-				AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
-			  ORDER BY x.next_poll_at LIMIT most FOR UPDATE OF x SKIP LOCKED) AS due
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
-		WHERE p.table_id = due.table_id
-		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
-	-- A suspect, whose last claim was left by a crash, is assessed alone: if it happens again, it was this one.
-	IF NOT FOUND AND nothing_in_flight THEN
-		RETURN QUERY
-			UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
-			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
-				  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
-					AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
-					AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
-				  ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED) AS due
-			JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
-			WHERE p.table_id = due.table_id
-			RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+	-- What waits for all others to be done must not wait for ever.
+	IF COALESCE(suspect_since > at - interval '1 minute', true) THEN
+		picked := ARRAY(
+			SELECT due.table_id FROM unnest(catalog_ids, shares) AS c (catalog_id, share)
+			CROSS JOIN LATERAL (
+				SELECT x.table_id FROM floe_internal.table_poll AS x
+				WHERE x.catalog_id = c.catalog_id AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
+				  AND (claim_tables.pattern IS NULL
+					   OR (SELECT floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL FROM floe_internal.iceberg_table AS i WHERE i.table_id = x.table_id))
+				ORDER BY x.next_poll_at LIMIT COALESCE(c.share, 0) FOR UPDATE OF x SKIP LOCKED) AS due);
 	END IF;
+	-- A suspect, whose last claim was left by a crash, is assessed alone: if it happens again, it was this one.
+	IF COALESCE(picked, '{}') = '{}' AND suspect_since IS NOT NULL AND nothing_in_flight THEN
+		picked := ARRAY(
+			SELECT x.table_id FROM floe_internal.table_poll AS x
+			WHERE x.crashes > 0 AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.catalog_id = ANY (catalog_ids) AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
+			  AND (claim_tables.pattern IS NULL
+				   OR (SELECT floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL FROM floe_internal.iceberg_table AS i WHERE i.table_id = x.table_id))
+			ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED);
+	END IF;
+	RETURN QUERY
+		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = at
+		FROM floe_internal.iceberg_table AS t
+		WHERE p.table_id = ANY (picked) AND t.table_id = p.table_id
+		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.int4, pg_catalog.bool) IS 'Tables due for assessment, claimed for the pass before anything of them is read';
+COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.int4[], pg_catalog.bool)
+	IS 'Tables due for assessment, at most so many of each catalog, claimed for the pass before anything of them is read';
 
-CREATE FUNCTION floe_internal.table_identity(of_table_id pg_catalog.int8,
+-- For an operation: whether or not the table is due. A claim that somebody else holds is left to him; either is evidence, should it end in a crash.
+CREATE FUNCTION floe_internal.claim_table(of_pass_id pg_catalog.int4, of_table_id pg_catalog.int8,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
-		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text)
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT is_quarantined pg_catalog.bool)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE
+	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag
+	UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = floe_internal.clock()
+		FROM floe_internal.iceberg_table AS t
+		WHERE p.table_id = of_table_id AND p.claim_pass IS NULL AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined');
+	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.status = 'quarantined'
 	FROM floe_internal.iceberg_table AS t LEFT JOIN floe_internal.table_poll AS p ON p.table_id = t.table_id
 	WHERE t.table_id = of_table_id AND t.status <> 'dropped';
 END;
-COMMENT ON FUNCTION floe_internal.table_identity(pg_catalog.int8) IS 'What is needed to look at one table; no row if it was dropped';
+COMMENT ON FUNCTION floe_internal.claim_table(pg_catalog.int4, pg_catalog.int8) IS 'What is needed to look at one table, now claimed; no row if it was dropped';
 
--- Next look at a table that was just polled.
-CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
+-- About as often as it is written, and ever less often while nobody writes; within the bounds that policies set.
+CREATE FUNCTION floe_internal.poll_delay(of_table_id pg_catalog.int8, settings pg_catalog.jsonb, commit_interval pg_catalog.float8, idle pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	UPDATE floe_internal.table_poll AS p
-		SET polled_at = floe_internal.clock(), claim_pass = NULL, crashes = CASE WHEN failed THEN p.crashes ELSE 0 END,
-			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
-			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
-			next_poll_at = floe_internal.clock() + CASE WHEN failed
-				THEN floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::pg_catalog.text)
-				ELSE (SELECT (s.settings ->> 'poll_interval')::pg_catalog.interval FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = '') END
-		WHERE p.table_id = of_table_id;
+	SELECT d.delay * 0.8 + floe_internal.jitter(of_table_id::pg_catalog.text, d.delay * 0.2)
+	FROM (SELECT GREATEST(LEAST((settings ->> 'min_poll_interval')::pg_catalog.interval, (settings ->> 'poll_interval')::pg_catalog.interval),
+						  LEAST((settings ->> 'poll_interval')::pg_catalog.interval,
+								GREATEST(pg_catalog.make_interval(secs => LEAST(commit_interval, 1e9)), idle / 4))) AS delay) AS d;
 END;
-COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll';
+COMMENT ON FUNCTION floe_internal.poll_delay(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.float8, pg_catalog.interval)
+	IS 'Time until the next look at a table: its median commit interval, or a quarter of the time since its last commit if that is longer; unknown: the longest. Up to a fifth less, differently for each table';
 
-CREATE FUNCTION floe_internal.table_unchanged(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+-- plpgsql, like all that is called for every table: its plans live as long as the session, those of an SQL function as long as the call.
+CREATE FUNCTION floe_internal.next_polls(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, OUT table_id pg_catalog.int8, OUT next_poll_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	PERFORM floe_internal.poll_done(of_table_id, NULL, false);
-	UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
-		WHERE t.table_id = of_table_id AND t.status = 'error';
-	PERFORM floe_internal.answer_requests(of_table_id);
+	RETURN QUERY
+		SELECT t.table_id, at + floe_internal.poll_delay(t.table_id, COALESCE(b.settings || e.settings, b.settings), h.commit_interval, at - h.last_write_at)
+		FROM floe_internal.iceberg_table AS t
+		CROSS JOIN (SELECT floe_internal.builtin_settings('') AS settings OFFSET 0) AS b
+		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = ''
+		LEFT JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		WHERE t.table_id = ANY (of_table_ids);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.table_unchanged(pg_catalog.int8) IS 'The catalog says the table is as it was';
+COMMENT ON FUNCTION floe_internal.next_polls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'When tables that were just looked at are looked at again';
+
+CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+BEGIN
+	UPDATE floe_internal.table_poll AS p
+		SET polled_at = at, claim_pass = NULL, crashes = CASE WHEN failed THEN p.crashes ELSE 0 END,
+			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
+			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
+			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity'	-- dropped or quarantined meanwhile
+				WHEN failed THEN at + floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::text)
+				WHEN p.notified_at >= p.claimed_at THEN at
+				ELSE n.next_poll_at END
+		FROM floe_internal.next_polls(ARRAY[of_table_id], at) AS n
+		WHERE p.table_id = of_table_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll: now, if the table was reported as changed since it was claimed';
+
+CREATE FUNCTION floe_internal.tables_unchanged(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	healed int8[];
+BEGIN
+	UPDATE floe_internal.table_poll AS p
+		SET polled_at = at, claim_pass = NULL, crashes = 0, failures = 0,
+			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity' WHEN p.notified_at >= p.claimed_at THEN at ELSE n.next_poll_at END
+		FROM floe_internal.next_polls(of_table_ids, at) AS n
+		WHERE p.table_id = n.table_id;
+	WITH changed AS (
+		UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+			WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
+	SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
+	IF healed IS NOT NULL THEN
+		PERFORM floe_internal.decide_soon(healed);
+	END IF;
+	IF EXISTS (SELECT 1 FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) THEN
+		PERFORM floe_internal.answer_requests(r.table_id) FROM (SELECT DISTINCT x.table_id FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) AS r;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_unchanged(pg_catalog.int8[]) IS 'The catalog says these tables are as they were';
 
 CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
 		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
@@ -3585,13 +3784,19 @@ COMMENT ON FUNCTION floe_internal.sizes(pg_catalog.jsonb) IS 'Target file size i
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
 		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files
-	FROM floe_internal.table_setting AS s
-	CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}')) || s.policy_settings) AS z
-	WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files';
-END;
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	of_policies jsonb;
+BEGIN
+	SELECT e.settings INTO of_policies
+		FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = 'rewrite_data_files'
+		WHERE t.table_id = of_table_id;
+	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files INTO target_bytes, small_below, oversized_above, min_input_files
+		FROM floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
+			|| COALESCE(of_policies, '{}')) AS z;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Sizes in force for a table with these properties, which are not stored yet while it is read';
 
 -- Which manifests of a list still have to be read: positions (from 1) in the arrays.
@@ -3630,6 +3835,18 @@ END;
 COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool[], pg_catalog.bytea[])
 	IS 'Aggregates of manifests that were read whole; stored in batches, so that an interrupted first read of a big table goes on where it stopped';
 
+CREATE FUNCTION floe_internal.next_assessor_ms(catalog_ids pg_catalog.int4[], decisions pg_catalog.bool) RETURNS pg_catalog.int8
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT GREATEST(0, pg_catalog.ceil(EXTRACT(epoch FROM NULLIF(pg_catalog.min(d.due_at), 'infinity') - floe_internal.clock()) * 1000))::pg_catalog.int8
+	FROM (SELECT pg_catalog.min(c.next_list_at) AS due_at FROM floe_internal.catalog AS c WHERE c.status <> 'removed' AND c.claim_pass IS NULL
+		  UNION ALL
+		  SELECT (SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE p.catalog_id = k.id AND p.claim_pass IS NULL ORDER BY p.next_poll_at LIMIT 1)
+		  FROM pg_catalog.unnest(catalog_ids) AS k (id)
+		  UNION ALL
+		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)) AS d;
+END;
+COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, or a table decided upon; NULL: never. Each is one look into an index';
 -- =================================================================================================
 -- 76 health
 -- From stored manifests and facts to one row of health; no network, so a changed policy or target size
@@ -3762,6 +3979,7 @@ BEGIN
 	END IF;
 	PERFORM floe_internal.compute_health(of_table_id);
 	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
+	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.answer_requests(of_table_id);
 END
 $body$;
@@ -3769,7 +3987,7 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
-CREATE FUNCTION floe_internal.recompute_health(pattern pg_catalog.text) RETURNS pg_catalog.int4
+CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -3780,8 +3998,7 @@ BEGIN
 		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
 		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' OFFSET 0) AS s ON s.table_id = h.table_id
 		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
-		WHERE i.status <> 'dropped' AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
-		  AND (recompute_health.pattern IS NULL OR floe_internal.match_pattern(recompute_health.pattern, i.levels) IS NOT NULL)
+		WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
 		n := n + 1;
@@ -3789,7 +4006,7 @@ BEGIN
 	RETURN n;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.text) IS 'Computes health anew where other file sizes are in force than it was computed with';
+COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.int8[]) IS 'Computes health anew for those of some tables where other file sizes are in force than it was computed with';
 
 -- What people read ----------------------------------------------------------------------------------
 
@@ -3873,11 +4090,27 @@ BEGIN
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
 			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
+	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
 		concat_ws(': ', q.operation || ' ' || replace(final_state, '_', ' '), message), q.effect);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.end_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Moves an operation to the log in a terminal state';
+
+-- Somebody asked for its end while it was on its way, and it came back.
+CREATE FUNCTION floe_internal.end_cancelled() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.end_operation(NEW.operation_id, 'cancelled', 'cancelled by ' || NEW.cancel_requested_by);
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_cancelled() IS 'Trigger: an operation that is to be cancelled does not wait in the queue';
+
+CREATE TRIGGER operation_queue_cancelled AFTER UPDATE OF state ON floe_internal.operation_queue
+	FOR EACH ROW WHEN (NEW.state = 'queued' AND OLD.state <> 'queued' AND NEW.cancel_requested_by IS NOT NULL)
+	EXECUTE FUNCTION floe_internal.end_cancelled();
 
 CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE sql VOLATILE
@@ -3888,7 +4121,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
 
--- The next operation for a free engine: by score, in the order of operations within a table, never two on one table.
+-- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
+-- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -3897,8 +4131,12 @@ DECLARE
 	e record;
 	q floe_internal.operation_queue;
 BEGIN
-	-- a budget can be about several engines: who counts what runs under it does so alone
-	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL) THEN
+	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
+		RETURN;
+	END IF;
+	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
+	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
+	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
 		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
 	END IF;
 	FOR e IN
@@ -3914,22 +4152,32 @@ BEGIN
 		SELECT x.* INTO q
 		FROM floe_internal.operation_queue AS x
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		LEFT JOIN floe_internal.dispatch_turn AS ct ON ct.catalog = t.levels[1] AND ct.policy = ''
+		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = COALESCE(x.policies[1], '-')
 		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s
+						  WHERE s.wrapper = 'floe_catalog' AND s.server_name = t.levels[1] AND s.options ? 'max_operations'
+							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
+								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
 		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
 						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
 								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
-		ORDER BY x.score DESC, x.operation_id
+		ORDER BY x.by_hand DESC, ct.turn NULLS FIRST, pt.turn NULLS FIRST, x.score DESC, x.operation_id
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false
 			WHERE x.operation_id = q.operation_id
 			RETURNING x.* INTO q;
+		INSERT INTO floe_internal.dispatch_turn AS d (catalog, policy, turn)
+			SELECT (floe_internal.parse_name(q.table_name))[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
+			FROM (VALUES (''), (COALESCE(q.policies[1], '-'))) AS p (policy)
+			ON CONFLICT (catalog, policy) DO UPDATE SET turn = EXCLUDED.turn;
 		RETURN NEXT q;
 		RETURN;
 	END LOOP;
@@ -4281,6 +4529,7 @@ BEGIN
 		FROM floe_internal.iceberg_table AS t
 		WHERE t.table_id = q.table_id AND q.state <> 'queued'
 		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())
+		  AND (q.driver_pass <> 0 OR q.not_before <= floe_internal.clock())
 		  AND (adopt_operations.pattern IS NULL OR floe_internal.match_pattern(adopt_operations.pattern, t.levels) IS NOT NULL)
 		RETURNING q.*;
 END
@@ -4318,10 +4567,31 @@ BEGIN ATOMIC
 	  AND q.driver_pass IS DISTINCT FROM of_pass_id
 	  AND EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
 	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
-						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL);
+						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+	  AND NOT EXISTS (SELECT 1 FROM floe_internal.drain AS d WHERE q.state = 'queued');
 END;
 COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.int4, pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
 
+-- By a driver that goes on living.
+CREATE FUNCTION floe_internal.release_operation(of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.operation_queue AS q SET driver_pass = 0, not_before = floe_internal.clock() + pg_catalog.make_interval(secs => 15)
+		WHERE q.operation_id = of_operation_id AND q.state <> 'queued';
+END;
+COMMENT ON FUNCTION floe_internal.release_operation(pg_catalog.int8) IS 'Nobody drives the operation for a quarter of a minute: it cannot be followed now';
+
+-- What may go on now and does not waits for something that wakes the executor: a free place, a resume, an end. What others do is not told.
+CREATE FUNCTION floe_internal.next_executor_ms() RETURNS pg_catalog.int8
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.count(*) > 0 THEN GREATEST(1, LEAST(5000, pg_catalog.ceil(EXTRACT(epoch FROM
+			pg_catalog.min(d.due_at) FILTER (WHERE d.due_at > floe_internal.clock()) - floe_internal.clock()) * 1000)))::pg_catalog.int8 END
+	FROM floe_internal.operation_queue AS q
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
+	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN GREATEST(q.not_before, e.retry_at) WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
+END;
+COMMENT ON FUNCTION floe_internal.next_executor_ms() IS 'Milliseconds until a queued or released operation may go on, at most five seconds; NULL: there is none at all';
 -- =================================================================================================
 -- 80 acting: what people call
 -- =================================================================================================
@@ -4412,7 +4682,7 @@ BEGIN
 			ON CONFLICT DO NOTHING
 			RETURNING * INTO t;
 		IF FOUND THEN
-			INSERT INTO floe_internal.table_poll (table_id, next_poll_at) VALUES (t.table_id, floe_internal.clock());
+			INSERT INTO floe_internal.table_poll (table_id, catalog_id, next_poll_at) VALUES (t.table_id, of_catalog_id, floe_internal.clock());
 			PERFORM floe_internal.match_tables(ARRAY[t.table_id]);
 		ELSE
 			t := floe_internal.find_table(trigger.table_name);	-- a listing or another trigger registered it in this moment
@@ -4497,10 +4767,37 @@ BEGIN
 		FROM floe_internal.iceberg_table AS t
 		WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
 	GET DIAGNOSTICS n = ROW_COUNT;
+	PERFORM floe_internal.wake('assessor');
 	RETURN n;
 END
 $body$;
 COMMENT ON FUNCTION floe.refresh(pg_catalog.text) IS 'Makes matching catalogs and tables due for the next pass, and frees quarantined tables; returns the number of tables. No network';
+
+CREATE FUNCTION floe.notify_commit(table_name pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t floe_internal.iceberg_table := floe_internal.find_table(notify_commit.table_name);
+	at timestamptz := floe_internal.clock();
+BEGIN
+	IF t.table_id IS NULL OR t.status IN ('dropped', 'quarantined') THEN
+		-- a table that was just made: the next listing of its catalog finds it
+		UPDATE floe_internal.catalog AS c SET next_list_at = LEAST(c.next_list_at, GREATEST(at, c.listed_at + interval '10 seconds'))
+			WHERE t.status IS DISTINCT FROM 'quarantined' AND c.status = 'ok' AND c.server_name = (floe_internal.parse_name(notify_commit.table_name))[1];
+		IF FOUND THEN
+			PERFORM floe_internal.wake('assessor');
+		END IF;
+		RETURN false;
+	END IF;
+	-- While the table is being looked at, that look may have come too early. A table in error keeps its backoff.
+	UPDATE floe_internal.table_poll AS p SET notified_at = at, next_poll_at = CASE WHEN p.failures = 0 THEN LEAST(p.next_poll_at, at) ELSE p.next_poll_at END
+		WHERE p.table_id = t.table_id;
+	PERFORM floe_internal.wake('assessor');
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe.notify_commit(pg_catalog.text)
+	IS 'Says that a table was written: it is looked at now instead of when its poll is due. For webhooks, triggers and writers; cheap, and safe to call often. False: floe does not know the table, and lists its catalog soon';
 
 CREATE FUNCTION floe.pause(pattern pg_catalog.text, until pg_catalog.timestamptz DEFAULT 'infinity', reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -4537,12 +4834,47 @@ BEGIN
 		RAISE WARNING 'nothing is paused under pattern "%"', checked
 			USING HINT = COALESCE('Pauses are: ' || (SELECT string_agg(p.pattern, ', ' ORDER BY p.pattern) FROM floe_internal.pause AS p) || '.', 'There are no pauses.');
 	ELSE
+		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+			WHERE t.status = 'ok' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)));
+		PERFORM floe_internal.wake('executor');
 		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', NULL);
 	END IF;
 	RETURN n;
 END
 $body$;
 COMMENT ON FUNCTION floe.resume(pg_catalog.text) IS 'Ends the pauses of exactly this pattern, or all of them with **; returns how many';
+
+CREATE FUNCTION floe.drain(reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.drain (reason, drained_by, drained_at) VALUES (drain.reason, SESSION_USER, floe_internal.clock())
+		ON CONFLICT (one) DO UPDATE SET reason = COALESCE(EXCLUDED.reason, floe_internal.drain.reason)
+		WHERE floe_internal.drain.reason IS DISTINCT FROM COALESCE(EXCLUDED.reason, floe_internal.drain.reason);
+	IF FOUND THEN
+		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason), NULL);
+	END IF;
+	RETURN (SELECT count(*) FROM floe_internal.operation_queue AS q WHERE q.state <> 'queued');
+END
+$body$;
+COMMENT ON FUNCTION floe.drain(pg_catalog.text)
+	IS 'What runs is finished, nothing new is dispatched; tables are still looked at and decided upon. For maintenance of engines and servers. Returns how many operations are under way: call it until it says 0. floe.undrain() ends it';
+
+CREATE FUNCTION floe.undrain() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.drain;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.status = 'ok'));
+	PERFORM floe_internal.wake('executor');
+	PERFORM floe_internal.write_event('undrained', NULL, NULL, NULL, NULL, 'operations are dispatched again', NULL);
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe.undrain() IS 'Ends floe.drain(); false: nothing was drained';
 
 CREATE FUNCTION floe.cancel(operation_id pg_catalog.int8) RETURNS pg_catalog.text
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -4560,6 +4892,7 @@ BEGIN
 		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'cancelled by ' || SESSION_USER);
 		RETURN 'cancelled';
 	END IF;
+	PERFORM floe_internal.wake('executor');
 	RETURN 'requested';
 END
 $body$;
@@ -4589,35 +4922,125 @@ COMMENT ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool)
 -- 85 steps of the pass that are SQL alone, and housekeeping
 -- =================================================================================================
 
+-- Steps 5 to 9 for some tables, and when each of them is decided upon next.
+CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	called int8[];
+	queued int4 := 0;
+	wait_ids int8[];
+	waits timestamptz[];
+BEGIN
+	-- two that plan at once would both count on the same budgets
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	PERFORM floe_internal.recompute_health(of_table_ids);
+	PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	IF called <> '{}' THEN
+		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
+			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
+		-- an operation whose time has come and that is not needed waits for its next time
+		PERFORM floe_internal.advance_schedules(called, at);
+	END IF;
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT x.table_id, LEAST(
+				-- ages grow without anybody telling
+				at + (SELECT c.every * 0.9 + floe_internal.jitter(x.table_id::text, c.every * 0.2) FROM (SELECT current_setting('floe.decision_interval')::interval AS every) AS c),
+				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
+				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
+		FROM unnest(of_table_ids) AS x (table_id)
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+	RETURN queued;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_tables(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Steps 5 to 9 of a pass for these tables: issues, plan, gates, debt, selection; returns how many operations were queued';
+
 -- Decides for all assessed tables of a pattern and queues what runs; returns how many.
 CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-DECLARE
-	at timestamptz := floe_internal.clock();
-	ids int8[];
-	queued int4;
 BEGIN
-	-- two passes that plan at once would both count on the same budgets
-	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
-	PERFORM floe_internal.recompute_health(plan_and_queue.pattern);
 	-- Only tables that a policy configures at all.
-	SELECT array_agg(t.table_id) INTO ids
+	RETURN floe_internal.plan_tables(ARRAY(
+		SELECT t.table_id
 		FROM floe_internal.iceberg_table AS t
 		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
-		WHERE t.status = 'ok' AND (plan_and_queue.pattern IS NULL OR floe_internal.match_pattern(plan_and_queue.pattern, t.levels) IS NOT NULL);
-	PERFORM floe_internal.sync_schedules(ids, at);
-	ids := ARRAY(SELECT floe_internal.tables_to_decide(ids, at));
-	IF ids = '{}' THEN
-		RETURN 0;
-	END IF;
-	SELECT count(e.operation_id) INTO queued FROM floe_internal.enqueue(ids, false, NULL, '{}', 'floe') AS e;
-	-- an operation whose time has come and that is not needed waits for its next time
-	PERFORM floe_internal.advance_schedules(ids, at);
-	RETURN queued;
+		WHERE t.status = 'ok' AND (plan_and_queue.pattern IS NULL OR floe_internal.match_pattern(plan_and_queue.pattern, t.levels) IS NOT NULL)), floe_internal.clock());
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass: issues, plan, gates, debt, selection';
+COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass for all tables of a pattern, due or not';
+
+-- The same for tables that are due, at most so many: the cost is that of what is due. Budgets are given out in the order of the scores,
+-- so while there are any the portion is larger.
+CREATE FUNCTION floe_internal.plan_due(most pg_catalog.int4, OUT decided pg_catalog.int4, OUT queued pg_catalog.int4) RETURNS pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	due int8[];
+	ids int8[];
+BEGIN
+	decided := 0;
+	queued := 0;
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.table_decision AS d WHERE d.decide_at <= at) THEN
+		RETURN;
+	END IF;
+	-- before any row is locked, as in plan_tables()
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	due := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.decide_at <= at ORDER BY d.decide_at
+		LIMIT most * CASE WHEN EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled) THEN 10 ELSE 1 END FOR UPDATE SKIP LOCKED);
+	decided := COALESCE(array_length(due, 1), 0);
+	IF decided = 0 THEN
+		RETURN;
+	END IF;
+	ids := ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.table_id = ANY (due) AND t.status = 'ok');
+	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
+	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
+	queued := floe_internal.plan_tables(ids, at);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_due(pg_catalog.int4) IS 'Decides upon due tables; decided: how many were due (fewer than asked for: no more are), queued: operations';
+
+-- Something changed that decisions depend on.
+CREATE FUNCTION floe_internal.decide_soon(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at)
+		SELECT t.table_id, floe_internal.clock()
+		FROM floe_internal.iceberg_table AS t JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.table_id = ANY (of_table_ids) AND t.status = 'ok'
+		ORDER BY t.table_id
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at WHERE d.decide_at > EXCLUDED.decide_at;
+	PERFORM floe_internal.wake('assessor');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_soon(pg_catalog.int8[]) IS 'Makes these tables due for a decision, as far as policies configure them';
+
+CREATE FUNCTION floe_internal.decide_all_soon() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	-- Those that are due, too: somebody may be deciding upon them now, and then this waits for him. In the order of decide_soon().
+	UPDATE floe_internal.table_decision AS d SET decide_at = LEAST(d.decide_at, floe_internal.clock())
+		FROM (SELECT x.table_id FROM floe_internal.table_decision AS x WHERE x.decide_at < 'infinity' ORDER BY x.table_id FOR UPDATE) AS known
+		WHERE d.table_id = known.table_id;
+	PERFORM floe_internal.wake('assessor');
+	PERFORM floe_internal.wake('executor');
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_all_soon() IS 'Trigger: after a change that concerns every decision';
+
+CREATE TRIGGER budget_after AFTER INSERT OR UPDATE OR DELETE ON floe.budget
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 
 -- Retention, in small batches; true while there may be more.
 CREATE FUNCTION floe_internal.purge(most pg_catalog.int4) RETURNS pg_catalog.bool
@@ -4764,6 +5187,84 @@ CREATE VIEW floe.operation_option AS
 COMMENT ON VIEW floe.operation_option IS 'Options of each operation that a policy can set, per engine type: what the engine calls them, type, range and default';
 
 -- =================================================================================================
+-- 92 operating
+-- What an operator looks at when floe works by itself: its processes, what waits and for what, what is
+-- under way, what is cut off, and how far behind it is.
+-- =================================================================================================
+
+CREATE VIEW floe.workers AS
+	SELECT w.database, w.worker, w.number, w.state, w.reason, w.pid, w.since, w.next_start_at, w.failures, w.in_flight, w.requests, w.done, w.active_at
+	FROM floe_internal.workers() AS w;
+COMMENT ON VIEW floe.workers IS 'floe''s background workers in all databases of floe.databases, running or not, and why not. in_flight: tables an assessor looks at, operations an executor follows; requests: HTTP requests under way; done: since the start';
+
+CREATE VIEW floe.queue AS
+	SELECT q.operation_id AS id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.score, q.queued_at,
+		   CASE WHEN q.state <> 'queued' THEN NULL
+				WHEN d.drained_by IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || d.drained_by, d.reason)
+				WHEN p.pattern IS NOT NULL THEN pg_catalog.concat_ws(': ', pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by), p.reason)
+				WHEN o.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) on the same table', o.operation_id, o.operation)
+				WHEN e.retry_at > floe_internal.clock() THEN 'engine cannot be reached: ' || e.error_message
+				WHEN q.not_before > floe_internal.clock() THEN 'next attempt' || COALESCE(': ' || q.error_message, '')
+				WHEN b.busy >= COALESCE((s.options ->> 'max_operations')::pg_catalog.int4, 2)
+					THEN pg_catalog.format('engine is full: %s of %s', b.busy, COALESCE(s.options ->> 'max_operations', '2'))
+				ELSE 'its turn' END AS waits_for,
+		   CASE WHEN q.state <> 'queued' THEN NULL
+				WHEN p.until < 'infinity' THEN p.until
+				ELSE NULLIF(GREATEST(q.not_before, e.retry_at, '-infinity'), '-infinity') END AS not_before,
+		   q.dispatched_at, q.started_at, q.timeout_at, q.unreachable_since, q.cancel_requested_by, w.pid AS driver_pid
+	FROM floe_internal.operation_queue AS q
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
+	LEFT JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = q.engine
+	LEFT JOIN floe_internal.drain AS d ON true
+	LEFT JOIN LATERAL (SELECT x.pattern, x.paused_by, x.reason, x.until FROM floe_internal.pause AS x
+					   WHERE x.until > floe_internal.clock() AND floe_internal.match_pattern(x.pattern, t.levels) IS NOT NULL
+					   ORDER BY x.until DESC LIMIT 1) AS p ON true
+	LEFT JOIN LATERAL (SELECT x.operation_id, x.operation FROM floe_internal.operation_queue AS x
+					   WHERE x.table_id = q.table_id AND x.operation_id <> q.operation_id AND (x.state <> 'queued' OR x.position < q.position)
+					   ORDER BY x.state = 'queued', x.position LIMIT 1) AS o ON true
+	CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS busy FROM floe_internal.operation_queue AS x
+						WHERE x.engine = q.engine AND x.state IN ('dispatching', 'running', 'lost')) AS b
+	LEFT JOIN floe_internal.pass AS w ON w.pass_id = q.driver_pass AND w.ended_at IS NULL;
+COMMENT ON VIEW floe.queue IS 'Operations that have not ended, and what those that are queued wait for; driver_pid: the process that follows it';
+
+CREATE VIEW floe.in_flight AS
+	SELECT t.name AS table_name, p.claimed_at AS since, floe_internal.clock() - p.claimed_at AS age, s.kind AS worker, s.pid
+	FROM floe_internal.table_poll AS p
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = p.table_id
+	LEFT JOIN floe_internal.pass AS s ON s.pass_id = p.claim_pass
+	WHERE p.claim_pass IS NOT NULL;
+COMMENT ON VIEW floe.in_flight IS 'Tables that are being looked at now, since when and by which process';
+
+CREATE VIEW floe.breakers AS
+	SELECT 'catalog' AS kind, c.server_name AS name,
+		   CASE WHEN c.status <> 'error' THEN 'closed' WHEN c.claim_pass IS NOT NULL OR c.next_list_at <= floe_internal.clock() THEN 'half-open' ELSE 'open' END AS state,
+		   c.failures, c.error_since AS since, CASE WHEN c.status = 'error' THEN c.next_list_at END AS retry_at, c.error_message AS error
+	FROM floe_internal.catalog AS c WHERE c.status <> 'removed'
+	UNION ALL
+	SELECT 'engine', e.server_name,
+		   CASE WHEN e.status <> 'error' THEN 'closed' WHEN COALESCE(e.retry_at, '-infinity') <= floe_internal.clock() THEN 'half-open' ELSE 'open' END,
+		   e.failures, e.error_since, CASE WHEN e.status = 'error' THEN e.retry_at END, e.error_message
+	FROM floe_internal.engine AS e WHERE e.status <> 'removed';
+COMMENT ON VIEW floe.breakers IS 'Circuit breakers. closed: it works; open: nothing is sent before retry_at; half-open: the next request tells';
+
+CREATE VIEW floe.lag AS
+	SELECT c.server_name AS catalog,
+		   (SELECT pg_catalog.count(*) FROM floe_internal.table_poll AS p WHERE p.catalog_id = c.catalog_id AND p.next_poll_at <= floe_internal.clock()) AS tables_due,
+		   floe_internal.clock() - (SELECT p.next_poll_at FROM floe_internal.table_poll AS p
+			WHERE p.catalog_id = c.catalog_id AND p.next_poll_at <= floe_internal.clock() ORDER BY p.next_poll_at LIMIT 1) AS table_lag,
+		   (SELECT pg_catalog.count(*) FROM floe_internal.table_decision AS d JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			WHERE t.catalog_id = c.catalog_id AND d.decide_at <= floe_internal.clock()) AS decisions_due,
+		   floe_internal.clock() - (SELECT pg_catalog.min(d.decide_at) FROM floe_internal.table_decision AS d JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			WHERE t.catalog_id = c.catalog_id AND d.decide_at <= floe_internal.clock()) AS decision_lag,
+		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+			WHERE t.catalog_id = c.catalog_id AND q.state = 'queued') AS operations_queued,
+		   floe_internal.clock() - (SELECT pg_catalog.min(q.queued_at) FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+			WHERE t.catalog_id = c.catalog_id AND q.state = 'queued') AS operation_lag
+	FROM floe_internal.catalog AS c
+	WHERE c.status <> 'removed';
+COMMENT ON VIEW floe.lag IS 'How far behind floe is with each catalog: what is due and since when (tables to look at, decisions), and what is queued. NULL: nothing is due';
+-- =================================================================================================
 -- 95 privileges
 -- Nothing is for PUBLIC. floe_viewer reads; floe_operator also acts; floe_admin also edits policies and
 -- budgets. floe_internal is for nobody: the functions of floe run as their owner where they need it.
@@ -4781,16 +5282,16 @@ GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_
 	floe.export_policy(pg_catalog.text) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options() TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.workers() TO floe_viewer;
 
-GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text),
-	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.cancel(pg_catalog.int8),
+GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.cancel(pg_catalog.int8),
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text) TO floe_operator;
 GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
 
 -- All but ids and times: rows that bring those come from a dump.
-GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights),
-	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
 GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options),
 	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
@@ -4809,3 +5310,9 @@ SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed')
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');
+-- =================================================================================================
+-- 99 start
+-- The extension is complete: workers that wait for it may begin.
+-- =================================================================================================
+
+SELECT floe_internal.announce();

@@ -64,6 +64,9 @@ SELECT lab.server('floe_catalog', o) FROM (VALUES
 	($$uri 'http://c', page_size '10x'$$), ($$uri 'http://c', page_size '99999999999999999999'$$),
 	($$uri 'http://c', metadata_source 'CATALOG'$$), ($$uri 'http://c', s3_path_style 'yes'$$), ($$uri 'http://c', ca_file 'ca.pem'$$), ($$uri 'http://c', ca_file '~/ca.pem'$$),
 	($$uri 'http://c', list_interval 'soon'$$), ($$uri 'http://c', list_interval '0'$$), ($$uri 'http://c', list_interval '-5 minutes'$$), ($$uri 'http://c', list_interval '300'$$), ($$uri 'http://c', list_interval '1 day'$$),
+	($$uri 'http://c', max_in_flight '0'$$), ($$uri 'http://c', max_in_flight '-1'$$), ($$uri 'http://c', max_in_flight 'all'$$), ($$uri 'http://c', max_in_flight '1000000'$$), ($$uri 'http://c', max_in_flight '1'$$),
+	($$uri 'http://c', max_rate '0'$$), ($$uri 'http://c', max_rate '0.5'$$), ($$uri 'http://c', max_rate '10/s'$$), ($$uri 'http://c', max_rate '1'$$),
+	($$uri 'http://c', max_operations '0'$$), ($$uri 'http://c', max_operations '1001'$$), ($$uri 'http://c', max_operations ''$$), ($$uri 'http://c', max_operations '1'$$),
 	($$uri 'http://c', s3_endpoint 'minio:9000'$$), ($$uri 'http://c', "engine.s3.secret-access-key" 'x'$$), ($$uri 'http://c', "engine.token" 'x'$$),
 	($$uri 'http://c', "engine.client.credentials-provider" 'com.example.Provider'$$), ($$uri 'http://c', "header.X-Api-Key" 'x'$$)) AS v (o);
 SELECT lab.server('floe_engine', o) FROM (VALUES

@@ -11,7 +11,7 @@ SELECT lab.catalog(), lab.engine(), lab.engine('big');
 SELECT scope, key, value_type, description FROM floe_internal.policy_key ORDER BY scope DESC, position;
 
 SELECT floe.create_policy('all', 'demo.**', '{
-	"priority": 10, "enabled": true, "description": "everything", "engine": "spark", "poll_interval": "10 minutes", "exclude": ["demo.tmp.**", "!demo.db.\"a,b\""],
+	"priority": 10, "enabled": true, "description": "everything", "engine": "spark", "poll_interval": "10 minutes", "min_poll_interval": "PT30S", "exclude": ["demo.tmp.**", "!demo.db.\"a,b\""],
 	"thresholds": {"excess_file_count": {"warning": 10, "critical": 20}, "data_bytes": {"warning": "1 GB", "critical": "1 TB"}, "oldest_snapshot_age": {"warning": "7 days", "critical": 1209600}, "delete_ratio": {"warning": 0.05}},
 	"weights": {"severity": 2, "failures": 0.5},
 	"rewrite_data_files": {
@@ -24,7 +24,7 @@ SELECT floe.create_policy('all', 'demo.**', '{
 	"expire_snapshots": {"when": [{"metric": "snapshot_count", "value": 10}], "options": {"max_snapshot_age": "3 days", "retain_last": 10}, "windows": "00:00-06:00"},
 	"remove_orphan_files": {}}');
 SELECT jsonb_pretty(floe.export_policy('all'));
-SELECT name, pattern, priority, is_enabled, engine, poll_interval, thresholds, weights FROM floe.policy;
+SELECT name, pattern, priority, is_enabled, engine, poll_interval, min_poll_interval, thresholds, weights FROM floe.policy;
 \x
 SELECT * FROM floe.policy_operation ORDER BY operation;
 \x
@@ -73,8 +73,8 @@ END $$;
 \pset tuples_only on
 SELECT lab.alter('{}');
 -- fields come and go
-SELECT lab.alter('{"priority": 7, "description": "x", "poll_interval": "1 hour"}');
-SELECT lab.alter('{"priority": null, "description": null, "poll_interval": null, "engine": null}');
+SELECT lab.alter('{"priority": 7, "description": "x", "poll_interval": "1 hour", "min_poll_interval": "1 hour"}');
+SELECT lab.alter('{"priority": null, "description": null, "poll_interval": null, "min_poll_interval": null, "engine": null}');
 SELECT lab.alter('{"enabled": false}');
 SELECT lab.alter('{"enabled": null}');
 -- thresholds and weights one by one

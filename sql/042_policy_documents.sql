@@ -9,7 +9,7 @@ SELECT lab.catalog(), lab.engine(), lab.engine('big');
 SELECT lab.list_tables('demo', 'demo.db.t', 'demo.db.u', 'demo.x.v');
 CREATE TABLE lab.field (scope text, key text, choices jsonb);
 INSERT INTO lab.field VALUES
-	('policy', 'priority', '[0, 1, -5, 2.0, 1000000000]'), ('policy', 'enabled', '[true, false]'), ('policy', 'description', '["x", "", "ä\"\\ \n"]'), ('policy', 'engine', '["spark", "big"]'), ('policy', 'poll_interval', '["1 second", "PT5M", "1 day 2 hours"]'),
+	('policy', 'priority', '[0, 1, -5, 2.0, 1000000000]'), ('policy', 'enabled', '[true, false]'), ('policy', 'description', '["x", "", "ä\"\\ \n"]'), ('policy', 'engine', '["spark", "big"]'), ('policy', 'poll_interval', '["1 minute", "PT5M", "1 day 2 hours"]'), ('policy', 'min_poll_interval', '["1 second", "PT45S", "1 minute"]'),
 	('policy', 'thresholds', '[{}, {"excess_file_count": {"warning": 1}}, {"data_bytes": {"warning": "1 GB", "critical": "2TB"}}, {"oldest_snapshot_age": {"warning": "1 day", "critical": 1e6}, "delete_ratio": {"critical": 0.7}}]'),
 	('policy', 'weights', '[{}, {"gain": 0}, {"gain": 0.1, "age": 1000}]'), ('policy', 'exclude', '[[], "demo.x.*", ["demo.x.*", "!demo.db.u"]]'),
 	('operation', 'enabled', '[true, false]'), ('operation', 'engine', '["spark", "big"]'), ('operation', 'jitter', '["0", "1 hour"]'), ('operation', 'windows', '[[], "22:00-06:00", ["00:00-24:00", "01:00-02:00"]]'), ('operation', 'days', '[[], "mon", ["tue", "Wednesday"]]'),

@@ -55,7 +55,16 @@ SELECT lab.refused(d) FROM (VALUES
 	('{"description": 1}'), ('{"description": ["x"]}'),
 	('{"engine": "Spark"}'), ('{"engine": ""}'), ('{"engine": "demo"}'), ('{"engine": 1}'), ('{"engine": null}'),
 	('{"poll_interval": 300}'), ('{"poll_interval": "300"}'), ('{"poll_interval": "soon"}'), ('{"poll_interval": ""}'), ('{"poll_interval": "0"}'), ('{"poll_interval": "-5 minutes"}'), ('{"poll_interval": "0.5 seconds"}'),
-	('{"poll_interval": "200 years"}'), ('{"poll_interval": "infinity"}'), ('{"poll_interval": "999999999999 days"}'), ('{"poll_interval": "1 second"}'), ('{"poll_interval": "PT5M"}'), ('{"poll_interval": "5m"}'), ('{"poll_interval": "1 d 2 h"}')) AS v (d);
+	('{"poll_interval": "200 years"}'), ('{"poll_interval": "infinity"}'), ('{"poll_interval": "999999999999 days"}'), ('{"poll_interval": "1 second"}'), ('{"poll_interval": "PT5M"}'), ('{"poll_interval": "5m"}'), ('{"poll_interval": "1 d 2 h"}'),
+	('{"min_poll_interval": 60}'), ('{"min_poll_interval": "60"}'), ('{"min_poll_interval": "often"}'), ('{"min_poll_interval": "0"}'), ('{"min_poll_interval": "-1 minute"}'), ('{"min_poll_interval": "0.5 seconds"}'), ('{"min_poll_interval": "infinity"}'),
+	('{"min_poll_interval": "200 years"}'), ('{"min_poll_interval": null}'), ('{"min_poll_interval": "1 second"}'),
+	('{"poll_interval": "1 minute", "min_poll_interval": "61 seconds"}'), ('{"poll_interval": "1 month", "min_poll_interval": "31 days"}'), ('{"poll_interval": "1 minute", "min_poll_interval": "60 seconds"}'),
+	-- beyond the other's default
+	('{"poll_interval": "30 seconds"}'), ('{"min_poll_interval": "2 hours"}')) AS v (d);
+-- a change of one that does not fit the other
+SELECT c || E'\n  ' || lab.says(format($$SELECT floe.create_policy('q', 'demo.x.*', '{"poll_interval": "10 minutes", "min_poll_interval": "5 minutes"}'); %s$$, c)) FROM (VALUES
+	($$SELECT floe.alter_policy('q', '{"poll_interval": "4 minutes"}')$$), ($$SELECT floe.alter_policy('q', '{"min_poll_interval": "11 minutes"}')$$), ($$UPDATE floe.policy SET min_poll_interval = '1 hour' WHERE name = 'q'$$),
+	($$SELECT floe.alter_policy('q', '{"min_poll_interval": "20 minutes", "poll_interval": "20 minutes"}')$$), ($$SELECT floe.alter_policy('q', '{"poll_interval": "4 minutes", "min_poll_interval": null}')$$)) AS v (c);
 -- an engine where there is none
 SELECT lab.says($$DROP SERVER big; ALTER SERVER spark RENAME TO x; DROP SERVER x; SELECT floe.create_policy('p', 'demo.**', '{"engine": "spark"}')$$);
 
@@ -126,10 +135,10 @@ SELECT lab.refused('{"priority": 2, "engine": "big"}');
 SELECT lab.refused('{"priority": 1, "engine": "big"}', pattern => ' demo.** ');
 SELECT lab.refused('{"priority": 1, "engine": "big"}', pattern => 'demo.*.*');
 -- each setting counts by itself, and it does not matter which way it is made to clash
-SELECT 'saved' FROM floe.create_policy('second', 'demo.**', '{"priority": 1, "thresholds": {"excess_file_count": {"warning": 5}}, "weights": {"gain": 1}, "poll_interval": "1 hour", "expire_snapshots": {"every": "1 day", "options": {"retain_last": 5}}}');
+SELECT 'saved' FROM floe.create_policy('second', 'demo.**', '{"priority": 1, "thresholds": {"excess_file_count": {"warning": 5}}, "weights": {"gain": 1}, "poll_interval": "1 hour", "min_poll_interval": "10 minutes", "expire_snapshots": {"every": "1 day", "options": {"retain_last": 5}}}');
 SELECT 'saved' FROM floe.create_policy('third', 'demo.**', '{"priority": 1, "thresholds": {"excess_file_count": {"critical": 500}}, "weights": {"age": 1}, "expire_snapshots": {"timezone": "UTC", "options": {"max_snapshot_age": "1 day"}}}');
 SELECT s || E'\n  ' || lab.says(s) FROM (VALUES
-	($$SELECT floe.alter_policy('third', '{"thresholds": {"excess_file_count": {"warning": 7}}}')$$), ($$SELECT floe.alter_policy('third', '{"weights": {"gain": 1}}')$$), ($$SELECT floe.alter_policy('third', '{"poll_interval": "1 hour"}')$$),
+	($$SELECT floe.alter_policy('third', '{"thresholds": {"excess_file_count": {"warning": 7}}}')$$), ($$SELECT floe.alter_policy('third', '{"weights": {"gain": 1}}')$$), ($$SELECT floe.alter_policy('third', '{"poll_interval": "1 hour"}')$$), ($$SELECT floe.alter_policy('third', '{"min_poll_interval": "5 minutes"}')$$),
 	($$SELECT floe.alter_policy('third', '{"expire_snapshots": {"schedule": "0 0 * * *"}}')$$), ($$SELECT floe.alter_policy('third', '{"expire_snapshots": {"options": {"retain-last": 6}}}')$$), ($$SELECT floe.alter_policy('third', '{"expire_snapshots": {"engine": "big"}}')$$),
 	($$SELECT floe.alter_policy('second', '{"priority": 2}')$$), ($$SELECT floe.alter_policy('second', '{"priority": 2, "poll_interval": "2 hours"}'); SELECT floe.alter_policy('second', '{"priority": 1}')$$),
 	($$UPDATE floe.policy SET poll_interval = '1 hour' WHERE priority = 1$$), ($$INSERT INTO floe.policy_operation (policy_id, operation, every) SELECT policy_id, 'expire_snapshots', '1 hour' FROM floe.policy WHERE name = 'first'$$),
@@ -143,6 +152,7 @@ SELECT lab.says($$SELECT floe.alter_policy('asleep', '{"enabled": true}')$$);
 SELECT s || E'\n  ' || regexp_replace(lab.says(s), E'\n  DETAIL: Failing row.*', '') FROM (VALUES
 	($$INSERT INTO floe.policy (name, pattern) VALUES ('', 'demo.**')$$), ($$INSERT INTO floe.policy (name, pattern) VALUES (NULL, 'demo.**')$$), ($$INSERT INTO floe.policy (name, pattern) VALUES ('p', NULL)$$), ($$INSERT INTO floe.policy (name, pattern) VALUES ('p', 'demo')$$),
 	($$INSERT INTO floe.policy (name, pattern) VALUES ('first', 'demo.**')$$), ($$INSERT INTO floe.policy (name, pattern, engine) VALUES ('p', 'demo.**', 'x')$$), ($$INSERT INTO floe.policy (name, pattern, poll_interval) VALUES ('p', 'demo.**', '0')$$),
+	($$INSERT INTO floe.policy (name, pattern, min_poll_interval) VALUES ('p', 'demo.**', '0')$$), ($$INSERT INTO floe.policy (name, pattern, poll_interval, min_poll_interval) VALUES ('p', 'demo.**', '1 minute', '2 minutes')$$),
 	($$INSERT INTO floe.policy (name, pattern, thresholds) VALUES ('p', 'demo.**', '{"x": 1}')$$), ($$INSERT INTO floe.policy (name, pattern, weights) VALUES ('p', 'demo.**', '[]')$$), ($$INSERT INTO floe.policy (name, pattern, priority) VALUES ('p', 'demo.**', NULL)$$),
 	($$UPDATE floe.policy SET pattern = '!' WHERE name = 'first'$$), ($$UPDATE floe.policy SET thresholds = '{"data_bytes": {"warning": "x"}}' WHERE name = 'first'$$),
 	($$INSERT INTO floe.policy_operation (policy_id, operation) VALUES (1, 'compact')$$), ($$INSERT INTO floe.policy_operation (policy_id, operation) VALUES (1, NULL)$$), ($$INSERT INTO floe.policy_operation (policy_id, operation) VALUES (99, 'expire_snapshots')$$),

@@ -33,7 +33,7 @@ END $$;
 -- ---- which of several ----
 
 :force
-('without a policy only what concerns the table as a whole', '[]', 'demo.db.t', '{poll_interval,rewrite_data_files.engine,rewrite_data_files.timeout}'::text[]),
+('without a policy only what concerns the table as a whole', '[]', 'demo.db.t', '{poll_interval,min_poll_interval,rewrite_data_files.engine,rewrite_data_files.timeout}'::text[]),
 ('one policy, and floe''s defaults below it', '[["p", "demo.**", {"engine": "spark", "rewrite_data_files": {"timeout": "1 hour"}}]]', 'demo.db.t', '{rewrite_data_files.engine,rewrite_data_files.timeout,rewrite_data_files.min_interval,rewrite_data_files.timezone,expire_snapshots.engine,poll_interval}'),
 ('a policy that does not match', '[["p", "demo.db.u", {"engine": "spark", "rewrite_data_files": {}}]]', 'demo.db.t', '{rewrite_data_files.engine}'),
 ('higher priority wins over more literal levels', '[["narrow", "demo.db.t", {"rewrite_data_files": {"timeout": "1 hour"}}], ["broad", "**", {"priority": 1, "rewrite_data_files": {"timeout": "2 hours"}}]]', 'demo.db.t', '{rewrite_data_files.timeout}'),
@@ -79,7 +79,9 @@ SELECT lab.says($$SELECT floe.matching_tables('demo')$$);
 ('a default schedule gives way as well', '[["p", "demo.**", {"remove_orphan_files": {"schedule": "@weekly"}}]]', 'demo.db.t', '{remove_orphan_files.schedule,remove_orphan_files.options.older_than}'),
 ('windows, days and conditions are taken whole', '[["broad", "demo.**", {"rewrite_data_files": {"windows": ["01:00-02:00", "03:00-04:00"], "days": ["mon", "tue"], "when": [{"metric": "data_bytes", "value": 1}]}}], ["narrow", "demo.db.t", {"rewrite_data_files": {"windows": "05:00-06:00", "days": [], "when": {"all": [{"metric": "record_count", "op": "<", "value": 2}]}}}]]', 'demo.db.t',
 	'{rewrite_data_files.windows,rewrite_data_files.days,rewrite_data_files.when}'),
-('poll_interval', '[["broad", "demo.**", {"poll_interval": "1 hour"}], ["narrow", "demo.db.t", {"poll_interval": "1 minute"}]]', 'demo.db.t', '{poll_interval}'),
+('poll_interval', '[["broad", "demo.**", {"poll_interval": "1 hour"}], ["narrow", "demo.db.t", {"poll_interval": "1 minute"}]]', 'demo.db.t', '{poll_interval,min_poll_interval}'),
+('its shortest is a field of its own', '[["broad", "demo.**", {"poll_interval": "2 hours", "min_poll_interval": "10 minutes"}], ["narrow", "demo.db.t", {"min_poll_interval": "3 hours"}]]', 'demo.db.t', '{poll_interval,min_poll_interval}'),
+('and not of the next', '[["broad", "demo.**", {"poll_interval": "2 hours", "min_poll_interval": "10 minutes"}], ["narrow", "demo.db.t", {"min_poll_interval": "3 hours"}]]', 'demo.db.u', '{poll_interval,min_poll_interval}'),
 ('three deep', '[["1", "**", {"engine": "spark", "poll_interval": "1 hour", "rewrite_data_files": {"timeout": "1 hour", "max_attempts": 1, "jitter": "1 minute"}}], ["2", "demo.sales.**", {"rewrite_data_files": {"timeout": "2 hours", "max_attempts": 2}}], ["3", "demo.sales.eu.**", {"rewrite_data_files": {"timeout": "3 hours"}}]]', 'demo.sales.eu.north.orders',
 	'{rewrite_data_files.timeout,rewrite_data_files.max_attempts,rewrite_data_files.jitter,rewrite_data_files.deadline,poll_interval}')) AS v (what, policies, name, settings);
 

@@ -58,16 +58,17 @@ SELECT * FROM floe.partition_health('demo.db.t');
 -- ---- a setting changes: judged anew from what is stored, without reading the table again ----
 
 CREATE FUNCTION lab.files() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(metric || '=' || COALESCE(value::text, '?'), ' ') FROM floe.health('demo.db.t') WHERE metric ~ '^(excess|small|oversized)_file_count' $$;
+CREATE FUNCTION lab.anew(VARIADIC names text[]) RETURNS int LANGUAGE sql AS $$ SELECT floe_internal.recompute_health(ARRAY(SELECT lab.id(n) FROM unnest(names) AS n)) $$;
 SELECT lab.files();
 SELECT floe.create_policy('p', 'demo.db.t', '{"engine": "spark", "rewrite_data_files": {"options": {"target_file_size": "1MB"}}}') > 0 AS made;
-SELECT floe_internal.recompute_health(NULL), lab.files();
-SELECT floe_internal.recompute_health(NULL), lab.files();
+SELECT lab.anew('demo.db.t'), lab.files();
+SELECT lab.anew('demo.db.t'), lab.files();
 SELECT floe.alter_policy('p', '{"rewrite_data_files": {"options": {"target_file_size": "512 MB", "min_input_files": 1000}}}') > 0 AS altered;
-SELECT floe_internal.recompute_health('demo.other.*'), floe_internal.recompute_health('demo.db.*'), lab.files();
+SELECT lab.anew('demo.db.parts'), lab.anew('demo.db.parts', 'demo.db.t'), lab.files();
 SELECT floe.alter_policy('p', '{"rewrite_data_files": {"options": {"min_input_files": null, "min_file_size": "900 kB", "max_file_size": "1000 MB"}}}') > 0 AS altered;
-SELECT floe_internal.recompute_health(NULL), lab.files();
+SELECT lab.anew('demo.db.t'), lab.files();
 SELECT floe.drop_policy('p');
-SELECT floe_internal.recompute_health(NULL), lab.files();
+SELECT lab.anew('demo.db.t'), lab.files();
 -- a table property does the same, when the table is read
 SELECT lab.assess('demo.db.t', files => 500, file_bytes => 1000000, properties => '{"write.target-file-size-bytes": "1000000"}') IS NULL AS assessed;
 SELECT lab.files();

@@ -65,10 +65,10 @@ INSERT INTO lab.case (gate, told, operation, by_hand, named, setup) VALUES
 	('assessed', 'unseen', 'rewrite_data_files', false, false, $$UPDATE floe_internal.iceberg_table SET status = 'unseen'$$),
 	('assessed', 'could not be read', 'rewrite_data_files', false, false, $$SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'no metadata in the answer', NULL)$$),
 	('assessed', '... by name', 'rewrite_data_files', true, true, $$SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'no metadata in the answer', NULL)$$),
-	('assessed', '... and then unchanged', 'rewrite_data_files', false, false, $$SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'no metadata in the answer', NULL), floe_internal.table_unchanged(lab.id('demo.db.t'))$$),
+	('assessed', '... and then unchanged', 'rewrite_data_files', false, false, $$SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'no metadata in the answer', NULL), floe_internal.tables_unchanged(ARRAY[lab.id('demo.db.t')])$$),
 	('assessed', 'not assessable', 'rewrite_data_files', false, false, $$SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'unsupported', 'format version 4 is not supported', NULL)$$),
-	('assessed', 'quarantined', 'rewrite_data_files', false, false, $$UPDATE floe_internal.table_poll SET crashes = 2, claim_pass = 99; SELECT floe_internal.void_claims()$$),
-	('assessed', 'crashed once', 'rewrite_data_files', false, false, $$UPDATE floe_internal.table_poll SET claim_pass = 99; SELECT floe_internal.void_claims()$$),
+	('assessed', 'quarantined', 'rewrite_data_files', false, false, $$UPDATE floe_internal.table_poll SET crashes = 2, claim_pass = 99; SELECT lab.dead_pass(99), floe_internal.void_claims()$$),
+	('assessed', 'crashed once', 'rewrite_data_files', false, false, $$UPDATE floe_internal.table_poll SET claim_pass = 99; SELECT lab.dead_pass(99), floe_internal.void_claims()$$),
 	('assessed', 'dropped', 'rewrite_data_files', false, false, $$SELECT lab.list_tables('demo', 'demo.db.other')$$),
 
 	('gc_enabled', 'not said', 'expire_snapshots', false, false, ''),

@@ -28,7 +28,7 @@ SELECT lab.assess('demo.db.t', files => 500, file_bytes => 1000000), lab.assess(
 SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'no metadata', 'in the answer');
 SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'no metadata', 'in the answer');
 SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'not_found', 'no such table', NULL);
-SELECT floe_internal.table_unchanged(lab.id('demo.db.t'));
+SELECT floe_internal.tables_unchanged(ARRAY[lab.id('demo.db.t')]);
 SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'unsupported', 'format version 4', NULL);
 SELECT lab.assess('demo.db.t', files => 501, file_bytes => 1000000), lab.assess('demo.db.t', uuid => 'another'), lab.list_tables('demo', VARIADIC '{}');
 SELECT lab.news();

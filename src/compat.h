@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "fmgr.h"
 #include "storage/latch.h"
@@ -74,6 +75,16 @@ floe_server_usage(Oid server, Oid role)
 	return object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE);
 #else
 	return pg_foreign_server_aclcheck(server, role, ACL_USAGE);
+#endif
+}
+
+static inline bool
+floe_owns_database(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, role);
+#else
+	return pg_database_ownercheck(database, role);
 #endif
 }
 

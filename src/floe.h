@@ -16,6 +16,9 @@
 
 #define FLOE_VERSION_STRING "1.0"
 
+/* Raised with every change of the signatures between this library and the SQL of the extension. */
+#define FLOE_API_VERSION 2
+
 /* printf checking for floe's own formatting functions */
 #define FLOE_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
 

@@ -9,6 +9,11 @@
 extern char *floe_allowed_hosts;
 extern char *floe_allowed_file_roots;
 extern char *floe_virtual_clock;
+extern char *floe_databases;
+extern char *floe_role;
+extern bool floe_enabled;
+extern bool floe_scheduler;
+extern int floe_assessors;
 extern int floe_connect_timeout_ms;
 extern int floe_request_timeout_ms;
 extern int floe_max_connections;

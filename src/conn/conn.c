@@ -13,6 +13,7 @@
 #include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/syscache.h"
 
 #include <errno.h>
@@ -160,6 +161,28 @@ floe_conn_resolve(FloeWrapper wrapper, const char *server_name, FloeStatus *st)
 		!add_options(conn, mapping, FLOE_CONTEXT_MAPPING, st))
 		return NULL;
 	return conn;
+}
+
+static uint32 generation = 1;
+
+static void
+on_change(Datum arg, int cache, uint32 hash)
+{
+	generation++;
+}
+
+uint32
+floe_conn_generation(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, on_change, (Datum) 0);
+	}
+	registered = true;
+	return generation;
 }
 
 const char *

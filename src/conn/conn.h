@@ -43,4 +43,7 @@ extern const char *floe_conn_option(const FloeConn *conn, const char *name);
 extern bool floe_conn_bool(const FloeConn *conn, const char *name, bool absent);
 extern int64_t floe_conn_count(const FloeConn *conn, const char *name, int64_t absent);
 
+/* Changes whenever a server or a user mapping was changed; noticed when a transaction begins. */
+extern uint32 floe_conn_generation(void);
+
 #endif /* FLOE_CONN_CONN_H */

@@ -50,6 +50,8 @@ finish(FloeAssess *a, const FloeStatus *st)
 	MemoryContextDelete(a->context);
 	floe_pass_watch_catalog(catalog, &copy);
 	done(arg, &copy);
+	catalog->in_flight--;
+	catalog->refs--;
 }
 
 static size_t
@@ -113,10 +115,7 @@ unchanged(FloeAssess *a)
 {
 	FloeStatus st;
 
-	floe_db_begin();
-	if (!floe_inbox_table_unchanged(a->claim.table_id, &st))
-		floe_pass_log(&st, "table state");
-	floe_db_end();
+	floe_pass_unchanged(a->pass, a->claim.table_id);
 	floe_status_ok(&st);
 	finish(a, &st);
 }
@@ -430,6 +429,8 @@ floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim
 	FloeAssess *a = palloc0(sizeof(FloeAssess));
 	FloeStatus st;
 
+	catalog->refs++;
+	catalog->in_flight++;
 	a->pass = pass;
 	a->catalog = catalog;
 	a->context = context;

@@ -8,11 +8,18 @@
 
 #include "pass/pass.h"
 
+#include "base/clock.h"
+#include "guc.h"
+
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
 /* More than what may be in flight by chance, less than what a pass should wait for: each may have taken minutes. */
 #define UNREACHABLE_IN_A_ROW 20
+#define UNREACHABLE_FOR_EVER 8 /* of a pass without an end, which comes back soon */
+
+/* Tables of one catalog that are looked at, at a time, where its server does not say otherwise. */
+#define DEFAULT_IN_FLIGHT 64
 
 /* A catalog with thousands of broken tables must not bury the rest of what a pass says; floe.tables has them all. */
 #define TOLD_FAILURES 5
@@ -36,7 +43,7 @@ static void
 on_page(void *arg, const FloeTableId *tables, int count)
 {
 	FloePassCatalog *catalog = arg;
-	MemoryContext old = MemoryContextSwitchTo(catalog->pass->context);
+	MemoryContext old = MemoryContextSwitchTo(catalog->listing);
 
 	if (catalog->nlisted + count > catalog->listed_size)
 	{
@@ -63,6 +70,31 @@ on_page(void *arg, const FloeTableId *tables, int count)
 	MemoryContextSwitchTo(old);
 }
 
+/* The names alone may take many megabytes. */
+static bool
+apply_listing(FloePassCatalog *catalog, int32 *fresh, FloeStatus *st)
+{
+	bool applied;
+
+	floe_db_begin();
+	applied = floe_inbox_apply_listing(catalog->catalog_id, catalog->namespaces, catalog->names, catalog->nlisted,
+									   catalog->catalog->left_out, fresh, st);
+	floe_db_end();
+	MemoryContextDelete(catalog->listing);
+	catalog->listing = NULL;
+	catalog->namespaces = catalog->names = NULL;
+	return applied;
+}
+
+/* The connecting, and the listing that may be part of it, are over. */
+static void
+arrived(FloePassCatalog *catalog)
+{
+	catalog->pass->connecting--;
+	catalog->refs--;
+	catalog->pass->look = true;
+}
+
 static void
 on_listed(void *arg, const FloeStatus *st)
 {
@@ -71,19 +103,14 @@ on_listed(void *arg, const FloeStatus *st)
 	char skipped[100] = "";
 	int32 fresh = 0;
 	FloeStatus db;
-	bool applied;
 
-	catalog->pass->connecting--;
+	arrived(catalog);
 	if (st->code != FLOE_OK)
 	{
 		failed(catalog, st);
 		return;
 	}
-	floe_db_begin();
-	applied = floe_inbox_apply_listing(catalog->catalog_id, catalog->namespaces, catalog->names, catalog->nlisted,
-									   left_out, &fresh, &db);
-	floe_db_end();
-	if (!applied)
+	if (!apply_listing(catalog, &fresh, &db))
 	{
 		floe_status_prefix(&db, "the listing cannot be stored");
 		failed(catalog, &db);
@@ -105,7 +132,7 @@ on_connected(void *arg, const FloeStatus *st)
 
 	if (st->code != FLOE_OK)
 	{
-		catalog->pass->connecting--;
+		arrived(catalog);
 		failed(catalog, st);
 		return;
 	}
@@ -116,20 +143,39 @@ on_connected(void *arg, const FloeStatus *st)
 		floe_pass_log(&db, "catalog state");
 	floe_db_end();
 	floe_buf_free(&config);
+	/* an endless pass does not wait for the list to look at tables it knows */
+	if (!catalog->list || catalog->pass->endless)
+		catalog->state = FLOE_CATALOG_READY;
+	catalog->pass->look = true;
 	if (catalog->list)
 	{
+		catalog->listing = AllocSetContextCreate(catalog->context, "floe listing", ALLOCSET_DEFAULT_SIZES);
 		catalog->catalog->ops->list_tables(catalog->catalog, on_page, on_listed, catalog);
-		return;
 	}
-	catalog->pass->connecting--;
-	catalog->state = FLOE_CATALOG_READY;
+	else
+		arrived(catalog);
+}
+
+static void
+set_limits(FloePassCatalog *catalog)
+{
+	int64 most = floe_conn_count(catalog->conn, "max_in_flight", DEFAULT_IN_FLIGHT);
+	bool has_rate = floe_conn_count(catalog->conn, "max_rate", 0) > 0;
+
+	/* assessors of one database share what the catalog bears */
+	if (catalog->pass->endless)
+		most = (most + floe_assessors - 1) / floe_assessors;
+	catalog->most = (int) Max(1, Min(most, 10000));
+	catalog->window = catalog->pass->endless ? 1 : catalog->most;
+	catalog->tokens = has_rate ? 1 : -1;
+	catalog->tokens_at_us = floe_clock_steady_us();
 }
 
 /* Resolves the connection inside a transaction and starts to connect outside of it. */
 static void
 start(FloePassCatalog *catalog)
 {
-	MemoryContext old = MemoryContextSwitchTo(catalog->pass->context);
+	MemoryContext old = MemoryContextSwitchTo(catalog->context);
 	const FloeCatalogOps *ops;
 	FloeStatus st;
 
@@ -138,6 +184,7 @@ start(FloePassCatalog *catalog)
 	floe_db_end();
 	if (catalog->conn != NULL)
 	{
+		set_limits(catalog);
 		ops = floe_catalog_lookup(catalog->conn->server_type);
 		if (ops == NULL)
 			floe_fail(&st, FLOE_ERR_CONFIG, "server \"%s\" has TYPE \"%s\", which is not a catalog floe speaks",
@@ -152,19 +199,51 @@ start(FloePassCatalog *catalog)
 		return;
 	}
 	catalog->pass->connecting++;
+	catalog->refs++;
 	catalog->catalog->ops->connect(catalog->catalog, on_connected, catalog);
+}
+
+static FloePassCatalog *
+find(FloePass *pass, const char *server_name)
+{
+	ListCell *cell;
+
+	foreach (cell, pass->catalogs)
+	{
+		FloePassCatalog *catalog = lfirst(cell);
+
+		if (strcmp(catalog->server_name, server_name) == 0)
+			return catalog;
+	}
+	return NULL;
+}
+
+/* Out of the way; freed by floe_pass_sweep_catalogs(). */
+static void
+retire(FloePassCatalog *catalog)
+{
+	FloePass *pass = catalog->pass;
+	MemoryContext old = MemoryContextSwitchTo(pass->context);
+
+	catalog->retired = true;
+	pass->catalogs = list_delete_ptr(pass->catalogs, catalog);
+	pass->retired = lappend(pass->retired, catalog);
+	MemoryContextSwitchTo(old);
 }
 
 static FloePassCatalog *
 add_catalog(FloePass *pass, int32 catalog_id, const char *server_name, bool list)
 {
-	MemoryContext old = MemoryContextSwitchTo(pass->context);
+	MemoryContext context = AllocSetContextCreate(pass->context, "floe catalog", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	FloePassCatalog *catalog = palloc0(sizeof(FloePassCatalog));
 
 	catalog->pass = pass;
+	catalog->context = context;
 	catalog->catalog_id = catalog_id;
 	catalog->server_name = pstrdup(server_name);
 	catalog->list = list;
+	MemoryContextSwitchTo(pass->context);
 	pass->catalogs = lappend(pass->catalogs, catalog);
 	MemoryContextSwitchTo(old);
 	return catalog;
@@ -182,22 +261,68 @@ floe_pass_start_catalogs(FloePass *pass)
 		floe_pass_log(&st, "claiming catalogs");
 	floe_db_end();
 	for (int i = 0; i < n; i++)
+	{
+		FloePassCatalog *known = find(pass, claims[i].server_name);
+
+		/* to list is to connect anew: what was changed, renewed or forgotten meanwhile is noticed */
+		if (known != NULL && !claims[i].is_due && known->state != FLOE_CATALOG_FAILED)
+			continue;
+		if (known != NULL)
+			retire(known);
 		start(add_catalog(pass, claims[i].catalog_id, claims[i].server_name, claims[i].is_due));
+	}
+}
+
+void
+floe_pass_sweep_catalogs(FloePass *pass)
+{
+	ListCell *cell;
+
+	if (!pass->endless)
+		return;
+	if (pass->conn_generation != floe_conn_generation())
+	{
+		pass->conn_generation = floe_conn_generation();
+		foreach (cell, list_copy(pass->catalogs))
+		{
+			FloePassCatalog *catalog = lfirst(cell);
+
+			/* one that is being listed holds the claim for that */
+			if (catalog->state == FLOE_CATALOG_READY && catalog->listing == NULL)
+				retire(catalog);
+		}
+	}
+	foreach (cell, pass->retired)
+	{
+		FloePassCatalog *catalog = lfirst(cell);
+
+		if (catalog->refs > 0)
+			continue;
+		pass->retired = foreach_delete_current(pass->retired, cell);
+		MemoryContextDelete(catalog->context);
+	}
 }
 
 FloePassCatalog *
 floe_pass_catalog(FloePass *pass, const char *server_name)
 {
-	ListCell *cell;
+	FloePassCatalog *catalog = find(pass, server_name);
+	int32 catalog_id;
+	FloeStatus st;
+	bool known;
 
-	foreach (cell, pass->catalogs)
-	{
-		FloePassCatalog *catalog = lfirst(cell);
-
-		if (strcmp(catalog->server_name, server_name) == 0)
-			return catalog;
-	}
-	return NULL;
+	if (!pass->endless || (catalog != NULL && catalog->state != FLOE_CATALOG_FAILED))
+		return catalog;
+	if (catalog != NULL)
+		retire(catalog);
+	floe_db_begin();
+	known = floe_inbox_catalog_id(server_name, &catalog_id, &st);
+	floe_db_end();
+	if (!known)
+		return NULL;
+	catalog = add_catalog(pass, catalog_id, server_name, false);
+	start(catalog);
+	return catalog;
 }
 
 void
@@ -237,11 +362,12 @@ floe_pass_watch_catalog(FloePassCatalog *catalog, const FloeStatus *outcome)
 	FloeStatus st;
 
 	catalog->unreachable = is_unreachable(outcome) ? catalog->unreachable + 1 : 0;
-	if (catalog->unreachable < UNREACHABLE_IN_A_ROW || catalog->state != FLOE_CATALOG_READY)
+	floe_pass_adjust_window(catalog, catalog->unreachable == 0);
+	if (catalog->unreachable < (catalog->pass->endless ? UNREACHABLE_FOR_EVER : UNREACHABLE_IN_A_ROW) ||
+		catalog->state != FLOE_CATALOG_READY)
 		return;
 	floe_fail_detail(&st, outcome->code, outcome->message,
-					 "%d tables in a row could not be reached; the others are left for the next pass",
-					 UNREACHABLE_IN_A_ROW);
+					 "%d tables in a row could not be reached; the others are left for later", catalog->unreachable);
 	st.retry_after_ms = outcome->retry_after_ms;
 	failed(catalog, &st);
 }

@@ -13,6 +13,7 @@
 
 #define VERIFY_RETRY_MS 2000
 #define VERIFY_ATTEMPTS 30
+#define VERIFY_RETRY_MAX_MS 60000
 
 /* Nothing more is done for it in this pass. */
 void
@@ -29,6 +30,22 @@ floe_run_over(FloeOpRun *run)
 	MemoryContextSwitchTo(old);
 }
 
+/* It cannot be followed now. A pass with an end leaves it to the next one, an endless one comes back to it. */
+void
+floe_run_leave(FloeOpRun *run)
+{
+	FloeStatus st;
+
+	if (run->pass->endless && run->phase != FLOE_RUN_OVER)
+	{
+		floe_db_begin();
+		if (!floe_queue_release(run->op.operation_id, &st))
+			floe_pass_log(&st, "leaving an operation");
+		floe_db_end();
+	}
+	floe_run_over(run);
+}
+
 void
 floe_execute_bury(FloePass *pass)
 {
@@ -40,6 +57,8 @@ floe_execute_bury(FloePass *pass)
 
 		if (run->callbacks > 0)
 			continue;
+		if (run->catalog != NULL)
+			run->catalog->refs--;
 		pass->over = foreach_delete_current(pass->over, cell);
 		MemoryContextDelete(run->context);
 	}
@@ -84,10 +103,11 @@ verify_failed(FloeOpRun *run, const FloeStatus *failure)
 		floe_db_end();
 		floe_run_over(run);
 	}
-	else if (run->pass->options.wait && ++run->verify_attempts < VERIFY_ATTEMPTS)
+	else if (run->pass->options.wait && (++run->verify_attempts < VERIFY_ATTEMPTS || run->pass->endless))
 	{
 		run->callbacks++;
-		floe_http_after(run->pass->http, VERIFY_RETRY_MS, on_verify_timer, run);
+		floe_http_after(run->pass->http, Min(VERIFY_RETRY_MS << Min(run->verify_attempts / 4, 7), VERIFY_RETRY_MAX_MS),
+						on_verify_timer, run);
 	}
 	else
 	{
@@ -129,6 +149,19 @@ on_verified(void *arg, const FloeStatus *assessed)
 	floe_run_over(run);
 }
 
+/* The connection may have failed, or be an old one, since the run began. */
+static void
+use_catalog(FloeOpRun *run)
+{
+	FloePassCatalog *catalog = floe_pass_catalog(run->pass, run->op.catalog);
+
+	if (catalog != NULL)
+		catalog->refs++;
+	if (run->catalog != NULL)
+		run->catalog->refs--;
+	run->catalog = catalog;
+}
+
 static void
 look_at_table(FloeOpRun *run, FloeAssessDone done)
 {
@@ -137,10 +170,13 @@ look_at_table(FloeOpRun *run, FloeAssessDone done)
 	FloeStatus st;
 	bool found;
 
+	use_catalog(run);
 	floe_db_begin();
-	found = floe_inbox_find_table(run->op.table_id, &claim, &st);
+	found = floe_inbox_claim_table(run->pass->pass_id, run->op.table_id, &claim, &st);
 	floe_db_end();
 	MemoryContextSwitchTo(old);
+	if (run->catalog == NULL)
+		found = floe_fail(&st, FLOE_ERR_CONFIG, "catalog \"%s\" cannot be used", run->op.catalog);
 	run->callbacks++;
 	if (found)
 		floe_assess_start(run->pass, run->catalog, &claim, done, run);
@@ -220,7 +256,7 @@ leave(FloeOpRun *run, bool is_silent, const FloeStatus *why)
 			floe_pass_log(&st, "engine state");
 		floe_db_end();
 	}
-	floe_run_over(run);
+	floe_run_leave(run);
 }
 
 static FloeOpRun *
@@ -247,7 +283,7 @@ new_run(FloePass *pass, const FloeOperation *op)
 		run->op.saved = palloc(op->saved_len);
 		memcpy(run->op.saved, op->saved, op->saved_len);
 	}
-	run->catalog = floe_pass_catalog(pass, op->catalog);
+	use_catalog(run);
 	floe_db_begin();
 	run->engine_conn = floe_conn_resolve(FLOE_WRAPPER_ENGINE, op->engine, &st);
 	floe_db_end();

@@ -40,6 +40,7 @@ struct FloeOpRun
 
 /* execute.c */
 extern void floe_run_over(FloeOpRun *run);
+extern void floe_run_leave(FloeOpRun *run);
 extern void floe_run_verify(FloeOpRun *run);
 
 /* execute_engine.c */

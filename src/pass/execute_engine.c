@@ -298,5 +298,5 @@ floe_run_engine_leave(FloeOpRun *run, const char *reason)
 	stop_asking(run);
 	floe_pass_progress(run->pass, "operation %lld: %s on %s may still run: %s; a later pass asks again",
 					   (long long) run->op.operation_id, run->op.operation, run->op.table_name, reason);
-	floe_run_over(run);
+	floe_run_leave(run);
 }

@@ -3,8 +3,10 @@
  *
  * docs/architecture.md, "One pass", as code: take over what a dead process
  * left, list catalogs, assess what is due, decide, dispatch, follow, verify.
- * A procedure and a background worker call the same functions; they differ in
- * how transactions end (state/db.h) and in how progress is told.
+ * A procedure runs it once from the beginning to the end (run.c); an assessor
+ * does the first half of it for ever and an executor the second (serve.c).
+ * They call the same functions, and differ in how transactions end
+ * (state/db.h) and in how progress is told.
  *
  * Everything of a pass lives in its memory context.  All waiting is in
  * floe_http_wait(), between transactions; everything else happens in callbacks
@@ -26,16 +28,34 @@ typedef struct FloePass FloePass;
 
 typedef void (*FloePassProgress)(const char *text);
 
+/* What an endless pass is doing, for whoever watches it. */
+typedef struct FloePassActivity
+{
+	int in_flight; /* tables being looked at, or operations being followed */
+	int requests;
+	int64 done;
+	int64 failed;
+} FloePassActivity;
+
 typedef struct FloePassOptions
 {
-	const char *kind;          /* of the pass row: "procedure", "worker" */
+	const char *kind;          /* of the pass row: "procedure", "assessor", "executor" */
 	const char *pattern;       /* NULL: whatever is due */
 	bool wait;                 /* until nothing is queued or live */
 	FloePassProgress progress; /* NULL: silent */
+
+	/* endless passes */
+	int number; /* among those of the kind in this database, from 0: the first also decides and cleans up */
+	bool (*on_turn)(
+		const FloePassActivity *activity); /* on every turn; true: look for work now.  May end the process */
 } FloePassOptions;
 
 /* Runs a whole pass; throws only what ends the process or the caller's statement. */
 extern void floe_pass_run(const FloePassOptions *options);
+
+/* Never return. */
+extern void floe_pass_assess_forever(const FloePassOptions *options) pg_attribute_noreturn();
+extern void floe_pass_execute_forever(const FloePassOptions *options) pg_attribute_noreturn();
 
 /* ---- inside pass/ ---- */
 
@@ -44,7 +64,16 @@ typedef struct FloePassCatalog
 	int32 catalog_id;
 	const char *server_name;
 	FloePass *pass;
-	bool list; /* claimed for listing */
+	MemoryContext context; /* its own: an endless pass connects anew now and then, and forgets the old connection */
+	bool list;             /* claimed for listing */
+	bool retired;          /* a newer one took its place; freed when nobody uses it any more */
+	int refs;              /* assessments, operations and the connecting itself */
+	int in_flight;         /* assessments */
+	int window;            /* most of them at a time: grows with every answer, halves with every silence */
+	int most;              /* that the window grows to */
+	bool more_due;         /* the last claim took as many as it was allowed */
+	double tokens;         /* assessments that may begin, where the server sets a rate; -1: no rate */
+	int64 tokens_at_us;
 	const FloeConn *conn;
 	FloeCatalog *catalog;
 	enum
@@ -58,6 +87,7 @@ typedef struct FloePassCatalog
 	int unsaid_failures; /* those that were not told, since the last summary */
 	int unreachable;     /* of its tables, in a row */
 	/* the listing, as far as it got */
+	MemoryContext listing;
 	const char **namespaces;
 	const char **names;
 	int nlisted;
@@ -72,19 +102,43 @@ struct FloePass
 	FloeHttp *http;
 	FloeAvroReader *avro;
 	int32 pass_id;
-	List *catalogs;        /* FloePassCatalog */
-	int connecting;        /* catalogs that are being connected or listed */
-	int assessing;         /* assessments under way */
-	List *runs;            /* FloeOpRun under way */
-	List *over;            /* FloeOpRun to be freed */
-	size_t manifest_bytes; /* of manifests in memory, all tables together */
+	bool endless;
+	bool look;              /* an endless pass has a reason to look for work now: a catalog is ready */
+	List *catalogs;         /* FloePassCatalog */
+	List *retired;          /* those that are still used */
+	uint32 conn_generation; /* of servers and mappings, when the catalogs were opened */
+	int connecting;         /* catalogs that are being connected or listed */
+	int assessing;          /* assessments under way */
+	List *runs;             /* FloeOpRun under way */
+	List *over;             /* FloeOpRun to be freed */
+	size_t manifest_bytes;  /* of manifests in memory, all tables together */
 	int64 last_stop_check_us;
+	int64 *unchanged; /* ids of tables that are as they were, not stored yet */
+	int nunchanged;
+	int64 unchanged_since_us;
+	FloePassActivity activity;
 };
+
+/* How a step of the database or of the network is waited for, in memory that is forgotten afterwards (run.c). */
+extern FloePass *floe_pass_create(const FloePassOptions *options);
+extern void floe_pass_begin(FloePass *pass);
+extern void floe_pass_turn(FloePass *pass, int timeout_ms);
+extern int floe_pass_plan_due(FloePass *pass, bool *more);
+extern bool floe_pass_purge(FloePass *pass); /* true: there may be more */
+
+/* claims.c: which tables are looked at now, and giving back in batches those that were as before */
+extern bool floe_pass_claim_tables(FloePass *pass);
+extern int floe_pass_room(FloePassCatalog *catalog); /* how many may begin now */
+extern void floe_pass_unchanged(FloePass *pass, int64 table_id);
+extern void floe_pass_flush_unchanged(FloePass *pass);
+extern void floe_pass_adjust_window(FloePassCatalog *catalog, bool answered);
 
 /* catalogs.c */
 extern void floe_pass_start_catalogs(FloePass *pass);
-/* NULL: the pass has no such catalog */
+/* NULL: the pass has no such catalog.  An endless pass connects to it when it must. */
 extern FloePassCatalog *floe_pass_catalog(FloePass *pass, const char *server_name);
+/* Forgets connections that nobody uses any more, and those whose server or user mapping changed. */
+extern void floe_pass_sweep_catalogs(FloePass *pass);
 /* Tells that a table could not be assessed; of many, only the first ones. */
 extern void floe_pass_tell_failure(FloePassCatalog *catalog, const char *table, const FloeStatus *failure);
 /* After each assessment: too many in a row that nobody answered end the catalog's part in the pass. */

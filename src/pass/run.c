@@ -1,5 +1,5 @@
 /*
- * run.c: the loop of a pass: what starts when, and when it is over.
+ * run.c: a pass with an end: what starts when, and when it is over; and the steps that serve.c repeats for ever.
  */
 #include "floe.h"
 
@@ -17,6 +17,7 @@
 
 #define TURN_MS 1000
 #define PURGE_ROWS 5000
+#define PLAN_TABLES 500
 #define MAX_ROUNDS 20
 
 void
@@ -52,6 +53,7 @@ create_http(void)
 	options.total_timeout_ms = floe_request_timeout_ms;
 	options.max_connections = floe_max_connections;
 	options.max_connections_per_host = floe_max_connections_per_host;
+	options.max_in_flight = floe_max_connections;
 	options.allowed_hosts = floe_allowed_hosts;
 	return floe_http_create(&options);
 }
@@ -62,13 +64,14 @@ release_avro(void *reader)
 	floe_avro_reader_free(reader);
 }
 
-static FloePass *
-create_pass(const FloePassOptions *options)
+FloePass *
+floe_pass_create(const FloePassOptions *options)
 {
 	FloePass *pass = palloc0(sizeof(FloePass));
 	FloeCleanup *cleanup = floe_cleanup_register(release_avro);
 
 	pass->options = *options;
+	pass->endless = options->on_turn != NULL;
 	pass->context = CurrentMemoryContext;
 	pass->scratch = AllocSetContextCreate(CurrentMemoryContext, "floe pass turn", ALLOCSET_DEFAULT_SIZES);
 	pass->http = create_http();
@@ -79,70 +82,22 @@ create_pass(const FloePassOptions *options)
 }
 
 /* Waits for something to happen, in memory that is forgotten afterwards. */
-static void
-turn(FloePass *pass)
+void
+floe_pass_turn(FloePass *pass, int timeout_ms)
 {
 	MemoryContext old = MemoryContextSwitchTo(pass->scratch);
 
-	floe_http_wait(pass->http, TURN_MS);
+	floe_pass_flush_unchanged(pass);
+	floe_http_wait(pass->http, timeout_ms);
 	if (floe_clock_steady_us() - pass->last_stop_check_us > TURN_MS * INT64CONST(1000))
 	{
 		pass->last_stop_check_us = floe_clock_steady_us();
 		floe_execute_check_stops(pass);
 	}
 	floe_execute_bury(pass);
+	floe_pass_sweep_catalogs(pass);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(pass->scratch);
-}
-
-static void
-on_assessed(void *arg, const FloeStatus *st)
-{
-	((FloePass *) arg)->assessing--;
-}
-
-/* Claims due tables of ready catalogs, up to the limit; false: nothing was due. */
-static bool
-claim_tables(FloePass *pass)
-{
-	MemoryContext old = MemoryContextSwitchTo(pass->scratch);
-	int32 *ids = palloc(sizeof(int32) * Max(list_length(pass->catalogs), 1));
-	int nids = 0;
-	FloeTableClaim *claims = NULL;
-	int n = 0;
-	FloeStatus st;
-	ListCell *cell;
-
-	foreach (cell, pass->catalogs)
-	{
-		FloePassCatalog *catalog = lfirst(cell);
-
-		if (catalog->state == FLOE_CATALOG_READY)
-			ids[nids++] = catalog->catalog_id;
-	}
-	if (nids > 0 && pass->assessing < floe_max_tables_in_flight)
-	{
-		floe_db_begin();
-		if (!floe_inbox_claim_tables(pass->pass_id, ids, nids, pass->options.pattern,
-									 floe_max_tables_in_flight - pass->assessing, pass->assessing == 0, &claims, &n,
-									 &st))
-			floe_pass_log(&st, "claiming tables");
-		floe_db_end();
-	}
-	for (int i = 0; i < n; i++)
-	{
-		foreach (cell, pass->catalogs)
-		{
-			FloePassCatalog *catalog = lfirst(cell);
-
-			if (catalog->catalog_id != claims[i].catalog_id)
-				continue;
-			pass->assessing++;
-			floe_assess_start(pass, catalog, &claims[i], on_assessed, pass);
-		}
-	}
-	MemoryContextSwitchTo(old);
-	return n > 0;
 }
 
 /* Steps 1 to 4: until all catalogs are listed and nothing due is left. */
@@ -151,25 +106,47 @@ assess_all(FloePass *pass)
 {
 	for (;;)
 	{
-		bool found = claim_tables(pass);
+		bool found = floe_pass_claim_tables(pass);
 
 		if (!found && pass->connecting == 0 && pass->assessing == 0)
 			break;
-		turn(pass);
+		floe_pass_turn(pass, TURN_MS);
 	}
 }
 
-/* Steps 5 to 9. */
-static int
-plan(FloePass *pass)
+/* Steps 5 to 9 for so many tables that are due; returns how many operations were queued. */
+int
+floe_pass_plan_due(FloePass *pass, bool *more)
 {
+	int32 decided = 0;
 	int32 queued = 0;
 	FloeStatus st;
 
 	floe_db_begin();
-	if (!floe_inbox_plan_and_queue(pass->options.pattern, &queued, &st))
+	if (!floe_inbox_plan_due(PLAN_TABLES, &decided, &queued, &st))
 		floe_pass_log(&st, "planning");
 	floe_db_end();
+	*more = decided >= PLAN_TABLES;
+	return queued;
+}
+
+/* Whatever is due; with a pattern, all of it. */
+static int
+plan(FloePass *pass)
+{
+	int32 queued = 0;
+	bool more = pass->options.pattern == NULL;
+	FloeStatus st;
+
+	while (more)
+		queued += floe_pass_plan_due(pass, &more);
+	if (pass->options.pattern != NULL)
+	{
+		floe_db_begin();
+		if (!floe_inbox_plan_and_queue(pass->options.pattern, &queued, &st))
+			floe_pass_log(&st, "planning");
+		floe_db_end();
+	}
 	if (queued > 0)
 		floe_pass_progress(pass, "%d operation%s queued", queued, queued == 1 ? "" : "s");
 	return queued;
@@ -199,7 +176,7 @@ execute(FloePass *pass)
 		floe_execute_claim(pass);
 		while (floe_execute_busy(pass) > 0)
 		{
-			turn(pass);
+			floe_pass_turn(pass, TURN_MS);
 			floe_execute_claim(pass);
 		}
 		floe_execute_claim(pass);
@@ -218,29 +195,34 @@ execute_to_the_end(FloePass *pass)
 		{
 			floe_execute_adopt(pass);
 			floe_execute_claim(pass);
-			turn(pass);
+			floe_pass_turn(pass, TURN_MS);
 		}
 		if (plan(pass) == 0)
 			return;
 	}
 }
 
+bool
+floe_pass_purge(FloePass *pass)
+{
+	bool more = false;
+	FloeStatus st;
+
+	floe_db_begin();
+	if (!floe_inbox_purge(PURGE_ROWS, &more, &st))
+	{
+		floe_pass_log(&st, "retention");
+		more = false;
+	}
+	floe_db_end();
+	return more;
+}
+
 static void
 housekeeping(FloePass *pass)
 {
-	bool more = true;
-	FloeStatus st;
-
-	for (int i = 0; i < 20 && more; i++)
-	{
-		floe_db_begin();
-		if (!floe_inbox_purge(PURGE_ROWS, &more, &st))
-		{
-			floe_pass_log(&st, "retention");
-			more = false;
-		}
-		floe_db_end();
-	}
+	for (int i = 0; i < 20 && floe_pass_purge(pass); i++)
+		;
 }
 
 static void
@@ -272,21 +254,28 @@ run(FloePass *pass)
 }
 
 void
-floe_pass_run(const FloePassOptions *options)
+floe_pass_begin(FloePass *pass)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "floe pass", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	FloePass *pass = create_pass(options);
 	FloeStatus st;
 	bool begun;
-	LOCKTAG tag;
 
 	floe_db_begin();
-	begun = floe_inbox_begin_pass(options->kind, &pass->pass_id, &st);
+	begun = floe_inbox_begin_pass(pass->options.kind, &pass->pass_id, &st);
 	floe_db_end();
 	if (!begun)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("cannot begin a maintenance pass: %s", st.message),
 						st.detail[0] != '\0' ? errdetail("%s", st.detail) : 0));
+}
+
+void
+floe_pass_run(const FloePassOptions *options)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "floe pass", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	FloePass *pass = floe_pass_create(options);
+	LOCKTAG tag;
+
+	floe_pass_begin(pass);
 	set_pass_locktag(&tag, pass->pass_id);
 	PG_TRY();
 	{

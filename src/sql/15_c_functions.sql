@@ -19,6 +19,34 @@ CREATE FUNCTION floe_internal.refuse(message pg_catalog.text, detail pg_catalog.
 	AS 'MODULE_PATHNAME', 'floe_sql_refuse';
 COMMENT ON FUNCTION floe_internal.refuse(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Raises an error with SQLSTATE code; detail and hint may be NULL, which RAISE does not allow';
 
+CREATE FUNCTION floe_internal.wake(worker pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_wake';
+COMMENT ON FUNCTION floe_internal.wake(pg_catalog.text) IS 'When the transaction commits, floe''s workers of this kind (assessor, executor) in this database look for work at once, and the launcher looks whether there are any';
+
+CREATE FUNCTION floe_internal.log_event(kind pg_catalog.text, catalog pg_catalog.text, table_name pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'floe_sql_log_event';
+COMMENT ON FUNCTION floe_internal.log_event(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'In a worker of floe: one line in the server log, with database, catalog and table; elsewhere nothing';
+
+CREATE FUNCTION floe_internal.wake_after() RETURNS pg_catalog.trigger
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'floe_sql_wake_after';
+COMMENT ON FUNCTION floe_internal.wake_after() IS 'Trigger: floe_internal.wake() with the trigger''s argument';
+
+CREATE FUNCTION floe_internal.announce() RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'floe_sql_announce';
+COMMENT ON FUNCTION floe_internal.announce() IS 'The extension was made or changed in this database: when that commits, the launcher looks; a WARNING where floe.databases does not name the database';
+
+CREATE FUNCTION floe_internal.workers(OUT database pg_catalog.text, OUT worker pg_catalog.text, OUT number pg_catalog.int4, OUT state pg_catalog.text, OUT reason pg_catalog.text,
+		OUT pid pg_catalog.int4, OUT since pg_catalog.timestamptz, OUT next_start_at pg_catalog.timestamptz, OUT failures pg_catalog.int4,
+		OUT in_flight pg_catalog.int4, OUT requests pg_catalog.int4, OUT done pg_catalog.int8, OUT active_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c VOLATILE ROWS 5
+	AS 'MODULE_PATHNAME', 'floe_sql_workers';
+COMMENT ON FUNCTION floe_internal.workers() IS 'floe''s workers of the whole cluster, from shared memory; no rows where the library is not preloaded';
+
 -- names and patterns ------------------------------------------------------------------------------
 
 CREATE FUNCTION floe_internal.parse_name(name pg_catalog.text) RETURNS pg_catalog.text[]

@@ -12,6 +12,7 @@ CREATE TABLE floe_internal.pass (
 	started_at	pg_catalog.timestamptz NOT NULL,
 	ended_at	pg_catalog.timestamptz
 );
+CREATE INDEX pass_open ON floe_internal.pass (pass_id) WHERE ended_at IS NULL;
 COMMENT ON TABLE floe_internal.pass IS 'Every run of the maintenance pass. While it runs its process holds the advisory lock (pass_class, pass_id): claims of a pass without that lock are void';
 COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s checkpointer: it differs after a crash restart, which tells a process that died from one that was cancelled';
 
@@ -100,18 +101,32 @@ COMMENT ON COLUMN floe_internal.iceberg_table.policy_set_id IS 'Which enabled po
 
 CREATE TABLE floe_internal.table_poll (
 	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	catalog_id		pg_catalog.int4 NOT NULL,
 	next_poll_at	pg_catalog.timestamptz NOT NULL,
 	polled_at		pg_catalog.timestamptz,
+	notified_at		pg_catalog.timestamptz,
 	etag			pg_catalog.text,
 	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
 	claim_pass		pg_catalog.int4,
+	claimed_at		pg_catalog.timestamptz,
 	crashes			pg_catalog.int4 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
-CREATE INDEX table_poll_due ON floe_internal.table_poll (next_poll_at);
+CREATE INDEX table_poll_due ON floe_internal.table_poll (catalog_id, next_poll_at);
+CREATE INDEX table_poll_suspect ON floe_internal.table_poll (next_poll_at) WHERE crashes OPERATOR(pg_catalog.>) 0;
 COMMENT ON TABLE floe_internal.table_poll IS 'When each table is looked at next, and who is looking; the row is narrow because it is written at every poll';
+COMMENT ON COLUMN floe_internal.table_poll.next_poll_at IS 'infinity: never (dropped, quarantined); -infinity and the past: due';
+COMMENT ON COLUMN floe_internal.table_poll.notified_at IS 'Last time somebody said that the table changed: a look that began before does not count as the answer';
 COMMENT ON COLUMN floe_internal.table_poll.etag IS 'ETag of the last full answer, to be sent back as it came';
 COMMENT ON COLUMN floe_internal.table_poll.claim_pass IS 'The pass that started to assess the table; committed before it does, so that a crash leaves evidence';
 COMMENT ON COLUMN floe_internal.table_poll.crashes IS 'How often a claim was left behind by a dead process since the last good assessment; at two the table is quarantined';
+
+CREATE TABLE floe_internal.table_decision (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	decide_at		pg_catalog.timestamptz NOT NULL,
+	decided_at		pg_catalog.timestamptz
+) WITH (fillfactor = 70);
+CREATE INDEX table_decision_due ON floe_internal.table_decision (decide_at);
+COMMENT ON TABLE floe_internal.table_decision IS 'When each table that a policy configures is decided upon next: at once when anything changed that a decision depends on, else when the first of its waits is over';
 
 CREATE TABLE floe_internal.manifest (
 	manifest_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -191,6 +206,14 @@ COMMENT ON TABLE floe_internal.health_history IS 'Every change of a table''s hea
 CREATE INDEX health_history_table ON floe_internal.health_history (table_id, assessed_at);
 CREATE INDEX health_history_time ON floe_internal.health_history USING brin (assessed_at);
 ALTER TABLE floe_internal.health ADD PRIMARY KEY (table_id);
+
+CREATE TABLE floe_internal.drain (
+	one			pg_catalog.bool PRIMARY KEY DEFAULT true CHECK (one),
+	reason		pg_catalog.text,
+	drained_by	pg_catalog.text NOT NULL,
+	drained_at	pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.drain IS 'At most one row: nothing is dispatched while it is there';
 
 CREATE TABLE floe_internal.pause (
 	pause_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

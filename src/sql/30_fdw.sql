@@ -64,6 +64,7 @@ BEGIN
 			RETURNING c.catalog_id, c.server_name
 	LOOP
 		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
 			FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
 			WHERE t.catalog_id = gone.catalog_id AND q.state = 'queued';
@@ -99,6 +100,19 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.sync_servers() IS 'Registers new servers and marks those that were dropped, with their tables; called at the start of each pass and by the event trigger';
 
+CREATE FUNCTION floe_internal.ddl_servers() RETURNS SETOF floe_internal.server
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		SELECT DISTINCT s.*
+		FROM pg_event_trigger_ddl_commands() AS d
+		LEFT JOIN pg_user_mapping AS u ON d.classid = 'pg_user_mapping'::regclass AND u.oid = d.objid
+		JOIN floe_internal.server AS s ON s.server_oid = CASE WHEN d.classid = 'pg_foreign_server'::regclass THEN d.objid ELSE u.umserver END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.ddl_servers() IS 'In an event trigger: servers of floe''s wrappers that the command made or changed, itself or a user mapping';
+
 -- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
 -- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
 CREATE FUNCTION floe_internal.on_server_ddl() RETURNS pg_catalog.event_trigger
@@ -120,16 +134,28 @@ BEGIN
 					 ELSE pg_catalog.format('TYPE %L, which is not one', bad.server_type) END, bad.wrapper
 			USING ERRCODE = 'invalid_parameter_value', HINT = pg_catalog.format('Valid types are: %s.', bad.valid);
 	END IF;
-	PERFORM floe_internal.sync_servers()
-	FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
-	JOIN floe_internal.server AS s ON s.server_oid = d.objid AND d.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass
-	LIMIT 1;
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.ddl_servers()) THEN
+		RETURN;
+	END IF;
+	PERFORM floe_internal.sync_servers();
+	-- What failed for its options is tried anew; what waited for another engine or other credentials is decided upon again.
+	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
+		FROM floe_internal.ddl_servers() AS s WHERE c.server_name = s.server_name AND s.wrapper = 'floe_catalog';
+	UPDATE floe_internal.engine AS e SET retry_at = NULL
+		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
+	PERFORM floe_internal.decide_soon(ARRAY(
+		SELECT DISTINCT t.table_id
+		FROM floe_internal.ddl_servers() AS s
+		JOIN floe_internal.effective AS e ON e.settings ->> 'engine' = s.server_name
+		JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = e.policy_set_id
+		WHERE s.wrapper = 'floe_engine'));
+	PERFORM floe_internal.wake('executor');
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE and registers servers of floe''s wrappers';
+COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE, registers servers of floe''s wrappers, and makes due what waits for them or for their credentials';
 
 CREATE EVENT TRIGGER floe_server_ddl ON ddl_command_end
-	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER')
+	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')
 	EXECUTE FUNCTION floe_internal.on_server_ddl();
 COMMENT ON EVENT TRIGGER floe_server_ddl IS 'floe: validates and registers catalog and engine servers';
 

@@ -13,6 +13,7 @@ CREATE TABLE floe.policy (
 	description		pg_catalog.text,
 	engine			pg_catalog.text,
 	poll_interval	pg_catalog.interval CHECK (poll_interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval),
+	min_poll_interval	pg_catalog.interval CHECK (min_poll_interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval),
 	thresholds		pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -22,7 +23,8 @@ COMMENT ON TABLE floe.policy IS 'Maintenance policies; a NULL column is not set 
 COMMENT ON COLUMN floe.policy.pattern IS 'Comma-separated patterns over catalog.namespace.table: * and ? inside one level, ** any levels, /regex/ for one level, !pattern excludes';
 COMMENT ON COLUMN floe.policy.priority IS 'Higher wins; then more literal levels in the pattern; then the name';
 COMMENT ON COLUMN floe.policy.engine IS 'SERVER of wrapper floe_engine for all operations of this policy that do not name their own';
-COMMENT ON COLUMN floe.policy.poll_interval IS 'How often a table is looked at';
+COMMENT ON COLUMN floe.policy.poll_interval IS 'Longest time between two looks at a table; one that is written more often is looked at about as often as it is written';
+COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two looks at a table that nobody asked for';
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 
@@ -110,7 +112,8 @@ CREATE TABLE floe_internal.builtin_setting (
 COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below policies and table properties';
 
 INSERT INTO floe_internal.builtin_setting VALUES
-	('', 'poll_interval', '"5 minutes"'),
+	('', 'poll_interval', '"1 hour"'),
+	('', 'min_poll_interval', '"1 minute"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),

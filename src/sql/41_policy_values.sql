@@ -20,9 +20,10 @@ INSERT INTO floe_internal.policy_key VALUES
 	('policy', 'enabled', 2, 'is_enabled', 'boolean', 'false: as if the policy were not there'),
 	('policy', 'description', 3, 'description', 'text', 'for people'),
 	('policy', 'engine', 4, 'engine', 'text', 'engine for all operations of this policy'),
-	('policy', 'poll_interval', 5, 'poll_interval', 'interval', 'how often tables are looked at'),
-	('policy', 'thresholds', 6, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
-	('policy', 'weights', 7, 'weights', 'object', 'debt term: weight'),
+	('policy', 'poll_interval', 5, 'poll_interval', 'interval', 'longest time between two looks at a table'),
+	('policy', 'min_poll_interval', 6, 'min_poll_interval', 'interval', 'shortest time between two looks at a table'),
+	('policy', 'thresholds', 7, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
+	('policy', 'weights', 8, 'weights', 'object', 'debt term: weight'),
 	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
 	('operation', 'engine', 2, 'engine', 'text', 'engine for this operation'),
 	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
@@ -273,6 +274,10 @@ BEGIN
 		PERFORM floe_internal.refuse(place || ': description has more than 10000 characters', NULL, NULL);
 	END IF;
 	PERFORM floe_internal.check_interval(NEW.poll_interval, '1 second', place || ': poll_interval');
+	PERFORM floe_internal.check_interval(NEW.min_poll_interval, '1 second', place || ': min_poll_interval');
+	IF NEW.min_poll_interval > NEW.poll_interval THEN
+		PERFORM floe_internal.refuse(place || ': min_poll_interval is longer than poll_interval', NULL, 'poll_interval is the longest time between two looks at a table, min_poll_interval the shortest.');
+	END IF;
 	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds',
 		is_new OR TG_OP = 'UPDATE' AND NEW.thresholds IS DISTINCT FROM OLD.thresholds);
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');

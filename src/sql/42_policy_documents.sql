@@ -233,9 +233,9 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights)
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
-			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
@@ -309,9 +309,9 @@ BEGIN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
 	END IF;
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
-			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval,
+			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);

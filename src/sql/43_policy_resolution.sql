@@ -39,6 +39,9 @@ CREATE VIEW floe_internal.policy_setting AS
 	SELECT p.policy_id, '', 'poll_interval', pg_catalog.to_jsonb(p.poll_interval)
 	FROM floe.policy AS p WHERE p.poll_interval IS NOT NULL
 	UNION ALL
+	SELECT p.policy_id, '', 'min_poll_interval', pg_catalog.to_jsonb(p.min_poll_interval)
+	FROM floe.policy AS p WHERE p.min_poll_interval IS NOT NULL
+	UNION ALL
 	SELECT p.policy_id, '', 'thresholds.' || m.key || '.' || l.key, l.value
 	FROM floe.policy AS p
 	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.thresholds) AS m
@@ -106,6 +109,7 @@ BEGIN
 					WHERE s.policy_set_id = ANY (set_ids)
 					ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
 			  GROUP BY w.policy_set_id, w.operation) AS r;
+	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = ANY (set_ids)));
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
@@ -138,6 +142,7 @@ BEGIN
 	UPDATE floe_internal.iceberg_table AS t SET policy_set_id = s.policy_set_id
 		FROM floe_internal.policy_list(changed_table_ids) AS l JOIN floe_internal.policy_set AS s ON s.policy_ids = l.policy_ids
 		WHERE t.table_id = l.table_id AND t.policy_set_id IS DISTINCT FROM s.policy_set_id;
+	PERFORM floe_internal.decide_soon(changed_table_ids);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';

@@ -100,6 +100,9 @@ COMMENT ON FUNCTION floe_internal.operation_transition_check() IS 'Refuses trans
 CREATE TRIGGER operation_transition_check BEFORE UPDATE OF state ON floe_internal.operation_queue
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.operation_transition_check();
 
+CREATE TRIGGER operation_queue_wake AFTER INSERT ON floe_internal.operation_queue
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.wake_after('executor');
+
 CREATE TABLE floe_internal.table_operation (
 	table_id				pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
 	operation				pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
@@ -132,6 +135,17 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The tab
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 
+CREATE SEQUENCE floe_internal.dispatch_turn_seq;
+COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';
+
+CREATE TABLE floe_internal.dispatch_turn (
+	catalog		pg_catalog.text NOT NULL,
+	policy		pg_catalog.text NOT NULL,
+	turn		pg_catalog.int8 NOT NULL,
+	PRIMARY KEY (catalog, policy)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE floe_internal.dispatch_turn IS 'When each catalog, and each policy in it, had its last turn at an engine: who waited longest goes first. policy: the first of an operation''s policies, empty for the catalog as a whole';
+
 CREATE TABLE floe_internal.trigger_request (
 	request_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
@@ -141,6 +155,8 @@ CREATE TABLE floe_internal.trigger_request (
 	requested_at	pg_catalog.timestamptz NOT NULL
 );
 CREATE INDEX trigger_request_table ON floe_internal.trigger_request (table_id);
+CREATE TRIGGER trigger_request_wake AFTER INSERT ON floe_internal.trigger_request
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.wake_after('assessor');
 COMMENT ON TABLE floe_internal.trigger_request IS 'Triggers of tables that must be assessed before anything can be planned';
 
 CREATE TABLE floe_internal.event (
@@ -167,8 +183,9 @@ BEGIN ATOMIC
 	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
 	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
 		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
+	SELECT floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
 END;
-COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row and, when the transaction commits, a notification on channel floe';
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
 
 CREATE TABLE floe.budget (
 	name			pg_catalog.text PRIMARY KEY,

@@ -31,22 +31,27 @@ END;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.jsonb_object_agg(x.setting, x.value), '{}')
-	FROM (SELECT b.setting, b.value FROM floe_internal.builtin_setting AS b WHERE b.operation = of_operation
-		  UNION ALL
-		  SELECT p.setting, p.fallback FROM floe_internal.property_setting AS p WHERE p.operation = of_operation) AS x;
-END;
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(jsonb_object_agg(x.setting, x.value), '{}')
+		FROM (SELECT b.setting, b.value FROM floe_internal.builtin_setting AS b WHERE b.operation = of_operation
+			  UNION ALL
+			  SELECT p.setting, p.fallback FROM floe_internal.property_setting AS p WHERE p.operation = of_operation) AS x);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.builtin_settings(pg_catalog.text) IS 'Defaults of one operation as setting -> value';
 
 CREATE FUNCTION floe_internal.property_settings(of_operation pg_catalog.text, properties pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.jsonb_object_agg(p.setting, floe_internal.property_value(properties, p.property, p.unit)), '{}')
-	FROM floe_internal.property_setting AS p
-	WHERE p.operation = of_operation AND floe_internal.property_value(properties, p.property, p.unit) IS NOT NULL;
-END;
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(jsonb_object_agg(p.setting, p.value), '{}')
+		FROM (SELECT x.setting, floe_internal.property_value(properties, x.property, x.unit) AS value
+			  FROM floe_internal.property_setting AS x WHERE x.operation = of_operation AND properties ? x.property OFFSET 0) AS p
+		WHERE p.value IS NOT NULL);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.property_settings(pg_catalog.text, pg_catalog.jsonb) IS 'What a table''s properties set for one operation';
 
 -- One row per table and operation (and one for operation ''), with everything decisions need of settings.

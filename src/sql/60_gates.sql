@@ -160,9 +160,12 @@ BEGIN ATOMIC
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
 	LEFT JOIN LATERAL (
-		SELECT p.reason, p.until, p.pattern, p.paused_by FROM floe_internal.pause AS p
-		WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
-		ORDER BY p.until DESC LIMIT 1) AS paused ON true
+		SELECT x.reason, x.until, x.told FROM (
+			SELECT p.reason, p.until, pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by) AS told
+			FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
+			UNION ALL
+			SELECT COALESCE(d.reason, 'drained'), 'infinity', 'drain by ' || d.drained_by FROM floe_internal.drain AS d) AS x
+		ORDER BY x.until DESC LIMIT 1) AS paused ON true
 	LEFT JOIN LATERAL (
 		SELECT q.operation_id, q.operation, q.state FROM floe_internal.operation_queue AS q
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
@@ -227,7 +230,7 @@ BEGIN ATOMIC
 			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
 		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
-			CASE WHEN paused.until IS NOT NULL THEN pg_catalog.format('pause of %s by %s', paused.pattern, paused.paused_by) END, NULLIF(paused.until, 'infinity')),
+			paused.told, NULLIF(paused.until, 'infinity')),
 		('need',
 			CASE d.called_by
 				WHEN 'cadence' THEN CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END

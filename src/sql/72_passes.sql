@@ -58,7 +58,7 @@ BEGIN
 	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.pass_id = of_pass_id;
 	UPDATE floe_internal.table_poll AS p SET claim_pass = NULL WHERE p.claim_pass = of_pass_id;
 	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass = of_pass_id;
-	DELETE FROM floe_internal.pass AS p WHERE p.ended_at < floe_internal.clock() - interval '7 days' OR (p.ended_at IS NULL AND p.started_at < floe_internal.clock() - interval '30 days');
+	DELETE FROM floe_internal.pass AS p WHERE p.ended_at < floe_internal.clock() - interval '7 days';
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.end_pass(pg_catalog.int4) IS 'Gives back what a pass still claims; the caller releases the lock after the commit';
@@ -68,16 +68,21 @@ CREATE FUNCTION floe_internal.void_claims() RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	alive int4[] := ARRAY(SELECT floe_internal.live_passes());
+	-- In this order: a pass that can be seen here has its lock already.
+	open_passes int4[] := ARRAY(SELECT p.pass_id FROM floe_internal.pass AS p WHERE p.ended_at IS NULL);
+	gone int4[] := ARRAY(SELECT x.id FROM unnest(open_passes) AS x (id) WHERE x.id NOT IN (SELECT floe_internal.live_passes()));
 	now_generation timestamptz := floe_internal.server_generation();
 	t record;
 BEGIN
-	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass IS NOT NULL AND c.claim_pass <> ALL (alive);
+	IF gone = '{}' THEN
+		RETURN;
+	END IF;
+	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass = ANY (gone);
 	UPDATE floe_internal.table_poll AS p
-		SET claim_pass = NULL, crashes = p.crashes + CASE WHEN x.generation IS DISTINCT FROM now_generation THEN 1 ELSE 0 END
-		FROM (SELECT y.table_id, s.generation FROM floe_internal.table_poll AS y LEFT JOIN floe_internal.pass AS s ON s.pass_id = y.claim_pass
-			  WHERE y.claim_pass IS NOT NULL AND y.claim_pass <> ALL (alive)) AS x
-		WHERE p.table_id = x.table_id;
+		SET claim_pass = NULL, crashes = p.crashes + CASE WHEN s.generation IS DISTINCT FROM now_generation THEN 1 ELSE 0 END
+		FROM floe_internal.pass AS s
+		WHERE s.pass_id = p.claim_pass AND p.claim_pass = ANY (gone);
+	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.pass_id = ANY (gone);
 	FOR t IN
 		UPDATE floe_internal.iceberg_table AS i
 			SET status = 'quarantined', error_code = 'internal', error_message = 'the server went down twice while this table was being assessed',
@@ -86,6 +91,7 @@ BEGIN
 			WHERE p.table_id = i.table_id AND p.crashes >= 2 AND i.status NOT IN ('quarantined', 'dropped')
 			RETURNING i.table_id, i.name, i.error_message, i.levels
 	LOOP
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.table_id = t.table_id;
 		PERFORM floe_internal.write_event('table quarantined', t.levels[1], t.table_id, t.name, NULL, t.error_message, NULL);
 	END LOOP;
 END

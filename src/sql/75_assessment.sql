@@ -20,6 +20,8 @@ AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
+	-- A person who calls wants to know whether it works now; a worker comes back when it is time.
+	by_person bool := EXISTS (SELECT 1 FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id AND s.kind = 'procedure');
 BEGIN
 	PERFORM floe_internal.sync_servers();
 	PERFORM floe_internal.void_claims();
@@ -27,7 +29,7 @@ BEGIN
 	IF pattern IS NOT NULL THEN
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
 			FROM floe_internal.iceberg_table AS t
-			WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND p.next_poll_at > at
+			WHERE t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined') AND p.next_poll_at > at
 			  AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL;
 	END IF;
 	RETURN QUERY
@@ -35,18 +37,25 @@ BEGIN
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
 			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
 				-- what was wrong is found out by listing; who asked for fewer requests is left alone
-				AND (x.next_list_at <= at OR (x.status = 'error' AND x.error_code <> 'throttled') OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
+				AND (x.next_list_at <= at OR (by_person AND x.status = 'error' AND x.error_code <> 'throttled') OR (claim_catalogs.pattern IS NOT NULL AND floe_internal.match_catalog(claim_catalogs.pattern, x.server_name)))
 			  ORDER BY x.catalog_id FOR UPDATE SKIP LOCKED) AS d
 		WHERE c.catalog_id = d.catalog_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name))
 		RETURNING c.catalog_id, c.server_name, true;
 	RETURN QUERY
 		SELECT c.catalog_id, c.server_name, false FROM floe_internal.catalog AS c
-		WHERE c.status NOT IN ('removed', 'new') AND c.claim_pass IS DISTINCT FROM of_pass_id
+		WHERE c.status NOT IN ('removed', 'new') AND (by_person OR c.status = 'ok') AND c.claim_pass IS DISTINCT FROM of_pass_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name));
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.claim_catalogs(pg_catalog.int4, pg_catalog.text) IS 'Catalogs to list now (claimed), and the others whose tables may be due';
+
+CREATE FUNCTION floe_internal.catalog_id(of_server_name pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.catalog_id FROM floe_internal.catalog AS c WHERE c.server_name = of_server_name AND c.status <> 'removed';
+END;
+COMMENT ON FUNCTION floe_internal.catalog_id(pg_catalog.text) IS 'A catalog by the name of its server; NULL: there is none';
 
 CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
 		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
@@ -139,7 +148,7 @@ BEGIN
 	)
 	SELECT array_agg(n.table_id) INTO fresh FROM (SELECT back.table_id FROM back UNION ALL SELECT made.table_id FROM made) AS n;
 	IF fresh IS NOT NULL THEN
-		INSERT INTO floe_internal.table_poll AS p (table_id, next_poll_at) SELECT unnest(fresh), at
+		INSERT INTO floe_internal.table_poll AS p (table_id, catalog_id, next_poll_at) SELECT unnest(fresh), of_catalog_id, at
 			ON CONFLICT (table_id) DO UPDATE SET next_poll_at = EXCLUDED.next_poll_at, etag = NULL, crashes = 0;
 		PERFORM floe_internal.match_tables(fresh);
 	END IF;
@@ -150,6 +159,7 @@ BEGIN
 						  WHERE string_to_array(l.namespace, chr(31)) = i.namespace AND l.table_name = i.table_name)
 		RETURNING i.table_id, i.name
 	LOOP
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.table_id = t.table_id;
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
 		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
 	END LOOP;
@@ -165,85 +175,143 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
 
-CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, most pg_catalog.int4, nothing_in_flight pg_catalog.bool,
+-- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
+CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
 		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	-- always by the index in its order: right after a first listing there are no statistics that would say so
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off
 AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
-	-- What this pass has polled is not polled again by it, however long it takes: with slow catalogs it would never end.
-	pass_start timestamptz := COALESCE((SELECT s.started_at FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id), 'infinity');
+	-- What a pass with an end has polled is not polled again by it, however long it takes: with slow catalogs it would never end.
+	pass_start timestamptz := COALESCE((SELECT s.started_at FROM floe_internal.pass AS s WHERE s.pass_id = of_pass_id AND s.kind = 'procedure'), 'infinity');
+	suspect_since timestamptz := (SELECT min(x.next_poll_at) FROM floe_internal.table_poll AS x
+		WHERE x.crashes > 0 AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.catalog_id = ANY (catalog_ids));
+	picked int8[];
 BEGIN
-	RETURN QUERY
-		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
-		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
-			  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-			  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
-				AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
-				AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
-			  ORDER BY x.next_poll_at LIMIT most FOR UPDATE OF x SKIP LOCKED) AS due
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
-		WHERE p.table_id = due.table_id
-		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
-	-- A suspect, whose last claim was left by a crash, is assessed alone: if it happens again, it was this one.
-	IF NOT FOUND AND nothing_in_flight THEN
-		RETURN QUERY
-			UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id
-			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x
-				  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id
-				  WHERE x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 1 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
-					AND i.status NOT IN ('dropped', 'quarantined') AND i.catalog_id = ANY (catalog_ids)
-					AND (claim_tables.pattern IS NULL OR floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL)
-				  ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED) AS due
-			JOIN floe_internal.iceberg_table AS t ON t.table_id = due.table_id
-			WHERE p.table_id = due.table_id
-			RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+	-- What waits for all others to be done must not wait for ever.
+	IF COALESCE(suspect_since > at - interval '1 minute', true) THEN
+		picked := ARRAY(
+			SELECT due.table_id FROM unnest(catalog_ids, shares) AS c (catalog_id, share)
+			CROSS JOIN LATERAL (
+				SELECT x.table_id FROM floe_internal.table_poll AS x
+				WHERE x.catalog_id = c.catalog_id AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.crashes = 0 AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
+				  AND (claim_tables.pattern IS NULL
+					   OR (SELECT floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL FROM floe_internal.iceberg_table AS i WHERE i.table_id = x.table_id))
+				ORDER BY x.next_poll_at LIMIT COALESCE(c.share, 0) FOR UPDATE OF x SKIP LOCKED) AS due);
 	END IF;
+	-- A suspect, whose last claim was left by a crash, is assessed alone: if it happens again, it was this one.
+	IF COALESCE(picked, '{}') = '{}' AND suspect_since IS NOT NULL AND nothing_in_flight THEN
+		picked := ARRAY(
+			SELECT x.table_id FROM floe_internal.table_poll AS x
+			WHERE x.crashes > 0 AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.catalog_id = ANY (catalog_ids) AND (x.polled_at IS NULL OR x.polled_at <= pass_start)
+			  AND (claim_tables.pattern IS NULL
+				   OR (SELECT floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL FROM floe_internal.iceberg_table AS i WHERE i.table_id = x.table_id))
+			ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED);
+	END IF;
+	RETURN QUERY
+		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = at
+		FROM floe_internal.iceberg_table AS t
+		WHERE p.table_id = ANY (picked) AND t.table_id = p.table_id
+		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.int4, pg_catalog.bool) IS 'Tables due for assessment, claimed for the pass before anything of them is read';
+COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.int4[], pg_catalog.bool)
+	IS 'Tables due for assessment, at most so many of each catalog, claimed for the pass before anything of them is read';
 
-CREATE FUNCTION floe_internal.table_identity(of_table_id pg_catalog.int8,
+-- For an operation: whether or not the table is due. A claim that somebody else holds is left to him; either is evidence, should it end in a crash.
+CREATE FUNCTION floe_internal.claim_table(of_pass_id pg_catalog.int4, of_table_id pg_catalog.int8,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
-		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text)
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT is_quarantined pg_catalog.bool)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE
+	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag
+	UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = floe_internal.clock()
+		FROM floe_internal.iceberg_table AS t
+		WHERE p.table_id = of_table_id AND p.claim_pass IS NULL AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined');
+	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.status = 'quarantined'
 	FROM floe_internal.iceberg_table AS t LEFT JOIN floe_internal.table_poll AS p ON p.table_id = t.table_id
 	WHERE t.table_id = of_table_id AND t.status <> 'dropped';
 END;
-COMMENT ON FUNCTION floe_internal.table_identity(pg_catalog.int8) IS 'What is needed to look at one table; no row if it was dropped';
+COMMENT ON FUNCTION floe_internal.claim_table(pg_catalog.int4, pg_catalog.int8) IS 'What is needed to look at one table, now claimed; no row if it was dropped';
 
--- Next look at a table that was just polled.
-CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
+-- About as often as it is written, and ever less often while nobody writes; within the bounds that policies set.
+CREATE FUNCTION floe_internal.poll_delay(of_table_id pg_catalog.int8, settings pg_catalog.jsonb, commit_interval pg_catalog.float8, idle pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	UPDATE floe_internal.table_poll AS p
-		SET polled_at = floe_internal.clock(), claim_pass = NULL, crashes = CASE WHEN failed THEN p.crashes ELSE 0 END,
-			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
-			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
-			next_poll_at = floe_internal.clock() + CASE WHEN failed
-				THEN floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::pg_catalog.text)
-				ELSE (SELECT (s.settings ->> 'poll_interval')::pg_catalog.interval FROM floe_internal.table_setting AS s WHERE s.table_id = of_table_id AND s.operation = '') END
-		WHERE p.table_id = of_table_id;
+	SELECT d.delay * 0.8 + floe_internal.jitter(of_table_id::pg_catalog.text, d.delay * 0.2)
+	FROM (SELECT GREATEST(LEAST((settings ->> 'min_poll_interval')::pg_catalog.interval, (settings ->> 'poll_interval')::pg_catalog.interval),
+						  LEAST((settings ->> 'poll_interval')::pg_catalog.interval,
+								GREATEST(pg_catalog.make_interval(secs => LEAST(commit_interval, 1e9)), idle / 4))) AS delay) AS d;
 END;
-COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll';
+COMMENT ON FUNCTION floe_internal.poll_delay(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.float8, pg_catalog.interval)
+	IS 'Time until the next look at a table: its median commit interval, or a quarter of the time since its last commit if that is longer; unknown: the longest. Up to a fifth less, differently for each table';
 
-CREATE FUNCTION floe_internal.table_unchanged(of_table_id pg_catalog.int8) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+-- plpgsql, like all that is called for every table: its plans live as long as the session, those of an SQL function as long as the call.
+CREATE FUNCTION floe_internal.next_polls(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, OUT table_id pg_catalog.int8, OUT next_poll_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	PERFORM floe_internal.poll_done(of_table_id, NULL, false);
-	UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
-		WHERE t.table_id = of_table_id AND t.status = 'error';
-	PERFORM floe_internal.answer_requests(of_table_id);
+	RETURN QUERY
+		SELECT t.table_id, at + floe_internal.poll_delay(t.table_id, COALESCE(b.settings || e.settings, b.settings), h.commit_interval, at - h.last_write_at)
+		FROM floe_internal.iceberg_table AS t
+		CROSS JOIN (SELECT floe_internal.builtin_settings('') AS settings OFFSET 0) AS b
+		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = ''
+		LEFT JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		WHERE t.table_id = ANY (of_table_ids);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.table_unchanged(pg_catalog.int8) IS 'The catalog says the table is as it was';
+COMMENT ON FUNCTION floe_internal.next_polls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'When tables that were just looked at are looked at again';
+
+CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+BEGIN
+	UPDATE floe_internal.table_poll AS p
+		SET polled_at = at, claim_pass = NULL, crashes = CASE WHEN failed THEN p.crashes ELSE 0 END,
+			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
+			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
+			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity'	-- dropped or quarantined meanwhile
+				WHEN failed THEN at + floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::text)
+				WHEN p.notified_at >= p.claimed_at THEN at
+				ELSE n.next_poll_at END
+		FROM floe_internal.next_polls(ARRAY[of_table_id], at) AS n
+		WHERE p.table_id = of_table_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll: now, if the table was reported as changed since it was claimed';
+
+CREATE FUNCTION floe_internal.tables_unchanged(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	healed int8[];
+BEGIN
+	UPDATE floe_internal.table_poll AS p
+		SET polled_at = at, claim_pass = NULL, crashes = 0, failures = 0,
+			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity' WHEN p.notified_at >= p.claimed_at THEN at ELSE n.next_poll_at END
+		FROM floe_internal.next_polls(of_table_ids, at) AS n
+		WHERE p.table_id = n.table_id;
+	WITH changed AS (
+		UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+			WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
+	SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
+	IF healed IS NOT NULL THEN
+		PERFORM floe_internal.decide_soon(healed);
+	END IF;
+	IF EXISTS (SELECT 1 FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) THEN
+		PERFORM floe_internal.answer_requests(r.table_id) FROM (SELECT DISTINCT x.table_id FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) AS r;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_unchanged(pg_catalog.int8[]) IS 'The catalog says these tables are as they were';
 
 CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
 		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
@@ -289,13 +357,19 @@ COMMENT ON FUNCTION floe_internal.sizes(pg_catalog.jsonb) IS 'Target file size i
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
 		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files
-	FROM floe_internal.table_setting AS s
-	CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}')) || s.policy_settings) AS z
-	WHERE s.table_id = of_table_id AND s.operation = 'rewrite_data_files';
-END;
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	of_policies jsonb;
+BEGIN
+	SELECT e.settings INTO of_policies
+		FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = 'rewrite_data_files'
+		WHERE t.table_id = of_table_id;
+	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files INTO target_bytes, small_below, oversized_above, min_input_files
+		FROM floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
+			|| COALESCE(of_policies, '{}')) AS z;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Sizes in force for a table with these properties, which are not stored yet while it is read';
 
 -- Which manifests of a list still have to be read: positions (from 1) in the arrays.
@@ -334,3 +408,15 @@ END;
 COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool[], pg_catalog.bytea[])
 	IS 'Aggregates of manifests that were read whole; stored in batches, so that an interrupted first read of a big table goes on where it stopped';
 
+CREATE FUNCTION floe_internal.next_assessor_ms(catalog_ids pg_catalog.int4[], decisions pg_catalog.bool) RETURNS pg_catalog.int8
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT GREATEST(0, pg_catalog.ceil(EXTRACT(epoch FROM NULLIF(pg_catalog.min(d.due_at), 'infinity') - floe_internal.clock()) * 1000))::pg_catalog.int8
+	FROM (SELECT pg_catalog.min(c.next_list_at) AS due_at FROM floe_internal.catalog AS c WHERE c.status <> 'removed' AND c.claim_pass IS NULL
+		  UNION ALL
+		  SELECT (SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE p.catalog_id = k.id AND p.claim_pass IS NULL ORDER BY p.next_poll_at LIMIT 1)
+		  FROM pg_catalog.unnest(catalog_ids) AS k (id)
+		  UNION ALL
+		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)) AS d;
+END;
+COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, or a table decided upon; NULL: never. Each is one look into an index';

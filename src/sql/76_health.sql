@@ -130,6 +130,7 @@ BEGIN
 	END IF;
 	PERFORM floe_internal.compute_health(of_table_id);
 	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
+	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.answer_requests(of_table_id);
 END
 $body$;
@@ -137,7 +138,7 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
-CREATE FUNCTION floe_internal.recompute_health(pattern pg_catalog.text) RETURNS pg_catalog.int4
+CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -148,8 +149,7 @@ BEGIN
 		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
 		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' OFFSET 0) AS s ON s.table_id = h.table_id
 		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
-		WHERE i.status <> 'dropped' AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
-		  AND (recompute_health.pattern IS NULL OR floe_internal.match_pattern(recompute_health.pattern, i.levels) IS NOT NULL)
+		WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
 		n := n + 1;
@@ -157,7 +157,7 @@ BEGIN
 	RETURN n;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.text) IS 'Computes health anew where other file sizes are in force than it was computed with';
+COMMENT ON FUNCTION floe_internal.recompute_health(pg_catalog.int8[]) IS 'Computes health anew for those of some tables where other file sizes are in force than it was computed with';
 
 -- What people read ----------------------------------------------------------------------------------
 

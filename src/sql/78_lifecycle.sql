@@ -23,11 +23,27 @@ BEGIN
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
 			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
+	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
 		concat_ws(': ', q.operation || ' ' || replace(final_state, '_', ' '), message), q.effect);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.end_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Moves an operation to the log in a terminal state';
+
+-- Somebody asked for its end while it was on its way, and it came back.
+CREATE FUNCTION floe_internal.end_cancelled() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.end_operation(NEW.operation_id, 'cancelled', 'cancelled by ' || NEW.cancel_requested_by);
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_cancelled() IS 'Trigger: an operation that is to be cancelled does not wait in the queue';
+
+CREATE TRIGGER operation_queue_cancelled AFTER UPDATE OF state ON floe_internal.operation_queue
+	FOR EACH ROW WHEN (NEW.state = 'queued' AND OLD.state <> 'queued' AND NEW.cancel_requested_by IS NOT NULL)
+	EXECUTE FUNCTION floe_internal.end_cancelled();
 
 CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE sql VOLATILE
@@ -38,7 +54,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
 
--- The next operation for a free engine: by score, in the order of operations within a table, never two on one table.
+-- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
+-- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -47,8 +64,12 @@ DECLARE
 	e record;
 	q floe_internal.operation_queue;
 BEGIN
-	-- a budget can be about several engines: who counts what runs under it does so alone
-	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL) THEN
+	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
+		RETURN;
+	END IF;
+	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
+	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
+	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
 		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
 	END IF;
 	FOR e IN
@@ -64,22 +85,32 @@ BEGIN
 		SELECT x.* INTO q
 		FROM floe_internal.operation_queue AS x
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		LEFT JOIN floe_internal.dispatch_turn AS ct ON ct.catalog = t.levels[1] AND ct.policy = ''
+		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = COALESCE(x.policies[1], '-')
 		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s
+						  WHERE s.wrapper = 'floe_catalog' AND s.server_name = t.levels[1] AND s.options ? 'max_operations'
+							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
+								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
 		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
 						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
 								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
-		ORDER BY x.score DESC, x.operation_id
+		ORDER BY x.by_hand DESC, ct.turn NULLS FIRST, pt.turn NULLS FIRST, x.score DESC, x.operation_id
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false
 			WHERE x.operation_id = q.operation_id
 			RETURNING x.* INTO q;
+		INSERT INTO floe_internal.dispatch_turn AS d (catalog, policy, turn)
+			SELECT (floe_internal.parse_name(q.table_name))[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
+			FROM (VALUES (''), (COALESCE(q.policies[1], '-'))) AS p (policy)
+			ON CONFLICT (catalog, policy) DO UPDATE SET turn = EXCLUDED.turn;
 		RETURN NEXT q;
 		RETURN;
 	END LOOP;
@@ -431,6 +462,7 @@ BEGIN
 		FROM floe_internal.iceberg_table AS t
 		WHERE t.table_id = q.table_id AND q.state <> 'queued'
 		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())
+		  AND (q.driver_pass <> 0 OR q.not_before <= floe_internal.clock())
 		  AND (adopt_operations.pattern IS NULL OR floe_internal.match_pattern(adopt_operations.pattern, t.levels) IS NOT NULL)
 		RETURNING q.*;
 END
@@ -468,7 +500,28 @@ BEGIN ATOMIC
 	  AND q.driver_pass IS DISTINCT FROM of_pass_id
 	  AND EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
 	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
-						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL);
+						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+	  AND NOT EXISTS (SELECT 1 FROM floe_internal.drain AS d WHERE q.state = 'queued');
 END;
 COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.int4, pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
 
+-- By a driver that goes on living.
+CREATE FUNCTION floe_internal.release_operation(of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.operation_queue AS q SET driver_pass = 0, not_before = floe_internal.clock() + pg_catalog.make_interval(secs => 15)
+		WHERE q.operation_id = of_operation_id AND q.state <> 'queued';
+END;
+COMMENT ON FUNCTION floe_internal.release_operation(pg_catalog.int8) IS 'Nobody drives the operation for a quarter of a minute: it cannot be followed now';
+
+-- What may go on now and does not waits for something that wakes the executor: a free place, a resume, an end. What others do is not told.
+CREATE FUNCTION floe_internal.next_executor_ms() RETURNS pg_catalog.int8
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.count(*) > 0 THEN GREATEST(1, LEAST(5000, pg_catalog.ceil(EXTRACT(epoch FROM
+			pg_catalog.min(d.due_at) FILTER (WHERE d.due_at > floe_internal.clock()) - floe_internal.clock()) * 1000)))::pg_catalog.int8 END
+	FROM floe_internal.operation_queue AS q
+	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
+	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN GREATEST(q.not_before, e.retry_at) WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
+END;
+COMMENT ON FUNCTION floe_internal.next_executor_ms() IS 'Milliseconds until a queued or released operation may go on, at most five seconds; NULL: there is none at all';

@@ -88,7 +88,7 @@ BEGIN
 			ON CONFLICT DO NOTHING
 			RETURNING * INTO t;
 		IF FOUND THEN
-			INSERT INTO floe_internal.table_poll (table_id, next_poll_at) VALUES (t.table_id, floe_internal.clock());
+			INSERT INTO floe_internal.table_poll (table_id, catalog_id, next_poll_at) VALUES (t.table_id, of_catalog_id, floe_internal.clock());
 			PERFORM floe_internal.match_tables(ARRAY[t.table_id]);
 		ELSE
 			t := floe_internal.find_table(trigger.table_name);	-- a listing or another trigger registered it in this moment
@@ -173,10 +173,37 @@ BEGIN
 		FROM floe_internal.iceberg_table AS t
 		WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
 	GET DIAGNOSTICS n = ROW_COUNT;
+	PERFORM floe_internal.wake('assessor');
 	RETURN n;
 END
 $body$;
 COMMENT ON FUNCTION floe.refresh(pg_catalog.text) IS 'Makes matching catalogs and tables due for the next pass, and frees quarantined tables; returns the number of tables. No network';
+
+CREATE FUNCTION floe.notify_commit(table_name pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t floe_internal.iceberg_table := floe_internal.find_table(notify_commit.table_name);
+	at timestamptz := floe_internal.clock();
+BEGIN
+	IF t.table_id IS NULL OR t.status IN ('dropped', 'quarantined') THEN
+		-- a table that was just made: the next listing of its catalog finds it
+		UPDATE floe_internal.catalog AS c SET next_list_at = LEAST(c.next_list_at, GREATEST(at, c.listed_at + interval '10 seconds'))
+			WHERE t.status IS DISTINCT FROM 'quarantined' AND c.status = 'ok' AND c.server_name = (floe_internal.parse_name(notify_commit.table_name))[1];
+		IF FOUND THEN
+			PERFORM floe_internal.wake('assessor');
+		END IF;
+		RETURN false;
+	END IF;
+	-- While the table is being looked at, that look may have come too early. A table in error keeps its backoff.
+	UPDATE floe_internal.table_poll AS p SET notified_at = at, next_poll_at = CASE WHEN p.failures = 0 THEN LEAST(p.next_poll_at, at) ELSE p.next_poll_at END
+		WHERE p.table_id = t.table_id;
+	PERFORM floe_internal.wake('assessor');
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe.notify_commit(pg_catalog.text)
+	IS 'Says that a table was written: it is looked at now instead of when its poll is due. For webhooks, triggers and writers; cheap, and safe to call often. False: floe does not know the table, and lists its catalog soon';
 
 CREATE FUNCTION floe.pause(pattern pg_catalog.text, until pg_catalog.timestamptz DEFAULT 'infinity', reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -213,12 +240,47 @@ BEGIN
 		RAISE WARNING 'nothing is paused under pattern "%"', checked
 			USING HINT = COALESCE('Pauses are: ' || (SELECT string_agg(p.pattern, ', ' ORDER BY p.pattern) FROM floe_internal.pause AS p) || '.', 'There are no pauses.');
 	ELSE
+		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+			WHERE t.status = 'ok' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)));
+		PERFORM floe_internal.wake('executor');
 		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', NULL);
 	END IF;
 	RETURN n;
 END
 $body$;
 COMMENT ON FUNCTION floe.resume(pg_catalog.text) IS 'Ends the pauses of exactly this pattern, or all of them with **; returns how many';
+
+CREATE FUNCTION floe.drain(reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.drain (reason, drained_by, drained_at) VALUES (drain.reason, SESSION_USER, floe_internal.clock())
+		ON CONFLICT (one) DO UPDATE SET reason = COALESCE(EXCLUDED.reason, floe_internal.drain.reason)
+		WHERE floe_internal.drain.reason IS DISTINCT FROM COALESCE(EXCLUDED.reason, floe_internal.drain.reason);
+	IF FOUND THEN
+		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason), NULL);
+	END IF;
+	RETURN (SELECT count(*) FROM floe_internal.operation_queue AS q WHERE q.state <> 'queued');
+END
+$body$;
+COMMENT ON FUNCTION floe.drain(pg_catalog.text)
+	IS 'What runs is finished, nothing new is dispatched; tables are still looked at and decided upon. For maintenance of engines and servers. Returns how many operations are under way: call it until it says 0. floe.undrain() ends it';
+
+CREATE FUNCTION floe.undrain() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.drain;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.status = 'ok'));
+	PERFORM floe_internal.wake('executor');
+	PERFORM floe_internal.write_event('undrained', NULL, NULL, NULL, NULL, 'operations are dispatched again', NULL);
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe.undrain() IS 'Ends floe.drain(); false: nothing was drained';
 
 CREATE FUNCTION floe.cancel(operation_id pg_catalog.int8) RETURNS pg_catalog.text
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -236,6 +298,7 @@ BEGIN
 		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'cancelled by ' || SESSION_USER);
 		RETURN 'cancelled';
 	END IF;
+	PERFORM floe_internal.wake('executor');
 	RETURN 'requested';
 END
 $body$;

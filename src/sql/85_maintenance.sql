@@ -2,35 +2,125 @@
 -- 85 steps of the pass that are SQL alone, and housekeeping
 -- =================================================================================================
 
+-- Steps 5 to 9 for some tables, and when each of them is decided upon next.
+CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	called int8[];
+	queued int4 := 0;
+	wait_ids int8[];
+	waits timestamptz[];
+BEGIN
+	-- two that plan at once would both count on the same budgets
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	PERFORM floe_internal.recompute_health(of_table_ids);
+	PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	IF called <> '{}' THEN
+		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
+			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
+		-- an operation whose time has come and that is not needed waits for its next time
+		PERFORM floe_internal.advance_schedules(called, at);
+	END IF;
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT x.table_id, LEAST(
+				-- ages grow without anybody telling
+				at + (SELECT c.every * 0.9 + floe_internal.jitter(x.table_id::text, c.every * 0.2) FROM (SELECT current_setting('floe.decision_interval')::interval AS every) AS c),
+				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
+				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
+		FROM unnest(of_table_ids) AS x (table_id)
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+	RETURN queued;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_tables(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Steps 5 to 9 of a pass for these tables: issues, plan, gates, debt, selection; returns how many operations were queued';
+
 -- Decides for all assessed tables of a pattern and queues what runs; returns how many.
 CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-DECLARE
-	at timestamptz := floe_internal.clock();
-	ids int8[];
-	queued int4;
 BEGIN
-	-- two passes that plan at once would both count on the same budgets
-	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
-	PERFORM floe_internal.recompute_health(plan_and_queue.pattern);
 	-- Only tables that a policy configures at all.
-	SELECT array_agg(t.table_id) INTO ids
+	RETURN floe_internal.plan_tables(ARRAY(
+		SELECT t.table_id
 		FROM floe_internal.iceberg_table AS t
 		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
-		WHERE t.status = 'ok' AND (plan_and_queue.pattern IS NULL OR floe_internal.match_pattern(plan_and_queue.pattern, t.levels) IS NOT NULL);
-	PERFORM floe_internal.sync_schedules(ids, at);
-	ids := ARRAY(SELECT floe_internal.tables_to_decide(ids, at));
-	IF ids = '{}' THEN
-		RETURN 0;
-	END IF;
-	SELECT count(e.operation_id) INTO queued FROM floe_internal.enqueue(ids, false, NULL, '{}', 'floe') AS e;
-	-- an operation whose time has come and that is not needed waits for its next time
-	PERFORM floe_internal.advance_schedules(ids, at);
-	RETURN queued;
+		WHERE t.status = 'ok' AND (plan_and_queue.pattern IS NULL OR floe_internal.match_pattern(plan_and_queue.pattern, t.levels) IS NOT NULL)), floe_internal.clock());
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass: issues, plan, gates, debt, selection';
+COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass for all tables of a pattern, due or not';
+
+-- The same for tables that are due, at most so many: the cost is that of what is due. Budgets are given out in the order of the scores,
+-- so while there are any the portion is larger.
+CREATE FUNCTION floe_internal.plan_due(most pg_catalog.int4, OUT decided pg_catalog.int4, OUT queued pg_catalog.int4) RETURNS pg_catalog.record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	due int8[];
+	ids int8[];
+BEGIN
+	decided := 0;
+	queued := 0;
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.table_decision AS d WHERE d.decide_at <= at) THEN
+		RETURN;
+	END IF;
+	-- before any row is locked, as in plan_tables()
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	due := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.decide_at <= at ORDER BY d.decide_at
+		LIMIT most * CASE WHEN EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled) THEN 10 ELSE 1 END FOR UPDATE SKIP LOCKED);
+	decided := COALESCE(array_length(due, 1), 0);
+	IF decided = 0 THEN
+		RETURN;
+	END IF;
+	ids := ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.table_id = ANY (due) AND t.status = 'ok');
+	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
+	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
+	queued := floe_internal.plan_tables(ids, at);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_due(pg_catalog.int4) IS 'Decides upon due tables; decided: how many were due (fewer than asked for: no more are), queued: operations';
+
+-- Something changed that decisions depend on.
+CREATE FUNCTION floe_internal.decide_soon(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at)
+		SELECT t.table_id, floe_internal.clock()
+		FROM floe_internal.iceberg_table AS t JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.table_id = ANY (of_table_ids) AND t.status = 'ok'
+		ORDER BY t.table_id
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at WHERE d.decide_at > EXCLUDED.decide_at;
+	PERFORM floe_internal.wake('assessor');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_soon(pg_catalog.int8[]) IS 'Makes these tables due for a decision, as far as policies configure them';
+
+CREATE FUNCTION floe_internal.decide_all_soon() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	-- Those that are due, too: somebody may be deciding upon them now, and then this waits for him. In the order of decide_soon().
+	UPDATE floe_internal.table_decision AS d SET decide_at = LEAST(d.decide_at, floe_internal.clock())
+		FROM (SELECT x.table_id FROM floe_internal.table_decision AS x WHERE x.decide_at < 'infinity' ORDER BY x.table_id FOR UPDATE) AS known
+		WHERE d.table_id = known.table_id;
+	PERFORM floe_internal.wake('assessor');
+	PERFORM floe_internal.wake('executor');
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_all_soon() IS 'Trigger: after a change that concerns every decision';
+
+CREATE TRIGGER budget_after AFTER INSERT OR UPDATE OR DELETE ON floe.budget
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 
 -- Retention, in small batches; true while there may be more.
 CREATE FUNCTION floe_internal.purge(most pg_catalog.int4) RETURNS pg_catalog.bool

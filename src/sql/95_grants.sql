@@ -16,16 +16,16 @@ GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_
 	floe.export_policy(pg_catalog.text) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options() TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.workers() TO floe_viewer;
 
-GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text),
-	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.cancel(pg_catalog.int8),
+GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.cancel(pg_catalog.int8),
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text) TO floe_operator;
 GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
 
 -- All but ids and times: rows that bring those come from a dump.
-GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights),
-	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
 GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options),
 	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;

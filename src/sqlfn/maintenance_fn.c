@@ -6,6 +6,7 @@
  */
 #include "floe.h"
 
+#include "guc.h"
 #include "pass/pass.h"
 
 #include "access/xact.h"
@@ -13,6 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
+#include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -29,6 +31,8 @@ static void
 end_step(void)
 {
 	SPI_commit();
+	/* otherwise nobody knows of what it wrote, autovacuum included, until the CALL is over */
+	pgstat_report_stat(false);
 	XactIsoLevel = XACT_READ_COMMITTED;
 }
 
@@ -58,6 +62,12 @@ floe_sql_run_maintenance(PG_FUNCTION_ARGS)
 	if (RecoveryInProgress())
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION), errmsg("floe.run_maintenance() cannot run on a standby")));
+	if (!floe_enabled)
+	{
+		ereport(WARNING, (errmsg("floe does nothing: floe.enabled is off")));
+		MemoryContextSwitchTo(old);
+		PG_RETURN_VOID();
+	}
 	options.kind = "procedure";
 	if (!PG_ARGISNULL(0))
 		options.pattern = TextDatumGetCString(DirectFunctionCall1(floe_sql_check_pattern, PG_GETARG_DATUM(0)));

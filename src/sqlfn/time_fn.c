@@ -15,9 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-/* Raised with every change of the signatures between this library and the SQL of the extension. */
-#define FLOE_API_VERSION 1
-
 PG_FUNCTION_INFO_V1(floe_sql_api_version);
 PG_FUNCTION_INFO_V1(floe_sql_clock);
 PG_FUNCTION_INFO_V1(floe_sql_cron_next);

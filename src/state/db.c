@@ -23,11 +23,22 @@
 #define MAX_ARGS 16
 
 static const FloeDbOps *db_ops = NULL;
+static SPITupleTable *held = NULL; /* of the last call, for whoever reads its rows */
 
 void
 floe_db_use(const FloeDbOps *ops)
 {
 	db_ops = ops;
+	held = NULL; /* what a statement that failed left went with it */
+}
+
+/* A pass makes very many calls under one SPI connection, which would keep all their results. */
+static void
+let_go(void)
+{
+	if (held != NULL)
+		SPI_freetuptable(held);
+	held = NULL;
 }
 
 void
@@ -39,6 +50,7 @@ floe_db_begin(void)
 void
 floe_db_end(void)
 {
+	let_go();
 	db_ops->end();
 }
 
@@ -237,6 +249,8 @@ floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, Fl
 		ret = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
 		if (ret != SPI_OK_SELECT)
 			elog(ERROR, "unexpected result %d of an internal call", ret);
+		let_go();
+		held = SPI_tuptable;
 		if (rows != NULL)
 		{
 			rows->table = SPI_tuptable;
@@ -252,6 +266,7 @@ floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, Fl
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
+		held = NULL;
 		RollbackAndReleaseCurrentSubTransaction();
 		SetUserIdAndSecContext(user, sec_context);
 		if (ends_everything(error->sqlerrcode))

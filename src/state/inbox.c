@@ -48,6 +48,18 @@ floe_inbox_claim_catalogs(int32 pass_id, const char *pattern, FloeCatalogClaim *
 }
 
 bool
+floe_inbox_catalog_id(const char *server_name, int32 *catalog_id, FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_text(server_name)};
+
+	if (!floe_db_call("SELECT floe_internal.catalog_id($1)", args, 1, &rows, st))
+		return false;
+	*catalog_id = floe_row_int4(&rows, 0, 0, 0);
+	return *catalog_id != 0 || floe_fail(st, FLOE_ERR_CONFIG, "there is no catalog \"%s\"", server_name);
+}
+
+bool
 floe_inbox_catalog_connected(int32 catalog_id, const char *config_json, FloeStatus *st)
 {
 	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_jsonb(config_json)};
@@ -92,12 +104,12 @@ read_claim(const FloeRows *rows, int row, FloeTableClaim *claim)
 }
 
 bool
-floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, int ncatalogs, const char *pattern, int most,
-						bool nothing_in_flight, FloeTableClaim **claims, int *n, FloeStatus *st)
+floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, const int32 *shares, int ncatalogs,
+						const char *pattern, bool nothing_in_flight, FloeTableClaim **claims, int *n, FloeStatus *st)
 {
 	FloeRows rows;
 	FloeArg args[] = {floe_arg_int4(pass_id), floe_arg_int4_array(catalog_ids, ncatalogs), floe_arg_text(pattern),
-					  floe_arg_int4(most), floe_arg_bool(nothing_in_flight)};
+					  floe_arg_int4_array(shares, ncatalogs), floe_arg_bool(nothing_in_flight)};
 
 	if (!floe_db_call("SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, t.etag "
 					  "FROM floe_internal.claim_tables($1, $2, $3, $4, $5) AS t",
@@ -111,27 +123,30 @@ floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, int ncatalogs, 
 }
 
 bool
-floe_inbox_find_table(int64 table_id, FloeTableClaim *claim, FloeStatus *st)
+floe_inbox_claim_table(int32 pass_id, int64 table_id, FloeTableClaim *claim, FloeStatus *st)
 {
 	FloeRows rows;
-	FloeArg args[] = {floe_arg_int8(table_id)};
+	FloeArg args[] = {floe_arg_int4(pass_id), floe_arg_int8(table_id)};
 
-	if (!floe_db_call("SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, t.etag "
-					  "FROM floe_internal.table_identity($1) AS t",
-					  args, 1, &rows, st))
+	if (!floe_db_call("SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, "
+					  "t.etag, t.is_quarantined FROM floe_internal.claim_table($1, $2) AS t",
+					  args, 2, &rows, st))
 		return false;
 	if (rows.count != 1)
 		return floe_fail(st, FLOE_ERR_NOT_FOUND, "the catalog does not list the table any more");
+	if (floe_row_bool(&rows, 0, 7, false))
+		return floe_fail_detail(st, FLOE_ERR_UNSUPPORTED, "floe.refresh() lets floe look at it again.",
+								"the table is quarantined");
 	read_claim(&rows, 0, claim);
 	return true;
 }
 
 bool
-floe_inbox_table_unchanged(int64 table_id, FloeStatus *st)
+floe_inbox_tables_unchanged(const int64 *table_ids, int n, FloeStatus *st)
 {
-	FloeArg args[] = {floe_arg_int8(table_id)};
+	FloeArg args[] = {floe_arg_int8_array(table_ids, n)};
 
-	return floe_db_call("SELECT floe_internal.table_unchanged($1)", args, 1, NULL, st);
+	return floe_db_call("SELECT floe_internal.tables_unchanged($1)", args, 1, NULL, st);
 }
 
 bool
@@ -204,6 +219,31 @@ floe_inbox_apply_assessment(int64 table_id, const char *facts_json, FloeBytes sn
 
 	return floe_db_call("SELECT floe_internal.apply_assessment($1, $2::pg_catalog.jsonb, $3, $4, $5, $6, $7, $8, $9)",
 						args, lengthof(args), NULL, st);
+}
+
+bool
+floe_inbox_next_ms(const int32 *catalog_ids, int n, bool decisions, int64 *next_ms, FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_int4_array(catalog_ids, n), floe_arg_bool(decisions)};
+
+	if (!floe_db_call("SELECT floe_internal.next_assessor_ms($1, $2)", args, 2, &rows, st))
+		return false;
+	*next_ms = floe_row_int8(&rows, 0, 0, -1);
+	return true;
+}
+
+bool
+floe_inbox_plan_due(int32 most, int32 *decided, int32 *queued, FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_int4(most)};
+
+	if (!floe_db_call("SELECT p.decided, p.queued FROM floe_internal.plan_due($1) AS p", args, 1, &rows, st))
+		return false;
+	*decided = floe_row_int4(&rows, 0, 0, 0);
+	*queued = floe_row_int4(&rows, 0, 1, 0);
+	return true;
 }
 
 bool

@@ -22,6 +22,7 @@ typedef struct FloeCatalogClaim
 
 extern bool floe_inbox_claim_catalogs(int32 pass_id, const char *pattern, FloeCatalogClaim **claims, int *n,
 									  FloeStatus *st);
+extern bool floe_inbox_catalog_id(const char *server_name, int32 *catalog_id, FloeStatus *st);
 extern bool floe_inbox_catalog_connected(int32 catalog_id, const char *config_json, FloeStatus *st);
 extern bool floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failure, FloeStatus *st);
 
@@ -41,10 +42,13 @@ typedef struct FloeTableClaim
 	char *etag;
 } FloeTableClaim;
 
-extern bool floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, int ncatalogs, const char *pattern,
-									int most, bool nothing_in_flight, FloeTableClaim **claims, int *n, FloeStatus *st);
-extern bool floe_inbox_find_table(int64 table_id, FloeTableClaim *claim, FloeStatus *st);
-extern bool floe_inbox_table_unchanged(int64 table_id, FloeStatus *st);
+/* shares: how many of each catalog at most */
+extern bool floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, const int32 *shares, int ncatalogs,
+									const char *pattern, bool nothing_in_flight, FloeTableClaim **claims, int *n,
+									FloeStatus *st);
+/* Whether or not it is due.  FLOE_ERR_NOT_FOUND: dropped, FLOE_ERR_UNSUPPORTED: quarantined. */
+extern bool floe_inbox_claim_table(int32 pass_id, int64 table_id, FloeTableClaim *claim, FloeStatus *st);
+extern bool floe_inbox_tables_unchanged(const int64 *table_ids, int n, FloeStatus *st);
 extern bool floe_inbox_table_failed(int64 table_id, const FloeStatus *failure, FloeStatus *st);
 
 /* Manifests as arrays, the form in which SQL takes them. */
@@ -77,6 +81,11 @@ extern bool floe_inbox_store_manifests(int64 table_id, const FloeManifestArrays 
 extern bool floe_inbox_apply_assessment(int64 table_id, const char *facts_json, FloeBytes snapshots, const char *etag,
 										const FloeManifestArrays *manifests, bool is_complete, FloeStatus *st);
 
+/* Milliseconds until a catalog, a table of these catalogs or (if asked) a decision is due; -1: never. */
+extern bool floe_inbox_next_ms(const int32 *catalog_ids, int n, bool decisions, int64 *next_ms, FloeStatus *st);
+
+/* decided: how many were due, at most as many as asked for (more while there are budgets). */
+extern bool floe_inbox_plan_due(int32 most, int32 *decided, int32 *queued, FloeStatus *st);
 extern bool floe_inbox_plan_and_queue(const char *pattern, int32 *queued, FloeStatus *st);
 extern bool floe_inbox_purge(int32 most, bool *more, FloeStatus *st);
 

@@ -180,3 +180,22 @@ floe_queue_pending(int32 pass_id, const char *pattern, int32 *queued, int32 *liv
 	*next_ms = floe_row_int8(&rows, 0, 2, -1);
 	return true;
 }
+
+bool
+floe_queue_release(int64 operation_id, FloeStatus *st)
+{
+	FloeArg args[] = {floe_arg_int8(operation_id)};
+
+	return floe_db_call("SELECT floe_internal.release_operation($1)", args, 1, NULL, st);
+}
+
+bool
+floe_queue_next_ms(int64 *next_ms, FloeStatus *st)
+{
+	FloeRows rows;
+
+	if (!floe_db_call("SELECT floe_internal.next_executor_ms()", NULL, 0, &rows, st))
+		return false;
+	*next_ms = floe_row_int8(&rows, 0, 0, -1);
+	return true;
+}

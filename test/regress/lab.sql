@@ -234,7 +234,20 @@ BEGIN
 	RETURN QUERY SELECT unnest(found);
 END $$;
 
--- ---- the library's part of an operation's life ----
+-- ---- the library's part of a pass and of an operation's life ----
+
+-- A pass whose process is gone: with the server, or by itself.
+CREATE FUNCTION lab.dead_pass(id int, crashed bool DEFAULT true) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO floe_internal.pass (pass_id, kind, pid, role_name, generation, started_at) OVERRIDING SYSTEM VALUE
+	VALUES (id, 'procedure', 1, 'regress_boss', CASE WHEN NOT crashed THEN floe_internal.server_generation() END, floe_internal.clock())
+$$;
+-- What a pass claims of each catalog, at most so many; nothing else is in flight.
+CREATE FUNCTION lab.claim_tables(pass int, most int DEFAULT 10, pattern text DEFAULT NULL) RETURNS text[] LANGUAGE sql AS $$
+	SELECT array_agg(t.name ORDER BY t.name COLLATE "C")
+	FROM (SELECT array_agg(c.catalog_id) AS ids, array_agg(most) AS shares FROM floe_internal.catalog AS c WHERE c.status <> 'removed') AS x,
+		LATERAL floe_internal.claim_tables(pass, x.ids, pattern, x.shares, true) AS t
+$$;
+
 
 -- Claims the next operation for a pass; NULL when there is none.
 CREATE FUNCTION lab.claim(pass int DEFAULT 1, pattern text DEFAULT NULL) RETURNS text LANGUAGE sql AS

@@ -1,0 +1,189 @@
+/*
+ * claims.c: which tables are looked at now, and how many at a time.
+ *
+ * Every catalog has a window of its own that grows while it answers and
+ * shrinks while it does not, as TCP's does: a catalog that hangs holds a few
+ * assessments, not all of them.  Tables that are as they were make up most of
+ * the work; they are given back many at a time.
+ */
+#include "floe.h"
+
+#include "pass/pass.h"
+
+#include "base/clock.h"
+#include "guc.h"
+
+#include "utils/memutils.h"
+
+#define FIRST_WINDOW 4
+#define GUARANTEED 4 /* for every catalog, whatever the others hold */
+#define UNCHANGED_BATCH 500
+#define UNCHANGED_PATIENCE_US INT64CONST(100000)
+
+static void
+on_assessed(void *arg, const FloeStatus *st)
+{
+	FloePass *pass = arg;
+
+	pass->assessing--;
+	pass->activity.done++;
+	if (st->code != FLOE_OK)
+		pass->activity.failed++;
+}
+
+void
+floe_pass_adjust_window(FloePassCatalog *catalog, bool answered)
+{
+	if (answered)
+		catalog->window = Min(catalog->window + 1, catalog->most);
+	else
+		catalog->window = Max(catalog->window / 2, 1);
+}
+
+/* How many tables of the catalog may begin now. */
+int
+floe_pass_room(FloePassCatalog *catalog)
+{
+	int room = catalog->window - catalog->in_flight;
+
+	if (catalog->tokens >= 0)
+	{
+		int64 now = floe_clock_steady_us();
+		double rate = (double) floe_conn_count(catalog->conn, "max_rate", 0);
+
+		/* no more than a second's worth is saved up */
+		catalog->tokens = Min(catalog->tokens + rate * (double) (now - catalog->tokens_at_us) / 1e6, rate);
+		catalog->tokens_at_us = now;
+		room = Min(room, (int) catalog->tokens);
+	}
+	return room;
+}
+
+static int
+share_of(const FloePass *pass, FloePassCatalog *catalog)
+{
+	int free = floe_max_tables_in_flight - pass->assessing;
+
+	return Min(floe_pass_room(catalog), Max(free, GUARANTEED - catalog->in_flight));
+}
+
+static FloePassCatalog *
+by_id(const FloePass *pass, int32 catalog_id)
+{
+	ListCell *cell;
+
+	foreach (cell, pass->catalogs)
+	{
+		FloePassCatalog *catalog = lfirst(cell);
+
+		if (catalog->catalog_id == catalog_id)
+			return catalog;
+	}
+	return NULL;
+}
+
+static void
+start(FloePass *pass, const int32 *ids, const int32 *shares, int nids, const FloeTableClaim *claims, int n)
+{
+	for (int i = 0; i < nids; i++)
+	{
+		FloePassCatalog *catalog = by_id(pass, ids[i]);
+		int taken = 0;
+
+		for (int j = 0; j < n; j++)
+			taken += claims[j].catalog_id == ids[i];
+		catalog->more_due = taken >= shares[i];
+		if (catalog->tokens >= 0)
+			catalog->tokens -= taken;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		pass->assessing++;
+		floe_assess_start(pass, by_id(pass, claims[i].catalog_id), &claims[i], on_assessed, pass);
+	}
+}
+
+/* Claims due tables of ready catalogs, up to their limits; false: nothing was due. */
+bool
+floe_pass_claim_tables(FloePass *pass)
+{
+	MemoryContext old = MemoryContextSwitchTo(pass->scratch);
+	int most = Max(list_length(pass->catalogs), 1);
+	int32 *ids = palloc(sizeof(int32) * most);
+	int32 *shares = palloc(sizeof(int32) * most);
+	int nids = 0;
+	FloeTableClaim *claims = NULL;
+	int n = 0;
+	FloeStatus st;
+	ListCell *cell;
+
+	foreach (cell, pass->catalogs)
+	{
+		FloePassCatalog *catalog = lfirst(cell);
+		int share = catalog->state == FLOE_CATALOG_READY ? share_of(pass, catalog) : 0;
+
+		if (share <= 0)
+			continue;
+		ids[nids] = catalog->catalog_id;
+		shares[nids++] = share;
+	}
+	if (nids > 0)
+	{
+		/* what is given back may be due again */
+		floe_pass_flush_unchanged(pass);
+		floe_db_begin();
+		if (!floe_inbox_claim_tables(pass->pass_id, ids, shares, nids, pass->options.pattern, pass->assessing == 0,
+									 &claims, &n, &st))
+			floe_pass_log(&st, "claiming tables");
+		floe_db_end();
+		start(pass, ids, shares, nids, claims, n);
+	}
+	MemoryContextSwitchTo(old);
+	return n > 0;
+}
+
+void
+floe_pass_unchanged(FloePass *pass, int64 table_id)
+{
+	if (pass->unchanged == NULL)
+		pass->unchanged = MemoryContextAlloc(pass->context, sizeof(int64) * UNCHANGED_BATCH);
+	if (pass->nunchanged == 0)
+		pass->unchanged_since_us = floe_clock_steady_us();
+	pass->unchanged[pass->nunchanged++] = table_id;
+	if (pass->nunchanged == UNCHANGED_BATCH)
+	{
+		pass->unchanged_since_us = 0;
+		floe_pass_flush_unchanged(pass);
+	}
+}
+
+/* One that cannot be stored must not take the others with it, nor stay claimed. */
+static void
+store_unchanged(const int64 *ids, int n)
+{
+	FloeStatus st;
+	FloeStatus told;
+	bool ok;
+
+	floe_db_begin();
+	ok = floe_inbox_tables_unchanged(ids, n, &st);
+	if (!ok && n == 1 && !floe_inbox_table_failed(ids[0], &st, &told))
+		floe_pass_log(&told, "table state");
+	floe_db_end();
+	if (ok)
+		return;
+	floe_pass_log(&st, "tables that did not change");
+	for (int i = 0; n > 1 && i < n; i++)
+		store_unchanged(&ids[i], 1);
+}
+
+/* When the batch is full, old, or the last there will be. */
+void
+floe_pass_flush_unchanged(FloePass *pass)
+{
+	if (pass->nunchanged == 0 ||
+		(pass->assessing > 0 && floe_clock_steady_us() - pass->unchanged_since_us < UNCHANGED_PATIENCE_US))
+		return;
+	store_unchanged(pass->unchanged, pass->nunchanged);
+	pass->nunchanged = 0;
+}
