@@ -46,7 +46,7 @@ SELECT zone, count(*) AS runs, count(DISTINCT (hour, minute, day)) AS days, coun
 	string_agg(format('%s:%s at %s %s', hour, minute, day, clock), ', ' ORDER BY day, hour, minute) FILTER (WHERE clock <> make_time(hour, minute, 0)) AS moved
 FROM day GROUP BY zone ORDER BY 1;
 
--- Local times that are skipped happen when the clock jumps, those that come twice happen the first time; with any hour, every hour that passes counts.
+-- Local times that are skipped happen when the clock jumps, those that come twice happen the first time; with * in the minute or the hour the clock as it is decides (cron(8)).
 SELECT e AS expression, zone, a AS after, floe_internal.cron_next(e, zone, a) AS next, floe_internal.cron_next(e, zone, a) AT TIME ZONE zone AS local FROM (VALUES
 	('30 2 * * *', 'Europe/Amsterdam', '2026-03-28 12:00Z'::timestamptz), ('30 2 * * *', 'Europe/Amsterdam', '2026-03-29 01:00Z'), ('30 2 * * *', 'Europe/Amsterdam', '2026-10-24 12:00Z'), ('30 2 * * *', 'Europe/Amsterdam', '2026-10-25 00:30Z'),
 	('30 * * * *', 'Europe/Amsterdam', '2026-03-29 00:30Z'), ('30 * * * *', 'Europe/Amsterdam', '2026-10-25 00:30Z'), ('30 * * * *', 'Europe/Amsterdam', '2026-10-25 01:30Z'),

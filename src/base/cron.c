@@ -14,8 +14,10 @@
 
 #define DAY_MINUTES 1440
 #define DAY_SECONDS 86400
-#define HORIZON_DAYS 1830
-#define MAX_CHANGES 64
+/* the rarest day, 29 February on one day of the week, comes after 40 years at the latest (across 2100) */
+#define CRON_HORIZON_DAYS 14975
+#define WINDOW_HORIZON_DAYS 15
+#define MAX_CHANGES 400
 
 static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun",
 										  "jul", "aug", "sep", "oct", "nov", "dec"};
@@ -182,7 +184,7 @@ floe_cron_parse(const char *text, FloeCron *cron, FloeStatus *st)
 	cron->days = (uint32_t) bits[2];
 	cron->months = (uint16_t) bits[3];
 	cron->weekdays = (uint8_t) ((bits[4] | bits[4] >> 7) & 0x7F);
-	cron->any_hour = any[1];
+	cron->wildcard = any[0] || any[1];
 	cron->any_day = any[2];
 	cron->any_weekday = any[4];
 	return true;
@@ -295,7 +297,7 @@ bool
 floe_cron_next(const FloeCron *cron, const FloeZone *zone, int64_t after_s, int64_t *next_s)
 {
 	int64_t at = (floor_div(after_s, 60) + 1) * 60;
-	int64_t horizon = after_s + (int64_t) HORIZON_DAYS * DAY_SECONDS;
+	int64_t horizon = after_s + (int64_t) CRON_HORIZON_DAYS * DAY_SECONDS;
 	Stretch s;
 
 	stretch_find(&s, zone, at);
@@ -306,7 +308,7 @@ floe_cron_next(const FloeCron *cron, const FloeZone *zone, int64_t after_s, int6
 		int64_t to = floor_div(end + s.offset_s + 59, 60);
 		int64_t local;
 
-		if (!cron->any_hour && s.repeated_until != INT64_MIN && from * 60 < s.repeated_until)
+		if (!cron->wildcard && s.repeated_until != INT64_MIN && from * 60 < s.repeated_until)
 			from = floor_div(s.repeated_until + 59, 60);
 		local = first_local(cron, from, to);
 		if (local != -1)
@@ -317,7 +319,7 @@ floe_cron_next(const FloeCron *cron, const FloeZone *zone, int64_t after_s, int6
 		if (!s.ends || s.end_s >= horizon)
 			return false;
 		/* what the clock jumps over happens at the jump */
-		if (s.next_offset_s > s.offset_s && s.end_s > after_s &&
+		if (!cron->wildcard && s.next_offset_s > s.offset_s && s.end_s > after_s &&
 			first_local(cron, floor_div(s.end_s + s.offset_s, 60), floor_div(s.end_s + s.next_offset_s, 60)) != -1)
 		{
 			*next_s = s.end_s;
@@ -394,55 +396,55 @@ floe_window_add_day(FloeWindows *windows, const char *text, FloeStatus *st)
 	return floe_fail(st, FLOE_ERR_CONFIG, "\"%s\" is not a day of the week (mon to sun)", text);
 }
 
-static bool
-window_open(const FloeWindows *windows, int i, int64_t day, int64_t *start, int64_t *end)
+/* First local minute in [from, to) that lies in a window; INT64_MAX: none. */
+static int64_t
+first_open(const FloeWindows *windows, int64_t from, int64_t to)
 {
-	if (windows->weekdays != 0 && (windows->weekdays >> weekday(day) & 1) == 0)
-		return false;
-	*start = day * DAY_MINUTES + (windows->n > 0 ? windows->start[i] : 0);
-	*end = *start + (windows->n > 0 ? windows->length[i] : DAY_MINUTES);
-	return true;
+	int count = windows->n > 0 ? windows->n : 1;
+	int64_t best = INT64_MAX;
+
+	/* a window that began the day before may still be open */
+	for (int64_t day = floor_div(from, DAY_MINUTES) - 1; day * DAY_MINUTES < to; day++)
+	{
+		if (windows->weekdays != 0 && (windows->weekdays >> weekday(day) & 1) == 0)
+			continue;
+		for (int i = 0; i < count; i++)
+		{
+			int64_t start = day * DAY_MINUTES + (windows->n > 0 ? windows->start[i] : 0);
+			int64_t end = start + (windows->n > 0 ? windows->length[i] : DAY_MINUTES);
+			int64_t open = start > from ? start : from;
+
+			if (open < end && open < to && open < best)
+				best = open;
+		}
+	}
+	return best;
 }
 
 bool
 floe_window_next(const FloeWindows *windows, const FloeZone *zone, int64_t at_s, int64_t *next_s)
 {
-	int count = windows->n > 0 ? windows->n : 1;
-	int64_t best = INT64_MAX;
-	int64_t local;
-	int64_t today;
-	int64_t start;
-	int64_t end;
+	int64_t horizon = at_s + (int64_t) WINDOW_HORIZON_DAYS * DAY_SECONDS;
+	int64_t at = at_s;
 	Stretch s;
 
-	stretch_find(&s, zone, at_s);
-	local = floor_div(at_s + s.offset_s, 60);
-	today = floor_div(local, DAY_MINUTES);
-	for (int i = 0; i < count; i++)
+	stretch_find(&s, zone, at);
+	for (int i = 0; i < MAX_CHANGES; i++)
 	{
-		for (int64_t day = today - 1; day <= today + 14; day++)
+		int64_t end = s.ends && s.end_s < horizon ? s.end_s : horizon;
+		int64_t local = first_open(windows, floor_div(at + s.offset_s, 60), floor_div(end + s.offset_s + 59, 60));
+
+		if (local != INT64_MAX)
 		{
-			if (!window_open(windows, i, day, &start, &end))
-				continue;
-			if (local >= start && local < end)
-			{
-				*next_s = at_s;
-				return true;
-			}
-			if (start > local && start < best)
-				best = start;
+			int64_t found = local * 60 - s.offset_s;
+
+			*next_s = found > at ? found : at;
+			return true;
 		}
-	}
-	if (best == INT64_MAX)
-		return false;
-	/* the instant at which the local clock first shows `best`, or jumps over it */
-	for (int i = 0; i < MAX_CHANGES && s.ends && best * 60 - s.offset_s >= s.end_s; i++)
-	{
-		/* the jump may leave the whole window out, so ask again from where it ends */
-		if (best * 60 < s.end_s + s.next_offset_s)
-			return floe_window_next(windows, zone, s.end_s, next_s);
+		if (!s.ends || s.end_s >= horizon)
+			return false;
+		at = s.end_s;
 		stretch_next(&s);
 	}
-	*next_s = best * 60 - s.offset_s;
-	return true;
+	return false;
 }

@@ -4,9 +4,11 @@
  * Pure: the zone is a callback that knows when its offset from UTC changes,
  * so the same code runs on PostgreSQL's time zones and on the tests' own.
  *
- * Daylight saving: a local time that the clock skips happens at the moment of
- * the jump; one that happens twice counts the first time only, unless the
- * hour field is a wildcard, which means every hour that passes.
+ * Daylight saving is as in cron(8).  A local time that the clock skips happens
+ * at the moment of the jump, one that comes twice counts the first time only;
+ * but where the minute or the hour field begins with *, the clock as it is
+ * decides.  Windows follow the clock as it is, too: one in the hour that comes
+ * twice opens twice, one in the hour that is skipped does not open.
  */
 #ifndef FLOE_BASE_CRON_H
 #define FLOE_BASE_CRON_H
@@ -20,8 +22,8 @@ typedef struct FloeCron
 	uint32_t days;    /* bit 1 to 31 */
 	uint16_t months;  /* bit 1 to 12 */
 	uint8_t weekdays; /* bit 0 (Sunday) to 6 */
-	bool any_hour;    /* the field begins with * */
-	bool any_day;
+	bool wildcard;    /* the minute or the hour field begins with * */
+	bool any_day;     /* the field begins with * */
 	bool any_weekday;
 } FloeCron;
 
@@ -42,7 +44,7 @@ typedef struct FloeZone
 	void *arg;
 } FloeZone;
 
-/* First time after after_s, in seconds since the epoch (UTC); false: none within five years. */
+/* First time after after_s, in seconds since the epoch (UTC); false: there is none. */
 extern bool floe_cron_next(const FloeCron *cron, const FloeZone *zone, int64_t after_s, int64_t *next_s);
 
 #define FLOE_WINDOWS_MAX 16

@@ -89,7 +89,7 @@ COMMENT ON FUNCTION floe_internal.location_prefixes(pg_catalog.text) IS 'All fol
 CREATE FUNCTION floe_internal.cron_next(expression pg_catalog.text, timezone pg_catalog.text, after pg_catalog.timestamptz) RETURNS pg_catalog.timestamptz
 	LANGUAGE c STABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_cron_next';
-COMMENT ON FUNCTION floe_internal.cron_next(pg_catalog.text, pg_catalog.text, pg_catalog.timestamptz) IS 'First time after "after" that a 5-field cron expression names in a time zone; NULL if there is none within five years; error 22023 if it is not valid';
+COMMENT ON FUNCTION floe_internal.cron_next(pg_catalog.text, pg_catalog.text, pg_catalog.timestamptz) IS 'First time after "after" that a 5-field cron expression names in a time zone; NULL if there is none; error 22023 if it is not valid';
 
 CREATE FUNCTION floe_internal.window_next(windows pg_catalog.text[], days pg_catalog.text[], timezone pg_catalog.text, at pg_catalog.timestamptz) RETURNS pg_catalog.timestamptz
 	LANGUAGE c STABLE PARALLEL SAFE

@@ -2,8 +2,8 @@
  * test_cron.c: cron expressions and windows as tables, in a zone with daylight saving; and location keys.
  *
  * The zone is Central Europe in 2026: UTC+1, UTC+2 from 29 March 01:00 UTC to
- * 25 October 01:00 UTC.  Issue "It runs by itself" adds the check against an
- * independent library; here are the rules themselves.
+ * 25 October 01:00 UTC.  test/e2e/test_schedules.py asks an independent library
+ * about real zones; here are the rules themselves.
  */
 #include "floe.h"
 
@@ -118,6 +118,11 @@ static const CronCase cron_cases[] = {
 	{"0 3 * * *", &europe_zone, "2026-03-28 12:00", "2026-03-29 01:00"},
 	{"0 * * * *", &europe_zone, "2026-03-29 00:00", "2026-03-29 01:00"},
 	{"0 * * * *", &europe_zone, "2026-03-29 01:00", "2026-03-29 02:00"},
+	/* with * in the minute or the hour (cron(8)) what is skipped does not happen */
+	{"30 * * * *", &europe_zone, "2026-03-29 00:30", "2026-03-29 01:30"},
+	{"0 */2 * * *", &europe_zone, "2026-03-28 23:00", "2026-03-29 02:00"},
+	{"*/20 2 * * *", &europe_zone, "2026-03-29 00:30", "2026-03-30 00:00"},
+	{"0-59/20 2 * * *", &europe_zone, "2026-03-29 00:30", "2026-03-29 01:00"},
 	/* 02:30 on 25 October happens twice: 00:30 and 01:30 UTC */
 	{"30 2 * * *", &europe_zone, "2026-10-24 12:00", "2026-10-25 00:30"},
 	{"30 2 * * *", &europe_zone, "2026-10-25 00:30", "2026-10-26 01:30"},
@@ -125,6 +130,14 @@ static const CronCase cron_cases[] = {
 	{"30 2 * * *", &europe_zone, "2026-10-25 01:10", "2026-10-26 01:30"},
 	{"0 3 * * *", &europe_zone, "2026-10-25 00:30", "2026-10-25 02:00"},
 	{"0 2 * * *", &europe_zone, "2026-10-25 00:00", "2026-10-26 01:00"},
+	/* ... and with * in either, what comes twice happens twice */
+	{"*/30 2 * * *", &europe_zone, "2026-10-25 00:30", "2026-10-25 01:00"},
+	{"0-59/30 2 * * *", &europe_zone, "2026-10-25 00:30", "2026-10-26 01:00"},
+	/* the rarest days there are: 29 February across 2100, and only on a Sunday */
+	{"0 0 29 2 *", &utc_zone, "2096-03-01 00:00", "2104-02-29 00:00"},
+	{"0 0 29 2 */7", &utc_zone, "2026-01-01 00:00", "2032-02-29 00:00"},
+	{"0 0 29 2 */7", &utc_zone, "2088-03-01 00:00", "2128-02-29 00:00"},
+	{"0 0 29 2 */7", &europe_zone, "2026-01-01 00:00", "2032-02-28 23:00"},
 	{"", &utc_zone, "2026-01-01 00:00", ""},
 	{"0 2 * *", &utc_zone, "2026-01-01 00:00", ""},
 	{"0 2 * * * *", &utc_zone, "2026-01-01 00:00", ""},
@@ -192,6 +205,17 @@ static const WindowCase window_cases[] = {
 	{{"02:15-02:45"}, {NULL}, &europe_zone, "2026-03-29 00:30", "2026-03-30 00:15"},
 	{{"02:15-02:45", "03:00-03:30"}, {NULL}, &europe_zone, "2026-03-29 00:30", "2026-03-29 01:00"},
 	{{"02:30-04:00"}, {NULL}, &europe_zone, "2026-10-24 20:00", "2026-10-25 00:30"},
+	/* a window of the hour that comes twice opens twice */
+	{{"02:15-02:45"}, {NULL}, &europe_zone, "2026-10-25 00:44", "2026-10-25 00:44"},
+	{{"02:15-02:45"}, {NULL}, &europe_zone, "2026-10-25 00:45", "2026-10-25 01:15"},
+	{{"02:15-02:45"}, {NULL}, &europe_zone, "2026-10-25 01:44", "2026-10-25 01:44"},
+	{{"02:15-02:45"}, {NULL}, &europe_zone, "2026-10-25 01:45", "2026-10-26 01:15"},
+	{{"01:00-02:30"}, {NULL}, &europe_zone, "2026-10-25 00:30", "2026-10-25 01:00"},
+	{{"02:15-02:45"}, {"sun"}, &europe_zone, "2026-10-25 01:45", "2026-11-01 01:15"},
+	/* a week's only window, left out by the jump */
+	{{"02:15-02:45"}, {"sun"}, &europe_zone, "2026-03-22 01:45", "2026-04-05 00:15"},
+	{{"23:30-02:30"}, {"sat"}, &europe_zone, "2026-03-29 00:59", "2026-03-29 00:59"},
+	{{"23:30-02:30"}, {"sat"}, &europe_zone, "2026-03-29 01:00", "2026-04-04 21:30"},
 	{{"25:00-26:00"}, {NULL}, &utc_zone, "2026-01-01 12:00", ""},
 	{{"9-10"}, {NULL}, &utc_zone, "2026-01-01 12:00", ""},
 	{{"09:00"}, {NULL}, &utc_zone, "2026-01-01 12:00", ""},
