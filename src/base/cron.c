@@ -300,7 +300,8 @@ floe_cron_next(const FloeCron *cron, const FloeZone *zone, int64_t after_s, int6
 	int64_t horizon = after_s + (int64_t) CRON_HORIZON_DAYS * DAY_SECONDS;
 	Stretch s;
 
-	stretch_find(&s, zone, at);
+	/* of after_s, not of the minute after it: the clock may jump in between */
+	stretch_find(&s, zone, after_s);
 	for (int i = 0; i < MAX_CHANGES; i++)
 	{
 		int64_t end = s.ends && s.end_s < horizon ? s.end_s : horizon;
