@@ -875,9 +875,9 @@ CREATE TABLE floe.policy_operation (
 );
 COMMENT ON TABLE floe.policy_operation IS 'What a policy says about one operation; a row, even an empty one, switches the operation on for matching tables unless a policy disables it';
 COMMENT ON COLUMN floe.policy_operation.schedule IS '5-field cron expression in timezone; excludes every';
-COMMENT ON COLUMN floe.policy_operation.every IS 'Interval between runs; excludes schedule';
+COMMENT ON COLUMN floe.policy_operation.every IS 'Interval between runs, in whole intervals from when it was set; excludes schedule';
 COMMENT ON COLUMN floe.policy_operation.timezone IS 'Of schedule, windows and days; IANA name; default UTC';
-COMMENT ON COLUMN floe.policy_operation.jitter IS 'A scheduled run starts up to this much later, by a fixed amount for each table';
+COMMENT ON COLUMN floe.policy_operation.jitter IS 'A scheduled run starts up to this much later, by a fixed amount for each table and operation, always before the next one; default 5 minutes, for every a tenth of it if that is less; 0: all tables at once';
 COMMENT ON COLUMN floe.policy_operation.windows IS 'HH:MM-HH:MM in timezone, may cross midnight: runs may start only inside one';
 COMMENT ON COLUMN floe.policy_operation.days IS 'mon … sun: windows may start only on these days';
 COMMENT ON COLUMN floe.policy_operation.min_interval IS 'Least time between the end of a run that did not fail and the start of the next; after a failure the backoff of its error class counts';
@@ -885,7 +885,7 @@ COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, 
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
-COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every or timezone were last changed: a new schedule waits for its first time after this';
+COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
 CREATE TABLE floe_internal.policy_version (
@@ -993,7 +993,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
 	('operation', 'every', 4, 'every', 'interval', 'interval between runs'),
 	('operation', 'timezone', 5, 'timezone', 'text', 'of schedule, windows and days'),
-	('operation', 'jitter', 6, 'jitter', 'interval', 'spread of scheduled starts'),
+	('operation', 'jitter', 6, 'jitter', 'interval', 'scheduled starts are spread over this'),
 	('operation', 'windows', 7, 'windows', 'text list', '"HH:MM-HH:MM"'),
 	('operation', 'days', 8, 'days', 'text list', 'mon … sun'),
 	('operation', 'min_interval', 9, 'min_interval', 'interval', 'least time between runs'),
@@ -1333,7 +1333,7 @@ BEGIN
 		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
 	END;
-	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
+	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone, NEW.jitter) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone, OLD.jitter) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;
 	RETURN NEW;
@@ -1793,8 +1793,8 @@ CREATE VIEW floe_internal.policy_setting AS
 	CROSS JOIN LATERAL (VALUES
 		('configured', pg_catalog.to_jsonb(true)),
 		('enabled', pg_catalog.to_jsonb(o.is_enabled)),
-		('schedule', CASE WHEN o.schedule IS NOT NULL THEN pg_catalog.jsonb_build_object('cron', o.schedule, 'since', o.schedule_set_at)
-						  WHEN o.every IS NOT NULL THEN pg_catalog.jsonb_build_object('every', o.every, 'since', o.schedule_set_at) END),
+		('schedule', CASE WHEN o.schedule IS NOT NULL THEN pg_catalog.jsonb_build_object('cron', o.schedule)
+						  WHEN o.every IS NOT NULL THEN pg_catalog.jsonb_build_object('every', o.every) END),
 		('timezone', pg_catalog.to_jsonb(o.timezone)),
 		('jitter', pg_catalog.to_jsonb(o.jitter)),
 		('windows', pg_catalog.to_jsonb(o.windows)),
@@ -1880,15 +1880,23 @@ AS $body$
 BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
 	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem)
-		SELECT r.policy_set_id, r.operation, r.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, r.settings) END
-		FROM (SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins
-			  FROM (SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
-					FROM floe_internal.policy_set AS s
-					CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
-					JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
-					WHERE s.policy_set_id = ANY (set_ids)
-					ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
-			  GROUP BY w.policy_set_id, w.operation) AS r;
+		WITH winner AS (
+			SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
+			FROM floe_internal.policy_set AS s
+			CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+			JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
+			WHERE s.policy_set_id = ANY (set_ids)
+			ORDER BY s.policy_set_id, v.operation, v.setting, m.place
+		), resolved AS (
+			SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins,
+				   -- three fields make a schedule, and each may be another policy's
+				   jsonb_build_object('since', max(o.schedule_set_at) FILTER (WHERE w.setting IN ('schedule', 'timezone', 'jitter'))) AS since
+			FROM winner AS w LEFT JOIN floe.policy_operation AS o ON o.policy_id = w.policy_id AND o.operation = w.operation
+			GROUP BY w.policy_set_id, w.operation
+		)
+		SELECT r.policy_set_id, r.operation, x.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END
+		FROM resolved AS r
+		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x;
 	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = ANY (set_ids)));
 END
 $body$;
@@ -1999,6 +2007,10 @@ BEGIN
 			   array_agg(n.policy_id)
 		INTO changed, resolve_only
 		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
+		-- what was due before, while it was off or for tables it did not match, is not made up for
+		UPDATE floe.policy_operation AS x SET schedule_set_at = floe_internal.clock()
+			FROM new_rows AS n JOIN old_rows AS o USING (policy_id)
+			WHERE x.policy_id = n.policy_id AND n.is_enabled AND (NOT o.is_enabled OR n.pattern <> o.pattern);
 		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
 	ELSE
@@ -2674,25 +2686,37 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.schedule_key(pg_catalog.jsonb) IS 'Identity of a schedule in force; NULL: none';
 
--- considered_at: when the schedule was last honoured or found unnecessary; NULL: never.
+-- considered_at: when the schedule was last honoured or found unnecessary, else when the operation last ran; NULL: never.
+-- The times do not depend on when a plan happened to come by, so starts neither drift nor bunch together. Where nothing is known of the
+-- last week (another policy set the schedule before), what is past is not made up for.
 CREATE FUNCTION floe_internal.schedule_next(settings pg_catalog.jsonb, seed pg_catalog.text, first_seen_at pg_catalog.timestamptz,
 		considered_at pg_catalog.timestamptz, is_builtin pg_catalog.bool) RETURNS pg_catalog.timestamptz
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN settings #> '{schedule,cron}' IS NOT NULL THEN
-			floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone',
-				GREATEST(considered_at, (settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at))
-			+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval, '5 minutes'))
-		WHEN settings #> '{schedule,every}' IS NOT NULL THEN
-			CASE WHEN considered_at IS NOT NULL THEN considered_at + (settings #>> '{schedule,every}')::pg_catalog.interval
-				ELSE GREATEST((settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at)
-					+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval,
-						CASE WHEN is_builtin THEN (settings #>> '{schedule,every}')::pg_catalog.interval ELSE '0' END)) END
-		END;
+		WHEN settings #> '{schedule,cron}' IS NOT NULL THEN (
+			SELECT n.named_at + floe_internal.jitter(seed, LEAST(COALESCE(g.jitter, '5 minutes'),
+				floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone', n.named_at) - n.named_at))
+			FROM (SELECT GREATEST(considered_at, g.began_at) AS at) AS l
+			CROSS JOIN LATERAL floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone',
+				CASE WHEN l.at < g.clock - interval '7 days' THEN g.clock ELSE l.at END) AS n (named_at))
+		WHEN settings #> '{schedule,every}' IS NOT NULL THEN (
+			SELECT CASE WHEN n.named_at < g.clock - interval '7 days' THEN g.clock + f.put_off ELSE n.named_at END
+			-- in seconds: a day in the time zone of the session may have 23 hours
+			FROM (SELECT pg_catalog.make_interval(secs => pg_catalog.date_part('epoch', (settings #>> '{schedule,every}')::pg_catalog.interval)) AS every OFFSET 0) AS i
+			CROSS JOIN LATERAL (SELECT floe_internal.jitter(seed,
+				LEAST(i.every, COALESCE(g.jitter, CASE WHEN is_builtin THEN i.every ELSE LEAST(i.every / 10, '5 minutes') END))) AS put_off OFFSET 0) AS f
+			CROSS JOIN LATERAL (SELECT g.began_at + f.put_off AS at) AS a
+			-- whole intervals from the first time: the next after what has just run late, and no earlier than an interval after a run from before
+			CROSS JOIN LATERAL (SELECT a.at + i.every * CASE
+				WHEN considered_at >= a.at THEN 1 + pg_catalog.round(pg_catalog.date_part('epoch', considered_at - a.at) / pg_catalog.date_part('epoch', i.every))
+				WHEN considered_at > a.at - i.every THEN 1 ELSE 0 END AS named_at OFFSET 0) AS n)
+		END
+	FROM (SELECT floe_internal.clock() AS clock, (settings ->> 'jitter')::pg_catalog.interval AS jitter,
+		GREATEST((settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at) AS began_at OFFSET 0) AS g;
 END;
 COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool)
-	IS 'Next time a schedule names. A new cron schedule waits for its first time; a new interval is due at once, but floe''s own cadence is spread over its whole period';
+	IS 'Next time a schedule names, put off by the table''s jitter. A new cron schedule waits for its first time; a new interval starts within its jitter and then keeps to whole intervals; floe''s own cadence is spread over its whole period';
 
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
 		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text)

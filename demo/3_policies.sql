@@ -7,9 +7,10 @@ SELECT floe.create_policy('defaults', 'lake.**', '{
                  "position_delete_file_count": {"warning": 20, "critical": 100},
                  "excess_manifest_count":      {"warning": 20, "critical": 100}}}');
 
--- One table more: its jobs leave files behind. A narrow policy adds to a broad one, field by field.
+-- One table more: its jobs leave files behind. A narrow policy adds to a broad one, field by field. Without "jitter" the tables of a schedule
+-- would start spread over its first minutes, and here somebody is waiting.
 SELECT floe.create_policy('cleanup', 'lake.shop.exports', '{
-  "remove_orphan_files": {"every": "1 day", "options": {"older_than": "3 days"}}}');
+  "remove_orphan_files": {"every": "1 day", "jitter": "0", "options": {"older_than": "3 days"}}}');
 
 -- And one setting for the streams.
 SELECT floe.create_policy('streams', 'lake.shop.events, lake.shop.checkpoints', '{

@@ -157,9 +157,10 @@ INSERT INTO lab.case (gate, told, operation, by_hand, named, setup) VALUES
 	('schedule', '... a second before', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"schedule": "0 14 * * *", "jitter": "0"}}'), lab.at('2026-03-02 13:59:59+00')$$),
 	('schedule', '... at its time', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"schedule": "0 14 * * *", "jitter": "0"}}'), lab.at('2026-03-02 14:00+00')$$),
 	('schedule', '... the day after', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"schedule": "0 14 * * *", "jitter": "0"}}'), lab.at('2026-03-03 09:00+00')$$),
-	('schedule', 'a new interval is due', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"every": "6 hours"}}')$$),
-	('schedule', 'ran an hour ago', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"every": "6 hours"}}'), lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:00+00')$$),
-	('schedule', 'ran six hours ago', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"every": "6 hours"}}'), lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 06:00+00')$$),
+	('schedule', 'a new interval is due', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"every": "6 hours", "jitter": "0"}}')$$),
+	('schedule', '... within its jitter', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"every": "6 hours"}}'), lab.at('2026-03-02 12:05+00')$$),
+	('schedule', 'ran an hour ago', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"every": "6 hours", "jitter": "0"}}'), lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 11:00+00')$$),
+	('schedule', 'ran six hours ago', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"every": "6 hours", "jitter": "0"}}'), lab.ran('demo.db.t', 'rewrite_data_files', '2026-03-02 06:00+00')$$),
 
 	('window', 'none', 'rewrite_data_files', false, false, ''),
 	('window', 'opens at 22', 'rewrite_data_files', false, false, $$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"windows": ["22:00-04:00"]}}')$$),

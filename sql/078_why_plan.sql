@@ -11,7 +11,7 @@ SELECT lab.catalog(), lab.engine();
 -- before there is anything
 SELECT * FROM floe.plan();
 SELECT * FROM floe.status();
-SELECT floe.create_policy('defaults', 'demo.db.**', '{"engine": "spark", "rewrite_data_files": {"schedule": "0 2 * * *", "timezone": "Europe/Amsterdam", "jitter": "0"}, "rewrite_manifests": {}, "expire_snapshots": {"every": "6 hours"}, "remove_orphan_files": {"every": "7 days"}}') AS policy;
+SELECT floe.create_policy('defaults', 'demo.db.**', '{"engine": "spark", "rewrite_data_files": {"schedule": "0 2 * * *", "timezone": "Europe/Amsterdam", "jitter": "0"}, "rewrite_manifests": {}, "expire_snapshots": {"every": "6 hours", "jitter": "0"}, "remove_orphan_files": {"every": "7 days", "jitter": "0"}}') AS policy;
 SELECT lab.assess('demo.db.healthy', files => 3, snapshots => 2), lab.assess('demo.db.sick', files => 3000, file_bytes => 1000000, manifests => 80, snapshots => 60, snapshot_gap => '1 day'),
 	lab.assess('demo.db.paused', files => 500, file_bytes => 1000000), lab.assess('demo.raw.free', files => 500, file_bytes => 1000000),
 	lab.assess('demo.db.kept', files => 2, snapshots => 60, snapshot_gap => '1 day', properties => '{"gc.enabled": "false"}'), lab.assess('demo.db.broken', files => 500, file_bytes => 1000000),

@@ -316,7 +316,7 @@ SELECT operation, verdict, gate, value FROM floe.why('demo.db.t') WHERE operatio
 
 SELECT lab.clear();
 SELECT floe.drop_policy('p');
-SELECT floe.create_policy('p', 'demo.db.t', '{"engine": "spark", "remove_orphan_files": {"every": "7 days"}}') > 0 AS made;
+SELECT floe.create_policy('p', 'demo.db.t', '{"engine": "spark", "remove_orphan_files": {"every": "7 days", "jitter": "0"}}') > 0 AS made;
 CREATE FUNCTION lab.orphans() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	id bigint;

@@ -31,7 +31,7 @@ SELECT lab.assess('demo.db.healthy'), lab.assess('demo.db.metric', files => 500,
 SELECT floe.create_policy('all', 'demo.db.*, !demo.db.nothing', '{"engine": "spark", "rewrite_data_files": {}, "expire_snapshots": {}}');
 SELECT floe.create_policy('condition', 'demo.db.condition', '{"rewrite_data_files": {"when": {"any": [{"metric": "data_file_count", "value": 1}]}}}');
 SELECT floe.create_policy('deadline', 'demo.db.deadline', '{"rewrite_data_files": {"deadline": "7 days"}}');
-SELECT floe.create_policy('cadence', 'demo.db.cadence', '{"remove_orphan_files": {"every": "3 days"}}');
+SELECT floe.create_policy('cadence', 'demo.db.cadence', '{"remove_orphan_files": {"every": "3 days", "jitter": "0"}}');
 CREATE FUNCTION lab.looks(OUT name text, OUT closely bool, OUT runs text) RETURNS SETOF record LANGUAGE sql AS $$
 	SELECT t.name, t.table_id = ANY (ARRAY(SELECT floe_internal.tables_to_decide(array_agg(x.table_id), floe_internal.clock()) FROM floe_internal.iceberg_table AS x)),
 		   (SELECT string_agg(d.operation, ', ') FROM floe_internal.decide(ARRAY[t.table_id], floe_internal.clock(), false, NULL) AS d WHERE d.verdict = 'run')

@@ -51,9 +51,9 @@ CREATE TABLE floe.policy_operation (
 );
 COMMENT ON TABLE floe.policy_operation IS 'What a policy says about one operation; a row, even an empty one, switches the operation on for matching tables unless a policy disables it';
 COMMENT ON COLUMN floe.policy_operation.schedule IS '5-field cron expression in timezone; excludes every';
-COMMENT ON COLUMN floe.policy_operation.every IS 'Interval between runs; excludes schedule';
+COMMENT ON COLUMN floe.policy_operation.every IS 'Interval between runs, in whole intervals from when it was set; excludes schedule';
 COMMENT ON COLUMN floe.policy_operation.timezone IS 'Of schedule, windows and days; IANA name; default UTC';
-COMMENT ON COLUMN floe.policy_operation.jitter IS 'A scheduled run starts up to this much later, by a fixed amount for each table';
+COMMENT ON COLUMN floe.policy_operation.jitter IS 'A scheduled run starts up to this much later, by a fixed amount for each table and operation, always before the next one; default 5 minutes, for every a tenth of it if that is less; 0: all tables at once';
 COMMENT ON COLUMN floe.policy_operation.windows IS 'HH:MM-HH:MM in timezone, may cross midnight: runs may start only inside one';
 COMMENT ON COLUMN floe.policy_operation.days IS 'mon … sun: windows may start only on these days';
 COMMENT ON COLUMN floe.policy_operation.min_interval IS 'Least time between the end of a run that did not fail and the start of the next; after a failure the backoff of its error class counts';
@@ -61,7 +61,7 @@ COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, 
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
-COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every or timezone were last changed: a new schedule waits for its first time after this';
+COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
 CREATE TABLE floe_internal.policy_version (

@@ -29,7 +29,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
 	('operation', 'every', 4, 'every', 'interval', 'interval between runs'),
 	('operation', 'timezone', 5, 'timezone', 'text', 'of schedule, windows and days'),
-	('operation', 'jitter', 6, 'jitter', 'interval', 'spread of scheduled starts'),
+	('operation', 'jitter', 6, 'jitter', 'interval', 'scheduled starts are spread over this'),
 	('operation', 'windows', 7, 'windows', 'text list', '"HH:MM-HH:MM"'),
 	('operation', 'days', 8, 'days', 'text list', 'mon … sun'),
 	('operation', 'min_interval', 9, 'min_interval', 'interval', 'least time between runs'),
@@ -369,7 +369,7 @@ BEGIN
 		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
 	END;
-	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone) THEN
+	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone, NEW.jitter) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone, OLD.jitter) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;
 	RETURN NEW;

@@ -13,8 +13,8 @@ CREATE VIEW floe_internal.policy_setting AS
 	CROSS JOIN LATERAL (VALUES
 		('configured', pg_catalog.to_jsonb(true)),
 		('enabled', pg_catalog.to_jsonb(o.is_enabled)),
-		('schedule', CASE WHEN o.schedule IS NOT NULL THEN pg_catalog.jsonb_build_object('cron', o.schedule, 'since', o.schedule_set_at)
-						  WHEN o.every IS NOT NULL THEN pg_catalog.jsonb_build_object('every', o.every, 'since', o.schedule_set_at) END),
+		('schedule', CASE WHEN o.schedule IS NOT NULL THEN pg_catalog.jsonb_build_object('cron', o.schedule)
+						  WHEN o.every IS NOT NULL THEN pg_catalog.jsonb_build_object('every', o.every) END),
 		('timezone', pg_catalog.to_jsonb(o.timezone)),
 		('jitter', pg_catalog.to_jsonb(o.jitter)),
 		('windows', pg_catalog.to_jsonb(o.windows)),
@@ -100,15 +100,23 @@ AS $body$
 BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
 	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem)
-		SELECT r.policy_set_id, r.operation, r.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, r.settings) END
-		FROM (SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins
-			  FROM (SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
-					FROM floe_internal.policy_set AS s
-					CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
-					JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
-					WHERE s.policy_set_id = ANY (set_ids)
-					ORDER BY s.policy_set_id, v.operation, v.setting, m.place) AS w
-			  GROUP BY w.policy_set_id, w.operation) AS r;
+		WITH winner AS (
+			SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
+			FROM floe_internal.policy_set AS s
+			CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+			JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
+			WHERE s.policy_set_id = ANY (set_ids)
+			ORDER BY s.policy_set_id, v.operation, v.setting, m.place
+		), resolved AS (
+			SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins,
+				   -- three fields make a schedule, and each may be another policy's
+				   jsonb_build_object('since', max(o.schedule_set_at) FILTER (WHERE w.setting IN ('schedule', 'timezone', 'jitter'))) AS since
+			FROM winner AS w LEFT JOIN floe.policy_operation AS o ON o.policy_id = w.policy_id AND o.operation = w.operation
+			GROUP BY w.policy_set_id, w.operation
+		)
+		SELECT r.policy_set_id, r.operation, x.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END
+		FROM resolved AS r
+		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x;
 	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = ANY (set_ids)));
 END
 $body$;
@@ -219,6 +227,10 @@ BEGIN
 			   array_agg(n.policy_id)
 		INTO changed, resolve_only
 		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
+		-- what was due before, while it was off or for tables it did not match, is not made up for
+		UPDATE floe.policy_operation AS x SET schedule_set_at = floe_internal.clock()
+			FROM new_rows AS n JOIN old_rows AS o USING (policy_id)
+			WHERE x.policy_id = n.policy_id AND n.is_enabled AND (NOT o.is_enabled OR n.pattern <> o.pattern);
 		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
 	ELSE

@@ -39,25 +39,37 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.schedule_key(pg_catalog.jsonb) IS 'Identity of a schedule in force; NULL: none';
 
--- considered_at: when the schedule was last honoured or found unnecessary; NULL: never.
+-- considered_at: when the schedule was last honoured or found unnecessary, else when the operation last ran; NULL: never.
+-- The times do not depend on when a plan happened to come by, so starts neither drift nor bunch together. Where nothing is known of the
+-- last week (another policy set the schedule before), what is past is not made up for.
 CREATE FUNCTION floe_internal.schedule_next(settings pg_catalog.jsonb, seed pg_catalog.text, first_seen_at pg_catalog.timestamptz,
 		considered_at pg_catalog.timestamptz, is_builtin pg_catalog.bool) RETURNS pg_catalog.timestamptz
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN settings #> '{schedule,cron}' IS NOT NULL THEN
-			floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone',
-				GREATEST(considered_at, (settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at))
-			+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval, '5 minutes'))
-		WHEN settings #> '{schedule,every}' IS NOT NULL THEN
-			CASE WHEN considered_at IS NOT NULL THEN considered_at + (settings #>> '{schedule,every}')::pg_catalog.interval
-				ELSE GREATEST((settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at)
-					+ floe_internal.jitter(seed, COALESCE((settings ->> 'jitter')::pg_catalog.interval,
-						CASE WHEN is_builtin THEN (settings #>> '{schedule,every}')::pg_catalog.interval ELSE '0' END)) END
-		END;
+		WHEN settings #> '{schedule,cron}' IS NOT NULL THEN (
+			SELECT n.named_at + floe_internal.jitter(seed, LEAST(COALESCE(g.jitter, '5 minutes'),
+				floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone', n.named_at) - n.named_at))
+			FROM (SELECT GREATEST(considered_at, g.began_at) AS at) AS l
+			CROSS JOIN LATERAL floe_internal.cron_next(settings #>> '{schedule,cron}', settings ->> 'timezone',
+				CASE WHEN l.at < g.clock - interval '7 days' THEN g.clock ELSE l.at END) AS n (named_at))
+		WHEN settings #> '{schedule,every}' IS NOT NULL THEN (
+			SELECT CASE WHEN n.named_at < g.clock - interval '7 days' THEN g.clock + f.put_off ELSE n.named_at END
+			-- in seconds: a day in the time zone of the session may have 23 hours
+			FROM (SELECT pg_catalog.make_interval(secs => pg_catalog.date_part('epoch', (settings #>> '{schedule,every}')::pg_catalog.interval)) AS every OFFSET 0) AS i
+			CROSS JOIN LATERAL (SELECT floe_internal.jitter(seed,
+				LEAST(i.every, COALESCE(g.jitter, CASE WHEN is_builtin THEN i.every ELSE LEAST(i.every / 10, '5 minutes') END))) AS put_off OFFSET 0) AS f
+			CROSS JOIN LATERAL (SELECT g.began_at + f.put_off AS at) AS a
+			-- whole intervals from the first time: the next after what has just run late, and no earlier than an interval after a run from before
+			CROSS JOIN LATERAL (SELECT a.at + i.every * CASE
+				WHEN considered_at >= a.at THEN 1 + pg_catalog.round(pg_catalog.date_part('epoch', considered_at - a.at) / pg_catalog.date_part('epoch', i.every))
+				WHEN considered_at > a.at - i.every THEN 1 ELSE 0 END AS named_at OFFSET 0) AS n)
+		END
+	FROM (SELECT floe_internal.clock() AS clock, (settings ->> 'jitter')::pg_catalog.interval AS jitter,
+		GREATEST((settings #>> '{schedule,since}')::pg_catalog.timestamptz, first_seen_at) AS began_at OFFSET 0) AS g;
 END;
 COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool)
-	IS 'Next time a schedule names. A new cron schedule waits for its first time; a new interval is due at once, but floe''s own cadence is spread over its whole period';
+	IS 'Next time a schedule names, put off by the table''s jitter. A new cron schedule waits for its first time; a new interval starts within its jitter and then keeps to whole intervals; floe''s own cadence is spread over its whole period';
 
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
 		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text)
