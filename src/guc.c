@@ -38,6 +38,8 @@ static int decision_interval_min = 15;
 static int health_history_retention_min;
 static int event_retention_min;
 static int operation_log_retention_min;
+static int pass_retention_min;
+static int dropped_table_retention_min;
 
 /*
  * Parsed here and not in a check hook: a hook also runs in the postmaster,
@@ -102,6 +104,13 @@ define_retention(void)
 	DefineCustomIntVariable("floe.operation_log_retention", "How long operations that ended are kept.", NULL,
 							&operation_log_retention_min, 365 * 1440, 1440, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL,
 							NULL, NULL);
+	DefineCustomIntVariable("floe.pass_retention", "How long it is kept which passes there were.", NULL,
+							&pass_retention_min, 7 * 1440, 60, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.dropped_table_retention",
+							"How long a table that its catalog no longer has, or a catalog or engine whose server was "
+							"dropped, is kept with its history.",
+							"One that comes back before that goes on where it was.", &dropped_table_retention_min,
+							30 * 1440, 1440, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
 }
 
 static bool

@@ -13,6 +13,7 @@ CREATE TABLE floe_internal.pass (
 	ended_at	pg_catalog.timestamptz
 );
 CREATE INDEX pass_open ON floe_internal.pass (pass_id) WHERE ended_at IS NULL;
+CREATE INDEX pass_started ON floe_internal.pass (started_at);
 COMMENT ON TABLE floe_internal.pass IS 'Every run of the maintenance pass. While it runs its process holds the advisory lock (pass_class, pass_id): claims of a pass without that lock are void';
 COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s checkpointer: it differs after a crash restart, which tells a process that died from one that was cancelled';
 
@@ -83,12 +84,16 @@ CREATE TABLE floe_internal.iceberg_table (
 	assessed_at			pg_catalog.timestamptz,
 	policy_set_id		pg_catalog.int4,
 	first_seen_at		pg_catalog.timestamptz NOT NULL,
-	dropped_at			pg_catalog.timestamptz
+	dropped_at			pg_catalog.timestamptz,
+	emptied_at			pg_catalog.timestamptz
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
 CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_dropped ON floe_internal.iceberg_table (dropped_at) WHERE status OPERATOR(pg_catalog.=) 'dropped';
+CREATE INDEX iceberg_table_to_empty ON floe_internal.iceberg_table (dropped_at)
+	WHERE status OPERATOR(pg_catalog.=) 'dropped' AND (emptied_at IS NULL OR emptied_at OPERATOR(pg_catalog.<) dropped_at);
 COMMENT ON TABLE floe_internal.iceberg_table IS 'Every Iceberg table floe has seen, with its state as of the last change; written when the table changed, not when it was polled';
 COMMENT ON COLUMN floe_internal.iceberg_table.levels IS 'Catalog, namespace levels, table name';
 COMMENT ON COLUMN floe_internal.iceberg_table.name IS 'Text form of levels';
@@ -97,6 +102,7 @@ COMMENT ON COLUMN floe_internal.iceberg_table.location_key IS 'Location in one s
 COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort order, statistics and other facts that only people and statement rendering read';
 COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';
 COMMENT ON COLUMN floe_internal.iceberg_table.manifest_ids IS 'Manifests of the current snapshot; NULL while they are not all read';
+COMMENT ON COLUMN floe_internal.iceberg_table.emptied_at IS 'When what no longer serves anybody of a dropped table was removed: manifests, snapshots, poll; before dropped_at: of an earlier drop';
 COMMENT ON COLUMN floe_internal.iceberg_table.policy_set_id IS 'Which enabled policies match, in order; NULL: not resolved yet';
 
 CREATE TABLE floe_internal.table_poll (
@@ -139,10 +145,12 @@ CREATE TABLE floe_internal.manifest (
 	added_snapshot_id	pg_catalog.int8 NOT NULL,
 	has_paths			pg_catalog.bool NOT NULL,
 	aggregate			pg_catalog.bytea NOT NULL,
+	stored_at			pg_catalog.timestamptz NOT NULL DEFAULT floe_internal.clock(),
 	left_list_at		pg_catalog.timestamptz
 );
 ALTER TABLE floe_internal.manifest ALTER COLUMN aggregate SET STORAGE EXTERNAL;
 CREATE UNIQUE INDEX manifest_path ON floe_internal.manifest (table_id, path);
+CREATE INDEX manifest_left_list ON floe_internal.manifest (left_list_at) WHERE left_list_at IS NOT NULL;
 COMMENT ON TABLE floe_internal.manifest IS 'One row per manifest ever read and still of use. A manifest is immutable, so its aggregate is computed once; health is a merge over the current manifest list, never a running delta';
 COMMENT ON COLUMN floe_internal.manifest.content IS '0 data, 1 deletes (spec, manifest_file.content)';
 COMMENT ON COLUMN floe_internal.manifest.has_paths IS 'The aggregate holds hashes of the data files'' paths, needed to find dangling file-scoped deletes';
@@ -204,7 +212,7 @@ COMMENT ON COLUMN floe_internal.health.expirable_snapshot_count IS 'At assessed_
 CREATE TABLE floe_internal.health_history (LIKE floe_internal.health);
 COMMENT ON TABLE floe_internal.health_history IS 'Every change of a table''s health; kept for floe.health_history_retention';
 CREATE INDEX health_history_table ON floe_internal.health_history (table_id, assessed_at);
-CREATE INDEX health_history_time ON floe_internal.health_history USING brin (assessed_at);
+CREATE INDEX health_history_time ON floe_internal.health_history (assessed_at);
 ALTER TABLE floe_internal.health ADD PRIMARY KEY (table_id);
 
 CREATE TABLE floe_internal.drain (
@@ -223,5 +231,6 @@ CREATE TABLE floe_internal.pause (
 	paused_by	pg_catalog.text NOT NULL,
 	paused_at	pg_catalog.timestamptz NOT NULL
 );
+CREATE INDEX pause_until ON floe_internal.pause (until);
 COMMENT ON TABLE floe_internal.pause IS 'Patterns under which nothing is dispatched until a time';
 

@@ -45,7 +45,7 @@ CREATE TABLE floe_internal.operation_log (
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
-CREATE INDEX operation_log_finished ON floe_internal.operation_log USING brin (finished_at);
+CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
 COMMENT ON COLUMN floe_internal.operation_log.operation_key IS 'Idempotency key; also the marker in the statement''s comment';
 COMMENT ON COLUMN floe_internal.operation_log.settings IS 'Effective settings when it was queued';
@@ -157,6 +157,7 @@ CREATE TABLE floe_internal.trigger_request (
 CREATE INDEX trigger_request_table ON floe_internal.trigger_request (table_id);
 CREATE TRIGGER trigger_request_wake AFTER INSERT ON floe_internal.trigger_request
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.wake_after('assessor');
+CREATE INDEX trigger_request_time ON floe_internal.trigger_request (requested_at);
 COMMENT ON TABLE floe_internal.trigger_request IS 'Triggers of tables that must be assessed before anything can be planned';
 
 CREATE TABLE floe_internal.event (
@@ -170,7 +171,7 @@ CREATE TABLE floe_internal.event (
 	message			pg_catalog.text NOT NULL,
 	data			pg_catalog.jsonb
 );
-CREATE INDEX event_time ON floe_internal.event USING brin (happened_at);
+CREATE INDEX event_time ON floe_internal.event (happened_at);
 CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 

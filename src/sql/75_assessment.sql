@@ -332,6 +332,7 @@ BEGIN
 	IF old_row.status IS DISTINCT FROM new_status OR old_row.error_code IS DISTINCT FROM code THEN
 		PERFORM floe_internal.write_event('table ' || new_status, old_row.levels[1], of_table_id, old_row.name, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
+	PERFORM floe_internal.purge_unlisted(of_table_id);
 	-- A request by hand does not wait for ever on a table that cannot be read.
 	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
 	IF FOUND THEN
@@ -403,7 +404,7 @@ BEGIN ATOMIC
 			AS l (path, length, content, spec_id, sequence_number, added_snapshot_id, has_paths, aggregate)
 		ON CONFLICT (table_id, path) DO UPDATE
 			SET length = EXCLUDED.length, content = EXCLUDED.content, spec_id = EXCLUDED.spec_id, sequence_number = EXCLUDED.sequence_number,
-				added_snapshot_id = EXCLUDED.added_snapshot_id, has_paths = EXCLUDED.has_paths, aggregate = EXCLUDED.aggregate, left_list_at = NULL;
+				added_snapshot_id = EXCLUDED.added_snapshot_id, has_paths = EXCLUDED.has_paths, aggregate = EXCLUDED.aggregate, stored_at = EXCLUDED.stored_at, left_list_at = NULL;
 END;
 COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool[], pg_catalog.bytea[])
 	IS 'Aggregates of manifests that were read whole; stored in batches, so that an interrupted first read of a big table goes on where it stopped';

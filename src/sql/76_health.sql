@@ -105,7 +105,6 @@ BEGIN
 		END IF;
 		UPDATE floe_internal.manifest AS m SET left_list_at = CASE WHEN m.manifest_id = ANY (ids) THEN NULL ELSE at END
 			WHERE m.table_id = of_table_id AND (m.left_list_at IS NULL) <> (m.manifest_id = ANY (ids));
-		DELETE FROM floe_internal.manifest AS m WHERE m.table_id = of_table_id AND m.left_list_at < at - interval '1 day';
 	END IF;
 	SELECT jsonb_build_object('manifest_count', COALESCE(sum(g.manifests), 0), 'data_manifest_count', COALESCE(sum(g.manifests) FILTER (WHERE g.content = 0), 0),
 			'delete_manifest_count', COALESCE(sum(g.manifests) FILTER (WHERE g.content = 1), 0), 'manifest_bytes', COALESCE(sum(g.bytes), 0),

@@ -1,5 +1,5 @@
 -- =================================================================================================
--- 85 steps of the pass that are SQL alone, and housekeeping
+-- 85 steps of the pass that are SQL alone
 -- =================================================================================================
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
@@ -121,40 +121,4 @@ CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
-
--- Retention, in small batches; true while there may be more.
-CREATE FUNCTION floe_internal.purge(most pg_catalog.int4) RETURNS pg_catalog.bool
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	at timestamptz := floe_internal.clock();
-	n int8;
-	more bool := false;
-BEGIN
-	DELETE FROM floe_internal.health_history AS h WHERE h.ctid = ANY (ARRAY(
-		SELECT x.ctid FROM floe_internal.health_history AS x WHERE x.assessed_at < at - current_setting('floe.health_history_retention')::interval LIMIT most));
-	GET DIAGNOSTICS n = ROW_COUNT;
-	more := more OR n = most;
-	DELETE FROM floe_internal.event AS e WHERE e.ctid = ANY (ARRAY(
-		SELECT x.ctid FROM floe_internal.event AS x WHERE x.happened_at < at - current_setting('floe.event_retention')::interval LIMIT most));
-	GET DIAGNOSTICS n = ROW_COUNT;
-	more := more OR n = most;
-	DELETE FROM floe_internal.operation_log AS l WHERE l.ctid = ANY (ARRAY(
-		SELECT x.ctid FROM floe_internal.operation_log AS x WHERE x.finished_at < at - current_setting('floe.operation_log_retention')::interval LIMIT most));
-	GET DIAGNOSTICS n = ROW_COUNT;
-	more := more OR n = most;
-	DELETE FROM floe_internal.pause AS p WHERE p.until <= at;
-	DELETE FROM floe_internal.trigger_request AS r WHERE r.requested_at < at - interval '1 day';
-	DELETE FROM floe_internal.policy_set AS s WHERE s.policy_set_id = ANY (ARRAY(
-		SELECT x.policy_set_id FROM floe_internal.policy_set AS x
-		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = x.policy_set_id) LIMIT most));
-	-- A table that was dropped keeps its history; its manifests are of no use any more.
-	DELETE FROM floe_internal.manifest AS m WHERE m.ctid = ANY (ARRAY(
-		SELECT x.ctid FROM floe_internal.manifest AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
-		WHERE t.status = 'dropped' AND t.dropped_at < at - interval '1 day' LIMIT most));
-	GET DIAGNOSTICS n = ROW_COUNT;
-	RETURN more OR n = most;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.purge(pg_catalog.int4) IS 'Removes what is beyond its retention, at most so many rows of each kind';
 
