@@ -5137,6 +5137,24 @@ CREATE VIEW floe.retention AS
 	FROM (SELECT floe_internal.clock()) AS loaded CROSS JOIN floe_internal.retention AS r;
 COMMENT ON VIEW floe.retention IS 'Every table of floe: its size, what bounds it, and how long rows are kept; docs/retention.md says more';
 
+-- Storage. A dead row costs most where a scan in the order of an index begins with it, and by default a fifth of a table may be dead.
+
+-- The best score is claimed first, so what is claimed leaves dead entries exactly where the next claim begins; rows are wide, and rewritten some ten times.
+ALTER TABLE floe_internal.operation_queue SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
+	toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 500);
+-- Each poll moves a row from the front of table_poll_due to its end.
+ALTER TABLE floe_internal.table_poll SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+-- Replaced with each change of the table, as wide rows: a fifth of them dead is a fifth more to read for each plan.
+ALTER TABLE floe_internal.health SET (autovacuum_vacuum_scale_factor = 0.05);
+-- Room for the next version in the same page: most changes leave every indexed column as it was.
+ALTER TABLE floe_internal.iceberg_table SET (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE floe_internal.table_operation SET (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);
+-- Emptied from their old end, where each purge begins.
+ALTER TABLE floe_internal.event SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.health_history SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.operation_log SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.manifest SET (autovacuum_vacuum_scale_factor = 0.05);
+
 -- Rules of time, one batch, from the oldest row on: by the index, whatever the statistics of a table that grew in the last minute say.
 CREATE FUNCTION floe_internal.purge_old(r floe_internal.retention, at pg_catalog.timestamptz, most pg_catalog.int4) RETURNS pg_catalog.bool
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
