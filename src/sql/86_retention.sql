@@ -35,6 +35,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe.policy_operation', 'people', NULL, NULL, NULL, 'What they say, at most a row for each operation'),
 	('floe.budget', 'people', NULL, NULL, NULL, 'Budgets'),
 	('floe_internal.policy_version', 'people', NULL, NULL, NULL, 'A row for each transaction that really changed a policy; kept for good, because it says who changed what'),
+	('floe_internal.drain', 'people', NULL, NULL, NULL, 'At most one row'),
 	('floe_internal.pause', 'time', 'until', NULL, '0', 'Pauses; a row goes when its pause is over'),
 	('floe_internal.trigger_request', 'time', 'requested_at', NULL, '1 day', 'Triggers of tables that are not assessed yet; a row goes with its answer, and at the latest after a day'),
 	('floe_internal.event', 'time', 'happened_at', 'floe.event_retention', NULL, 'A few rows for each operation, one for each change of state of a table, catalog or engine'),
@@ -46,8 +47,10 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.engine', 'state', NULL, 'floe.dropped_table_retention', NULL, 'A row for each SERVER; one of a server that was dropped goes when no operation names it'),
 	('floe_internal.operation_queue', 'state', NULL, NULL, NULL, 'At most a row for each table and operation; it leaves in the transaction that ends the operation'),
 	('floe_internal.manifest', 'state', NULL, NULL, NULL, 'A row for each manifest of the current list of a table; goes a day after it left the list, or after its table was dropped, and after a week in no list of a table that cannot be read'),
+	('floe_internal.dispatch_turn', 'state', NULL, NULL, NULL, 'A row for each catalog and for each policy in it; one of a catalog or policy that is gone goes with the next purge'),
 	('floe_internal.policy_set', 'state', NULL, NULL, NULL, 'Lists of policies that tables have; one that no table has goes with the next purge'),
 	('floe_internal.table_poll', 'owner', NULL, NULL, NULL, 'A row for each table; goes when a dropped one is emptied'),
+	('floe_internal.table_decision', 'owner', NULL, NULL, NULL, 'A row for each table that a policy configures; goes when a dropped one is emptied'),
 	('floe_internal.health', 'owner', NULL, NULL, NULL, 'A row for each assessed table'),
 	('floe_internal.table_operation', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation'),
 	('floe_internal.policy_match', 'owner', NULL, NULL, NULL, 'A row for each table and policy that matches it'),
@@ -67,6 +70,7 @@ ALTER TABLE floe_internal.operation_queue SET (autovacuum_vacuum_scale_factor = 
 	toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 500);
 -- Each poll moves a row from the front of table_poll_due to its end.
 ALTER TABLE floe_internal.table_poll SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+ALTER TABLE floe_internal.table_decision SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 -- Replaced with each change of the table, as wide rows: a fifth of them dead is a fifth more to read for each plan.
 ALTER TABLE floe_internal.health SET (autovacuum_vacuum_scale_factor = 0.05);
 -- Room for the next version in the same page: most changes leave every indexed column as it was.
@@ -177,7 +181,10 @@ BEGIN
 		UPDATE floe_internal.iceberg_table AS t
 			SET emptied_at = at, manifest_ids = NULL, snapshots = NULL, details = NULL, properties = NULL, refs = NULL, specs = NULL, metadata_location = NULL, current_snapshot_id = NULL
 			WHERE t.table_id = ANY (ids) AND NOT EXISTS (SELECT 1 FROM floe_internal.manifest AS m WHERE m.table_id = t.table_id)
-			RETURNING t.table_id)
+			RETURNING t.table_id
+	), undecided AS (
+		DELETE FROM floe_internal.table_decision AS d USING emptied AS e WHERE d.table_id = e.table_id
+	)
 	DELETE FROM floe_internal.table_poll AS p USING emptied AS e WHERE p.table_id = e.table_id;
 	RETURN n = most OR cardinality(ids) = most;
 END
@@ -257,6 +264,9 @@ BEGIN
 		is_locked := floe_internal.lock_matches_at_once();
 	END IF;
 	more := floe_internal.purge_dropped(at, most);
+	DELETE FROM floe_internal.dispatch_turn AS d
+		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.server_name = d.catalog AND c.status <> 'removed')
+		   OR d.policy NOT IN ('', '-') AND NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = d.policy);
 	IF is_locked THEN
 		more := floe_internal.purge_forgotten(at, most) OR more;
 		DELETE FROM floe_internal.policy_set AS s WHERE s.policy_set_id = ANY (ARRAY(SELECT u.policy_set_id FROM floe_internal.unused_policy_sets() AS u LIMIT most));
