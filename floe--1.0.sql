@@ -2282,7 +2282,7 @@ CREATE TABLE floe_internal.dispatch_turn (
 	turn		pg_catalog.int8 NOT NULL,
 	PRIMARY KEY (catalog, policy)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE floe_internal.dispatch_turn IS 'When each catalog, and each policy in it, had its last turn at an engine: who waited longest goes first. policy: the first of an operation''s policies, empty for the catalog as a whole';
+COMMENT ON TABLE floe_internal.dispatch_turn IS 'When each catalog, and each policy in it, had its last turn at an engine: who waited longest goes first. policy: of those that configure the operation the one that wins, empty for the catalog as a whole';
 
 CREATE TABLE floe_internal.trigger_request (
 	request_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -3717,7 +3717,11 @@ CREATE FUNCTION floe_internal.next_polls(of_table_ids pg_catalog.int8[], at pg_c
 AS $body$
 BEGIN
 	RETURN QUERY
-		SELECT t.table_id, at + floe_internal.poll_delay(t.table_id, COALESCE(b.settings || e.settings, b.settings), h.commit_interval, at - h.last_write_at)
+		SELECT t.table_id, at + floe_internal.poll_delay(t.table_id, COALESCE(b.settings || e.settings, b.settings)
+				-- what somebody set does not give way to what nobody set
+				|| CASE WHEN e.settings ? 'min_poll_interval' AND NOT e.settings ? 'poll_interval'
+					AND (e.settings ->> 'min_poll_interval')::interval > (b.settings ->> 'poll_interval')::interval
+					THEN jsonb_build_object('poll_interval', e.settings -> 'min_poll_interval') ELSE '{}' END, h.commit_interval, at - h.last_write_at)
 		FROM floe_internal.iceberg_table AS t
 		CROSS JOIN (SELECT floe_internal.builtin_settings('') AS settings OFFSET 0) AS b
 		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = ''
@@ -3781,7 +3785,7 @@ DECLARE
 	old_row floe_internal.iceberg_table;
 	new_status text := CASE WHEN code = 'unsupported' THEN 'unsupported' ELSE 'error' END;
 BEGIN
-	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR NO KEY UPDATE;
 	PERFORM floe_internal.poll_done(of_table_id, NULL, true);
 	UPDATE floe_internal.table_poll AS p SET next_poll_at = GREATEST(p.next_poll_at, floe_internal.clock() + make_interval(secs => retry_after_ms / 1000.0))
 		WHERE p.table_id = of_table_id AND retry_after_ms > 0;
@@ -3979,7 +3983,13 @@ DECLARE
 	list jsonb;
 	manifest_target float8 := COALESCE((floe_internal.property_value(facts -> 'properties', 'commit.manifest.target-size-bytes', 'bytes'))::text::float8, 8388608);
 BEGIN
-	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	-- rows that refer to it may be added meanwhile: a plan does so, while this waits for it below
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR NO KEY UPDATE;
+	IF old_row.status = 'dropped' THEN
+		-- while it was read: whether it is there again, and what it is then, is for the next listing to say
+		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+		RETURN;
+	END IF;
 	IF is_complete THEN
 		SELECT COALESCE(array_agg(m.manifest_id ORDER BY l.place), '{}') INTO ids
 			FROM unnest(paths) WITH ORDINALITY AS l (path, place) JOIN floe_internal.manifest AS m ON m.table_id = of_table_id AND m.path = l.path;
@@ -4010,9 +4020,10 @@ BEGIN
 	IF old_row.status <> 'ok' THEN
 		PERFORM floe_internal.write_event('table assessed', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s assessed', old_row.name), NULL);
 	END IF;
+	-- first, as in a plan: who decides upon the table may compute its health
+	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.compute_health(of_table_id);
 	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
-	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.answer_requests(of_table_id);
 END
 $body$;
@@ -4154,6 +4165,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
 
+CREATE FUNCTION floe_internal.policy_turn(of_policy_set_id pg_catalog.int4, of_operation pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT p.name FROM floe_internal.effective AS e JOIN floe.policy AS p ON p.policy_id = (e.origins ->> 'configured')::pg_catalog.int4
+		WHERE e.policy_set_id = of_policy_set_id AND e.operation = of_operation), '-');
+END;
+COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) IS 'The policy whose turn an operation takes: of those that configure it, the one that wins; - where there is none';
+
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
@@ -4186,7 +4205,7 @@ BEGIN
 		FROM floe_internal.operation_queue AS x
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 		LEFT JOIN floe_internal.dispatch_turn AS ct ON ct.catalog = t.levels[1] AND ct.policy = ''
-		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = COALESCE(x.policies[1], '-')
+		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = floe_internal.policy_turn(t.policy_set_id, x.operation)
 		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
@@ -4208,8 +4227,9 @@ BEGIN
 			WHERE x.operation_id = q.operation_id
 			RETURNING x.* INTO q;
 		INSERT INTO floe_internal.dispatch_turn AS d (catalog, policy, turn)
-			SELECT (floe_internal.parse_name(q.table_name))[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
-			FROM (VALUES (''), (COALESCE(q.policies[1], '-'))) AS p (policy)
+			SELECT t.levels[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
+			FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL (VALUES (''), (floe_internal.policy_turn(t.policy_set_id, q.operation))) AS p (policy)
+			WHERE t.table_id = q.table_id
 			ON CONFLICT (catalog, policy) DO UPDATE SET turn = EXCLUDED.turn;
 		RETURN NEXT q;
 		RETURN;
@@ -4440,6 +4460,8 @@ BEGIN
 	IF q.outcome = 'lost' AND final_state = 'failed' THEN
 		UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'transient'), error_message = COALESCE(x.error_message, message) WHERE x.operation_id = of_operation_id;
 	END IF;
+	-- first, as in a plan, which moves schedules on
+	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
 	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
 	state := final_state;
@@ -4796,7 +4818,7 @@ BEGIN
 		WHERE c.status <> 'removed' AND floe_internal.match_catalog(floe_internal.check_pattern(refresh.pattern), c.server_name);
 	UPDATE floe_internal.iceberg_table AS t SET status = CASE WHEN t.assessed_at IS NULL THEN 'unseen' ELSE 'error' END
 		WHERE t.status = 'quarantined' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
-	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), crashes = 0
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), notified_at = floe_internal.clock(), crashes = 0
 		FROM floe_internal.iceberg_table AS t
 		WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
 	GET DIAGNOSTICS n = ROW_COUNT;
@@ -4967,6 +4989,8 @@ DECLARE
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	-- before anything else of these tables; what changes from here on waits, and makes them due again
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
 	PERFORM floe_internal.recompute_health(of_table_ids);
 	PERFORM floe_internal.sync_schedules(of_table_ids, at);
 	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));

@@ -144,7 +144,7 @@ CREATE TABLE floe_internal.dispatch_turn (
 	turn		pg_catalog.int8 NOT NULL,
 	PRIMARY KEY (catalog, policy)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE floe_internal.dispatch_turn IS 'When each catalog, and each policy in it, had its last turn at an engine: who waited longest goes first. policy: the first of an operation''s policies, empty for the catalog as a whole';
+COMMENT ON TABLE floe_internal.dispatch_turn IS 'When each catalog, and each policy in it, had its last turn at an engine: who waited longest goes first. policy: of those that configure the operation the one that wins, empty for the catalog as a whole';
 
 CREATE TABLE floe_internal.trigger_request (
 	request_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

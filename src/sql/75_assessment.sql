@@ -257,7 +257,11 @@ CREATE FUNCTION floe_internal.next_polls(of_table_ids pg_catalog.int8[], at pg_c
 AS $body$
 BEGIN
 	RETURN QUERY
-		SELECT t.table_id, at + floe_internal.poll_delay(t.table_id, COALESCE(b.settings || e.settings, b.settings), h.commit_interval, at - h.last_write_at)
+		SELECT t.table_id, at + floe_internal.poll_delay(t.table_id, COALESCE(b.settings || e.settings, b.settings)
+				-- what somebody set does not give way to what nobody set
+				|| CASE WHEN e.settings ? 'min_poll_interval' AND NOT e.settings ? 'poll_interval'
+					AND (e.settings ->> 'min_poll_interval')::interval > (b.settings ->> 'poll_interval')::interval
+					THEN jsonb_build_object('poll_interval', e.settings -> 'min_poll_interval') ELSE '{}' END, h.commit_interval, at - h.last_write_at)
 		FROM floe_internal.iceberg_table AS t
 		CROSS JOIN (SELECT floe_internal.builtin_settings('') AS settings OFFSET 0) AS b
 		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = ''
@@ -321,7 +325,7 @@ DECLARE
 	old_row floe_internal.iceberg_table;
 	new_status text := CASE WHEN code = 'unsupported' THEN 'unsupported' ELSE 'error' END;
 BEGIN
-	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR NO KEY UPDATE;
 	PERFORM floe_internal.poll_done(of_table_id, NULL, true);
 	UPDATE floe_internal.table_poll AS p SET next_poll_at = GREATEST(p.next_poll_at, floe_internal.clock() + make_interval(secs => retry_after_ms / 1000.0))
 		WHERE p.table_id = of_table_id AND retry_after_ms > 0;

@@ -96,7 +96,13 @@ DECLARE
 	list jsonb;
 	manifest_target float8 := COALESCE((floe_internal.property_value(facts -> 'properties', 'commit.manifest.target-size-bytes', 'bytes'))::text::float8, 8388608);
 BEGIN
-	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR UPDATE;
+	-- rows that refer to it may be added meanwhile: a plan does so, while this waits for it below
+	SELECT * INTO old_row FROM floe_internal.iceberg_table AS t WHERE t.table_id = of_table_id FOR NO KEY UPDATE;
+	IF old_row.status = 'dropped' THEN
+		-- while it was read: whether it is there again, and what it is then, is for the next listing to say
+		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+		RETURN;
+	END IF;
 	IF is_complete THEN
 		SELECT COALESCE(array_agg(m.manifest_id ORDER BY l.place), '{}') INTO ids
 			FROM unnest(paths) WITH ORDINALITY AS l (path, place) JOIN floe_internal.manifest AS m ON m.table_id = of_table_id AND m.path = l.path;
@@ -127,9 +133,10 @@ BEGIN
 	IF old_row.status <> 'ok' THEN
 		PERFORM floe_internal.write_event('table assessed', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s assessed', old_row.name), NULL);
 	END IF;
+	-- first, as in a plan: who decides upon the table may compute its health
+	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.compute_health(of_table_id);
 	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
-	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.answer_requests(of_table_id);
 END
 $body$;

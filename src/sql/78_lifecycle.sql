@@ -54,6 +54,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
 
+CREATE FUNCTION floe_internal.policy_turn(of_policy_set_id pg_catalog.int4, of_operation pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT p.name FROM floe_internal.effective AS e JOIN floe.policy AS p ON p.policy_id = (e.origins ->> 'configured')::pg_catalog.int4
+		WHERE e.policy_set_id = of_policy_set_id AND e.operation = of_operation), '-');
+END;
+COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) IS 'The policy whose turn an operation takes: of those that configure it, the one that wins; - where there is none';
+
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
@@ -86,7 +94,7 @@ BEGIN
 		FROM floe_internal.operation_queue AS x
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 		LEFT JOIN floe_internal.dispatch_turn AS ct ON ct.catalog = t.levels[1] AND ct.policy = ''
-		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = COALESCE(x.policies[1], '-')
+		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = floe_internal.policy_turn(t.policy_set_id, x.operation)
 		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
@@ -108,8 +116,9 @@ BEGIN
 			WHERE x.operation_id = q.operation_id
 			RETURNING x.* INTO q;
 		INSERT INTO floe_internal.dispatch_turn AS d (catalog, policy, turn)
-			SELECT (floe_internal.parse_name(q.table_name))[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
-			FROM (VALUES (''), (COALESCE(q.policies[1], '-'))) AS p (policy)
+			SELECT t.levels[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
+			FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL (VALUES (''), (floe_internal.policy_turn(t.policy_set_id, q.operation))) AS p (policy)
+			WHERE t.table_id = q.table_id
 			ON CONFLICT (catalog, policy) DO UPDATE SET turn = EXCLUDED.turn;
 		RETURN NEXT q;
 		RETURN;
@@ -340,6 +349,8 @@ BEGIN
 	IF q.outcome = 'lost' AND final_state = 'failed' THEN
 		UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'transient'), error_message = COALESCE(x.error_message, message) WHERE x.operation_id = of_operation_id;
 	END IF;
+	-- first, as in a plan, which moves schedules on
+	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
 	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
 	state := final_state;

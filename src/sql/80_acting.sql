@@ -169,7 +169,7 @@ BEGIN
 		WHERE c.status <> 'removed' AND floe_internal.match_catalog(floe_internal.check_pattern(refresh.pattern), c.server_name);
 	UPDATE floe_internal.iceberg_table AS t SET status = CASE WHEN t.assessed_at IS NULL THEN 'unseen' ELSE 'error' END
 		WHERE t.status = 'quarantined' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
-	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), crashes = 0
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), notified_at = floe_internal.clock(), crashes = 0
 		FROM floe_internal.iceberg_table AS t
 		WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
 	GET DIAGNOSTICS n = ROW_COUNT;

@@ -14,6 +14,8 @@ DECLARE
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	-- before anything else of these tables; what changes from here on waits, and makes them due again
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
 	PERFORM floe_internal.recompute_health(of_table_ids);
 	PERFORM floe_internal.sync_schedules(of_table_ids, at);
 	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
