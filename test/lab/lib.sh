@@ -75,7 +75,7 @@ packages_for() {
 		build) printf '%s\n' gcc libc6-dev make pkg-config "postgresql-$pg" "postgresql-server-dev-$pg" \
 			libcurl4-openssl-dev libjansson-dev libdeflate-dev libzstd-dev libsnappy-dev zlib1g-dev libssl-dev ;;
 		lab) printf '%s\n' curl python3 python3-pip python3-venv maven openjdk-17-jre-headless ;;
-		check) printf '%s\n' g++ git perl libipc-run-perl "postgresql-$pg-pgtap" "postgresql-$pg-plpgsql-check" libtap-parser-sourcehandler-pgtap-perl \
+		check) printf '%s\n' g++ git perl libipc-run-perl "postgresql-$pg-pgtap" "postgresql-$pg-plpgsql-check" "postgresql-$pg-cron" libtap-parser-sourcehandler-pgtap-perl \
 			openssl shellcheck valgrind binutils ;;
 		*) die "unknown package group: $group" ;;
 		esac
