@@ -4,11 +4,12 @@
 #   make demo, make demo-stop               the main job on real tables, from a bare Debian machine
 #   make check                              installs what it needs and runs every test
 #   make unit, make lint                    the quick parts of it, for a machine that is set up
+#   make bench                              what floe costs (N=2000 for a quick one)
 #
-# What each test needs and where it lives: docs/testing.md.
+# What each test needs and where it lives: docs/testing.md; the benchmark: docs/performance.md.
 
 # These start on a machine without PostgreSQL, and PGXS has a "check" of its own that only says no.
-ifneq ($(filter check demo demo-stop,$(MAKECMDGOALS)),)
+ifneq ($(filter check demo demo-stop bench,$(MAKECMDGOALS)),)
 
 .PHONY: check
 check:
@@ -19,6 +20,8 @@ demo:
 	@demo/demo start
 demo-stop:
 	@demo/demo stop
+
+include bench/bench.mk
 
 else
 
@@ -57,6 +60,7 @@ floe--1.0.sql: $(SQL_SRCS)
 include test/unit/unit.mk
 include test/fuzz/fuzz.mk
 include test/tools/tools.mk
+include bench/bench.mk
 
 .PHONY: lint
 lint:

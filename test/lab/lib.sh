@@ -66,7 +66,7 @@ debian_pg_major() {
 }
 
 # packages_for GROUP...: the package names of what is to be done, one a line.
-#   build: compile floe and run it; lab: fetch and run the components; check: what the tests need on top
+#   build: compile floe and run it; lab: fetch and run the components; check: what the tests need on top; bench: what make bench needs on top of build
 packages_for() {
 	local group pg
 	pg=$(debian_pg_major)
@@ -74,6 +74,7 @@ packages_for() {
 		case $group in
 		build) printf '%s\n' gcc libc6-dev make pkg-config "postgresql-$pg" "postgresql-server-dev-$pg" \
 			libcurl4-openssl-dev libjansson-dev libdeflate-dev libzstd-dev libsnappy-dev zlib1g-dev libssl-dev ;;
+		bench) printf '%s\n' git python3 python3-pip python3-venv ;;
 		lab) printf '%s\n' curl python3 python3-pip python3-venv maven openjdk-17-jre-headless ;;
 		check) printf '%s\n' g++ git perl libipc-run-perl "postgresql-$pg-pgtap" "postgresql-$pg-plpgsql-check" "postgresql-$pg-cron" libtap-parser-sourcehandler-pgtap-perl \
 			openssl shellcheck valgrind binutils ;;
