@@ -1,0 +1,120 @@
+"""The benchmark works: its simulated catalog serves tables that pyiceberg reads, changes and fails as it is told, and a small run ends with figures.
+
+How fast anything is is not asked here: that is what the benchmark is for.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from harness import ROOT, Tap
+
+sys.path.insert(0, str(ROOT / "bench"))
+
+import lake
+from poll import FIRST_GENERATION, GENERATIONS, SimulatedCatalog
+from pyiceberg.catalog.rest import RestCatalog
+
+
+def get(uri, etag=None):
+    """Status, ETag, body."""
+    request = urllib.request.Request(uri, headers={"If-None-Match": etag} if etag else {})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.headers.get("ETag"), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers.get("ETag"), error.read()
+
+
+def test_tables(t, catalog):
+    reader = RestCatalog("bench", uri=catalog.uri)
+    t.equal(len(reader.list_namespaces()), 100, "pyiceberg lists the namespaces")
+    t.equal(sorted(name for _, name in reader.list_tables("ns003")), ["t000003", "t000103", "t000203"], "and the tables of one")
+    one, other = reader.load_table("ns003.t000103"), reader.load_table("ns003.t000203")
+    t.ok(one.metadata.table_uuid != other.metadata.table_uuid and one.location() != other.location(), "tables have UUIDs and locations of their own")
+    t.ok(Path(one.metadata_location.removeprefix("file://")).is_file(), "the metadata file is a file", one.metadata_location)
+    t.ok(one.metadata_location.startswith(one.location() + "/"), "below the table's location")
+    t.equal([len(one.metadata.snapshots), len(list(one.scan().plan_files()))], [FIRST_GENERATION, FIRST_GENERATION * lake.FILES_PER_COMMIT],
+            "its snapshots, and through its manifests its data files")
+    t.raises(lambda: reader.load_table("ns004.t000103"), "does not exist", "a table of another namespace is not there")
+
+
+def test_changes(t, catalog):
+    uri = f"{catalog.uri}/v1/namespaces/ns007/tables/t000007"
+    status, etag, _ = get(uri)
+    t.equal([status, get(uri, etag)[0]], [200, 304], "an ETag that still holds is answered by 304")
+    before = catalog.counts()
+    t.equal(catalog.tell("change?percent=100")["changed"], 300, "all tables get another snapshot")
+    status, changed, body = get(uri, etag)
+    t.ok(status == 200 and changed != etag, "the old ETag is answered with the table", status, changed)
+    t.equal(get(uri, changed)[0], 304, "the new one is not")
+    t.equal([now - then for now, then in zip(catalog.counts(), before)], [1, 1], "and the catalog counted these two")
+    table = RestCatalog("bench", uri=catalog.uri).load_table("ns007.t000007")
+    files = (FIRST_GENERATION + 1) * lake.FILES_PER_COMMIT
+    t.equal([len(list(table.scan().plan_files())), json.loads(body)["metadata-location"]], [files, table.metadata_location], "the new snapshot has the new files")
+    for _ in range(GENERATIONS):
+        last = catalog.tell("change?percent=100")["changed"]
+    t.equal(last, 0, "there is an end to it, and it is told")
+
+
+def test_faults(t, catalog):
+    uri = f"{catalog.uri}/v1/namespaces/ns008/tables/t000008"
+    whole = get(uri)[2]
+    catalog.tell("faults?error=1&status=429&retry_after=7")
+    try:
+        urllib.request.urlopen(uri, timeout=20)
+        t.ok(False, "refused as asked")
+    except urllib.error.HTTPError as error:
+        t.equal([error.code, error.headers["Retry-After"], json.loads(error.read())["error"]["code"]], [429, "7", 429], "refused as asked")
+    t.equal(get(f"{catalog.uri}/v1/config")[0], 200, "only tables are refused")
+    catalog.tell("faults?reset=1")
+    t.raises(lambda: get(uri), "reset", "a connection is reset")
+    catalog.tell("faults?drip=1")
+    begun = time.monotonic()
+    t.ok(get(uri)[2] == whole and time.monotonic() - begun > 0.5, "a slow body arrives, slowly")
+    catalog.tell("faults?delay_ms=300")
+    begun = time.monotonic()
+    t.ok(get(uri)[2] == whole and time.monotonic() - begun >= 0.3, "a delay is one")
+    stats = catalog.tell("stats")
+    t.equal([stats.get(name) for name in ("error", "reset", "drip")], [1, 1, 1], "faults are counted")
+    catalog.tell("faults?error=0.3")
+    bad = sum(get(f"{catalog.uri}/v1/namespaces/ns{number:03d}/tables/t{number:06d}")[0] == 503 for number in range(100))
+    t.ok(10 < bad < 50, "some of them fail", bad)
+    catalog.tell("faults")
+    t.equal(get(uri)[0], 200, "and it heals")
+
+
+def test_run(t, folder):
+    subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/floor"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
+    done = subprocess.run([sys.executable, str(ROOT / "bench" / "poll.py"), "--tables", "200", "--rounds", "2", "--changed", "5", "--idle", "2", "--results", folder],
+                          env={**os.environ, "FLOE_BENCH_FLOOR": str(ROOT / "build" / "bench" / "floor"), "FLOE_TEST_DIR": folder},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+    if not t.equal(done.returncode, 0, "a small benchmark runs to its end"):
+        t.note(done.stderr[-3000:])
+        return
+    result = json.loads((Path(folder) / "poll-procedure-200.json").read_text())
+    t.equal([result["first"]["loaded"], result["first"]["unchanged"]], [200, 0], "the first assessment loaded every table")
+    t.equal([[one["loaded"], one["unchanged"], one["floor"]["status_200"]] for one in result["steady"]], [[10, 190, 10]] * 2, "each round loaded what had changed, and so did the floor")
+    t.ok(all(one["processes"]["floe"]["cpu_s"] > 0 and one["processes"]["floe"]["anonymous_mb"] > 1 for one in result["steady"]), "time and memory of the process that did it",
+         result["steady"])
+    t.ok(result["profile"]["idle"]["database_ms"] > 0 and result["profile"]["idle"]["buffers"] > 0, "the cost of doing nothing", result["profile"]["idle"])
+    sent = " ".join(one["statement"] for one in result["profile"]["round"]["sent"])
+    t.ok("claim_tables(" in sent and "apply_assessment(" in sent, "the library's statements were found", sent)
+    t.contains(done.stdout, "tables/s (>= 2,000 tables/s)", "and a table for people")
+
+
+with Tap() as t, tempfile.TemporaryDirectory(dir=os.environ.get("FLOE_TEST_DIR")) as folder:
+    lake.make(Path(folder) / "lake", GENERATIONS)
+    catalog = SimulatedCatalog(Path(folder) / "lake", 300)
+    try:
+        test_tables(t, catalog)
+        test_changes(t, catalog)
+        test_faults(t, catalog)
+    finally:
+        catalog.close()
+    test_run(t, folder)
