@@ -47,16 +47,18 @@ class ProcedureDriver:
         return took
 
     def idle(self, times: int) -> list[float]:
-        """Seconds of each pass with nothing due, in one session that has done it before."""
+        """Seconds of each pass with nothing due, all in one session."""
         connection = self.cluster.connect()
         took = []
         try:
             with connection.cursor() as cursor:
-                for number in range(times + 1):
+                cursor.execute("SELECT pg_backend_pid()")
+                self.watch.name(cursor.fetchone()[0], FLOE_PROCESS)
+                for _ in range(times):
                     begun = time.monotonic()
                     cursor.execute("CALL floe.run_maintenance()")
-                    if number:
-                        took.append(time.monotonic() - begun)
+                    took.append(time.monotonic() - begun)
+                self.watch.look()
         finally:
             connection.close()
         return took

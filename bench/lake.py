@@ -10,14 +10,24 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.io.pyarrow import _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
+from pyiceberg.table import Table
 from pyiceberg.types import DoubleType, IntegerType, LongType, NestedField, StringType, TimestamptzType
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "test" / "lab"))
+
+from writers import snapshots_at
+
 FILES_PER_COMMIT = 2
+# Written every hour, the first time this long ago: young enough that nothing expires, old enough that nobody looks at it all the time.
+HOURS_AGO = 30
 SCHEMA = Schema(
     NestedField(1, "id", LongType(), required=False),
     NestedField(2, "happened_at", TimestamptzType(), required=False),
@@ -53,7 +63,7 @@ def make(folder: Path, generations: int) -> None:
                                  properties={"owner": "bench", "commit.retry.num-retries": "4"})
     files = []
     for generation in range(generations):
-        with table.transaction() as transaction:
+        with snapshots_at(time.time() - (HOURS_AGO - generation) * 3600), table.transaction() as transaction:
             with transaction.update_snapshot().fast_append() as append:
                 for part in range(FILES_PER_COMMIT):
                     for file in written(table, generation * FILES_PER_COMMIT + part):
@@ -66,10 +76,8 @@ def make(folder: Path, generations: int) -> None:
     shutil.rmtree(folder / "template" / "data")
 
 
-def written(table, seed: int):
+def written(table: Table, seed: int) -> list[DataFile]:
     """Data files of one append, with the statistics that pyiceberg gives them."""
-    from pyiceberg.io.pyarrow import _dataframe_to_data_files
-
     return list(_dataframe_to_data_files(table_metadata=table.metadata, df=rows(seed), io=table.io))
 
 

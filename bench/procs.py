@@ -31,6 +31,10 @@ def read(path: str) -> str:
 
 
 def cpu_seconds(pid: int) -> float:
+    """Of the main thread where the kernel tells it exactly (PostgreSQL has no other), else of the process in ticks."""
+    exact = read(f"/proc/{pid}/schedstat").split()
+    if exact and int(exact[0]) > 0:
+        return int(exact[0]) / 1e9
     fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
 
@@ -139,7 +143,7 @@ class Watch:
                 if used <= 0 and one.anonymous == 0:
                     continue
                 sums = result.setdefault(one.title, {"cpu_s": 0.0, "anonymous_mb": 0.0, "private_mb": 0.0})
-                sums["cpu_s"] = round(sums["cpu_s"] + used, 2)
+                sums["cpu_s"] = round(sums["cpu_s"] + used, 4)
                 sums["anonymous_mb"] = round(max(sums["anonymous_mb"], one.anonymous), 1)
                 sums["private_mb"] = round(max(sums["private_mb"], one.private), 1)
         ours = sum(one["cpu_s"] for one in result.values())

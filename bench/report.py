@@ -76,8 +76,7 @@ def table(result: dict[str, Any]) -> str:
     rows = [["", "seconds", "tables/s", "floe CPU s", "PostgreSQL CPU s", "catalog CPU s", "others CPU s", "peak MB", "WAL MB"]]
     rows.append(phase_line("apply_listing, all new", result["apply_listing"]["new"], tables))
     rows.append(phase_line("apply_listing, none new", result["apply_listing"]["known"], tables))
-    if "listing" in result:
-        rows.append(phase_line("listing by the library", result["listing"], tables))
+    rows.append(phase_line("listing by the library", result["listing"], tables))
     rows.append(phase_line("first assessment", result["first"], tables))
     for number, one in enumerate(result["steady"], 1):
         rows.append(phase_line(f"polling, {result['changed_percent']:g} % changed, {number}", one, tables))
@@ -88,10 +87,10 @@ def table(result: dict[str, Any]) -> str:
     wall = statistics.median(one["seconds"] / one["floor"]["seconds"] for one in result["steady"])
     per_cpu = statistics.median(tables / max(server_cpu(one), 0.01) for one in result["steady"])
     cpu = statistics.median(server_cpu(one) / max(one["floor"]["cpu_seconds"], 0.01) for one in result["steady"])
-    memory = max(floe_memory(one) for one in [result["first"], *result["steady"], *([result["listing"]] if "listing" in result else [])])
+    memory = max(floe_memory(one) for one in [result["first"], result["listing"], *result["steady"]])
     idle = result["profile"]["idle"]
     judged = [
-        ("a tick with nothing due, database time", idle["database_ms"], f"{idle['database_ms']:.2f} ms, {idle['buffers']} buffers", IDLE_MS, idle["database_ms"] < IDLE_MS, f"< {IDLE_MS} ms"),
+        ("a tick with nothing due, database time", idle["database_ms"], f"{idle['database_ms']:.2f} ms, {idle['buffers']} buffers; {idle['cpu_ms']:.2f} ms of CPU, {idle['wall_ms']:.1f} ms in all", IDLE_MS, idle["database_ms"] < IDLE_MS, f"< {IDLE_MS} ms"),
         ("polling, median of the rounds", rate, f"{rate:,.0f} tables/s", TABLES_PER_S, rate >= TABLES_PER_S, f">= {TABLES_PER_S:,} tables/s"),
         ("peak memory of a process", memory, f"{memory:.0f} MB", MEMORY_MB, memory < MEMORY_MB, f"< {MEMORY_MB} MB"),
     ]
