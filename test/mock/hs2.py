@@ -88,10 +88,7 @@ def forgotten(exchange: "Exchange") -> None:
 def finished_unanswered(exchange: "Exchange") -> None:
     """ExecuteStatement is received and the statement carried out, but the connection ends before the answer."""
     exchange.normal()
-    with exchange.engine.lock:
-        one = exchange.engine.history[-1]
-        exchange.engine.work(one.statement)
-        one.state = FINISHED
+    exchange.engine.finish()
     reset(exchange)
 
 
@@ -232,6 +229,13 @@ class Engine:
             self.ends, self.polls = None, 1
             for one in self.history:
                 one.polls = 1
+
+    def finish(self) -> None:
+        """The last statement is carried out, whether or not anybody asks."""
+        with self.lock:
+            one = self.history[-1]
+            self.work(one.statement)
+            one.state = FINISHED
 
     def forget(self) -> None:
         """As after a restart: no session, no operation, and nothing runs."""
