@@ -451,7 +451,7 @@ CREATE TABLE floe_internal.pass (
 CREATE INDEX pass_open ON floe_internal.pass (pass_id) WHERE ended_at IS NULL;
 CREATE INDEX pass_started ON floe_internal.pass (started_at);
 COMMENT ON TABLE floe_internal.pass IS 'Every run of the maintenance pass. While it runs its process holds the advisory lock (pass_class, pass_id): claims of a pass without that lock are void';
-COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s checkpointer: it differs after a crash restart, which tells a process that died from one that was cancelled';
+COMMENT ON COLUMN floe_internal.pass.generation IS 'It differs after a crash, which tells a process that died from one that was cancelled, or ended by an orderly restart';
 
 CREATE TABLE floe_internal.catalog (
 	catalog_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -3365,13 +3365,14 @@ COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalo
 -- outlives the process that made it, whatever ended that process.
 -- =================================================================================================
 
+-- Recovery throws the statistics away, an orderly start reads them back. (pg_stat_reset_shared('bgwriter') looks like a crash, too: at worst a table
+-- that was being looked at in that moment by a process that ended meanwhile is looked at alone once.)
 CREATE FUNCTION floe_internal.server_generation() RETURNS pg_catalog.timestamptz
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT a.backend_start FROM pg_catalog.pg_stat_get_activity(NULL) AS a
-	WHERE a.backend_type = 'checkpointer' LIMIT 1;
+	SELECT pg_catalog.pg_stat_get_bgwriter_stat_reset_time();
 END;
-COMMENT ON FUNCTION floe_internal.server_generation() IS 'Changes whenever shared memory was made anew: after a restart and after a crash';
+COMMENT ON FUNCTION floe_internal.server_generation() IS 'Changes whenever the server went down without being asked in an orderly way: by a crash of one of its processes, of all, or an immediate shutdown';
 
 -- The first key of the two-key advisory locks: 'floe' in ASCII.
 CREATE FUNCTION floe_internal.pass_class() RETURNS pg_catalog.int4

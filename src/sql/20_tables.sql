@@ -15,7 +15,7 @@ CREATE TABLE floe_internal.pass (
 CREATE INDEX pass_open ON floe_internal.pass (pass_id) WHERE ended_at IS NULL;
 CREATE INDEX pass_started ON floe_internal.pass (started_at);
 COMMENT ON TABLE floe_internal.pass IS 'Every run of the maintenance pass. While it runs its process holds the advisory lock (pass_class, pass_id): claims of a pass without that lock are void';
-COMMENT ON COLUMN floe_internal.pass.generation IS 'Start of the server''s checkpointer: it differs after a crash restart, which tells a process that died from one that was cancelled';
+COMMENT ON COLUMN floe_internal.pass.generation IS 'It differs after a crash, which tells a process that died from one that was cancelled, or ended by an orderly restart';
 
 CREATE TABLE floe_internal.catalog (
 	catalog_id		pg_catalog.int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

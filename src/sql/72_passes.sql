@@ -4,13 +4,14 @@
 -- outlives the process that made it, whatever ended that process.
 -- =================================================================================================
 
+-- Recovery throws the statistics away, an orderly start reads them back. (pg_stat_reset_shared('bgwriter') looks like a crash, too: at worst a table
+-- that was being looked at in that moment by a process that ended meanwhile is looked at alone once.)
 CREATE FUNCTION floe_internal.server_generation() RETURNS pg_catalog.timestamptz
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT a.backend_start FROM pg_catalog.pg_stat_get_activity(NULL) AS a
-	WHERE a.backend_type = 'checkpointer' LIMIT 1;
+	SELECT pg_catalog.pg_stat_get_bgwriter_stat_reset_time();
 END;
-COMMENT ON FUNCTION floe_internal.server_generation() IS 'Changes whenever shared memory was made anew: after a restart and after a crash';
+COMMENT ON FUNCTION floe_internal.server_generation() IS 'Changes whenever the server went down without being asked in an orderly way: by a crash of one of its processes, of all, or an immediate shutdown';
 
 -- The first key of the two-key advisory locks: 'floe' in ASCII.
 CREATE FUNCTION floe_internal.pass_class() RETURNS pg_catalog.int4
