@@ -3438,6 +3438,8 @@ BEGIN
 	IF gone = '{}' THEN
 		RETURN;
 	END IF;
+	-- One process at a time; who waited finds nothing left to do.
+	gone := ARRAY(SELECT p.pass_id FROM floe_internal.pass AS p WHERE p.pass_id = ANY (gone) AND p.ended_at IS NULL ORDER BY p.pass_id FOR UPDATE);
 	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass = ANY (gone);
 	UPDATE floe_internal.table_poll AS p
 		SET claim_pass = NULL, crashes = p.crashes + CASE WHEN s.generation IS DISTINCT FROM now_generation THEN 1 ELSE 0 END
@@ -4560,6 +4562,8 @@ CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, patte
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	-- Before any of their tables is looked at: a claim of the dead is evidence, and stands in the way of the living.
+	PERFORM floe_internal.void_claims();
 	-- Nothing was sent for these: they wait in the queue again.
 	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
 		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());

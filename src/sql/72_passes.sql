@@ -77,6 +77,8 @@ BEGIN
 	IF gone = '{}' THEN
 		RETURN;
 	END IF;
+	-- One process at a time; who waited finds nothing left to do.
+	gone := ARRAY(SELECT p.pass_id FROM floe_internal.pass AS p WHERE p.pass_id = ANY (gone) AND p.ended_at IS NULL ORDER BY p.pass_id FOR UPDATE);
 	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass = ANY (gone);
 	UPDATE floe_internal.table_poll AS p
 		SET claim_pass = NULL, crashes = p.crashes + CASE WHEN s.generation IS DISTINCT FROM now_generation THEN 1 ELSE 0 END

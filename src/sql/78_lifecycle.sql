@@ -448,6 +448,8 @@ CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, patte
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	-- Before any of their tables is looked at: a claim of the dead is evidence, and stands in the way of the living.
+	PERFORM floe_internal.void_claims();
 	-- Nothing was sent for these: they wait in the queue again.
 	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
 		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());

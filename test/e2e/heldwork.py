@@ -133,19 +133,21 @@ class Stage:
     def sql(self, query: str, params: Any = None) -> list[dict[str, Any]]:
         return self.lab.bench.sql(query, params)
 
-    def back(self, timeout: float = 60) -> None:
-        """Until the server takes connections again and both workers run."""
+    def wait_for(self, query: str, params: Any = None, timeout: float = 60) -> Any:
+        """As Cluster.wait_for(), of a server that may go down and come back meanwhile."""
         end = time.monotonic() + timeout
         while True:
             try:
-                self.lab.bench.connection = self.pg.connect()
-                break
+                return self.pg.wait_for(query, params, timeout=max(0.1, end - time.monotonic()))
             except psycopg2.OperationalError:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)
-        for who in WORKERS:
-            pid_of(self.pg, who)
+
+    def back(self, timeout: float = 60) -> None:
+        """Until the server takes connections again and both workers run."""
+        self.wait_for("SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = ANY (%s)", ([f"floe {who}" for who in WORKERS],), timeout)
+        self.lab.bench.connection = self.pg.connect()
 
     def crash(self, who: str) -> None:
         """kill -9 of one process of floe: the postmaster ends all others and recovers."""
