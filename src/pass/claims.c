@@ -151,10 +151,7 @@ floe_pass_unchanged(FloePass *pass, int64 table_id)
 		pass->unchanged_since_us = floe_clock_steady_us();
 	pass->unchanged[pass->nunchanged++] = table_id;
 	if (pass->nunchanged == UNCHANGED_BATCH)
-	{
-		pass->unchanged_since_us = 0;
-		floe_pass_flush_unchanged(pass);
-	}
+		floe_pass_store_unchanged(pass);
 }
 
 /* One that cannot be stored must not take the others with it, nor stay claimed. */
@@ -177,13 +174,18 @@ store_unchanged(const int64 *ids, int n)
 		store_unchanged(&ids[i], 1);
 }
 
-/* When the batch is full, old, or the last there will be. */
+void
+floe_pass_store_unchanged(FloePass *pass)
+{
+	if (pass->nunchanged > 0)
+		store_unchanged(pass->unchanged, pass->nunchanged);
+	pass->nunchanged = 0;
+}
+
+/* When the batch is old, or the last there will be. */
 void
 floe_pass_flush_unchanged(FloePass *pass)
 {
-	if (pass->nunchanged == 0 ||
-		(pass->assessing > 0 && floe_clock_steady_us() - pass->unchanged_since_us < UNCHANGED_PATIENCE_US))
-		return;
-	store_unchanged(pass->unchanged, pass->nunchanged);
-	pass->nunchanged = 0;
+	if (pass->assessing == 0 || floe_clock_steady_us() - pass->unchanged_since_us >= UNCHANGED_PATIENCE_US)
+		floe_pass_store_unchanged(pass);
 }

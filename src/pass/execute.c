@@ -135,6 +135,7 @@ on_verified(void *arg, const FloeStatus *assessed)
 		verify_failed(run, assessed);
 		return;
 	}
+	floe_pass_store_unchanged(run->pass);
 	old = MemoryContextSwitchTo(run->context);
 	floe_db_begin();
 	ok = floe_queue_verified(run->op.operation_id, &state, &message, &st);
@@ -208,6 +209,7 @@ on_preflight(void *arg, const FloeStatus *assessed)
 		postpone(run, assessed);
 		return;
 	}
+	floe_pass_store_unchanged(run->pass);
 	old = MemoryContextSwitchTo(run->context);
 	floe_db_begin();
 	ok = floe_queue_preflight(run->op.operation_id, run->engine_conn->server_type,

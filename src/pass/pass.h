@@ -131,6 +131,7 @@ extern bool floe_pass_claim_tables(FloePass *pass);
 extern int floe_pass_room(FloePassCatalog *catalog); /* how many may begin now */
 extern void floe_pass_unchanged(FloePass *pass, int64 table_id);
 extern void floe_pass_flush_unchanged(FloePass *pass);
+extern void floe_pass_store_unchanged(FloePass *pass); /* all of them now: something is decided upon one */
 extern void floe_pass_adjust_window(FloePassCatalog *catalog, bool answered);
 
 /* catalogs.c */

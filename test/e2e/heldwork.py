@@ -341,12 +341,13 @@ class Scene:
         return self.stage.sql("""SELECT operation_id, array_agg(kind) AS kinds FROM floe_internal.event
             WHERE table_name = %s AND kind IN ('operation succeeded', 'operation failed', 'operation cancelled', 'operation no_change') GROUP BY operation_id""", (work.name,))
 
-    def judge(self, attempts: dict[str, int] | None = None, sessions: dict[str, int] | None = None) -> None:
+    def judge(self, attempts: dict[str, Any] | None = None, sessions: dict[str, Any] | None = None) -> None:
         """Every operation ended once and well, every table was looked at since. attempts, sessions: where it is not as after floe's death."""
         attempts, sessions = attempts or {}, sessions or {}
         for point in OPERATIONS:
             work = self.works[point.name]
-            work.case.sessions = sessions.get(point.name, point.sessions)
+            open_at_the_end = sessions.get(point.name, point.sessions)
+            work.case.sessions = len(work.engine.sessions) if open_at_the_end == (0, 1) and len(work.engine.sessions) < 2 else open_at_the_end
             row, rows = work.row(), work.rows()
             ends = self.ends_of(work)
             wanted = attempts.get(point.name, point.attempts)

@@ -46,8 +46,9 @@ class Lakehouse(Cluster):
         self.sql("CREATE EXTENSION floe")
 
     def add_server(self, name: str, wrapper: str, kind: str, server: dict[str, str], mapping: dict[str, str]) -> None:
-        self.sql(f'CREATE SERVER "{name}" TYPE {literal(kind)} FOREIGN DATA WRAPPER {wrapper} OPTIONS {options(server)}')
-        self.sql(f'CREATE USER MAPPING FOR PUBLIC SERVER "{name}"' + (f" OPTIONS {options(mapping)}" if mapping else ""))
+        # in one transaction: workers must not see a server without its credentials
+        self.sql(f'CREATE SERVER "{name}" TYPE {literal(kind)} FOREIGN DATA WRAPPER {wrapper} OPTIONS {options(server)}; '
+                 f'CREATE USER MAPPING FOR PUBLIC SERVER "{name}"' + (f" OPTIONS {options(mapping)}" if mapping else ""))
 
     def add_catalog(self, lab_name: str, name: str | None = None, **more: str) -> str:
         server, mapping = catalog_definition(lab_name)

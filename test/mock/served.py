@@ -7,6 +7,7 @@ Separate from catalog.py and hs2.py, whose protocols share nothing else. Python'
 """
 from __future__ import annotations
 
+import contextlib
 import http.server
 import socket
 import socketserver
@@ -56,12 +57,20 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 512
     allow_reuse_address = True
 
-    def __init__(self, mock: "Served", exchange: type[Exchange], context: ssl.SSLContext | None):
+    def __init__(self, mock: "Served", exchange: type[Exchange], context: ssl.SSLContext | None, port: int = 0):
         self.mock, self.context = mock, context
         self.ended = threading.Event()
-        super().__init__(("127.0.0.1", 0), exchange)
+        self.open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), exchange)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
+        self.open.add(request)
+        try:
+            self._finish_request(request, client_address)
+        finally:
+            self.open.discard(request)
+
+    def _finish_request(self, request: Any, client_address: Any) -> None:
         # Here and not in get_request(): a handshake must not keep others from being accepted.
         if self.context is not None:
             try:
@@ -79,16 +88,37 @@ class Served:
     """Serves within a with block."""
 
     def __init__(self, exchange: type[Exchange], context: ssl.SSLContext | None = None):
-        self.server = Server(self, exchange, context)
+        self.exchange, self.context = exchange, context
+        self.server: Server | None = Server(self, exchange, context)
         self.port = self.server.server_address[1]
         self.uri = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread = self._thread()
 
     def __enter__(self) -> Any:
         self.thread.start()
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        self.server.ended.set()
-        self.server.shutdown()
-        self.server.server_close()
+        if self.server is not None:
+            self.down()
+
+    def down(self) -> None:
+        """Its end: nobody listens, and every connection is reset."""
+        server, self.server = self.server, None
+        server.ended.set()
+        server.shutdown()
+        server.server_close()
+        for one in list(server.open):
+            with contextlib.suppress(OSError):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+
+    def up(self) -> None:
+        """It is back, at the same place."""
+        self.server = Server(self, self.exchange, self.context, self.port)
+        self.thread = self._thread()
+        self.thread.start()
+
+    def _thread(self) -> threading.Thread:
+        return threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
