@@ -4043,7 +4043,7 @@ DECLARE
 BEGIN
 	FOR t IN
 		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
-		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' OFFSET 0) AS s ON s.table_id = h.table_id
+		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' AND s.table_id = ANY (of_table_ids) OFFSET 0) AS s ON s.table_id = h.table_id
 		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
 		WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
 	LOOP
