@@ -4275,20 +4275,25 @@ BEGIN
 	END IF;
 	-- Not asked again: the calendar, which has moved on since it called for the operation; and an engine that does not answer, because
 	-- sending tells, and what was not sent waits in the queue.
-	SELECT x.* INTO g
+	SELECT x.*, x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing AND x.label <> 'cadence' AND NOT (x.gate = 'engine' AND x.status = 'wait') AS stops INTO g
 		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END) AS x
 		JOIN floe_internal.gate AS k ON k.gate = x.gate
-		WHERE x.operation = q.operation AND x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing
-		  AND x.label <> 'cadence' AND NOT (x.gate = 'engine' AND x.status = 'wait')
-		ORDER BY x.gate_position LIMIT 1;
-	IF g.gate = 'paused' THEN
+		WHERE x.operation = q.operation
+		ORDER BY stops DESC, x.gate_position LIMIT 1;
+	IF g.stops AND g.gate = 'paused' THEN
 		go := false;
 		reason := 'back in the queue: ' || g.value;
 		UPDATE floe_internal.operation_queue AS x SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1 WHERE x.operation_id = of_operation_id;
 		RETURN;
-	ELSIF g.gate IS NOT NULL THEN
+	ELSIF g.stops THEN
 		go := false;
 		reason := concat_ws(': ', 'no longer called for', g.label, concat_ws(', limit ', g.value, g.limit_value));
+		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		RETURN;
+	ELSIF g.settings_hash <> q.settings_hash AND NOT q.by_hand THEN
+		-- it may have waited for days; what was asked for by hand was asked for as it was then
+		go := false;
+		reason := 'its policy or engine was changed since it was queued; decided upon anew';
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
