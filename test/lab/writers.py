@@ -139,10 +139,15 @@ def _write_delete(table: Table, name: str, rows: pa.Table, content: DataFileCont
 
 def position_deletes(table: Table, files: list[DataFile], rows_each: int, name: str, bounds: bool = False) -> DataFile:
     """A delete file for the first rows of data files of one partition; with bounds it names its (one) data file in them."""
-    paths = sorted(file.file_path for file in files)
-    rows = pa.table({"file_path": [path for path in paths for _ in range(rows_each)], "pos": list(range(rows_each)) * len(paths)},
+    return position_deletes_at(table, {file.file_path: list(range(rows_each)) for file in files}, files[0], name, bounds)
+
+
+def position_deletes_at(table: Table, places: dict[str, list[int]], like: DataFile, name: str, bounds: bool = False) -> DataFile:
+    """A delete file for these positions of data files (by path), all of one partition, which is that of like."""
+    paths = sorted(places)
+    rows = pa.table({"file_path": [path for path in paths for _ in places[path]], "pos": [pos for path in paths for pos in sorted(places[path])]},
                     schema=POSITION_SCHEMA)
-    return _write_delete(table, name, rows, DataFileContent.POSITION_DELETES, files[0], paths[0].encode() if bounds else None)
+    return _write_delete(table, name, rows, DataFileContent.POSITION_DELETES, like, paths[0].encode() if bounds else None)
 
 
 def equality_deletes(table: Table, like: DataFile, ids: list[int], name: str) -> DataFile:
