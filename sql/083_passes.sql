@@ -44,3 +44,15 @@ SELECT lab.later('8 days');
 SELECT * FROM lab.looks();
 SELECT floe_internal.plan_and_queue(NULL) AS queued;
 SELECT q.table_name, q.operation FROM floe_internal.operation_queue AS q ORDER BY 1, 2;
+
+-- ---- how long an assessor may sleep ----
+
+SELECT floe.refresh('demo.**') > 0 AS refreshed;
+-- a listing is due since ever
+SELECT floe_internal.next_assessor_ms('{}', true) AS now, floe_internal.next_assessor_ms(ARRAY[c.catalog_id], true) AS now_too FROM floe_internal.catalog AS c;
+UPDATE floe_internal.catalog AS c SET next_list_at = floe_internal.clock() + interval '90 seconds';
+UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity';
+UPDATE floe_internal.table_decision AS d SET decide_at = floe_internal.clock() + interval '60 seconds';
+SELECT floe_internal.next_assessor_ms(ARRAY[c.catalog_id], true) AS decision, floe_internal.next_assessor_ms(ARRAY[c.catalog_id], false) AS listing FROM floe_internal.catalog AS c;
+UPDATE floe_internal.catalog AS c SET claim_pass = 1;
+SELECT floe_internal.next_assessor_ms(ARRAY[c.catalog_id], false) AS never FROM floe_internal.catalog AS c;

@@ -416,7 +416,9 @@ COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.te
 CREATE FUNCTION floe_internal.next_assessor_ms(catalog_ids pg_catalog.int4[], decisions pg_catalog.bool) RETURNS pg_catalog.int8
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT GREATEST(0, pg_catalog.ceil(EXTRACT(epoch FROM NULLIF(pg_catalog.min(d.due_at), 'infinity') - floe_internal.clock()) * 1000))::pg_catalog.int8
+	-- PostgreSQL 15 and 16 do not subtract infinite times
+	SELECT CASE WHEN pg_catalog.min(d.due_at) <= floe_internal.clock() THEN 0
+		ELSE pg_catalog.ceil(EXTRACT(epoch FROM NULLIF(pg_catalog.min(d.due_at), 'infinity') - floe_internal.clock()) * 1000) END::pg_catalog.int8
 	FROM (SELECT pg_catalog.min(c.next_list_at) AS due_at FROM floe_internal.catalog AS c WHERE c.status <> 'removed' AND c.claim_pass IS NULL
 		  UNION ALL
 		  SELECT (SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE p.catalog_id = k.id AND p.claim_pass IS NULL ORDER BY p.next_poll_at LIMIT 1)
