@@ -301,10 +301,14 @@ set_connection(CURL *easy, FloeHttpTransfer *transfer)
 	/*
 	 * When a connection that was kept for reuse turns out to be dead, libcurl
 	 * sends the request again on a new one, whatever its method; the server
-	 * may have acted on the first.
+	 * may have acted on the first.  It is not kept either: who sends many would
+	 * leave one connection after each.
 	 */
 	if (strcmp(request->method, "POST") == 0 && !request->post_is_repeatable)
+	{
 		SET(CURLOPT_FRESH_CONNECT, 1L);
+		SET(CURLOPT_FORBID_REUSE, 1L);
+	}
 	return failures;
 }
 

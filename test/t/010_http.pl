@@ -243,6 +243,13 @@ for my $portable (JSON::PP::false, JSON::PP::true)
 	@answers = call([ ("$https/ok") x 2 ], { sequential => $yes{true}, ca_file => "$certificates/cert.pem" });
 	is($answers[1]{tls_ms}, 0, 'no second handshake on the same connection');
 
+	# a POST has a connection of its own, which must not stay behind
+	hostile_get($server, '/reset-stats');
+	call([ ("$http/ok") x 8 ], { sequential => $yes{true}, method => 'POST', body => 'x' });
+	my $stats = hostile_get($server, '/stats');
+	is($stats->{connections}, 9, '8 POSTs: a connection for each');
+	cmp_ok($stats->{max_open}, '<=', 4, 'which is closed after it');
+
 	# requests wait without their timeout running
 	@answers = call([ map { "$http/delay/200?$_" } 1 .. 5 ], { max_connections_per_host => 1, total_timeout_ms => 500, max_attempts => 1 });
 	is(scalar(grep { $_->{code} eq 'ok' } @answers), 5, 'the timeout begins when a request starts');
