@@ -56,3 +56,12 @@ UPDATE floe_internal.table_decision AS d SET decide_at = floe_internal.clock() +
 SELECT floe_internal.next_assessor_ms(ARRAY[c.catalog_id], true) AS decision, floe_internal.next_assessor_ms(ARRAY[c.catalog_id], false) AS listing FROM floe_internal.catalog AS c;
 UPDATE floe_internal.catalog AS c SET claim_pass = 1;
 SELECT floe_internal.next_assessor_ms(ARRAY[c.catalog_id], false) AS never FROM floe_internal.catalog AS c;
+
+-- ---- a server is changed, or gets its credentials: what failed without them does not wait for its next turn ----
+
+UPDATE floe_internal.catalog AS c SET claim_pass = NULL;
+SELECT lab.assess('demo.db.a'), lab.assess('demo.db.b');
+SELECT floe_internal.table_failed(lab.id('demo.db.a'), 'auth', 'manifest list: no S3 credentials', NULL);
+SELECT t.name, t.status, p.next_poll_at <= floe_internal.clock() AS due FROM floe_internal.iceberg_table AS t JOIN floe_internal.table_poll AS p USING (table_id) WHERE t.name IN ('demo.db.a', 'demo.db.b') ORDER BY 1;
+CREATE USER MAPPING IF NOT EXISTS FOR CURRENT_USER SERVER demo OPTIONS (s3_access_key_id 'key', s3_secret_access_key 'secret');
+SELECT t.name, t.status, p.next_poll_at <= floe_internal.clock() AS due FROM floe_internal.iceberg_table AS t JOIN floe_internal.table_poll AS p USING (table_id) WHERE t.name IN ('demo.db.a', 'demo.db.b') ORDER BY 1;
