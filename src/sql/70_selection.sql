@@ -153,7 +153,7 @@ BEGIN ATOMIC
 	WITH portion AS (
 		SELECT pg_catalog.array_agg(x.id) AS ids FROM pg_catalog.unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 1000
 	), judged AS MATERIALIZED (
-		SELECT j.table_id, j.remedy, j.severity, j.value FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.remedy IS NOT NULL
+		SELECT j.table_id, j.remedy, j.severity, j.value, j.requires FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.remedy IS NOT NULL
 	)
 	SELECT j.table_id FROM judged AS j WHERE j.severity >= 0.5
 	-- floe's own deadline is over, and there is something to do
@@ -163,7 +163,7 @@ BEGIN ATOMIC
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = j.table_id
 		JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = b.operation AND e.settings ? 'configured'
 		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = b.operation
-		WHERE j.value > 0 AND COALESCE(x.last_success_at, t.first_seen_at) + (b.value #>> '{}')::pg_catalog.interval <= at
+		WHERE j.value > 0 AND j.requires IS NULL AND COALESCE(x.last_success_at, t.first_seen_at) + (b.value #>> '{}')::pg_catalog.interval <= at
 	-- a policy calls by conditions or a deadline
 	UNION
 	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
