@@ -557,7 +557,7 @@ CREATE INDEX table_poll_due ON floe_internal.table_poll (catalog_id, next_poll_a
 CREATE INDEX table_poll_suspect ON floe_internal.table_poll (next_poll_at) WHERE crashes OPERATOR(pg_catalog.>) 0;
 COMMENT ON TABLE floe_internal.table_poll IS 'When each table is looked at next, and who is looking; the row is narrow because it is written at every poll';
 COMMENT ON COLUMN floe_internal.table_poll.next_poll_at IS 'infinity: never (dropped, quarantined); -infinity and the past: due';
-COMMENT ON COLUMN floe_internal.table_poll.notified_at IS 'Last time somebody said that the table changed: a look that began before does not count as the answer';
+COMMENT ON COLUMN floe_internal.table_poll.notified_at IS 'Last time somebody said that the table changed, or its server was changed: a look that began before does not count as the answer';
 COMMENT ON COLUMN floe_internal.table_poll.etag IS 'ETag of the last full answer, to be sent back as it came';
 COMMENT ON COLUMN floe_internal.table_poll.claim_pass IS 'The pass that started to assess the table; committed before it does, so that a crash leaves evidence';
 COMMENT ON COLUMN floe_internal.table_poll.crashes IS 'How often a claim was left behind by a dead process since the last good assessment; at two the table is quarantined';
@@ -813,11 +813,11 @@ BEGIN
 	-- What failed for its options is tried anew; what waited for another engine or other credentials is decided upon again.
 	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
 		FROM floe_internal.ddl_servers() AS s WHERE c.server_name = s.server_name AND s.wrapper = 'floe_catalog';
-	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock()
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = LEAST(p.next_poll_at, floe_internal.clock()), notified_at = floe_internal.clock()
 		FROM floe_internal.ddl_servers() AS s
 		JOIN floe_internal.catalog AS c ON c.server_name = s.server_name
-		JOIN floe_internal.iceberg_table AS t ON t.catalog_id = c.catalog_id AND t.status = 'error'
-		WHERE s.wrapper = 'floe_catalog' AND p.table_id = t.table_id AND p.next_poll_at > floe_internal.clock();
+		JOIN floe_internal.iceberg_table AS t ON t.catalog_id = c.catalog_id AND t.status NOT IN ('dropped', 'quarantined')
+		WHERE s.wrapper = 'floe_catalog' AND p.table_id = t.table_id AND (t.status = 'error' OR p.claim_pass IS NOT NULL);
 	UPDATE floe_internal.engine AS e SET retry_at = NULL
 		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
 	PERFORM floe_internal.decide_soon(ARRAY(
@@ -3750,14 +3750,15 @@ BEGIN
 			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
 			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
 			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity'	-- dropped or quarantined meanwhile
+				-- a first failure, too: it may be of what was changed
+				WHEN p.notified_at >= p.claimed_at AND (NOT failed OR p.failures = 0) THEN at
 				WHEN failed THEN at + floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::text)
-				WHEN p.notified_at >= p.claimed_at THEN at
 				ELSE n.next_poll_at END
 		FROM floe_internal.next_polls(ARRAY[of_table_id], at) AS n
 		WHERE p.table_id = of_table_id;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll: now, if the table was reported as changed since it was claimed';
+COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll: now, if the table or its server was reported as changed since it was claimed';
 
 CREATE FUNCTION floe_internal.tables_unchanged(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off

@@ -65,3 +65,15 @@ SELECT floe_internal.table_failed(lab.id('demo.db.a'), 'auth', 'manifest list: n
 SELECT t.name, t.status, p.next_poll_at <= floe_internal.clock() AS due FROM floe_internal.iceberg_table AS t JOIN floe_internal.table_poll AS p USING (table_id) WHERE t.name IN ('demo.db.a', 'demo.db.b') ORDER BY 1;
 CREATE USER MAPPING IF NOT EXISTS FOR CURRENT_USER SERVER demo OPTIONS (s3_access_key_id 'key', s3_secret_access_key 'secret');
 SELECT t.name, t.status, p.next_poll_at <= floe_internal.clock() AS due FROM floe_internal.iceberg_table AS t JOIN floe_internal.table_poll AS p USING (table_id) WHERE t.name IN ('demo.db.a', 'demo.db.b') ORDER BY 1;
+-- while it is looked at: that failure is not waited for either, but the next one is
+SELECT lab.assess('demo.db.a');
+SELECT lab.later('1 day');
+SELECT floe_internal.begin_pass('assessor') AS pass \gset
+SELECT lab.claim_tables(:pass, 1, 'demo.db.a') AS claimed;
+ALTER SERVER demo OPTIONS (ADD s3_region 'eu-west-1');
+SELECT floe_internal.table_failed(lab.id('demo.db.a'), 'auth', 'manifest list: no S3 credentials', NULL);
+SELECT lab.claim_tables(:pass, 1, 'demo.db.a') AS claimed_again;
+ALTER SERVER demo OPTIONS (SET s3_region 'eu-west-2');
+SELECT floe_internal.table_failed(lab.id('demo.db.a'), 'auth', 'manifest list: no S3 credentials', NULL);
+SELECT lab.claim_tables(:pass, 1, 'demo.db.a') AS not_yet;
+SELECT floe_internal.end_pass(:pass);

@@ -121,7 +121,7 @@ CREATE INDEX table_poll_due ON floe_internal.table_poll (catalog_id, next_poll_a
 CREATE INDEX table_poll_suspect ON floe_internal.table_poll (next_poll_at) WHERE crashes OPERATOR(pg_catalog.>) 0;
 COMMENT ON TABLE floe_internal.table_poll IS 'When each table is looked at next, and who is looking; the row is narrow because it is written at every poll';
 COMMENT ON COLUMN floe_internal.table_poll.next_poll_at IS 'infinity: never (dropped, quarantined); -infinity and the past: due';
-COMMENT ON COLUMN floe_internal.table_poll.notified_at IS 'Last time somebody said that the table changed: a look that began before does not count as the answer';
+COMMENT ON COLUMN floe_internal.table_poll.notified_at IS 'Last time somebody said that the table changed, or its server was changed: a look that began before does not count as the answer';
 COMMENT ON COLUMN floe_internal.table_poll.etag IS 'ETag of the last full answer, to be sent back as it came';
 COMMENT ON COLUMN floe_internal.table_poll.claim_pass IS 'The pass that started to assess the table; committed before it does, so that a crash leaves evidence';
 COMMENT ON COLUMN floe_internal.table_poll.crashes IS 'How often a claim was left behind by a dead process since the last good assessment; at two the table is quarantined';

@@ -141,11 +141,11 @@ BEGIN
 	-- What failed for its options is tried anew; what waited for another engine or other credentials is decided upon again.
 	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
 		FROM floe_internal.ddl_servers() AS s WHERE c.server_name = s.server_name AND s.wrapper = 'floe_catalog';
-	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock()
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = LEAST(p.next_poll_at, floe_internal.clock()), notified_at = floe_internal.clock()
 		FROM floe_internal.ddl_servers() AS s
 		JOIN floe_internal.catalog AS c ON c.server_name = s.server_name
-		JOIN floe_internal.iceberg_table AS t ON t.catalog_id = c.catalog_id AND t.status = 'error'
-		WHERE s.wrapper = 'floe_catalog' AND p.table_id = t.table_id AND p.next_poll_at > floe_internal.clock();
+		JOIN floe_internal.iceberg_table AS t ON t.catalog_id = c.catalog_id AND t.status NOT IN ('dropped', 'quarantined')
+		WHERE s.wrapper = 'floe_catalog' AND p.table_id = t.table_id AND (t.status = 'error' OR p.claim_pass IS NOT NULL);
 	UPDATE floe_internal.engine AS e SET retry_at = NULL
 		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
 	PERFORM floe_internal.decide_soon(ARRAY(

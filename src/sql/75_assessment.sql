@@ -282,14 +282,15 @@ BEGIN
 			etag = CASE WHEN failed THEN p.etag ELSE COALESCE(new_etag, p.etag) END,
 			failures = CASE WHEN failed THEN p.failures + 1 ELSE 0 END,
 			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity'	-- dropped or quarantined meanwhile
+				-- a first failure, too: it may be of what was changed
+				WHEN p.notified_at >= p.claimed_at AND (NOT failed OR p.failures = 0) THEN at
 				WHEN failed THEN at + floe_internal.backoff_delay(p.failures + 1, '30 seconds', '1 hour', of_table_id::text)
-				WHEN p.notified_at >= p.claimed_at THEN at
 				ELSE n.next_poll_at END
 		FROM floe_internal.next_polls(ARRAY[of_table_id], at) AS n
 		WHERE p.table_id = of_table_id;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll: now, if the table was reported as changed since it was claimed';
+COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll: now, if the table or its server was reported as changed since it was claimed';
 
 CREATE FUNCTION floe_internal.tables_unchanged(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
