@@ -3659,6 +3659,7 @@ DECLARE
 	suspect_since timestamptz := (SELECT min(x.next_poll_at) FROM floe_internal.table_poll AS x
 		WHERE x.crashes > 0 AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.catalog_id = ANY (catalog_ids));
 	picked int8[];
+	n int8;
 BEGIN
 	-- What waits for all others to be done must not wait for ever.
 	IF COALESCE(suspect_since > at - interval '1 minute', true) THEN
@@ -3683,8 +3684,15 @@ BEGIN
 	RETURN QUERY
 		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = at
 		FROM floe_internal.iceberg_table AS t
-		WHERE p.table_id = ANY (picked) AND t.table_id = p.table_id
+		WHERE p.table_id = ANY (picked) AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined')
 		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	-- Dropped, and in the same moment made due by somebody who could not see that yet.
+	IF n < cardinality(picked) THEN
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity'
+			FROM floe_internal.iceberg_table AS t
+			WHERE p.table_id = ANY (picked) AND t.table_id = p.table_id AND t.status IN ('dropped', 'quarantined');
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.int4[], pg_catalog.bool)

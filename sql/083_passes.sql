@@ -77,3 +77,12 @@ ALTER SERVER demo OPTIONS (SET s3_region 'eu-west-2');
 SELECT floe_internal.table_failed(lab.id('demo.db.a'), 'auth', 'manifest list: no S3 credentials', NULL);
 SELECT lab.claim_tables(:pass, 1, 'demo.db.a') AS not_yet;
 SELECT floe_internal.end_pass(:pass);
+
+-- ---- dropped, and made due in the same moment by somebody who could not see that yet: it is not looked at for ever ----
+
+SELECT floe_internal.begin_pass('assessor') AS pass \gset
+SELECT lab.list_tables('demo', 'demo.db.b');
+UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() WHERE p.table_id IN (lab.id('demo.db.a'), lab.id('demo.db.b'));
+SELECT lab.claim_tables(:pass) AS claimed;
+SELECT t.name, t.status, p.claim_pass IS NOT NULL AS claimed, p.next_poll_at = 'infinity' AS never FROM floe_internal.iceberg_table AS t JOIN floe_internal.table_poll AS p USING (table_id) WHERE t.name IN ('demo.db.a', 'demo.db.b') ORDER BY 1;
+SELECT floe_internal.end_pass(:pass);
