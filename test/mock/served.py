@@ -26,6 +26,13 @@ class Exchange(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         pass
 
+    def parse_request(self) -> bool:
+        """A server that is down serves nothing more, not even on a connection that is about to be reset."""
+        if self.server.ended.is_set():
+            self.close_connection = True
+            return False
+        return super().parse_request()
+
     def wait_for_the_end(self) -> None:
         """Says nothing until the client or the test gives up."""
         self.close_connection = True
