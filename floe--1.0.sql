@@ -473,6 +473,7 @@ CREATE TABLE floe_internal.catalog (
 COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
 COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
 COMMENT ON COLUMN floe_internal.catalog.left_out IS 'Namespaces and tables of the last listing whose names floe cannot keep: longer than 1024 bytes with all their levels, more than 30 levels, an empty level, or the character U+001F in a namespace';
+COMMENT ON COLUMN floe_internal.catalog.next_list_at IS '-infinity: somebody asked for it, if need be while the catalog is being listed, which then does not count as the answer';
 COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
 
 CREATE TABLE floe_internal.engine (
@@ -3501,7 +3502,7 @@ BEGIN
 			  AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL;
 	END IF;
 	RETURN QUERY
-		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id
+		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id, next_list_at = at
 		FROM (SELECT x.catalog_id FROM floe_internal.catalog AS x
 			  WHERE x.status <> 'removed' AND x.claim_pass IS NULL
 				-- what was wrong is found out by listing; who asked for fewer requests is left alone
@@ -3537,8 +3538,9 @@ BEGIN
 	UPDATE floe_internal.catalog AS x
 		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1, claim_pass = NULL,
 			error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
-			next_list_at = at + GREATEST(floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name),
-				make_interval(secs => retry_after_ms / 1000.0))
+			next_list_at = CASE WHEN c.claim_pass IS NOT NULL AND c.next_list_at = '-infinity' THEN at
+				ELSE at + GREATEST(floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name),
+					make_interval(secs => retry_after_ms / 1000.0)) END
 		WHERE x.catalog_id = of_catalog_id;
 	IF c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code THEN
 		PERFORM floe_internal.write_event('catalog error', c.server_name, NULL, NULL, NULL, message, jsonb_build_object('code', code, 'detail', detail));
@@ -3636,7 +3638,8 @@ BEGIN
 	END IF;
 	UPDATE floe_internal.catalog AS c
 		SET listed_at = at, left_out = apply_listing.left_out, claim_pass = NULL,
-			next_list_at = at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes')
+			next_list_at = CASE WHEN c.next_list_at = '-infinity' THEN at
+				ELSE at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes') END
 		WHERE c.catalog_id = of_catalog_id;
 	RETURN COALESCE(array_length(fresh, 1), 0);
 END

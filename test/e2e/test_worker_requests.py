@@ -1,0 +1,93 @@
+"""What is asked for while the workers are at the very thing: an answer that was under way before does not count.
+
+And what is put right by hand is tried at once, not when its backoff is over.
+"""
+from __future__ import annotations
+
+import sys
+
+from heldwork import Hold, Stage, load_of
+from badinput import ACCESS_KEY, SECRET_KEY, Table
+from harness import Tap
+from lakehouse import literal
+
+SOON = 5  # seconds; every backoff and interval that could hide a forgotten request is longer
+
+
+def known(stage: Stage, name: str) -> Table:
+    table = Table(stage.mock, ("w", name), stage.lab.base)
+    stage.pg.sql("SELECT floe.refresh('mock.none.none')")
+    stage.pg.wait_for("SELECT status = 'ok' FROM floe.tables WHERE name = %s", (f"mock.w.{name}",), timeout=30)
+    return table
+
+
+def while_it_is_looked_at(stage: Stage) -> None:
+    for name, ask in (("refreshed", "floe.refresh('mock.w.refreshed')"), ("notified", "floe.notify_commit('mock.w.notified')")):
+        table, hold = known(stage, name), Hold(carried_out=True)
+        stage.mock.misbehave(load_of(name), hold)
+        stage.pg.sql("SELECT floe.notify_commit(%s)", (f"mock.w.{name}",))
+        hold.reached.wait(20)
+        # the answer that is on its way is that of before
+        table.commit()
+        stage.pg.sql(f"SELECT {ask}")
+        hold.let_go()
+        stage.t.ok(stage.pg.wait_for("SELECT metadata_location = %s FROM floe_internal.iceberg_table WHERE name = %s", (table.metadata_location, f"mock.w.{name}"), timeout=SOON),
+                   f"{ask} during a look: the table is looked at again")
+        stage.stores.heal()
+
+
+def while_it_is_listed(stage: Stage) -> None:
+    hold = Hold(carried_out=True)
+    stage.mock.misbehave("/tables(\\?|$)", hold)
+    stage.pg.sql("SELECT floe.refresh('mock.none.none')")
+    hold.reached.wait(20)
+    Table(stage.mock, ("w", "late"), stage.lab.base)
+    stage.pg.sql("SELECT floe.refresh('mock.none.none')")
+    hold.let_go()
+    stage.t.ok(stage.pg.wait_for("SELECT status = 'ok' FROM floe.tables WHERE name = 'mock.w.late'", timeout=SOON), "floe.refresh() during a listing: the catalog is listed again")
+    stage.pg.wait_for("SELECT claim_pass IS NULL AND next_list_at > now() + interval '1 minute' FROM floe_internal.catalog WHERE server_name = 'mock'")
+    stage.t.ok(True, "and then not for a while")
+    stage.stores.heal()
+
+
+def put_right(stage: Stage) -> None:
+    """A server without credentials, then with them; a wrong address, then the right one."""
+    catalog = stage.stores.catalog("forgetful")
+    table = Table(catalog, ("w", "t"), stage.lab.base)
+    stage.pg.sql(f"CREATE SERVER forgetful TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri {literal(catalog.uri)}, s3_endpoint {literal(stage.stores.uri)})")
+    stage.pg.wait_for("SELECT status = 'error' FROM floe.tables WHERE name = 'forgetful.w.t'")
+    stage.pg.sql(f"CREATE USER MAPPING FOR PUBLIC SERVER forgetful OPTIONS (s3_access_key_id '{ACCESS_KEY}', s3_secret_access_key '{SECRET_KEY}')")
+    stage.t.ok(stage.pg.wait_for("SELECT status = 'ok' FROM floe.tables WHERE name = 'forgetful.w.t'", timeout=SOON), "CREATE USER MAPPING: what failed without it is tried at once")
+
+    stage.pg.sql(f"ALTER SERVER forgetful OPTIONS (SET uri {literal(stage.stores.uri + '/nowhere')})")
+    stage.pg.wait_for("SELECT status = 'error' FROM floe.catalogs WHERE name = 'forgetful'")
+    table.commit()
+    stage.pg.sql(f"ALTER SERVER forgetful OPTIONS (SET uri {literal(catalog.uri)})")
+    stage.t.ok(stage.pg.wait_for("SELECT status = 'ok' FROM floe.catalogs WHERE name = 'forgetful'", timeout=SOON), "ALTER SERVER: the catalog is tried at once")
+
+    # the change comes while the old address still keeps floe waiting
+    catalog.misbehave("^GET /v1/config", hold := Hold())
+    stage.pg.sql("SELECT floe.refresh('forgetful.none.none')")
+    hold.reached.wait(20)
+    other = stage.stores.catalog("elsewhere")
+    for name in ("t", "only_there"):
+        Table(other, ("w", name), stage.lab.base)
+    stage.pg.sql(f"ALTER SERVER forgetful OPTIONS (SET uri {literal(other.uri)})")
+    hold.let_go()
+    stage.t.ok(stage.pg.wait_for("SELECT count(*) = 1 FROM floe.tables WHERE name = 'forgetful.w.only_there' AND status = 'ok'", timeout=SOON),
+               "ALTER SERVER during a connection: the new address is tried as soon as the old one has answered")
+
+
+CASES = [while_it_is_looked_at, while_it_is_listed, put_right]
+
+
+def main() -> None:
+    with Tap() as t, Stage(t) as stage:
+        for case in CASES:
+            if len(sys.argv) < 2 or case.__name__ in sys.argv[1:]:
+                case(stage)
+        stage.rests("in the end")
+
+
+if __name__ == "__main__":
+    main()
