@@ -50,18 +50,19 @@ SELECT is_empty($$SELECT k.conrelid::regclass, k.conname FROM foreign_key AS k J
 -- Every plan of it, when tables are large: no sequential scan but of what is small by its nature.
 SET floe.virtual_clock = '2026-03-02 12:00+00';
 CREATE SERVER demo TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:1');
-SELECT count(floe_internal.apply_listing(catalog_id, ARRAY(SELECT 'db'::text FROM generate_series(1, 20000)), ARRAY(SELECT 't' || n FROM generate_series(1, 20000) AS n))) AS listed FROM floe_internal.catalog \gset
+SELECT count(floe_internal.apply_listing(catalog_id, ARRAY(SELECT 'db'::text FROM generate_series(1, 8000)), ARRAY(SELECT 't' || n FROM generate_series(1, 8000) AS n))) AS listed FROM floe_internal.catalog \gset
 SELECT floe.create_policy('p', 'demo.**', '{"rewrite_manifests": {}}') AS policy \gset
 INSERT INTO floe_internal.manifest (table_id, path, length, content, spec_id, sequence_number, added_snapshot_id, has_paths, aggregate)
 	SELECT table_id, 'm' || n, 1, 0, 0, 1, 1, false, '' FROM floe_internal.iceberg_table, generate_series(1, 2) AS n;
 INSERT INTO floe_internal.health_history SELECT (jsonb_populate_record(NULL::floe_internal.health_history, jsonb_build_object('table_id', table_id, 'assessed_at', floe_internal.clock(), 'target_file_bytes', 1, 'small_below_bytes', 1,
 	'oversized_above_bytes', 1, 'min_input_files', 5, 'is_complete', true, 'is_inexact', false))).* FROM floe_internal.iceberg_table;
-INSERT INTO floe_internal.event (happened_at, kind, message) SELECT floe_internal.clock() - n * interval '1 second', 'k', 'm' FROM generate_series(1, 20000) AS n;
+INSERT INTO floe_internal.event (happened_at, kind, message) SELECT floe_internal.clock() - n * interval '1 second', 'k', 'm' FROM generate_series(1, 8000) AS n;
 INSERT INTO floe_internal.operation_log (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies, reason, queued_at, finished_at)
 	SELECT table_id, name, 'rewrite_data_files', 'succeeded', false, 'floe', 'spark', '{}', '', '{}', '[]', first_seen_at, first_seen_at FROM floe_internal.iceberg_table;
 UPDATE floe_internal.iceberg_table SET status = 'dropped', dropped_at = floe_internal.clock() - interval '40 days' WHERE table_name IN ('t5', 't6', 't7');
 UPDATE floe_internal.iceberg_table SET status = 'dropped', dropped_at = floe_internal.clock() - interval '4 days' WHERE table_name IN ('t8', 't9');
 UPDATE floe_internal.manifest SET left_list_at = floe_internal.clock() - interval '2 days' WHERE manifest_id % 100 = 0;
+SELECT count(*) AS kept FROM floe_internal.manifest AS m JOIN floe_internal.iceberg_table AS t ON t.table_id = m.table_id WHERE m.left_list_at IS NULL AND t.status <> 'dropped' \gset
 ANALYZE;
 CREATE VIEW scans AS
 	SELECT s.relid::regclass AS relation, s.seq_scan, s.seq_tup_read FROM pg_stat_xact_user_tables AS s
@@ -74,7 +75,7 @@ SELECT floe_internal.purge(5000) \gset
 SELECT is_empty('SELECT s.* FROM scans AS s LEFT JOIN before AS b USING (relation) WHERE s.seq_scan > COALESCE(b.seq_scan, 0)', 'a purge reads no table from its beginning to its end');
 SELECT count(*) AS all_events FROM floe_internal.event WHERE message <> '' \gset
 SELECT isnt_empty('SELECT s.* FROM scans AS s JOIN before AS b USING (relation) WHERE s.seq_scan > b.seq_scan', 'which would be seen');
-SELECT results_eq($$SELECT (SELECT count(*) FROM floe_internal.iceberg_table WHERE status = 'dropped'), (SELECT count(*) FROM floe_internal.manifest)$$, $$VALUES (2::bigint, 39590::bigint)$$, 'and did find what there was to remove');
+SELECT is(format('%s dropped tables, %s manifests', (SELECT count(*) FROM floe_internal.iceberg_table WHERE status = 'dropped'), (SELECT count(*) FROM floe_internal.manifest)), format('2 dropped tables, %s manifests', :kept), 'and did find what there was to remove');
 COMMIT;
 
 SELECT * FROM finish();
