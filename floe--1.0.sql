@@ -519,6 +519,7 @@ CREATE TABLE floe_internal.iceberg_table (
 	snapshots			pg_catalog.bytea,
 	manifest_ids		pg_catalog.int8[],
 	assessed_at			pg_catalog.timestamptz,
+	look				pg_catalog.int8,
 	policy_set_id		pg_catalog.int4,
 	first_seen_at		pg_catalog.timestamptz NOT NULL,
 	dropped_at			pg_catalog.timestamptz,
@@ -540,7 +541,11 @@ COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort o
 COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';
 COMMENT ON COLUMN floe_internal.iceberg_table.manifest_ids IS 'Manifests of the current snapshot; NULL while they are not all read';
 COMMENT ON COLUMN floe_internal.iceberg_table.emptied_at IS 'When what no longer serves anybody of a dropped table was removed: manifests, snapshots, poll; before dropped_at: of an earlier drop';
+COMMENT ON COLUMN floe_internal.iceberg_table.look IS 'The look at the table that found this state; an older one that ends later does not replace it';
 COMMENT ON COLUMN floe_internal.iceberg_table.policy_set_id IS 'Which enabled policies match, in order; NULL: not resolved yet';
+
+CREATE SEQUENCE floe_internal.look_seq;
+COMMENT ON SEQUENCE floe_internal.look_seq IS 'Looks at tables, in the order in which they begin: an assessor and an executor may look at one table at the same time';
 
 CREATE TABLE floe_internal.table_poll (
 	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
@@ -3649,7 +3654,7 @@ COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text
 -- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
 CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
-		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8)
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8, OUT look pg_catalog.int8)
 	RETURNS SETOF pg_catalog.record
 	-- always by the index in its order: right after a first listing there are no statistics that would say so
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off
@@ -3663,6 +3668,7 @@ DECLARE
 		WHERE x.crashes > 0 AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.catalog_id = ANY (catalog_ids));
 	picked int8[];
 	n int8;
+	this_look int8;
 BEGIN
 	-- What waits for all others to be done must not wait for ever.
 	IF COALESCE(suspect_since > at - interval '1 minute', true) THEN
@@ -3684,11 +3690,14 @@ BEGIN
 				   OR (SELECT floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL FROM floe_internal.iceberg_table AS i WHERE i.table_id = x.table_id))
 			ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED);
 	END IF;
+	IF picked <> '{}' THEN
+		this_look := nextval('floe_internal.look_seq');
+	END IF;
 	RETURN QUERY
 		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = at
 		FROM floe_internal.iceberg_table AS t
 		WHERE p.table_id = ANY (picked) AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined')
-		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id, this_look;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	-- Dropped, and in the same moment made due by somebody who could not see that yet.
 	IF n < cardinality(picked) THEN
@@ -3704,14 +3713,14 @@ COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[
 -- For an operation: whether or not the table is due. A claim that somebody else holds is left to him; either is evidence, should it end in a crash.
 CREATE FUNCTION floe_internal.claim_table(of_pass_id pg_catalog.int4, of_table_id pg_catalog.int8,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
-		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT is_quarantined pg_catalog.bool)
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT look pg_catalog.int8, OUT is_quarantined pg_catalog.bool)
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
 	UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = floe_internal.clock()
 		FROM floe_internal.iceberg_table AS t
 		WHERE p.table_id = of_table_id AND p.claim_pass IS NULL AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined');
-	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.status = 'quarantined'
+	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, pg_catalog.nextval('floe_internal.look_seq'), t.status = 'quarantined'
 	FROM floe_internal.iceberg_table AS t LEFT JOIN floe_internal.table_poll AS p ON p.table_id = t.table_id
 	WHERE t.table_id = of_table_id AND t.status <> 'dropped';
 END;
@@ -3995,7 +4004,7 @@ COMMENT ON FUNCTION floe_internal.compute_health(pg_catalog.int8) IS 'Computes f
 
 -- facts: uuid, location, format_version, metadata_location, current_snapshot_id, properties, refs, specs, details.
 CREATE FUNCTION floe_internal.apply_assessment(of_table_id pg_catalog.int8, facts pg_catalog.jsonb, new_snapshots pg_catalog.bytea, new_etag pg_catalog.text,
-		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool) RETURNS pg_catalog.void
+		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -4010,6 +4019,12 @@ BEGIN
 	IF old_row.status = 'dropped' THEN
 		-- while it was read: whether it is there again, and what it is then, is for the next listing to say
 		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+		RETURN;
+	END IF;
+	IF this_look < old_row.look THEN
+		-- Somebody who began later was quicker: he may know better, and this one may have been asked for the newer state. So it is looked at again.
+		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = at WHERE p.table_id = of_table_id AND p.next_poll_at < 'infinity';
 		RETURN;
 	END IF;
 	IF is_complete THEN
@@ -4032,7 +4047,7 @@ BEGIN
 			format_version = (facts ->> 'format_version')::int4, metadata_location = facts ->> 'metadata_location',
 			current_snapshot_id = (facts ->> 'current_snapshot_id')::int8, properties = facts -> 'properties', refs = facts -> 'refs', specs = facts -> 'specs',
 			details = (facts -> 'details') || jsonb_build_object('manifest_list', list), snapshots = new_snapshots,
-			manifest_ids = ids, assessed_at = at
+			manifest_ids = ids, assessed_at = at, look = COALESCE(this_look, t.look)
 		WHERE t.table_id = of_table_id;
 	IF old_row.table_uuid IS DISTINCT FROM facts ->> 'uuid' AND old_row.table_uuid IS NOT NULL THEN
 		PERFORM floe_internal.write_event('table recreated', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s was dropped and made anew', old_row.name),
@@ -4049,8 +4064,8 @@ BEGIN
 	PERFORM floe_internal.answer_requests(of_table_id);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool)
-	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored';
+COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool, pg_catalog.int8)
+	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
 CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4

@@ -86,3 +86,18 @@ UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() WH
 SELECT lab.claim_tables(:pass) AS claimed;
 SELECT t.name, t.status, p.claim_pass IS NOT NULL AS claimed, p.next_poll_at = 'infinity' AS never FROM floe_internal.iceberg_table AS t JOIN floe_internal.table_poll AS p USING (table_id) WHERE t.name IN ('demo.db.a', 'demo.db.b') ORDER BY 1;
 SELECT floe_internal.end_pass(:pass);
+
+-- ---- two look at one table at the same time: what the later one found stays, and the older one is asked again ----
+
+SELECT floe_internal.begin_pass('assessor') AS pass \gset
+SELECT lab.later('1 day');
+SELECT c.look AS older FROM floe_internal.claim_tables(:pass, ARRAY(SELECT catalog_id FROM floe_internal.catalog), 'demo.db.b', '{1}', true) AS c \gset
+SELECT c.look AS newer FROM floe_internal.claim_table(:pass, lab.id('demo.db.b')) AS c \gset
+SELECT lab.assess('demo.db.b', files => 3, snapshots => 2, look => :newer);
+SELECT lab.assess('demo.db.b', files => 99, look => :older);
+SELECT data_file_count, snapshot_count FROM floe.tables WHERE name = 'demo.db.b';
+SELECT p.etag, p.claim_pass, p.next_poll_at <= floe_internal.clock() AS due FROM floe_internal.table_poll AS p WHERE p.table_id = lab.id('demo.db.b');
+SELECT c.look > :newer AS in_order FROM floe_internal.claim_table(:pass, lab.id('demo.db.b')) AS c;
+SELECT lab.assess('demo.db.b', files => 5, snapshots => 3, look => :newer + 1);
+SELECT data_file_count, snapshot_count FROM floe.tables WHERE name = 'demo.db.b';
+SELECT floe_internal.end_pass(:pass);

@@ -496,8 +496,7 @@ floe_assess_apply(FloeAssess *a)
 		bytes.data = snapshots.data != NULL ? snapshots.data : "";
 		bytes.len = snapshots.len;
 		floe_db_begin();
-		ok =
-			floe_inbox_apply_assessment(a->claim.table_id, facts.data, bytes, a->etag, &manifests, !a->incomplete, &st);
+		ok = floe_inbox_apply_assessment(&a->claim, facts.data, bytes, a->etag, &manifests, !a->incomplete, &st);
 		floe_db_end();
 	}
 	floe_buf_free(&facts);

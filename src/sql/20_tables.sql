@@ -83,6 +83,7 @@ CREATE TABLE floe_internal.iceberg_table (
 	snapshots			pg_catalog.bytea,
 	manifest_ids		pg_catalog.int8[],
 	assessed_at			pg_catalog.timestamptz,
+	look				pg_catalog.int8,
 	policy_set_id		pg_catalog.int4,
 	first_seen_at		pg_catalog.timestamptz NOT NULL,
 	dropped_at			pg_catalog.timestamptz,
@@ -104,7 +105,11 @@ COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort o
 COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';
 COMMENT ON COLUMN floe_internal.iceberg_table.manifest_ids IS 'Manifests of the current snapshot; NULL while they are not all read';
 COMMENT ON COLUMN floe_internal.iceberg_table.emptied_at IS 'When what no longer serves anybody of a dropped table was removed: manifests, snapshots, poll; before dropped_at: of an earlier drop';
+COMMENT ON COLUMN floe_internal.iceberg_table.look IS 'The look at the table that found this state; an older one that ends later does not replace it';
 COMMENT ON COLUMN floe_internal.iceberg_table.policy_set_id IS 'Which enabled policies match, in order; NULL: not resolved yet';
+
+CREATE SEQUENCE floe_internal.look_seq;
+COMMENT ON SEQUENCE floe_internal.look_seq IS 'Looks at tables, in the order in which they begin: an assessor and an executor may look at one table at the same time';
 
 CREATE TABLE floe_internal.table_poll (
 	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,

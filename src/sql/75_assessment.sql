@@ -180,7 +180,7 @@ COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text
 -- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
 CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
-		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8)
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT current_snapshot_id pg_catalog.int8, OUT look pg_catalog.int8)
 	RETURNS SETOF pg_catalog.record
 	-- always by the index in its order: right after a first listing there are no statistics that would say so
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off
@@ -194,6 +194,7 @@ DECLARE
 		WHERE x.crashes > 0 AND x.next_poll_at <= at AND x.claim_pass IS NULL AND x.catalog_id = ANY (catalog_ids));
 	picked int8[];
 	n int8;
+	this_look int8;
 BEGIN
 	-- What waits for all others to be done must not wait for ever.
 	IF COALESCE(suspect_since > at - interval '1 minute', true) THEN
@@ -215,11 +216,14 @@ BEGIN
 				   OR (SELECT floe_internal.match_pattern(claim_tables.pattern, i.levels) IS NOT NULL FROM floe_internal.iceberg_table AS i WHERE i.table_id = x.table_id))
 			ORDER BY x.next_poll_at LIMIT 1 FOR UPDATE OF x SKIP LOCKED);
 	END IF;
+	IF picked <> '{}' THEN
+		this_look := nextval('floe_internal.look_seq');
+	END IF;
 	RETURN QUERY
 		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = at
 		FROM floe_internal.iceberg_table AS t
 		WHERE p.table_id = ANY (picked) AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined')
-		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id;
+		RETURNING t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.current_snapshot_id, this_look;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	-- Dropped, and in the same moment made due by somebody who could not see that yet.
 	IF n < cardinality(picked) THEN
@@ -235,14 +239,14 @@ COMMENT ON FUNCTION floe_internal.claim_tables(pg_catalog.int4, pg_catalog.int4[
 -- For an operation: whether or not the table is due. A claim that somebody else holds is left to him; either is evidence, should it end in a crash.
 CREATE FUNCTION floe_internal.claim_table(of_pass_id pg_catalog.int4, of_table_id pg_catalog.int8,
 		OUT table_id pg_catalog.int8, OUT catalog_id pg_catalog.int4, OUT namespace pg_catalog.text[], OUT table_name pg_catalog.text, OUT name pg_catalog.text,
-		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT is_quarantined pg_catalog.bool)
+		OUT metadata_location pg_catalog.text, OUT etag pg_catalog.text, OUT look pg_catalog.int8, OUT is_quarantined pg_catalog.bool)
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
 	UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = floe_internal.clock()
 		FROM floe_internal.iceberg_table AS t
 		WHERE p.table_id = of_table_id AND p.claim_pass IS NULL AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined');
-	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, t.status = 'quarantined'
+	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, pg_catalog.nextval('floe_internal.look_seq'), t.status = 'quarantined'
 	FROM floe_internal.iceberg_table AS t LEFT JOIN floe_internal.table_poll AS p ON p.table_id = t.table_id
 	WHERE t.table_id = of_table_id AND t.status <> 'dropped';
 END;

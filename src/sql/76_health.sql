@@ -86,7 +86,7 @@ COMMENT ON FUNCTION floe_internal.compute_health(pg_catalog.int8) IS 'Computes f
 
 -- facts: uuid, location, format_version, metadata_location, current_snapshot_id, properties, refs, specs, details.
 CREATE FUNCTION floe_internal.apply_assessment(of_table_id pg_catalog.int8, facts pg_catalog.jsonb, new_snapshots pg_catalog.bytea, new_etag pg_catalog.text,
-		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool) RETURNS pg_catalog.void
+		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -101,6 +101,12 @@ BEGIN
 	IF old_row.status = 'dropped' THEN
 		-- while it was read: whether it is there again, and what it is then, is for the next listing to say
 		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+		RETURN;
+	END IF;
+	IF this_look < old_row.look THEN
+		-- Somebody who began later was quicker: he may know better, and this one may have been asked for the newer state. So it is looked at again.
+		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = at WHERE p.table_id = of_table_id AND p.next_poll_at < 'infinity';
 		RETURN;
 	END IF;
 	IF is_complete THEN
@@ -123,7 +129,7 @@ BEGIN
 			format_version = (facts ->> 'format_version')::int4, metadata_location = facts ->> 'metadata_location',
 			current_snapshot_id = (facts ->> 'current_snapshot_id')::int8, properties = facts -> 'properties', refs = facts -> 'refs', specs = facts -> 'specs',
 			details = (facts -> 'details') || jsonb_build_object('manifest_list', list), snapshots = new_snapshots,
-			manifest_ids = ids, assessed_at = at
+			manifest_ids = ids, assessed_at = at, look = COALESCE(this_look, t.look)
 		WHERE t.table_id = of_table_id;
 	IF old_row.table_uuid IS DISTINCT FROM facts ->> 'uuid' AND old_row.table_uuid IS NOT NULL THEN
 		PERFORM floe_internal.write_event('table recreated', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s was dropped and made anew', old_row.name),
@@ -140,8 +146,8 @@ BEGIN
 	PERFORM floe_internal.answer_requests(of_table_id);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool)
-	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored';
+COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool, pg_catalog.int8)
+	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
 CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4

@@ -101,6 +101,7 @@ read_claim(const FloeRows *rows, int row, FloeTableClaim *claim)
 	claim->name = floe_row_text(rows, row, 4);
 	claim->metadata_location = floe_row_text(rows, row, 5);
 	claim->etag = floe_row_text(rows, row, 6);
+	claim->look = floe_row_int8(rows, row, 7, 0);
 }
 
 bool
@@ -111,8 +112,8 @@ floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, const int32 *sh
 	FloeArg args[] = {floe_arg_int4(pass_id), floe_arg_int4_array(catalog_ids, ncatalogs), floe_arg_text(pattern),
 					  floe_arg_int4_array(shares, ncatalogs), floe_arg_bool(nothing_in_flight)};
 
-	if (!floe_db_call("SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, t.etag "
-					  "FROM floe_internal.claim_tables($1, $2, $3, $4, $5) AS t",
+	if (!floe_db_call("SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, "
+					  "t.etag, t.look FROM floe_internal.claim_tables($1, $2, $3, $4, $5) AS t",
 					  args, 5, &rows, st))
 		return false;
 	*n = rows.count;
@@ -129,12 +130,12 @@ floe_inbox_claim_table(int32 pass_id, int64 table_id, FloeTableClaim *claim, Flo
 	FloeArg args[] = {floe_arg_int4(pass_id), floe_arg_int8(table_id)};
 
 	if (!floe_db_call("SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, "
-					  "t.etag, t.is_quarantined FROM floe_internal.claim_table($1, $2) AS t",
+					  "t.etag, t.look, t.is_quarantined FROM floe_internal.claim_table($1, $2) AS t",
 					  args, 2, &rows, st))
 		return false;
 	if (rows.count != 1)
 		return floe_fail(st, FLOE_ERR_NOT_FOUND, "the catalog does not list the table any more");
-	if (floe_row_bool(&rows, 0, 7, false))
+	if (floe_row_bool(&rows, 0, 8, false))
 		return floe_fail_detail(st, FLOE_ERR_UNSUPPORTED, "floe.refresh() lets floe look at it again.",
 								"the table is quarantined");
 	read_claim(&rows, 0, claim);
@@ -204,10 +205,10 @@ floe_inbox_store_manifests(int64 table_id, const FloeManifestArrays *m, const bo
 }
 
 bool
-floe_inbox_apply_assessment(int64 table_id, const char *facts_json, FloeBytes snapshots, const char *etag,
+floe_inbox_apply_assessment(const FloeTableClaim *claim, const char *facts_json, FloeBytes snapshots, const char *etag,
 							const FloeManifestArrays *m, bool is_complete, FloeStatus *st)
 {
-	FloeArg args[] = {floe_arg_int8(table_id),
+	FloeArg args[] = {floe_arg_int8(claim->table_id),
 					  floe_arg_jsonb(facts_json),
 					  floe_arg_bytea(snapshots.data, snapshots.len),
 					  floe_arg_text(etag),
@@ -215,10 +216,12 @@ floe_inbox_apply_assessment(int64 table_id, const char *facts_json, FloeBytes sn
 					  floe_arg_int8_array(m->lengths, m->n),
 					  floe_arg_int4_array(m->contents, m->n),
 					  floe_arg_int4_array(m->spec_ids, m->n),
-					  floe_arg_bool(is_complete)};
+					  floe_arg_bool(is_complete),
+					  floe_arg_int8(claim->look)};
 
-	return floe_db_call("SELECT floe_internal.apply_assessment($1, $2::pg_catalog.jsonb, $3, $4, $5, $6, $7, $8, $9)",
-						args, lengthof(args), NULL, st);
+	return floe_db_call(
+		"SELECT floe_internal.apply_assessment($1, $2::pg_catalog.jsonb, $3, $4, $5, $6, $7, $8, $9, $10)", args,
+		lengthof(args), NULL, st);
 }
 
 bool

@@ -40,6 +40,7 @@ typedef struct FloeTableClaim
 	char *name;
 	char *metadata_location; /* of the last assessment; NULL: none */
 	char *etag;
+	int64 look; /* later ones have larger numbers */
 } FloeTableClaim;
 
 /* shares: how many of each catalog at most */
@@ -78,8 +79,9 @@ extern bool floe_inbox_store_manifests(int64 table_id, const FloeManifestArrays 
 									   const FloeBytes *aggregates, FloeStatus *st);
 
 /* Bytes that are NULL or texts that are NULL become SQL NULL. */
-extern bool floe_inbox_apply_assessment(int64 table_id, const char *facts_json, FloeBytes snapshots, const char *etag,
-										const FloeManifestArrays *manifests, bool is_complete, FloeStatus *st);
+extern bool floe_inbox_apply_assessment(const FloeTableClaim *claim, const char *facts_json, FloeBytes snapshots,
+										const char *etag, const FloeManifestArrays *manifests, bool is_complete,
+										FloeStatus *st);
 
 /* Milliseconds until a catalog, a table of these catalogs or (if asked) a decision is due; -1: never. */
 extern bool floe_inbox_next_ms(const int32 *catalog_ids, int n, bool decisions, int64 *next_ms, FloeStatus *st);

@@ -126,7 +126,7 @@ $$;
 CREATE FUNCTION lab.assess(name text, files int DEFAULT 1, file_bytes bigint DEFAULT 536870912, manifests int DEFAULT 1, position_deletes int DEFAULT 0,
 		equality_deletes int DEFAULT 0, snapshots int DEFAULT 1, snapshot_gap interval DEFAULT '1 hour', properties jsonb DEFAULT '{}', location text DEFAULT NULL,
 		refs jsonb DEFAULT '[]', partitions text[] DEFAULT '{"{}"}', manifest_bytes bigint DEFAULT 10000, format_version int DEFAULT 2, complete bool DEFAULT true,
-		uuid text DEFAULT NULL, operations text[] DEFAULT NULL, newest timestamptz DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+		uuid text DEFAULT NULL, operations text[] DEFAULT NULL, newest timestamptz DEFAULT NULL, look bigint DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	levels text[] := floe_internal.parse_name(name);
 	id bigint := lab.id(name);
@@ -165,7 +165,7 @@ BEGIN
 				'commit_interval_ms', CASE WHEN snapshots > 1 THEN (extract(epoch FROM snapshot_gap) * 1000)::bigint END,
 				'ref_count', (snapshots > 0)::int + jsonb_array_length(refs), 'metadata_json_bytes', 1000 + 100 * snapshots, 'metadata_log_count', LEAST(snapshots, 100))),
 		lab.snapshots(times, operations), 'etag-' || snapshots, paths, array_fill(manifest_bytes, ARRAY[n]), array_fill(0, ARRAY[manifests]) || array_fill(1, ARRAY[deletes]),
-		array_fill(0, ARRAY[n]), complete);
+		array_fill(0, ARRAY[n]), complete, look);
 END $$;
 
 -- Health as if it had been measured: single metrics over what lab.assess() left.
