@@ -53,6 +53,16 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass for all tables of a pattern, due or not';
 
+CREATE FUNCTION floe_internal.lock_due(at pg_catalog.timestamptz, most pg_catalog.int4) RETURNS SETOF pg_catalog.int8
+	-- in a function of its own, because its settings hold for all that it calls
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off
+AS $body$
+BEGIN
+	RETURN QUERY SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.decide_at <= at ORDER BY d.decide_at LIMIT most FOR UPDATE SKIP LOCKED;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_due(pg_catalog.timestamptz, pg_catalog.int4) IS 'Tables that are due for a decision, the longest first, locked until the commit; what others hold is left to them';
+
 -- The same for tables that are due, at most so many: the cost is that of what is due. Budgets are given out in the order of the scores,
 -- so while there are any the portion is larger.
 CREATE FUNCTION floe_internal.plan_due(most pg_catalog.int4, OUT decided pg_catalog.int4, OUT queued pg_catalog.int4) RETURNS pg_catalog.record
@@ -65,13 +75,13 @@ DECLARE
 BEGIN
 	decided := 0;
 	queued := 0;
-	IF NOT EXISTS (SELECT 1 FROM floe_internal.table_decision AS d WHERE d.decide_at <= at) THEN
+	-- by the index, whatever the planner thinks of the times in the table
+	IF COALESCE((SELECT d.decide_at FROM floe_internal.table_decision AS d ORDER BY d.decide_at LIMIT 1) > at, true) THEN
 		RETURN;
 	END IF;
 	-- before any row is locked, as in plan_tables()
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
-	due := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.decide_at <= at ORDER BY d.decide_at
-		LIMIT most * CASE WHEN EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled) THEN 10 ELSE 1 END FOR UPDATE SKIP LOCKED);
+	due := ARRAY(SELECT floe_internal.lock_due(at, most * CASE WHEN EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled) THEN 10 ELSE 1 END));
 	decided := COALESCE(array_length(due, 1), 0);
 	IF decided = 0 THEN
 		RETURN;
