@@ -160,15 +160,33 @@ static void
 set_limits(FloePassCatalog *catalog)
 {
 	int64 most = floe_conn_count(catalog->conn, "max_in_flight", DEFAULT_IN_FLIGHT);
-	bool has_rate = floe_conn_count(catalog->conn, "max_rate", 0) > 0;
 
+	catalog->rate = (double) floe_conn_count(catalog->conn, "max_rate", 0);
 	/* assessors of one database share what the catalog bears */
 	if (catalog->pass->endless)
+	{
 		most = (most + floe_assessors - 1) / floe_assessors;
+		catalog->rate /= floe_assessors;
+	}
 	catalog->most = (int) Max(1, Min(most, 10000));
 	catalog->window = catalog->pass->endless ? 1 : catalog->most;
-	catalog->tokens = has_rate ? 1 : -1;
+	catalog->tokens = catalog->rate > 0 ? 1 : -1;
 	catalog->tokens_at_us = floe_clock_steady_us();
+}
+
+/* What an older connection has found out of how much the catalog bears. */
+static void
+inherit_window(FloePassCatalog *catalog)
+{
+	ListCell *cell;
+
+	foreach (cell, catalog->pass->retired)
+	{
+		const FloePassCatalog *older = lfirst(cell);
+
+		if (older->catalog_id == catalog->catalog_id && older->state == FLOE_CATALOG_READY)
+			catalog->window = Min(older->window, catalog->most);
+	}
 }
 
 /* Resolves the connection inside a transaction and starts to connect outside of it. */
@@ -185,6 +203,7 @@ start(FloePassCatalog *catalog)
 	if (catalog->conn != NULL)
 	{
 		set_limits(catalog);
+		inherit_window(catalog);
 		ops = floe_catalog_lookup(catalog->conn->server_type);
 		if (ops == NULL)
 			floe_fail(&st, FLOE_ERR_CONFIG, "server \"%s\" has TYPE \"%s\", which is not a catalog floe speaks",

@@ -40,19 +40,36 @@ floe_pass_adjust_window(FloePassCatalog *catalog, bool answered)
 		catalog->window = Max(catalog->window / 2, 1);
 }
 
+/* What was begun with an older connection to it counts, too. */
+static int
+in_flight(const FloePassCatalog *catalog)
+{
+	int n = catalog->in_flight;
+	ListCell *cell;
+
+	foreach (cell, catalog->pass->retired)
+	{
+		const FloePassCatalog *older = lfirst(cell);
+
+		if (older->catalog_id == catalog->catalog_id)
+			n += older->in_flight;
+	}
+	return n;
+}
+
 /* How many tables of the catalog may begin now. */
 int
 floe_pass_room(FloePassCatalog *catalog)
 {
-	int room = catalog->window - catalog->in_flight;
+	int room = catalog->window - in_flight(catalog);
 
 	if (catalog->tokens >= 0)
 	{
 		int64 now = floe_clock_steady_us();
-		double rate = (double) floe_conn_count(catalog->conn, "max_rate", 0);
 
-		/* no more than a second's worth is saved up */
-		catalog->tokens = Min(catalog->tokens + rate * (double) (now - catalog->tokens_at_us) / 1e6, rate);
+		/* what was not used is not saved up, but for what the loop's own pauses cost */
+		catalog->tokens = Min(catalog->tokens + catalog->rate * (double) (now - catalog->tokens_at_us) / 1e6,
+							  Max(catalog->rate / 10, 1));
 		catalog->tokens_at_us = now;
 		room = Min(room, (int) catalog->tokens);
 	}
@@ -64,7 +81,7 @@ share_of(const FloePass *pass, FloePassCatalog *catalog)
 {
 	int free = floe_max_tables_in_flight - pass->assessing;
 
-	return Min(floe_pass_room(catalog), Max(free, GUARANTEED - catalog->in_flight));
+	return Min(floe_pass_room(catalog), Max(free, GUARANTEED - in_flight(catalog)));
 }
 
 static FloePassCatalog *

@@ -72,7 +72,8 @@ typedef struct FloePassCatalog
 	int window;            /* most of them at a time: grows with every answer, halves with every silence */
 	int most;              /* that the window grows to */
 	bool more_due;         /* the last claim took as many as it was allowed */
-	double tokens;         /* assessments that may begin, where the server sets a rate; -1: no rate */
+	double rate;           /* of assessments, a second, where the server sets one */
+	double tokens;         /* assessments that may begin; -1: no rate */
 	int64 tokens_at_us;
 	const FloeConn *conn;
 	FloeCatalog *catalog;

@@ -108,7 +108,16 @@ next_assessor_ms(FloePass *pass)
 	return next_ms < 0 ? LONGEST_SLEEP_MS : Min(next_ms, LONGEST_SLEEP_MS);
 }
 
-/* A catalog has much to do and places are free again: a quarter of its window, so that claims are not made one by one. */
+/* So many places must be free that claims are not made one by one: a quarter of the window, or what a rate gives in a turn. */
+static int
+portion(const FloePassCatalog *catalog)
+{
+	int most = Max(Min(catalog->window, floe_max_tables_in_flight) / 4, 1);
+
+	return catalog->tokens >= 0 ? Min(most, Max((int) (catalog->rate * RATE_MS / 1000), 1)) : most;
+}
+
+/* A catalog has much to do and places are free again. */
 static bool
 wants_more(FloePass *pass)
 {
@@ -118,8 +127,7 @@ wants_more(FloePass *pass)
 	{
 		FloePassCatalog *catalog = lfirst(cell);
 
-		if (catalog->state == FLOE_CATALOG_READY && catalog->more_due &&
-			floe_pass_room(catalog) >= Max(Min(catalog->window, floe_max_tables_in_flight) / 4, 1))
+		if (catalog->state == FLOE_CATALOG_READY && catalog->more_due && floe_pass_room(catalog) >= portion(catalog))
 			return true;
 	}
 	return false;
