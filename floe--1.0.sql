@@ -4299,6 +4299,11 @@ DECLARE
 	options jsonb;
 BEGIN
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	IF NOT FOUND THEN
+		go := false;
+		reason := 'it is not in the queue any more';
+		RETURN;
+	END IF;
 	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
 	is_named := EXISTS (SELECT 1 FROM jsonb_array_elements(q.reason) AS r WHERE r ->> 'gate' = 'requested');
 	IF q.cancel_requested_by IS NOT NULL THEN
