@@ -30,16 +30,20 @@ floe_run_over(FloeOpRun *run)
 	MemoryContextSwitchTo(old);
 }
 
-/* It cannot be followed now. A pass with an end leaves it to the next one, an endless one comes back to it. */
+/* The run is over, the operation is not: somebody else takes it, or this one again after so many seconds. */
 void
-floe_run_leave(FloeOpRun *run)
+floe_run_leave(FloeOpRun *run, int seconds)
 {
 	FloeStatus st;
 
-	if (run->pass->endless && run->phase != FLOE_RUN_OVER)
+	if (run->phase == FLOE_RUN_OVER)
+		return;
+	/* a pass with an end that waits for operations must not take up again, and wait for, what it cannot follow */
+	if (run->pass->endless || !run->pass->options.wait)
 	{
 		floe_db_begin();
-		if (!floe_queue_release(run->op.operation_id, &st))
+		/* whoever calls the next pass wants it tried again */
+		if (!floe_queue_release(run->op.operation_id, run->pass->endless ? seconds : 0, &st))
 			floe_pass_log(&st, "leaving an operation");
 		floe_db_end();
 	}
@@ -115,7 +119,7 @@ verify_failed(FloeOpRun *run, const FloeStatus *failure)
 		floe_pass_progress(run->pass,
 						   "operation %lld: %s on %s ended at the engine; its effect is still to be measured: %s",
 						   (long long) run->op.operation_id, run->op.operation, run->op.table_name, failure->message);
-		floe_run_over(run);
+		floe_run_leave(run, FLOE_LEAVE_S);
 	}
 }
 
@@ -258,7 +262,7 @@ leave(FloeOpRun *run, bool is_silent, const FloeStatus *why)
 			floe_pass_log(&st, "engine state");
 		floe_db_end();
 	}
-	floe_run_leave(run);
+	floe_run_leave(run, FLOE_LEAVE_S);
 }
 
 static FloeOpRun *

@@ -40,7 +40,8 @@ struct FloeOpRun
 
 /* execute.c */
 extern void floe_run_over(FloeOpRun *run);
-extern void floe_run_leave(FloeOpRun *run);
+#define FLOE_LEAVE_S 15 /* what cannot be followed now is tried again */
+extern void floe_run_leave(FloeOpRun *run, int seconds);
 extern void floe_run_verify(FloeOpRun *run);
 
 /* execute_engine.c */

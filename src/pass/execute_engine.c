@@ -160,8 +160,8 @@ wait_for_engine(FloeOpRun *run)
 	if (!run->pass->options.wait && run->sent_anything && run->run.outcome == FLOE_OUTCOME_NONE &&
 		(run->run.unreachable || !run->run.cancel_requested))
 	{
-		/* the engine has it and goes on by itself; the next pass looks again */
-		floe_run_over(run);
+		/* the engine has it and goes on by itself; the next pass looks again, even while this one is busy with other things */
+		floe_run_leave(run, 0);
 		return;
 	}
 	run->waiting = true;
@@ -298,5 +298,5 @@ floe_run_engine_leave(FloeOpRun *run, const char *reason)
 	stop_asking(run);
 	floe_pass_progress(run->pass, "operation %lld: %s on %s may still run: %s; a later pass asks again",
 					   (long long) run->op.operation_id, run->op.operation, run->op.table_name, reason);
-	floe_run_leave(run);
+	floe_run_leave(run, FLOE_LEAVE_S);
 }

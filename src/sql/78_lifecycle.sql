@@ -529,13 +529,14 @@ END;
 COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.int4, pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
 
 -- By a driver that goes on living.
-CREATE FUNCTION floe_internal.release_operation(of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+CREATE FUNCTION floe_internal.release_operation(of_operation_id pg_catalog.int8, seconds pg_catalog.int4) RETURNS pg_catalog.void
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	UPDATE floe_internal.operation_queue AS q SET driver_pass = 0, not_before = floe_internal.clock() + pg_catalog.make_interval(secs => 15)
+	UPDATE floe_internal.operation_queue AS q SET driver_pass = 0, not_before = floe_internal.clock() + pg_catalog.make_interval(secs => release_operation.seconds)
 		WHERE q.operation_id = of_operation_id AND q.state <> 'queued';
+	SELECT floe_internal.wake('executor');
 END;
-COMMENT ON FUNCTION floe_internal.release_operation(pg_catalog.int8) IS 'Nobody drives the operation for a quarter of a minute: it cannot be followed now';
+COMMENT ON FUNCTION floe_internal.release_operation(pg_catalog.int8, pg_catalog.int4) IS 'Nobody drives the operation any more: after so many seconds whoever looks takes it over';
 
 -- What may go on now and does not waits for something that wakes the executor: a free place, a resume, an end. What others do is not told.
 CREATE FUNCTION floe_internal.next_executor_ms() RETURNS pg_catalog.int8

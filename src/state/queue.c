@@ -182,11 +182,11 @@ floe_queue_pending(int32 pass_id, const char *pattern, int32 *queued, int32 *liv
 }
 
 bool
-floe_queue_release(int64 operation_id, FloeStatus *st)
+floe_queue_release(int64 operation_id, int seconds, FloeStatus *st)
 {
-	FloeArg args[] = {floe_arg_int8(operation_id)};
+	FloeArg args[] = {floe_arg_int8(operation_id), floe_arg_int4(seconds)};
 
-	return floe_db_call("SELECT floe_internal.release_operation($1)", args, 1, NULL, st);
+	return floe_db_call("SELECT floe_internal.release_operation($1, $2)", args, 2, NULL, st);
 }
 
 bool

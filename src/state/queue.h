@@ -61,8 +61,8 @@ extern bool floe_queue_to_stop(int32 pass_id, FloeStop **stops, int *n, FloeStat
 extern bool floe_queue_pending(int32 pass_id, const char *pattern, int32 *queued, int32 *live, int64 *next_ms,
 							   FloeStatus *st);
 
-/* Nobody drives it for a while: it cannot be followed now.  The next adoption after that takes it. */
-extern bool floe_queue_release(int64 operation_id, FloeStatus *st);
+/* Nobody drives it any more; after so many seconds the next adoption takes it, by whomever. */
+extern bool floe_queue_release(int64 operation_id, int seconds, FloeStatus *st);
 
 /* Milliseconds until something queued or released may go on, at most some seconds while there is anything; -1: nothing is there. */
 extern bool floe_queue_next_ms(int64 *next_ms, FloeStatus *st);
