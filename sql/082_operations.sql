@@ -72,6 +72,7 @@ SELECT * FROM floe_internal.pending_operations(1, NULL);
 SELECT * FROM floe_internal.pending_operations(1, 'demo.db.large');
 SELECT lab.rows($$UPDATE floe_internal.operation_queue SET not_before = '2026-03-02 12:01:30+00' WHERE state = 'queued'$$, 'SELECT * FROM floe_internal.pending_operations(1, NULL)');
 SELECT lab.rows($$SELECT floe.pause('**')$$, 'SELECT * FROM floe_internal.pending_operations(1, NULL)');
+SELECT lab.rows($$SELECT floe.drain()$$, 'SELECT * FROM floe_internal.pending_operations(1, NULL)');
 
 CREATE FUNCTION lab.clear() RETURNS void LANGUAGE sql AS $$
 	TRUNCATE floe_internal.operation_queue, floe_internal.operation_log, floe_internal.event RESTART IDENTITY;
@@ -96,6 +97,8 @@ BEGIN
 END $$;
 SELECT lab.start();
 SELECT lab.preflight();
+-- nothing is sent that is not in the queue
+SELECT lab.preflight(4711);
 SELECT state, before_snapshot_id, before_snapshots, before ->> 'data_file_count' AS files, before ? 'last_write_age' AS has_ages FROM floe_internal.operation_queue;
 -- what may have happened meanwhile
 \pset format unaligned

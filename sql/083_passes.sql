@@ -27,7 +27,7 @@ SELECT floe_internal.end_pass(:pass);
 
 SELECT lab.engine();
 SELECT lab.assess('demo.db.healthy'), lab.assess('demo.db.metric', files => 500, file_bytes => 1000000), lab.assess('demo.db.condition'), lab.assess('demo.db.deadline', files => 8, file_bytes => 1000000),
-	lab.assess('demo.db.cadence'), lab.assess('demo.db.nothing', files => 500, file_bytes => 1000000), lab.assess('demo.db.ripe', snapshots => 40, snapshot_gap => '6 hours');
+	lab.assess('demo.db.cadence'), lab.assess('demo.db.nothing', files => 500, file_bytes => 1000000), lab.assess('demo.db.ripe', snapshots => 40, snapshot_gap => '6 hours'), lab.assess('demo.db.overdue', snapshots => 8, snapshot_gap => '1 day');
 SELECT floe.create_policy('all', 'demo.db.*, !demo.db.nothing', '{"engine": "spark", "rewrite_data_files": {}, "expire_snapshots": {}}');
 SELECT floe.create_policy('condition', 'demo.db.condition', '{"rewrite_data_files": {"when": {"any": [{"metric": "data_file_count", "value": 1}]}}}');
 SELECT floe.create_policy('deadline', 'demo.db.deadline', '{"rewrite_data_files": {"deadline": "7 days"}}');

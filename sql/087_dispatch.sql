@@ -46,6 +46,7 @@ END $$;
 CREATE FUNCTION lab.queue_all() RETURNS void LANGUAGE sql AS $$
 	SELECT lab.queue('a.strong.1', 9), lab.queue('a.strong.2', 8), lab.queue('a.strong.3', 7), lab.queue('a.weak.1', 6), lab.queue('a.weak.2', 5), lab.queue('b.db.1', 4), lab.queue('b.db.2', 3), lab.queue('c.db.1', 2)
 $$;
+CREATE FUNCTION lab.few() RETURNS void LANGUAGE sql AS $$ SELECT lab.queue('a.strong.1', 9), lab.queue('a.strong.2', 8), lab.queue('a.strong.3', 7), lab.queue('a.weak.1', 1) $$;
 \pset format unaligned
 \pset fieldsep ' | '
 
@@ -68,7 +69,10 @@ SELECT told, lab.goes(setup, pattern) AS order FROM (VALUES
 	(14, '... nor one that must wait', $$SELECT lab.queue_all(); UPDATE floe_internal.operation_queue SET not_before = '2026-03-02 12:00:01+00' WHERE table_name LIKE 'a.%'$$, NULL),
 	(15, '... nor a paused policy''s table', $$SELECT lab.queue_all(), floe.pause('a.strong.1'), floe.pause('a.strong.2')$$, NULL),
 	(16, 'within a table in the order of operations, on whatever engine', $$SELECT lab.queue('a.strong.1', 1), lab.queue('a.strong.1', 9, false, 'rewrite_manifests'), lab.queue('b.db.1', 5, false, 'rewrite_manifests')$$, NULL),
-	(17, 'an engine that does not answer keeps nobody from the other', $$SELECT lab.queue('a.strong.1', 1), lab.queue('b.db.1', 5, false, 'rewrite_manifests'); UPDATE floe_internal.engine SET retry_at = '2026-03-02 12:00:01+00' WHERE server_name = 'spark'$$, NULL)) AS v (n, told, setup, pattern) ORDER BY n;
+	(17, 'an engine that does not answer keeps nobody from the other', $$SELECT lab.queue('a.strong.1', 1), lab.queue('b.db.1', 5, false, 'rewrite_manifests'); UPDATE floe_internal.engine SET retry_at = '2026-03-02 12:00:01+00' WHERE server_name = 'spark'$$, NULL),
+	(18, 'a narrow policy over one for all: the narrow one has a turn of its own', $$SELECT floe.drop_policy('weak'), floe.alter_policy('strong', '{"pattern": "**"}'), floe.create_policy('zeta', 'a.weak.*', '{"rewrite_data_files": {"timeout": "2 hours"}}'); SELECT lab.few()$$, NULL),
+	(19, '... whatever its name', $$SELECT floe.drop_policy('weak'), floe.alter_policy('strong', '{"pattern": "**"}'), floe.create_policy('alpha', 'a.weak.*', '{"rewrite_data_files": {"timeout": "2 hours"}}'); SELECT lab.few()$$, NULL),
+	(20, '... unless it says nothing of the operation', $$SELECT floe.drop_policy('weak'), floe.alter_policy('strong', '{"pattern": "**"}'), floe.create_policy('alpha', 'a.weak.*', '{"expire_snapshots": {}, "weights": {"gain": 0}}'); SELECT lab.few()$$, NULL)) AS v (n, told, setup, pattern) ORDER BY n;
 -- a turn that was not taken was none
 BEGIN;
 SELECT lab.queue_all();

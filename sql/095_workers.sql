@@ -1,7 +1,8 @@
 -- The workers on every version of PostgreSQL: they start, they find a catalog without being called, they show themselves, and they go.
 -- What they do with real catalogs and engines, and what happens when they are killed, is in test/t and test/e2e.
 SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS floe;
+DROP EXTENSION IF EXISTS floe CASCADE;
+CREATE EXTENSION floe;
 CREATE SCHEMA worker_test;
 -- Asks until it is true.
 CREATE PROCEDURE worker_test.wait_for(question text) LANGUAGE plpgsql AS $$

@@ -2,7 +2,7 @@
 -- whatever stands first in the caller's search_path, and PL/pgSQL in it is sound.
 CREATE EXTENSION plpgsql_check;
 -- one for each view, at the end
-SELECT plan(80 + (SELECT count(*)::int FROM pg_class WHERE relkind = 'v' AND relnamespace = 'floe'::regnamespace));
+SELECT plan(89 + (SELECT count(*)::int FROM pg_class WHERE relkind = 'v' AND relnamespace = 'floe'::regnamespace));
 
 CREATE VIEW routine AS
 	SELECT p.*, l.lanname FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
@@ -41,7 +41,7 @@ SELECT is_empty($$SELECT w.fdwname FROM pg_foreign_data_wrapper AS w CROSS JOIN 
 SELECT is((SELECT string_agg(DISTINCT x.grantee::regrole::text, ' ') FROM relation AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x WHERE x.grantee <> c.relowner), 'floe_admin floe_viewer', 'grants on tables are to floe''s own roles');
 SELECT is_empty($$SELECT c.oid::regclass FROM relation AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x WHERE c.relnamespace = 'floe_internal'::regnamespace AND x.grantee <> c.relowner$$, 'nothing of floe_internal''s tables is for anybody');
 SELECT is((SELECT string_agg(p.proname::text, ' ' ORDER BY p.proname) FROM routine AS p CROSS JOIN LATERAL aclexplode(p.proacl) AS x WHERE p.pronamespace = 'floe_internal'::regnamespace AND x.grantee <> p.proowner),
-	'clock connection_options end_pg_cron_jobs engine_options pg_cron_command prepare_schedule prepare_unschedule tell_pg_cron', 'and of its functions only those that views call, and those that act as who calls floe.schedule()');
+	'clock connection_options end_pg_cron_jobs engine_options pg_cron_command prepare_schedule prepare_unschedule tell_pg_cron workers', 'and of its functions only those that views call, and those that act as who calls floe.schedule()');
 SELECT is_empty($$SELECT c.oid::regclass FROM relation AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x WHERE x.is_grantable AND x.grantee <> c.relowner$$, 'nobody may pass a privilege on');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM routine AS p WHERE p.pronamespace = 'floe'::regnamespace AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) AS x WHERE x.grantee <> p.proowner)$$, 'every function of schema floe is for some role');
 SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname IN ('floe_viewer', 'floe_operator', 'floe_admin') AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolcanlogin OR rolreplication OR rolbypassrls)$$, 'floe''s roles have no power of their own');
@@ -63,7 +63,8 @@ SELECT is_empty($$SELECT c.conrelid::regclass, c.conname FROM pg_constraint AS c
 	WHERE c.contype = 'f' AND c.confdeltype = 'c' AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.conrelid AND i.indpred IS NULL AND (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)$$,
 	'what goes with another row is found by an index');
 SELECT is_empty($$SELECT oid::regclass FROM relation WHERE relkind = 'S' AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = relation.oid AND d.deptype = 'i')
-	AND oid NOT IN ('floe_internal.operation_id_seq'::regclass)	-- an operation keeps its id when it moves from the queue to the log
+	AND oid NOT IN ('floe_internal.operation_id_seq'::regclass,	-- an operation keeps its id when it moves from the queue to the log
+		'floe_internal.dispatch_turn_seq'::regclass)	-- a turn is taken again and again
 	$$, 'sequences are those of identity columns');
 SELECT is_empty($$SELECT c.oid::regclass FROM relation AS c WHERE c.relkind = 'r' AND c.relpersistence <> 'p'$$, 'all tables outlive a crash');
 SELECT is_empty($$SELECT a.attrelid::regclass, a.attname FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid WHERE c.relkind = 'r' AND a.attnum > 0 AND a.atttypid IN ('json'::regtype, 'timestamp'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'money'::regtype)$$,
@@ -195,6 +196,15 @@ SELECT is(tried(s), NULL, left(s, 110)) FROM (VALUES
 	(23, $$SELECT * FROM floe.stats('1 day')$$),
 	(24, $$SELECT * FROM floe.trigger('demo.db.t', NULL, '{}')$$),
 	(25, $$SELECT * FROM floe.refresh('demo.**')$$),
+	(25.1, $$SELECT floe.notify_commit('demo.db.t'), floe.notify_commit('demo.db.v')$$),
+	(25.2, $$SELECT * FROM floe_internal.claim_tables(1, '{1}', 'demo.**', '{10}', true)$$),
+	(25.3, $$SELECT floe_internal.tables_unchanged('{1,2}')$$),
+	(25.4, $$SELECT floe_internal.next_assessor_ms('{1}', true), floe_internal.next_executor_ms()$$),
+	(25.5, $$SELECT floe.drain('x'), floe.undrain()$$),
+	(25.6, $$SELECT floe_internal.decide_soon('{1,2}'), floe_internal.plan_due(10)$$),
+	(25.7, $$SELECT floe_internal.begin_pass('test'), floe_internal.void_claims(), floe_internal.end_pass(1)$$),
+	(25.8, $$SELECT floe_internal.claim_operation(1, NULL)$$),
+	(25.9, $$ALTER USER MAPPING FOR CURRENT_USER SERVER demo OPTIONS (SET token 'y')$$),
 	(26, $$SELECT floe.pause('demo.db.u', 'infinity', 'why not')$$),
 	(27, $$SELECT floe.resume('demo.db.u')$$),
 	(28, $$SELECT * FROM floe.check_catalog('demo')$$),
