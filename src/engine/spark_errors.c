@@ -39,6 +39,9 @@ static const ErrorRule rules[] = {
 	{"ValidationException", "Cannot commit", FLOE_CLASS_CONFLICT, NULL},
 	{"ValidationException", "found new", FLOE_CLASS_CONFLICT, NULL},
 	{"ValidationException", "Cannot determine history", FLOE_CLASS_CONFLICT, NULL},
+	/* rewrite_manifests, when a commit in the meantime merged or rewrote the same ones; earlier Icebergs say the second */
+	{"ValidationException", "could not be found in the latest snapshot", FLOE_CLASS_CONFLICT, NULL},
+	{"ValidationException", "Manifest is missing: ", FLOE_CLASS_CONFLICT, NULL},
 	{"ValidationException", "Unable to determine whether certain files are orphan", FLOE_CLASS_CONFIG,
 	 "set equal_schemes or equal_authorities"},
 	{"ValidationException", "Cannot find field", FLOE_CLASS_CONFIG, NULL},

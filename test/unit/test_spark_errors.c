@@ -131,6 +131,14 @@ static const ErrorCase cases[] = {
 	 "[a.parquet]",
 	 FLOE_CLASS_CONFLICT,
 	 "ValidationException: Found conflicting files that can contain records matching true: [a.parquet]"},
+	{"org.apache.iceberg.exceptions.ValidationException: Deleted manifest file:/t/metadata/a-m1.avro could not be "
+	 "found in "
+	 "the latest snapshot 7833650795966637410",
+	 FLOE_CLASS_CONFLICT,
+	 "ValidationException: Deleted manifest file:/t/metadata/a-m1.avro could not be found in the latest snapshot "
+	 "7833650795966637410"},
+	{"org.apache.iceberg.exceptions.ValidationException: Manifest is missing: file:/t/metadata/a-m1.avro",
+	 FLOE_CLASS_CONFLICT, "ValidationException: Manifest is missing: file:/t/metadata/a-m1.avro"},
 	{"org.apache.iceberg.exceptions.ValidationException: Cannot commit, found new delete for replaced data file: x",
 	 FLOE_CLASS_CONFLICT, "ValidationException: Cannot commit, found new delete for replaced data file: x"},
 	{"org.apache.iceberg.exceptions.CommitFailedException: Requirement failed: branch main has changed",
