@@ -65,9 +65,10 @@ BEGIN
 	LOOP
 		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
+		-- locked first: an executor may just be claiming one of them, and then it is not queued any more
 		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
-			FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
-			WHERE t.catalog_id = gone.catalog_id AND q.state = 'queued';
+			FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+				  WHERE t.catalog_id = gone.catalog_id AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE OF x) AS q;
 		DELETE FROM floe_internal.trigger_request AS r USING floe_internal.iceberg_table AS t WHERE t.table_id = r.table_id AND t.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.write_event('catalog removed', gone.server_name, NULL, NULL, NULL, format('catalog "%s" was dropped; floe leaves its tables alone', gone.server_name), NULL);
 	END LOOP;
@@ -80,8 +81,9 @@ BEGIN
 	END LOOP;
 	-- also what came back to the queue after its engine was gone
 	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', format('its engine "%s" was removed', q.engine))
-		FROM floe_internal.operation_queue AS q
-		WHERE q.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine);
+		FROM (SELECT x.operation_id, x.engine FROM floe_internal.operation_queue AS x
+			  WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)
+			  ORDER BY x.operation_id FOR UPDATE) AS q;
 	UPDATE floe_internal.catalog AS c
 		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, next_list_at = '-infinity'
 		FROM floe_internal.server AS s

@@ -49,7 +49,7 @@ CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
 	SELECT floe_internal.end_operation(q.operation_id, 'cancelled', drop_queued.reason)
-	FROM floe_internal.operation_queue AS q WHERE q.table_id = of_table_id AND q.state = 'queued';
+	FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE) AS q;
 	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
 END;
 COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
