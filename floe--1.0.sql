@@ -2824,8 +2824,12 @@ CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalo
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, gate pg_catalog.text, gate_position pg_catalog.int2,
 				   status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
+	-- plpgsql, because its plan lives as long as the session: making it takes many times as long as using it for one table
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	WITH policy AS MATERIALIZED (
 		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
@@ -2969,7 +2973,8 @@ BEGIN ATOMIC
 			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
 	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
 
