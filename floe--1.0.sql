@@ -463,6 +463,7 @@ CREATE TABLE floe_internal.catalog (
 	error_detail	pg_catalog.text,
 	error_since		pg_catalog.timestamptz,
 	failures		pg_catalog.int4 NOT NULL DEFAULT 0,
+	tripped_by		pg_catalog.text CHECK (tripped_by IN ('tables', 'probe')),
 	listed_at		pg_catalog.timestamptz,
 	left_out		pg_catalog.int8 NOT NULL DEFAULT 0,
 	next_list_at	pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
@@ -473,6 +474,7 @@ CREATE TABLE floe_internal.catalog (
 COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
 COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
 COMMENT ON COLUMN floe_internal.catalog.left_out IS 'Namespaces and tables of the last listing whose names floe cannot keep: longer than 1024 bytes with all their levels, more than 30 levels, an empty level, or the character U+001F in a namespace';
+COMMENT ON COLUMN floe_internal.catalog.tripped_by IS 'tables: not the catalog itself failed, but too many of its tables in a row, so a listing does not show that all is well; probe: it was listed since then, and the next table that is looked at tells';
 COMMENT ON COLUMN floe_internal.catalog.next_list_at IS '-infinity: somebody asked for it, if need be while the catalog is being listed, which then does not count as the answer';
 COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
 
@@ -763,7 +765,7 @@ BEGIN
 			  WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)
 			  ORDER BY x.operation_id FOR UPDATE) AS q;
 	UPDATE floe_internal.catalog AS c
-		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, next_list_at = '-infinity'
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL, next_list_at = '-infinity'
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e
@@ -3525,7 +3527,7 @@ BEGIN
 		RETURNING c.catalog_id, c.server_name, true;
 	RETURN QUERY
 		SELECT c.catalog_id, c.server_name, false FROM floe_internal.catalog AS c
-		WHERE c.status NOT IN ('removed', 'new') AND (by_person OR c.status = 'ok') AND c.claim_pass IS DISTINCT FROM of_pass_id
+		WHERE c.status NOT IN ('removed', 'new') AND (by_person OR c.status = 'ok' OR c.tripped_by = 'probe') AND c.claim_pass IS DISTINCT FROM of_pass_id
 		  AND (claim_catalogs.pattern IS NULL OR floe_internal.match_catalog(claim_catalogs.pattern, c.server_name));
 END
 $body$;
@@ -3539,7 +3541,7 @@ END;
 COMMENT ON FUNCTION floe_internal.catalog_id(pg_catalog.text) IS 'A catalog by the name of its server; NULL: there is none';
 
 CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
-		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
+		retry_after_ms pg_catalog.int8 DEFAULT -1, by_tables pg_catalog.bool DEFAULT false) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -3549,7 +3551,7 @@ BEGIN
 	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
 	UPDATE floe_internal.catalog AS x
 		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1, claim_pass = NULL,
-			error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
+			tripped_by = CASE WHEN by_tables THEN 'tables' END, error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
 			next_list_at = CASE WHEN c.claim_pass IS NOT NULL AND c.next_list_at = '-infinity' THEN at
 				ELSE at + GREATEST(floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name),
 					make_interval(secs => retry_after_ms / 1000.0)) END
@@ -3559,8 +3561,8 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
-	IS 'A catalog could not be reached or listed: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
+COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.bool)
+	IS 'A catalog could not be reached or listed, or (by_tables) its tables in a row could not be loaded: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
 
 CREATE FUNCTION floe_internal.catalog_well(of_catalog_id pg_catalog.int4) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -3570,7 +3572,7 @@ DECLARE
 BEGIN
 	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
 	UPDATE floe_internal.catalog AS x
-		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0
+		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL
 		WHERE x.catalog_id = of_catalog_id AND (x.status <> 'ok' OR x.failures <> 0);
 	IF c.status <> 'ok' THEN
 		PERFORM floe_internal.write_event('catalog ok', c.server_name, NULL, NULL, NULL, format('catalog "%s" answers', c.server_name), c.config);
@@ -3579,7 +3581,7 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.catalog_well(pg_catalog.int4) IS 'Nothing is wrong with the catalog, or no longer';
 
-CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.void
+CREATE FUNCTION floe_internal.catalog_connected(of_catalog_id pg_catalog.int4, config pg_catalog.jsonb) RETURNS pg_catalog.bool
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -3587,13 +3589,14 @@ DECLARE
 BEGIN
 	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
 	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
-	-- An error lasts until a listing succeeded: it may have been the listing that failed.
-	IF c.status <> 'error' OR (c.claim_pass IS NULL AND c.error_code <> 'throttled') THEN
+	-- An error lasts until a listing succeeded, or a table was loaded: it may have been these that failed.
+	IF c.status <> 'error' THEN
 		PERFORM floe_internal.catalog_well(of_catalog_id);
 	END IF;
+	RETURN c.status = 'error' AND c.tripped_by IS NOT NULL;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.jsonb) IS 'A catalog was reached';
+COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.jsonb) IS 'A catalog was reached; true: its tables could not be, and the first one that is looked at tells whether they can now';
 
 -- Namespaces as levels joined with U+001F, one entry per table.
 CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[],
@@ -3645,7 +3648,10 @@ BEGIN
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
 		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
 	END LOOP;
-	IF EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id AND c.status = 'error') THEN
+	-- A pass with an end that finds no table due would leave it in error.
+	UPDATE floe_internal.catalog AS c SET tripped_by = 'probe'
+		WHERE c.catalog_id = of_catalog_id AND c.tripped_by IS NOT NULL AND EXISTS (SELECT 1 FROM floe_internal.pass AS s WHERE s.pass_id = c.claim_pass AND s.kind <> 'procedure');
+	IF NOT FOUND AND EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id AND c.status = 'error') THEN
 		PERFORM floe_internal.catalog_well(of_catalog_id);
 	END IF;
 	UPDATE floe_internal.catalog AS c
@@ -5807,8 +5813,8 @@ COMMENT ON VIEW floe.in_flight IS 'Tables that are being looked at now, since wh
 
 CREATE VIEW floe.breakers AS
 	SELECT 'catalog' AS kind, c.server_name AS name,
-		   CASE WHEN c.status <> 'error' THEN 'closed' WHEN c.claim_pass IS NOT NULL OR c.next_list_at <= floe_internal.clock() THEN 'half-open' ELSE 'open' END AS state,
-		   c.failures, c.error_since AS since, CASE WHEN c.status = 'error' THEN c.next_list_at END AS retry_at, c.error_message AS error
+		   CASE WHEN c.status <> 'error' THEN 'closed' WHEN c.claim_pass IS NOT NULL OR c.tripped_by = 'probe' OR c.next_list_at <= floe_internal.clock() THEN 'half-open' ELSE 'open' END AS state,
+		   c.failures, c.error_since AS since, CASE WHEN c.status = 'error' AND c.tripped_by IS DISTINCT FROM 'probe' THEN c.next_list_at END AS retry_at, c.error_message AS error
 	FROM floe_internal.catalog AS c WHERE c.status <> 'removed'
 	UNION ALL
 	SELECT 'engine', e.server_name,

@@ -25,7 +25,7 @@
 #define TOLD_FAILURES 5
 
 static void
-failed(FloePassCatalog *catalog, const FloeStatus *failure)
+failed(FloePassCatalog *catalog, const FloeStatus *failure, bool by_tables)
 {
 	FloeStatus st;
 
@@ -34,7 +34,7 @@ failed(FloePassCatalog *catalog, const FloeStatus *failure)
 	floe_pass_progress(catalog->pass, "catalog \"%s\": %s%s%s", catalog->server_name, failure->message,
 					   failure->detail[0] != '\0' ? ": " : "", failure->detail);
 	floe_db_begin();
-	if (!floe_inbox_catalog_failed(catalog->catalog_id, failure, &st))
+	if (!floe_inbox_catalog_failed(catalog->catalog_id, failure, by_tables, &st))
 		floe_pass_log(&st, "catalog state");
 	floe_db_end();
 }
@@ -107,16 +107,18 @@ on_listed(void *arg, const FloeStatus *st)
 	arrived(catalog);
 	if (st->code != FLOE_OK)
 	{
-		failed(catalog, st);
+		failed(catalog, st, false);
 		return;
 	}
 	if (!apply_listing(catalog, &fresh, &db))
 	{
 		floe_status_prefix(&db, "the listing cannot be stored");
-		failed(catalog, &db);
+		failed(catalog, &db, false);
 		return;
 	}
-	catalog->state = FLOE_CATALOG_READY;
+	/* its tables may have failed meanwhile */
+	if (catalog->state != FLOE_CATALOG_FAILED)
+		catalog->state = FLOE_CATALOG_READY;
 	if (left_out > 0)
 		snprintf(skipped, sizeof(skipped), ", %lld left out because of their names", (long long) left_out);
 	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new%s", catalog->server_name, catalog->nlisted,
@@ -133,16 +135,18 @@ on_connected(void *arg, const FloeStatus *st)
 	if (st->code != FLOE_OK)
 	{
 		arrived(catalog);
-		failed(catalog, st);
+		failed(catalog, st, false);
 		return;
 	}
 	floe_buf_init(&config, 65536);
 	catalog->catalog->ops->describe(catalog->catalog, &config);
 	floe_db_begin();
-	if (!floe_inbox_catalog_connected(catalog->catalog_id, config.data, &db))
+	if (!floe_inbox_catalog_connected(catalog->catalog_id, config.data, &catalog->probing, &db))
 		floe_pass_log(&db, "catalog state");
 	floe_db_end();
 	floe_buf_free(&config);
+	if (catalog->probing)
+		catalog->window = 1;
 	/* an endless pass does not wait for the list to look at tables it knows */
 	if (!catalog->list || catalog->pass->endless)
 		catalog->state = FLOE_CATALOG_READY;
@@ -214,7 +218,7 @@ start(FloePassCatalog *catalog)
 	MemoryContextSwitchTo(old);
 	if (catalog->catalog == NULL)
 	{
-		failed(catalog, &st);
+		failed(catalog, &st, false);
 		return;
 	}
 	catalog->pass->connecting++;
@@ -375,20 +379,38 @@ is_unreachable(const FloeStatus *outcome)
 	}
 }
 
+static void
+tables_answer(FloePassCatalog *catalog)
+{
+	FloeStatus st;
+
+	catalog->probing = false;
+	floe_db_begin();
+	if (!floe_inbox_catalog_well(catalog->catalog_id, &st))
+		floe_pass_log(&st, "catalog state");
+	floe_db_end();
+}
+
 void
 floe_pass_watch_catalog(FloePassCatalog *catalog, const FloeStatus *outcome)
 {
+	int most = catalog->probing ? 1 : catalog->pass->endless ? UNREACHABLE_FOR_EVER : UNREACHABLE_IN_A_ROW;
 	FloeStatus st;
 
 	catalog->unreachable = is_unreachable(outcome) ? catalog->unreachable + 1 : 0;
 	floe_pass_adjust_window(catalog, catalog->unreachable == 0);
-	if (catalog->unreachable < (catalog->pass->endless ? UNREACHABLE_FOR_EVER : UNREACHABLE_IN_A_ROW) ||
-		catalog->state != FLOE_CATALOG_READY)
+	if (catalog->probing && catalog->unreachable == 0)
+		tables_answer(catalog);
+	if (catalog->unreachable < most || catalog->state != FLOE_CATALOG_READY)
 		return;
-	floe_fail_detail(&st, outcome->code, outcome->message,
-					 "%d tables in a row could not be reached; the others are left for later", catalog->unreachable);
+	if (catalog->probing)
+		floe_fail_detail(&st, outcome->code, outcome->message, "its tables still cannot be reached");
+	else
+		floe_fail_detail(&st, outcome->code, outcome->message,
+						 "%d tables in a row could not be reached; the others are left for later",
+						 catalog->unreachable);
 	st.retry_after_ms = outcome->retry_after_ms;
-	failed(catalog, &st);
+	failed(catalog, &st, true);
 }
 
 void

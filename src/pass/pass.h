@@ -71,6 +71,7 @@ typedef struct FloePassCatalog
 	int in_flight;         /* assessments */
 	int window;            /* most of them at a time: grows with every answer, halves with every silence */
 	int most;              /* that the window grows to */
+	bool probing;          /* its tables could not be reached before: the first one that is looked at tells */
 	bool more_due;         /* the last claim took as many as it was allowed */
 	double rate;           /* of assessments, a second, where the server sets one */
 	double tokens;         /* assessments that may begin; -1: no rate */

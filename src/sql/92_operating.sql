@@ -50,8 +50,8 @@ COMMENT ON VIEW floe.in_flight IS 'Tables that are being looked at now, since wh
 
 CREATE VIEW floe.breakers AS
 	SELECT 'catalog' AS kind, c.server_name AS name,
-		   CASE WHEN c.status <> 'error' THEN 'closed' WHEN c.claim_pass IS NOT NULL OR c.next_list_at <= floe_internal.clock() THEN 'half-open' ELSE 'open' END AS state,
-		   c.failures, c.error_since AS since, CASE WHEN c.status = 'error' THEN c.next_list_at END AS retry_at, c.error_message AS error
+		   CASE WHEN c.status <> 'error' THEN 'closed' WHEN c.claim_pass IS NOT NULL OR c.tripped_by = 'probe' OR c.next_list_at <= floe_internal.clock() THEN 'half-open' ELSE 'open' END AS state,
+		   c.failures, c.error_since AS since, CASE WHEN c.status = 'error' AND c.tripped_by IS DISTINCT FROM 'probe' THEN c.next_list_at END AS retry_at, c.error_message AS error
 	FROM floe_internal.catalog AS c WHERE c.status <> 'removed'
 	UNION ALL
 	SELECT 'engine', e.server_name,

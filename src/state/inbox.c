@@ -60,21 +60,34 @@ floe_inbox_catalog_id(const char *server_name, int32 *catalog_id, FloeStatus *st
 }
 
 bool
-floe_inbox_catalog_connected(int32 catalog_id, const char *config_json, FloeStatus *st)
+floe_inbox_catalog_connected(int32 catalog_id, const char *config_json, bool *probe, FloeStatus *st)
 {
+	FloeRows rows;
 	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_jsonb(config_json)};
 
-	return floe_db_call("SELECT floe_internal.catalog_connected($1, $2::pg_catalog.jsonb)", args, 2, NULL, st);
+	*probe = false;
+	if (!floe_db_call("SELECT floe_internal.catalog_connected($1, $2::pg_catalog.jsonb)", args, 2, &rows, st))
+		return false;
+	*probe = floe_row_bool(&rows, 0, 0, false);
+	return true;
 }
 
 bool
-floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failure, FloeStatus *st)
+floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failure, bool by_tables, FloeStatus *st)
 {
-	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text(floe_code_name(failure->code)),
-					  floe_arg_text(failure->message), floe_arg_text(failure->detail),
-					  floe_arg_int8(failure->retry_after_ms)};
+	FloeArg args[] = {
+		floe_arg_int4(catalog_id),      floe_arg_text(floe_code_name(failure->code)), floe_arg_text(failure->message),
+		floe_arg_text(failure->detail), floe_arg_int8(failure->retry_after_ms),       floe_arg_bool(by_tables)};
 
-	return floe_db_call("SELECT floe_internal.catalog_failed($1, $2, $3, $4, $5)", args, 5, NULL, st);
+	return floe_db_call("SELECT floe_internal.catalog_failed($1, $2, $3, $4, $5, $6)", args, 6, NULL, st);
+}
+
+bool
+floe_inbox_catalog_well(int32 catalog_id, FloeStatus *st)
+{
+	FloeArg args[] = {floe_arg_int4(catalog_id)};
+
+	return floe_db_call("SELECT floe_internal.catalog_well($1)", args, 1, NULL, st);
 }
 
 bool

@@ -1,4 +1,4 @@
-"""A catalog that hangs for an hour while another keeps its pace, and what its circuit breaker does meanwhile.
+"""A catalog that hangs for an hour while another keeps its pace, and what its circuit breaker does meanwhile. Then one that loads no tables.
 
 The hour is one of floe's clock (floe.virtual_clock, moved by reloads), by which everything in SQL is due; requests time out by the steady clock.
 """
@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from badinput import Base, Bench, Table
-from catalog import Mock, hang
+from catalog import Mock, answer, hang
 from harness import Tap
 from lakehouse import Lakehouse
 
@@ -127,6 +127,35 @@ def probes(t: Tap, pg: Lakehouse, clock: Clock, pace: Pace, sick: Any) -> None:
     t.ok(True, "and its tables are well, too")
 
 
+def tables_throttled(t: Tap, pg: Lakehouse, clock: Clock, pace: Pace, sick: Any) -> None:
+    """The catalog answers and lists, but loads no table: what its listing says does not close the breaker, the next table does."""
+    since, asked = pg.value("SELECT COALESCE(max(id), 0) FROM floe.events"), len(sick.requests)
+    sick.misbehave(LOADS, answer(429))
+    states = []
+    begun = clock.now
+    while clock.now - begun < datetime.timedelta(minutes=40):
+        clock.step()
+        pg.wait_for("SELECT NOT EXISTS (SELECT FROM floe_internal.catalog WHERE claim_pass IS NOT NULL) AND NOT EXISTS (SELECT FROM floe_internal.table_poll WHERE claim_pass IS NOT NULL AND next_poll_at < 'infinity')")
+        states.append(breaker(pg)["state"])
+    row = breaker(pg)
+    loads = [line for line in sick.requests[asked:] if re.search(LOADS, line)]
+    t.note(f"{row['failures']} failures, {len(loads)} loads in {len(states)} minutes; states seen: {sorted(set(states))}")
+    t.ok(row["failures"] >= 4 and "closed" not in states[5:] and row["error"], "tables that are throttled open the breaker, and a listing does not close it", row, states)
+    # those in flight when it began, then one table for each probe; each request is made three times
+    t.ok(len(loads) <= 3 * (TABLES + row["failures"]), "one table is tried at a time, less and less often", len(loads))
+    sick.heal()
+    for _ in range(15):
+        clock.step()
+        if breaker(pg)["state"] == "closed":
+            break
+        pg.wait_for("SELECT NOT EXISTS (SELECT FROM floe_internal.catalog WHERE claim_pass IS NOT NULL)")
+    pg.wait_for("SELECT state = 'closed' FROM floe.breakers WHERE name = 'sick'")
+    kinds = [row["kind"] for row in pg.sql("SELECT kind FROM floe.events WHERE id > %s AND catalog = 'sick' AND table_name IS NULL ORDER BY id", (since,))]
+    t.equal(kinds, ["catalog error", "catalog ok"], "all of that were two changes of state: the first table that was loaded closed it")
+    clock.step(datetime.timedelta(hours=1))
+    pg.wait_for("SELECT bool_and(i.status = 'ok' AND p.claim_pass IS NULL AND p.failures = 0) FROM floe_internal.table_poll AS p JOIN floe_internal.iceberg_table AS i USING (table_id)")
+
+
 def told(t: Tap, pg: Lakehouse) -> None:
     """The hour and all its probes are two lines."""
     lines = [line for line in pg.server_log().splitlines() if 'floe: database "postgres", catalog "sick": ' in line]
@@ -155,6 +184,7 @@ def main() -> None:
         an_hour(t, pg, clock, pace, sick)
         probes(t, pg, clock, pace, sick)
         told(t, pg)
+        tables_throttled(t, pg, clock, pace, sick)
 
 
 if __name__ == "__main__":
