@@ -4017,7 +4017,7 @@ COMMENT ON FUNCTION floe_internal.compute_health(pg_catalog.int8) IS 'Computes f
 
 -- facts: uuid, location, format_version, metadata_location, current_snapshot_id, properties, refs, specs, details.
 CREATE FUNCTION floe_internal.apply_assessment(of_table_id pg_catalog.int8, facts pg_catalog.jsonb, new_snapshots pg_catalog.bytea, new_etag pg_catalog.text,
-		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.void
+		paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[], is_complete pg_catalog.bool, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.bool
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -4032,13 +4032,13 @@ BEGIN
 	IF old_row.status = 'dropped' THEN
 		-- while it was read: whether it is there again, and what it is then, is for the next listing to say
 		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
-		RETURN;
+		RETURN false;
 	END IF;
 	IF this_look < old_row.look THEN
 		-- Somebody who began later was quicker: he may know better, and this one may have been asked for the newer state. So it is looked at again.
 		PERFORM floe_internal.poll_done(of_table_id, NULL, false);
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = at WHERE p.table_id = of_table_id AND p.next_poll_at < 'infinity';
-		RETURN;
+		RETURN true;
 	END IF;
 	IF is_complete THEN
 		SELECT COALESCE(array_agg(m.manifest_id ORDER BY l.place), '{}') INTO ids
@@ -4075,10 +4075,11 @@ BEGIN
 	PERFORM floe_internal.compute_health(of_table_id);
 	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
 	PERFORM floe_internal.answer_requests(of_table_id);
+	RETURN true;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.text, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.bool, pg_catalog.int8)
-	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays';
+	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays. False: it was dropped while it was read, and is as it was';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
 CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4

@@ -101,3 +101,7 @@ SELECT c.look > :newer AS in_order FROM floe_internal.claim_table(:pass, lab.id(
 SELECT lab.assess('demo.db.b', files => 5, snapshots => 3, look => :newer + 1);
 SELECT data_file_count, snapshot_count FROM floe.tables WHERE name = 'demo.db.b';
 SELECT floe_internal.end_pass(:pass);
+-- dropped while it was read: who read it for an operation must not measure by what was known before
+SELECT t.table_id AS dropped FROM floe_internal.iceberg_table AS t WHERE t.name = 'demo.db.a' \gset
+SELECT t.status, floe_internal.apply_assessment(t.table_id, '{}', NULL, NULL, '{}', '{}', '{}', '{}', true) AS stored FROM floe_internal.iceberg_table AS t WHERE t.table_id = :dropped;
+SELECT t.status FROM floe_internal.iceberg_table AS t WHERE t.table_id = :dropped;

@@ -502,11 +502,13 @@ floe_assess_apply(FloeAssess *a)
 	floe_buf_free(&facts);
 	floe_buf_free(&snapshots);
 	MemoryContextSwitchTo(old);
-	if (!ok)
+	/* that it was dropped is known, and no failure of the table */
+	if (!ok && st.code != FLOE_ERR_NOT_FOUND)
 	{
 		floe_assess_fail(a, &st);
 		return;
 	}
-	floe_status_ok(&st);
+	if (ok)
+		floe_status_ok(&st);
 	finish(a, &st);
 }

@@ -104,6 +104,12 @@ floe_inbox_apply_listing(int32 catalog_id, const char *const *namespaces, const 
 	return true;
 }
 
+static bool
+not_listed(FloeStatus *st)
+{
+	return floe_fail(st, FLOE_ERR_NOT_FOUND, "the catalog does not list the table any more");
+}
+
 static void
 read_claim(const FloeRows *rows, int row, FloeTableClaim *claim)
 {
@@ -147,7 +153,7 @@ floe_inbox_claim_table(int32 pass_id, int64 table_id, FloeTableClaim *claim, Flo
 					  args, 2, &rows, st))
 		return false;
 	if (rows.count != 1)
-		return floe_fail(st, FLOE_ERR_NOT_FOUND, "the catalog does not list the table any more");
+		return not_listed(st);
 	if (floe_row_bool(&rows, 0, 8, false))
 		return floe_fail_detail(st, FLOE_ERR_UNSUPPORTED, "floe.refresh() lets floe look at it again.",
 								"the table is quarantined");
@@ -221,6 +227,7 @@ bool
 floe_inbox_apply_assessment(const FloeTableClaim *claim, const char *facts_json, FloeBytes snapshots, const char *etag,
 							const FloeManifestArrays *m, bool is_complete, FloeStatus *st)
 {
+	FloeRows rows;
 	FloeArg args[] = {floe_arg_int8(claim->table_id),
 					  floe_arg_jsonb(facts_json),
 					  floe_arg_bytea(snapshots.data, snapshots.len),
@@ -232,9 +239,11 @@ floe_inbox_apply_assessment(const FloeTableClaim *claim, const char *facts_json,
 					  floe_arg_bool(is_complete),
 					  floe_arg_int8(claim->look)};
 
-	return floe_db_call(
-		"SELECT floe_internal.apply_assessment($1, $2::pg_catalog.jsonb, $3, $4, $5, $6, $7, $8, $9, $10)", args,
-		lengthof(args), NULL, st);
+	if (!floe_db_call(
+			"SELECT floe_internal.apply_assessment($1, $2::pg_catalog.jsonb, $3, $4, $5, $6, $7, $8, $9, $10)", args,
+			lengthof(args), &rows, st))
+		return false;
+	return floe_row_bool(&rows, 0, 0, false) || not_listed(st);
 }
 
 bool

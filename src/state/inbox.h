@@ -81,7 +81,7 @@ extern bool floe_inbox_unread_manifests(int64 table_id, const FloeManifestArrays
 extern bool floe_inbox_store_manifests(int64 table_id, const FloeManifestArrays *manifests, const bool *have_paths,
 									   const FloeBytes *aggregates, FloeStatus *st);
 
-/* Bytes that are NULL or texts that are NULL become SQL NULL. */
+/* Bytes that are NULL or texts that are NULL become SQL NULL.  FLOE_ERR_NOT_FOUND: it was dropped meanwhile. */
 extern bool floe_inbox_apply_assessment(const FloeTableClaim *claim, const char *facts_json, FloeBytes snapshots,
 										const char *etag, const FloeManifestArrays *manifests, bool is_complete,
 										FloeStatus *st);
