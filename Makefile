@@ -3,17 +3,22 @@
 #   make, make install, make installcheck   PGXS, as everybody expects (PG_CONFIG=… chooses the server)
 #   make demo, make demo-stop               the main job on real tables, from a bare Debian machine
 #   make check                              installs what it needs and runs every test
+#   make check-long                         the runs that take too long for that: 10 minutes alone, an hour's soak, fuzzing
 #   make unit, make lint                    the quick parts of it, for a machine that is set up
 #   make bench                              what floe costs (N=2000 for a quick one)
 #
 # What each test needs and where it lives: docs/testing.md; the benchmark: docs/performance.md.
 
 # These start on a machine without PostgreSQL, and PGXS has a "check" of its own that only says no.
-ifneq ($(filter check demo demo-stop bench,$(MAKECMDGOALS)),)
+ifneq ($(filter check check-long demo demo-stop bench,$(MAKECMDGOALS)),)
 
 .PHONY: check
 check:
 	@test/run $(if $(ONLY),--only '$(ONLY)')
+
+.PHONY: check-long
+check-long:
+	@test/run-long
 
 .PHONY: demo demo-stop
 demo:

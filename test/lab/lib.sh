@@ -66,7 +66,7 @@ debian_pg_major() {
 }
 
 # packages_for GROUP...: the package names of what is to be done, one a line.
-#   build: compile floe and run it; lab: fetch and run the components; check: what the tests need on top; bench: what make bench needs on top of build
+#   build: compile floe and run it; lab: fetch and run the components; check: what the tests need on top; bench: what make bench needs on top of build; long: what fuzzing does
 packages_for() {
 	local group pg
 	pg=$(debian_pg_major)
@@ -78,6 +78,7 @@ packages_for() {
 		lab) printf '%s\n' curl python3 python3-pip python3-venv maven openjdk-17-jre-headless ;;
 		check) printf '%s\n' g++ git perl libipc-run-perl "postgresql-$pg-pgtap" "postgresql-$pg-plpgsql-check" "postgresql-$pg-cron" libtap-parser-sourcehandler-pgtap-perl \
 			openssl shellcheck valgrind binutils ;;
+		long) printf '%s\n' clang-14 libclang-rt-14-dev ;;
 		*) die "unknown package group: $group" ;;
 		esac
 	done
