@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -284,6 +285,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another setting of the server")
     parser.add_argument("--results", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
+    # ended as it ends by itself: the server is stopped, and nothing is left
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("FLOE_TEST_DIR")))
     driver = DRIVERS[options.driver]
     try:
