@@ -1,4 +1,4 @@
-# The benchmark: docs/performance.md. N=2000 for a quick one, DRIVER=worker for floe's own workers.
+# The benchmark: docs/performance.md. N=2000 for a quick one, DRIVER=procedure for CALL floe.run_maintenance().
 
 build/bench/%: bench/%.c
 	@mkdir -p $(@D)

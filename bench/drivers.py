@@ -1,4 +1,4 @@
-"""Who drives floe while it is measured: CALL floe.run_maintenance(), or its own workers.
+"""Who drives floe while it is measured: its own workers, or CALL floe.run_maintenance().
 
 Both answer the same questions: how the server is configured, what "poll everything that is due" is and when it is over, and which processes did it.
 """
@@ -71,9 +71,12 @@ class WorkerDriver:
     PROCESSES = "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'floe %%' AND backend_type <> 'floe launcher'"
 
     def __init__(self, cluster: Any, watch: Any):
-        self.cluster, self.watch = cluster, watch
+        self.cluster, self.watch, self.enabled = cluster, watch, True
 
     def _enable(self, on: bool) -> None:
+        if on == self.enabled:
+            return
+        self.enabled = on
         self.cluster.sql(f"ALTER SYSTEM SET floe.enabled = {'on' if on else 'off'}")
         self.cluster.sql("SELECT pg_reload_conf()")
 

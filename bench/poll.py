@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What it costs floe to keep an eye on many tables: registering, first assessment, polling when little has changed, and nothing to do at all.
 
-    poll.py [--tables 100000] [--changed 1] [--rounds 3] [--driver procedure|worker] [--results FOLDER]
+    poll.py [--tables 100000] [--changed 1] [--rounds 3] [--driver worker|procedure] [--results FOLDER]
 
 A private PostgreSQL, the simulated catalog (catalog.py) and, as the floor, the same requests by libcurl without a database (floor.c) are run one
 after the other on the same machine. docs/performance.md has the method and the figures. What was asked for and did not happen ends the run: a
@@ -129,12 +129,14 @@ class Bench:
         return result
 
     def all_due(self) -> None:
-        """Everything at once, in the order of a fleet whose polls had been spread over a minute."""
+        """Every table at once, in the order of a fleet whose polls had been spread over a minute; no listing meanwhile."""
+        self.pg.sql("UPDATE floe_internal.catalog SET next_list_at = now() + interval '1 day'")
         self.pg.sql("UPDATE floe_internal.table_poll SET next_poll_at = now() - interval '1 minute' + table_id % 60000 * interval '1 ms'")
         # the dead rows of this statement are not floe's
         self.pg.sql("VACUUM floe_internal.table_poll")
 
     def none_due(self) -> None:
+        self.pg.sql("UPDATE floe_internal.catalog SET next_list_at = now() + interval '1 day'")
         self.pg.sql("UPDATE floe_internal.table_poll SET next_poll_at = now() + interval '1 day'")
         self.pg.sql("VACUUM floe_internal.table_poll")
 
@@ -235,7 +237,8 @@ class Bench:
         statements.count_in(self.pg, self.driver.settings.get("shared_preload_libraries"))
         self.watch.postmaster = postmaster_of(self.pg)
         self.none_due()
-        self.driver.idle(1)
+        # what a start costs is not what being there costs
+        self.driver.idle(3)
         statements.forget(self.pg)
         mark = self.watch.mark()
         wall = self.driver.idle(self.options.idle)
@@ -279,7 +282,7 @@ def main() -> None:
     parser.add_argument("--changed", type=float, default=1, help="percent, in each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--idle", type=int, default=10, help="passes or ticks with nothing due")
-    parser.add_argument("--driver", choices=sorted(DRIVERS), default="procedure")
+    parser.add_argument("--driver", choices=sorted(DRIVERS), default="worker")
     parser.add_argument("--old-snapshot", action="store_true", help="somebody else's transaction is open all the while, so that no dead row can be removed")
     parser.add_argument("--limit", type=float, default=7200, help="seconds one phase may take")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another setting of the server")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGES_EVERY = 1.0   # seconds between looks at smaps, which the kernel takes milliseconds to write
+PAGES_EVERY = 2.0   # seconds between looks at smaps, which the kernel takes milliseconds to write: only of floe's processes
 CPU_EVERY = 0.1
 
 
@@ -114,7 +114,7 @@ class Watch:
                     one.title = self.names[pid]
                 one.cpu = max(one.cpu, cpu_seconds(pid))
                 one.anonymous = max(one.anonymous, anonymous_mb(pid))
-                if pages:
+                if pages and one.title.startswith("floe"):
                     one.private = max(one.private, private_mb(pid))
 
     def _run(self) -> None:

@@ -17,6 +17,7 @@ from harness import ROOT, Tap
 sys.path.insert(0, str(ROOT / "bench"))
 
 import lake
+from drivers import DRIVERS
 from poll import FIRST_GENERATION, GENERATIONS, SimulatedCatalog
 from pyiceberg.catalog.rest import RestCatalog
 
@@ -89,23 +90,23 @@ def test_faults(t, catalog):
     t.equal(get(uri)[0], 200, "and it heals")
 
 
-def test_run(t, folder):
-    subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/floor"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
-    done = subprocess.run([sys.executable, str(ROOT / "bench" / "poll.py"), "--tables", "200", "--rounds", "2", "--changed", "5", "--idle", "2", "--results", folder],
+def test_run(t, folder, driver):
+    done = subprocess.run([sys.executable, str(ROOT / "bench" / "poll.py"), "--tables", "200", "--rounds", "2", "--changed", "5", "--idle", "2", "--driver", driver, "--results", folder],
                           env={**os.environ, "FLOE_BENCH_FLOOR": str(ROOT / "build" / "bench" / "floor"), "FLOE_TEST_DIR": folder},
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
-    if not t.equal(done.returncode, 0, "a small benchmark runs to its end"):
+    if not t.equal(done.returncode, 0, f"{driver}: a small benchmark runs to its end"):
         t.note(done.stderr[-3000:])
         return
-    result = json.loads((Path(folder) / "poll-procedure-200.json").read_text())
-    t.equal([result["first"]["loaded"], result["first"]["unchanged"]], [200, 0], "the first assessment loaded every table")
-    t.equal([[one["loaded"], one["unchanged"], one["floor"]["status_200"]] for one in result["steady"]], [[10, 190, 10]] * 2, "each round loaded what had changed, and so did the floor")
-    t.ok(all(one["processes"]["floe"]["cpu_s"] > 0 and one["processes"]["floe"]["anonymous_mb"] > 1 for one in result["steady"]), "time and memory of the process that did it",
+    result = json.loads((Path(folder) / f"poll-{driver}-200.json").read_text())
+    t.equal([result["first"]["loaded"], result["first"]["unchanged"]], [200, 0], f"{driver}: the first assessment loaded every table")
+    t.equal([[one["loaded"], one["unchanged"], one["floor"]["status_200"]] for one in result["steady"]], [[10, 190, 10]] * 2, f"{driver}: each round loaded what had changed, and so did the floor")
+    worked = [one["processes"]["floe" if driver == "procedure" else "floe assessor"] for one in result["steady"]]
+    t.ok(all(one["cpu_s"] > 0 and one["anonymous_mb"] > 1 for one in worked), f"{driver}: time and memory of the process that did it",
          result["steady"])
-    t.ok(result["profile"]["idle"]["database_ms"] > 0 and result["profile"]["idle"]["buffers"] > 0, "the cost of doing nothing", result["profile"]["idle"])
+    t.ok(result["profile"]["idle"]["database_ms"] > 0 and result["profile"]["idle"]["buffers"] > 0, f"{driver}: the cost of doing nothing", result["profile"]["idle"])
     sent = " ".join(one["statement"] for one in result["profile"]["round"]["sent"])
-    t.ok("claim_tables(" in sent and "apply_assessment(" in sent, "the library's statements were found", sent)
-    t.contains(done.stdout, "tables/s (>= 2,000 tables/s)", "and a table for people")
+    t.ok("claim_tables(" in sent and "apply_assessment(" in sent, f"{driver}: the library's statements were found", sent)
+    t.contains(done.stdout, "tables/s (>= 2,000 tables/s)", f"{driver}: and a table for people")
 
 
 with Tap() as t, tempfile.TemporaryDirectory(dir=os.environ.get("FLOE_TEST_DIR")) as folder:
@@ -117,4 +118,6 @@ with Tap() as t, tempfile.TemporaryDirectory(dir=os.environ.get("FLOE_TEST_DIR")
         test_faults(t, catalog)
     finally:
         catalog.close()
-    test_run(t, folder)
+    subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/floor"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
+    for driver in DRIVERS:
+        test_run(t, folder, driver)
