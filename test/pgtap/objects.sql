@@ -64,7 +64,8 @@ SELECT is_empty($$SELECT c.conrelid::regclass, c.conname FROM pg_constraint AS c
 	'what goes with another row is found by an index');
 SELECT is_empty($$SELECT oid::regclass FROM relation WHERE relkind = 'S' AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = relation.oid AND d.deptype = 'i')
 	AND oid NOT IN ('floe_internal.operation_id_seq'::regclass,	-- an operation keeps its id when it moves from the queue to the log
-		'floe_internal.dispatch_turn_seq'::regclass)	-- a turn is taken again and again
+		'floe_internal.dispatch_turn_seq'::regclass,	-- a turn is taken again and again
+		'floe_internal.look_seq'::regclass)		-- a look that is overtaken leaves no row
 	$$, 'sequences are those of identity columns');
 SELECT is_empty($$SELECT c.oid::regclass FROM relation AS c WHERE c.relkind = 'r' AND c.relpersistence <> 'p'$$, 'all tables outlive a crash');
 SELECT is_empty($$SELECT a.attrelid::regclass, a.attname FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid WHERE c.relkind = 'r' AND a.attnum > 0 AND a.atttypid IN ('json'::regtype, 'timestamp'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'money'::regtype)$$,
