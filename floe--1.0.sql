@@ -1901,6 +1901,8 @@ COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.js
 CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC'
 AS $body$
+DECLARE
+	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
 	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem)
@@ -1922,6 +1924,11 @@ BEGIN
 		FROM resolved AS r
 		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x;
 	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = ANY (set_ids)));
+	PERFORM floe_internal.poll_sooner(ARRAY(
+		SELECT t.table_id FROM unnest(set_ids) AS s (set_id)
+		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = ''
+		JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.set_id
+		WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text));
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
@@ -1942,6 +1949,7 @@ CREATE FUNCTION floe_internal.assign_sets(changed_table_ids pg_catalog.int8[]) R
 AS $body$
 DECLARE
 	new_sets int4[];
+	moved int8[];
 BEGIN
 	WITH made AS (
 		INSERT INTO floe_internal.policy_set (policy_ids)
@@ -1951,10 +1959,14 @@ BEGIN
 			RETURNING policy_set_id)
 	SELECT array_agg(made.policy_set_id) INTO new_sets FROM made;
 	PERFORM floe_internal.resolve_sets(COALESCE(new_sets, '{}'));
-	UPDATE floe_internal.iceberg_table AS t SET policy_set_id = s.policy_set_id
-		FROM floe_internal.policy_list(changed_table_ids) AS l JOIN floe_internal.policy_set AS s ON s.policy_ids = l.policy_ids
-		WHERE t.table_id = l.table_id AND t.policy_set_id IS DISTINCT FROM s.policy_set_id;
+	WITH moving AS (
+		UPDATE floe_internal.iceberg_table AS t SET policy_set_id = s.policy_set_id
+			FROM floe_internal.policy_list(changed_table_ids) AS l JOIN floe_internal.policy_set AS s ON s.policy_ids = l.policy_ids
+			WHERE t.table_id = l.table_id AND t.policy_set_id IS DISTINCT FROM s.policy_set_id
+			RETURNING t.table_id, t.assessed_at)
+	SELECT array_agg(moving.table_id) INTO moved FROM moving WHERE moving.assessed_at IS NOT NULL;
 	PERFORM floe_internal.decide_soon(changed_table_ids);
+	PERFORM floe_internal.poll_sooner(moved);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
@@ -3771,6 +3783,21 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.next_polls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'When tables that were just looked at are looked at again';
+
+-- After decide_soon(), as where a look is stored. A table in error keeps its backoff.
+CREATE FUNCTION floe_internal.poll_sooner(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = n.next_poll_at
+		FROM floe_internal.next_polls(of_table_ids, floe_internal.clock()) AS n
+		WHERE p.table_id = n.table_id AND p.failures = 0 AND p.next_poll_at > n.next_poll_at AND p.next_poll_at < 'infinity';
+	IF FOUND THEN
+		PERFORM floe_internal.wake('assessor');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.poll_sooner(pg_catalog.int8[]) IS 'The settings of these tables changed: who is to be looked at more often does not wait for the time that was set before';
 
 CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off

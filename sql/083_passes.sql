@@ -105,3 +105,25 @@ SELECT floe_internal.end_pass(:pass);
 SELECT t.table_id AS dropped FROM floe_internal.iceberg_table AS t WHERE t.name = 'demo.db.a' \gset
 SELECT t.status, floe_internal.apply_assessment(t.table_id, '{}', NULL, NULL, '{}', '{}', '{}', '{}', true) AS stored FROM floe_internal.iceberg_table AS t WHERE t.table_id = :dropped;
 SELECT t.status FROM floe_internal.iceberg_table AS t WHERE t.table_id = :dropped;
+
+-- ---- a policy asks for more frequent looks: the time that was set before is not waited for ----
+
+SELECT lab.list_tables('demo', 'demo.db.b', 'demo.db.c', 'demo.db.late');
+SELECT lab.assess('demo.db.c', snapshots => 3, snapshot_gap => '1 minute'), lab.assess('demo.db.late');
+CREATE FUNCTION lab.next_looks() RETURNS TABLE (name text, within_a_minute bool) LANGUAGE sql AS $$
+	SELECT t.name, p.next_poll_at <= floe_internal.clock() + interval '1 minute' FROM floe_internal.iceberg_table AS t JOIN floe_internal.table_poll AS p USING (table_id)
+	WHERE t.name IN ('demo.db.b', 'demo.db.c', 'demo.db.late') ORDER BY 1
+$$;
+UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() + interval '50 minutes' WHERE p.next_poll_at < 'infinity';
+SELECT floe_internal.table_failed(lab.id('demo.db.late'), 'timeout', 'slow', NULL, 3000000);
+SELECT * FROM lab.next_looks();
+SELECT floe.create_policy('often', 'demo.db.c, demo.db.late', '{"poll_interval": "1 minute", "min_poll_interval": "10 seconds"}');
+SELECT * FROM lab.next_looks();
+SELECT floe.alter_policy('often', '{"pattern": "demo.db.*"}');
+SELECT * FROM lab.next_looks();
+UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() + interval '50 minutes' WHERE p.next_poll_at < 'infinity';
+-- what says nothing of it changes nothing
+SELECT floe.alter_policy('often', '{"description": "x"}');
+SELECT * FROM lab.next_looks();
+SELECT floe.alter_policy('often', '{"poll_interval": "50 seconds"}');
+SELECT * FROM lab.next_looks();

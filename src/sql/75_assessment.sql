@@ -289,6 +289,21 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.next_polls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'When tables that were just looked at are looked at again';
 
+-- After decide_soon(), as where a look is stored. A table in error keeps its backoff.
+CREATE FUNCTION floe_internal.poll_sooner(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = n.next_poll_at
+		FROM floe_internal.next_polls(of_table_ids, floe_internal.clock()) AS n
+		WHERE p.table_id = n.table_id AND p.failures = 0 AND p.next_poll_at > n.next_poll_at AND p.next_poll_at < 'infinity';
+	IF FOUND THEN
+		PERFORM floe_internal.wake('assessor');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.poll_sooner(pg_catalog.int8[]) IS 'The settings of these tables changed: who is to be looked at more often does not wait for the time that was set before';
+
 CREATE FUNCTION floe_internal.poll_done(of_table_id pg_catalog.int8, new_etag pg_catalog.text, failed pg_catalog.bool) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
