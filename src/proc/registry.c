@@ -11,6 +11,7 @@
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "storage/shmem.h"
+#include "utils/resowner.h"
 
 #define TRANCHE "floe"
 
@@ -110,22 +111,25 @@ floe_registry_wake(Oid database, uint32 who)
 static void
 on_transaction(XactEvent event, void *arg)
 {
+	/* whoever commits a prepared one does not know; what it made is found when it is due */
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		wanted = 0;
+}
+
+/*
+ * Not when the transaction has committed, but when it has told so: others must
+ * see what it changed of servers and user mappings, and not wait for its locks.
+ */
+static void
+on_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
 	uint32 who = wanted;
 
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-			wanted = 0;
-			if (who != 0)
-				floe_registry_wake(MyDatabaseId, who);
-			break;
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE: /* whoever commits it does not know; what it made is found when it is due */
-			wanted = 0;
-			break;
-		default:
-			break;
-	}
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || who == 0)
+		return;
+	wanted = 0;
+	if (is_commit)
+		floe_registry_wake(MyDatabaseId, who);
 }
 
 void
@@ -136,7 +140,10 @@ floe_wake_at_commit(uint32 who)
 	if (registry == NULL)
 		return;
 	if (!registered)
+	{
 		RegisterXactCallback(on_transaction, NULL);
+		RegisterResourceReleaseCallback(on_release, NULL);
+	}
 	registered = true;
 	wanted |= who;
 }

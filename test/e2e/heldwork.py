@@ -170,7 +170,7 @@ class Stage:
         self.back()
 
     def left(self) -> list[dict[str, Any]]:
-        """Whatever is not at rest, and of which generation: claims, suspects, errors, operations, triggers."""
+        """Whatever is not at rest: claims, suspects, errors, operations, decisions that are due, triggers."""
         return self.sql("""
             SELECT 'table ' || i.name || ' ' || i.status AS what, p.claim_pass IS NOT NULL AS claimed, p.crashes, i.error_message AS error
                 FROM floe_internal.iceberg_table AS i JOIN floe_internal.table_poll AS p USING (table_id)
@@ -178,6 +178,8 @@ class Stage:
             UNION ALL SELECT 'catalog ' || c.server_name || ' ' || c.status, c.claim_pass IS NOT NULL, 0, c.error_message
                 FROM floe_internal.catalog AS c WHERE c.claim_pass IS NOT NULL OR c.status <> 'ok'
             UNION ALL SELECT 'operation ' || o.table_name || ' ' || o.state, NULL, o.attempt, o.error_message FROM floe_internal.operation_queue AS o
+            UNION ALL SELECT 'decision ' || i.name, NULL, 0, NULL FROM floe_internal.table_decision AS d JOIN floe_internal.iceberg_table AS i USING (table_id)
+                WHERE d.decide_at <= floe_internal.clock()
             UNION ALL SELECT 'trigger', NULL, 0, NULL FROM floe_internal.trigger_request""")
 
     def rests(self, what: str, within: float = 60) -> float:

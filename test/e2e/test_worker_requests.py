@@ -4,13 +4,19 @@ And what is put right by hand is tried at once, not when its backoff is over.
 """
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import sys
+import time
+from typing import Iterator
 
 from heldwork import Hold, Stage, load_of
 from badinput import ACCESS_KEY, SECRET_KEY, Table
 from harness import Tap
 from lakehouse import literal
 
+LISTING = "/tables(\\?|$)"
 SOON = 5  # seconds; every backoff and interval that could hide a forgotten request is longer
 
 
@@ -38,7 +44,7 @@ def while_it_is_looked_at(stage: Stage) -> None:
 
 def while_it_is_listed(stage: Stage) -> None:
     hold = Hold(carried_out=True)
-    stage.mock.misbehave("/tables(\\?|$)", hold)
+    stage.mock.misbehave(LISTING, hold)
     stage.pg.sql("SELECT floe.refresh('mock.none.none')")
     hold.reached.wait(20)
     Table(stage.mock, ("w", "late"), stage.lab.base)
@@ -78,7 +84,39 @@ def put_right(stage: Stage) -> None:
                "ALTER SERVER during a connection: the new address is tried as soon as the old one has answered")
 
 
-CASES = [while_it_is_looked_at, while_it_is_listed, put_right]
+@contextlib.contextmanager
+def busy() -> Iterator[None]:
+    """More to do than there are processors: whoever commits may be held up in the middle of it."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(2 * (os.cpu_count() or 1)):
+            one = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(one.wait)
+            stack.callback(one.kill)
+        yield
+
+
+def moves(stage: Stage) -> None:
+    """An address that changes all the time: who is woken by the change sees the change, also if he is faster than the one who made it."""
+    here, there = stage.stores.catalog("here"), stage.stores.catalog("there")
+    for catalog in (here, there):
+        Table(catalog, ("w", "t"), stage.lab.base)
+    stage.pg.add_server("moving", "floe_catalog", "rest", {"uri": here.uri, "s3_endpoint": stage.stores.uri}, {"s3_access_key_id": ACCESS_KEY, "s3_secret_access_key": SECRET_KEY})
+    stage.pg.wait_for("SELECT status = 'ok' FROM floe.tables WHERE name = 'moving.w.t'")
+    missed = 0
+    with busy():
+        for i in range(60):
+            stage.pg.wait_for("SELECT claim_pass IS NULL AND next_list_at > now() FROM floe_internal.catalog WHERE server_name = 'moving'")
+            now = (there, here)[i % 2]
+            asked = len(now.asked(LISTING))
+            stage.sql(f"ALTER SERVER moving OPTIONS (SET uri {literal(now.uri)})")
+            end = time.monotonic() + SOON
+            while len(now.asked(LISTING)) == asked and time.monotonic() < end:
+                time.sleep(0.005)
+            missed += len(now.asked(LISTING)) == asked
+    stage.t.equal(missed, 0, "ALTER SERVER, sixty times: the new address is listed each time")
+
+
+CASES = [while_it_is_looked_at, while_it_is_listed, put_right, moves]
 
 
 def main() -> None:
