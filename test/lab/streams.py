@@ -3,7 +3,7 @@
 
     eval "$(test/lab/lab env)"
     $FLOE_PYTHON test/lab/streams.py --catalog rest --namespace live --seconds 120
-    $FLOE_PYTHON test/lab/streams.py --catalog seaweedfs --namespace shop --seconds 60 --streams events,orders
+    $FLOE_PYTHON test/lab/streams.py --catalog seaweedfs --namespace live --seconds 60 --streams events,orders
 
 A line of JSON for each commit; and at the end one for each table with what must be in it: number of rows, and the judge's checksum of the rows
 that were written and not deleted, which no reader had a part in. A table that is there already is written on. Others may rewrite the tables
@@ -20,6 +20,7 @@ import random
 import signal
 import sys
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -108,7 +109,8 @@ class Stream:
 
     def _delete_files(self, table: Table, ids: set[int]) -> list[DataFile]:
         """Position deletes for these rows, wherever they are now; a row that is nowhere was lost by somebody."""
-        places: dict[str, list[int]] = {}
+        places: dict[Any, dict[str, list[int]]] = defaultdict(dict)  # a delete file is of one partition
+        like: dict[Any, DataFile] = {}
         left, live = set(ids), data_files(table)
         for file in live:
             if file.file_path not in self.ids:
@@ -116,13 +118,15 @@ class Stream:
                     self.ids[file.file_path] = pq.read_table(source, columns=["id"])["id"].to_pylist()
             found = [(place, one) for place, one in enumerate(self.ids[file.file_path]) if one in left]
             if found:
-                places[file.file_path] = [place for place, _ in found]
+                key = (file.spec_id, str(file.partition))
+                places[key][file.file_path] = [place for place, _ in found]
+                like[key] = file
                 left -= {one for _, one in found}
         if left:
             raise RuntimeError(f"{self.levels}: rows {sorted(left)} were written, not deleted, and are in no file of snapshot {table.current_snapshot()}")
         for path in self.ids.keys() - {file.file_path for file in live}:
             del self.ids[path]
-        return [position_deletes_at(table, places, next(file for file in live if file.file_path in places), str(self.commits))]
+        return [position_deletes_at(table, each, like[key], f"{self.commits}-{i}") for i, (key, each) in enumerate(places.items())]
 
     def _commit(self, what: str, files_of: Callable[[Table], list[DataFile]]) -> dict[str, Any]:
         while True:
@@ -147,8 +151,8 @@ class Stream:
         return {"table": self.levels[-1], "end": True, "rows": count, "checksum": total, "commits": self.commits, "conflicts": self.conflicts, "files": self.files}
 
 
-def run(lab: LabCatalog, namespace: str, names: list[str], seconds: float, tell: Callable[[dict[str, Any]], Any]) -> None:
-    """All streams for so long; every commit is told. A signal to end ends them early."""
+def run(lab: LabCatalog, namespace: str, paces: dict[str, Pace], seconds: float, tell: Callable[[dict[str, Any]], Any]) -> None:
+    """Streams to these tables for so long; every commit is told. A signal to end ends them early."""
     ended: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.append(1))
@@ -156,7 +160,7 @@ def run(lab: LabCatalog, namespace: str, names: list[str], seconds: float, tell:
         lab.catalog.create_namespace((namespace,))
     except NamespaceAlreadyExistsError:
         pass
-    streams = [Stream(lab, (namespace, name), STREAMS[name]) for name in names]
+    streams = [Stream(lab, (namespace, name), pace) for name, pace in paces.items()]
     for one in streams:
         for _ in range(one.pace.backlog if not one.rows else 0):
             tell(one._one())
@@ -184,7 +188,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--streams", default=",".join(STREAMS), help=f"of {', '.join(STREAMS)}")
     options = parser.parse_args()
-    run(LabCatalog(options.catalog), options.namespace, options.streams.split(","), options.seconds, lambda told: print(json.dumps(told), flush=True))
+    paces = {name: STREAMS[name] for name in options.streams.split(",")}
+    run(LabCatalog(options.catalog), options.namespace, paces, options.seconds, lambda told: print(json.dumps(told), flush=True))
     return 0
 
 
