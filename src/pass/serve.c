@@ -20,6 +20,8 @@
 #define WOKEN_MS 50            /* least time between two looks that somebody asked for */
 #define DUE_MS 200             /* least time until a look that the clock asks for: what is due is taken together */
 #define RATE_MS 50             /* places of a catalog with a rate come free by the clock */
+#define GATHER 9               /* times what the last decisions took is how long the next ones gather */
+#define GATHER_MS 1000         /* at most */
 #define STOPS_MS 1000
 #define PURGE_MS 60000
 #define TOLD_MS 1000
@@ -30,6 +32,7 @@ typedef struct Serve
 	bool look;          /* at the database, on the next turn */
 	int64 look_at_us;   /* then, if nothing happens before */
 	int64 looked_at_us; /* last */
+	int64 decide_at_us; /* while tables are being looked at: not before */
 	int64 purge_at_us;
 	int64 told_at_us; /* pg_stat_activity */
 	int told;
@@ -85,7 +88,7 @@ after_turn(Serve *serve, int in_flight)
 /* ---- assessor ---- */
 
 static int64
-next_assessor_ms(FloePass *pass)
+next_assessor_ms(FloePass *pass, bool decisions)
 {
 	int32 *ids = palloc(sizeof(int32) * Max(list_length(pass->catalogs), 1));
 	int n = 0;
@@ -102,7 +105,7 @@ next_assessor_ms(FloePass *pass)
 			ids[n++] = catalog->catalog_id;
 	}
 	floe_db_begin();
-	if (!floe_inbox_next_ms(ids, n, pass->options.number == 0, &next_ms, &st))
+	if (!floe_inbox_next_ms(ids, n, decisions, &next_ms, &st))
 		floe_pass_log(&st, "looking for the next time");
 	floe_db_end();
 	return next_ms < 0 ? LONGEST_SLEEP_MS : Min(next_ms, LONGEST_SLEEP_MS);
@@ -148,19 +151,44 @@ waits_for_rate(FloePass *pass)
 	return false;
 }
 
+/*
+ * Returns whether more tables are due for a decision.  While tables are being
+ * looked at, each may make itself due, and to decide upon one costs nearly as
+ * much as upon ten: so they gather, until a portion was full.
+ */
+static bool
+decide(Serve *serve)
+{
+	int64 began = floe_clock_steady_us();
+	int64 now;
+	bool more = false;
+
+	floe_pass_plan_due(serve->pass, &more);
+	now = floe_clock_steady_us();
+	serve->decide_at_us = more ? 0 : now + Min((now - began) * GATHER, GATHER_MS * INT64CONST(1000));
+	return more;
+}
+
 static void
 look_as_assessor(Serve *serve)
 {
 	FloePass *pass = serve->pass;
-	bool more_decisions = false;
+	bool decides = pass->options.number == 0;
+	bool gather;
+	bool more = false;
 
 	serve->look = false;
 	floe_pass_start_catalogs(pass);
 	floe_pass_claim_tables(pass);
-	if (pass->options.number == 0)
-		floe_pass_plan_due(pass, &more_decisions);
+	gather = pass->assessing > 0 && floe_clock_steady_us() < serve->decide_at_us;
+	if (decides && !gather)
+		more = decide(serve);
 	serve->looked_at_us = floe_clock_steady_us();
-	serve->look_at_us = serve->looked_at_us + (more_decisions ? 0 : Max(next_assessor_ms(pass), DUE_MS)) * 1000;
+	serve->look_at_us = serve->looked_at_us;
+	if (!more)
+		serve->look_at_us += Max(next_assessor_ms(pass, decides && !gather), DUE_MS) * INT64CONST(1000);
+	if (decides && gather)
+		serve->look_at_us = Min(serve->look_at_us, serve->decide_at_us);
 }
 
 static void

@@ -416,18 +416,20 @@ CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, path
 		sequence_numbers pg_catalog.int8[], added_snapshot_ids pg_catalog.int8[], need_paths pg_catalog.bool, properties pg_catalog.jsonb,
 		OUT unread pg_catalog.int4[], OUT has_scoped_deletes pg_catalog.bool, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT x.unread, x.has_scoped_deletes, z.small_below, z.oversized_above
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	SELECT x.unread, x.has_scoped_deletes, z.small_below, z.oversized_above INTO unread, has_scoped_deletes, small_below, oversized_above
 	FROM floe_internal.size_limits(of_table_id, properties) AS z
 	CROSS JOIN (
-		SELECT pg_catalog.array_agg(l.place::pg_catalog.int4 ORDER BY l.place) FILTER (WHERE m.manifest_id IS NULL) AS unread,
-			   COALESCE(pg_catalog.bool_or(m.content = 1 AND m.has_paths), false) AS has_scoped_deletes
-		FROM ROWS FROM (pg_catalog.unnest(paths), pg_catalog.unnest(lengths), pg_catalog.unnest(contents), pg_catalog.unnest(spec_ids), pg_catalog.unnest(sequence_numbers),
-						pg_catalog.unnest(added_snapshot_ids)) WITH ORDINALITY AS l (path, length, content, spec_id, sequence_number, added_snapshot_id, place)
+		SELECT array_agg(l.place::int4 ORDER BY l.place) FILTER (WHERE m.manifest_id IS NULL) AS unread,
+			   COALESCE(bool_or(m.content = 1 AND m.has_paths), false) AS has_scoped_deletes
+		FROM ROWS FROM (unnest(paths), unnest(lengths), unnest(contents), unnest(spec_ids), unnest(sequence_numbers),
+						unnest(added_snapshot_ids)) WITH ORDINALITY AS l (path, length, content, spec_id, sequence_number, added_snapshot_id, place)
 		LEFT JOIN floe_internal.manifest AS m ON m.table_id = of_table_id AND m.path = l.path AND m.length = l.length AND m.content = l.content AND m.spec_id = l.spec_id
 			AND m.sequence_number = l.sequence_number AND m.added_snapshot_id = l.added_snapshot_id AND (m.has_paths OR m.content = 1 OR NOT need_paths)) AS x;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.unread_manifests(pg_catalog.int8, pg_catalog.text[], pg_catalog.int8[], pg_catalog.int4[], pg_catalog.int4[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.bool, pg_catalog.jsonb)
 	IS 'Manifests without a stored aggregate of exactly this identity, and the sizes at which aggregates must be exact; has_scoped_deletes: a known delete manifest names data files, so data manifests are needed with paths';
 
@@ -448,16 +450,18 @@ COMMENT ON FUNCTION floe_internal.store_manifests(pg_catalog.int8, pg_catalog.te
 	IS 'Aggregates of manifests that were read whole; stored in batches, so that an interrupted first read of a big table goes on where it stopped';
 
 CREATE FUNCTION floe_internal.next_assessor_ms(catalog_ids pg_catalog.int4[], decisions pg_catalog.bool) RETURNS pg_catalog.int8
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	-- PostgreSQL 15 and 16 do not subtract infinite times
-	SELECT CASE WHEN pg_catalog.min(d.due_at) <= floe_internal.clock() THEN 0
-		ELSE pg_catalog.ceil(EXTRACT(epoch FROM NULLIF(pg_catalog.min(d.due_at), 'infinity') - floe_internal.clock()) * 1000) END::pg_catalog.int8
-	FROM (SELECT pg_catalog.min(c.next_list_at) AS due_at FROM floe_internal.catalog AS c WHERE c.status <> 'removed' AND c.claim_pass IS NULL
+	RETURN (SELECT CASE WHEN min(d.due_at) <= floe_internal.clock() THEN 0
+		ELSE ceil(EXTRACT(epoch FROM NULLIF(min(d.due_at), 'infinity') - floe_internal.clock()) * 1000) END::int8
+	FROM (SELECT min(c.next_list_at) AS due_at FROM floe_internal.catalog AS c WHERE c.status <> 'removed' AND c.claim_pass IS NULL
 		  UNION ALL
 		  SELECT (SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE p.catalog_id = k.id AND p.claim_pass IS NULL ORDER BY p.next_poll_at LIMIT 1)
-		  FROM pg_catalog.unnest(catalog_ids) AS k (id)
+		  FROM unnest(catalog_ids) AS k (id)
 		  UNION ALL
-		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)) AS d;
-END;
+		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)) AS d);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, or a table decided upon; NULL: never. Each is one look into an index';
