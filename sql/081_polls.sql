@@ -58,8 +58,8 @@ CREATE FUNCTION lab.next_look(name text, expected interval) RETURNS text LANGUAG
 $$;
 SELECT lab.next_look('demo.db.hot', '1 minute') AS hot, lab.next_look('demo.db.warm', '10 minutes') AS warm, lab.next_look('demo.db.cold', '1 hour') AS cold, lab.next_look('demo.db.empty', '1 hour') AS empty;
 SELECT floe.create_policy('broad', 'demo.**', '{"poll_interval": "30 minutes", "min_poll_interval": "20 seconds"}') > 0 AS made, floe.create_policy('narrow', 'demo.x.*, prod.db.slow', '{"min_poll_interval": "2 hours"}') > 0 AS made;
--- a policy counts from the next look on: a poll that is due is not taken away from anybody
-SELECT lab.next_look('demo.db.hot', '1 minute') AS hot, lab.next_look('demo.db.cold', '1 hour') AS cold;
+-- a policy that asks for more counts at once, one that asks for less from the next look on: a poll that is due is not taken away from anybody
+SELECT lab.next_look('demo.db.hot', '20 seconds') AS hot, lab.next_look('demo.db.cold', '30 minutes') AS cold, lab.next_look('prod.db.slow', '1 minute') AS slow;
 SELECT floe_internal.tables_unchanged(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t));
 SELECT lab.next_look('demo.db.hot', '20 seconds') AS hot, lab.next_look('demo.db.warm', '10 minutes') AS warm, lab.next_look('demo.db.cold', '30 minutes') AS cold, lab.next_look('demo.db.empty', '30 minutes') AS empty, lab.next_look('demo.x.both', '30 minutes') AS both;
 -- a policy does not give way to a default
