@@ -3581,11 +3581,23 @@ CREATE FUNCTION floe_internal.catalog_well(of_catalog_id pg_catalog.int4) RETURN
 AS $body$
 DECLARE
 	c floe_internal.catalog;
+	at timestamptz := floe_internal.clock();
 BEGIN
 	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
 	UPDATE floe_internal.catalog AS x
 		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL
 		WHERE x.catalog_id = of_catalog_id AND (x.status <> 'ok' OR x.failures <> 0);
+	-- What could not be looked at for the same reason does not wait out a backoff of up to an hour.
+	IF c.status = 'error' THEN
+		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
+			-- who holds one may wait for the catalog's row
+			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+				  WHERE x.catalog_id = of_catalog_id AND x.failures > 0 AND x.next_poll_at > at
+					AND t.status = 'error' AND t.error_code IN ('dns', 'connect', 'tls', 'timeout', 'network', 'throttled', 'server')
+				  FOR UPDATE OF x SKIP LOCKED) AS failed
+			WHERE p.table_id = failed.table_id;
+		PERFORM floe_internal.wake('assessor');
+	END IF;
 	IF c.status <> 'ok' THEN
 		PERFORM floe_internal.write_event('catalog ok', c.server_name, NULL, NULL, NULL, format('catalog "%s" answers', c.server_name), c.config);
 	END IF;

@@ -127,3 +127,17 @@ SELECT floe.alter_policy('often', '{"description": "x"}');
 SELECT * FROM lab.next_looks();
 SELECT floe.alter_policy('often', '{"poll_interval": "50 seconds"}');
 SELECT * FROM lab.next_looks();
+
+-- ---- a catalog that was away is back: what failed for that reason is looked at at once, what has reasons of its own when it is time ----
+
+SELECT floe_internal.tables_unchanged(ARRAY[lab.id('demo.db.b'), lab.id('demo.db.c'), lab.id('demo.db.late')]);
+UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock() + interval '50 minutes' WHERE p.next_poll_at < 'infinity';
+SELECT floe_internal.table_failed(lab.id('demo.db.b'), 'timeout', 'no answer', NULL, 3000000), floe_internal.table_failed(lab.id('demo.db.c'), 'corrupt', 'not a manifest', NULL, 3000000);
+SELECT floe_internal.catalog_failed(c.catalog_id, 'connect', 'refused', NULL) FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+SELECT * FROM lab.next_looks();
+SELECT lab.list_tables('demo', 'demo.db.b', 'demo.db.c', 'demo.db.late');
+SELECT * FROM lab.next_looks();
+-- it was never away: nothing changes
+SELECT floe_internal.table_failed(lab.id('demo.db.b'), 'timeout', 'no answer', NULL, 3000000);
+SELECT lab.list_tables('demo', 'demo.db.b', 'demo.db.c', 'demo.db.late');
+SELECT * FROM lab.next_looks();
