@@ -61,7 +61,8 @@ CREATE TABLE lab.event (n int GENERATED ALWAYS AS IDENTITY, what text, did text)
 INSERT INTO lab.event (what, did) VALUES
 	('nothing', $$SELECT$$),
 	('nothing, ten minutes later', $$SELECT lab.later('10 minutes')$$),
-	('nothing, and the interval is over', $$SELECT lab.later('20 minutes')$$),
+	('nothing, and the interval is over: for those for which time alone can call', $$SELECT lab.later('20 minutes')$$),
+	('nothing, and a day is over', $$SELECT lab.later('27 hours')$$),
 	-- looks at tables
 	('a table was assessed', $$SELECT lab.assess('demo.db.fine')$$),
 	('... that no policy has', $$SELECT lab.assess('demo.x.free')$$),
@@ -165,7 +166,7 @@ BEGIN
 			EXECUTE setup;
 		END IF;
 		PERFORM floe_internal.plan_due(10);
-		SELECT CASE WHEN w.wait BETWEEN every::interval * 0.9 AND every::interval * 1.1 THEN 'in about ' || every ELSE d.decide_at::text END
+		SELECT CASE WHEN w.wait BETWEEN every::interval * 0.9 AND every::interval * 1.1 THEN 'in about ' || every WHEN w.wait BETWEEN interval '21.6 hours' AND interval '26.4 hours' THEN 'in about 1d' ELSE d.decide_at::text END
 			|| CASE WHEN EXISTS (SELECT FROM floe_internal.operation_queue AS q WHERE q.table_id = d.table_id) THEN ', queued' ELSE '' END
 			INTO told FROM floe_internal.table_decision AS d, LATERAL (SELECT d.decide_at - d.decided_at AS wait) AS w WHERE d.table_id = lab.id('demo.one.t');
 		RAISE EXCEPTION USING ERRCODE = 'LAB00';
@@ -181,7 +182,19 @@ $$;
 SELECT told, every, lab.next(setup, every) AS decided_upon FROM (VALUES
 	(1, 'it runs', '', '1d'),
 	(2, 'nothing to do', $$SELECT lab.assess('demo.one.t')$$, '1d'),
-	(3, '... more often', $$SELECT lab.assess('demo.one.t')$$, '10min'),
+	(3, '... time cannot change that', $$SELECT lab.assess('demo.one.t')$$, '10min'),
+	(3.1, '... snapshots become expirable, but are too few, and the deadline is a week from now', $$SELECT lab.assess('demo.one.t', snapshots => 20)$$, '10min'),
+	(3.2, '... enough of them', $$SELECT lab.assess('demo.one.t', snapshots => 21)$$, '10min'),
+	(3.3, '... by the threshold of a policy', $$SELECT lab.assess('demo.one.t', snapshots => 20); SELECT floe.alter_policy('q', '{"thresholds": {"expirable_snapshot_count": {"warning": 10}}}')$$, '10min'),
+	(3.4, '... of another metric', $$SELECT lab.assess('demo.one.t'); SELECT floe.alter_policy('q', '{"thresholds": {"oldest_snapshot_age": {"warning": "10 days"}}}')$$, '10min'),
+	(3.5, '... of a metric that nothing mends', $$SELECT lab.assess('demo.one.t'); SELECT floe.alter_policy('q', '{"thresholds": {"last_write_age": {"warning": "10 days"}}}')$$, '10min'),
+	(3.6, '... for all tables', $$SELECT lab.assess('demo.one.t', snapshots => 20); UPDATE floe.metric SET warning = 10 WHERE name = 'expirable_snapshot_count'$$, '10min'),
+	(3.7, '... the deadline is over', $$SELECT lab.assess('demo.one.t', snapshots => 2); UPDATE floe_internal.iceberg_table SET first_seen_at = '2026-02-20' WHERE name = 'demo.one.t'$$, '10min'),
+	(3.8, '... but there is but one snapshot', $$SELECT lab.assess('demo.one.t'); UPDATE floe_internal.iceberg_table SET first_seen_at = '2026-02-20' WHERE name = 'demo.one.t'$$, '10min'),
+	(3.9, '... and it is over in twelve hours', $$SELECT lab.assess('demo.one.t', snapshots => 2); UPDATE floe_internal.iceberg_table SET first_seen_at = '2026-02-24' WHERE name = 'demo.one.t'$$, '10min'),
+	(3.91, '... or would be, had it not run yesterday', $$SELECT lab.assess('demo.one.t', snapshots => 2); UPDATE floe_internal.iceberg_table SET first_seen_at = '2026-02-24' WHERE name = 'demo.one.t'; INSERT INTO floe_internal.table_operation (table_id, operation, last_run_at, last_success_at, last_state) VALUES (lab.id('demo.one.t'), 'expire_snapshots', '2026-03-01', '2026-03-01', 'succeeded')$$, '10min'),
+	(3.92, '... and nobody asked for expire_snapshots', $$SELECT lab.assess('demo.one.t', snapshots => 2); UPDATE floe_internal.iceberg_table SET first_seen_at = '2026-02-20' WHERE name = 'demo.one.t'; SELECT floe.alter_policy('q', '{"expire_snapshots": null}')$$, '10min'),
+	(3.93, '... a policy''s own deadline', $$SELECT lab.assess('demo.one.t'); SELECT floe.alter_policy('q', '{"rewrite_data_files": {"deadline": "30 days"}}')$$, '10min'),
 	(4, 'ran at half past eleven', $$SELECT lab.ran('2026-03-02 11:30+00')$$, '1d'),
 	(5, '... the interval is shorter', $$SELECT lab.ran('2026-03-02 11:30+00')$$, '10min'),
 	(6, 'failed: backoff until ten past', $$SELECT lab.ran('2026-03-02 11:59+00', 'failed', '2026-03-02 12:10+00')$$, '1d'),
@@ -203,8 +216,23 @@ SELECT told, every, lab.next(setup, every) AS decided_upon FROM (VALUES
 	(21, 'blocked by the table', $$SELECT floe.alter_policy('q', '{"rewrite_data_files": {"enabled": false}, "expire_snapshots": {"when": [{"metric": "data_file_count", "value": 1}]}}'), lab.assess('demo.one.t', properties => '{"gc.enabled": "false"}')$$, '1d')) AS v (n, told, setup, every) ORDER BY n;
 -- not all at the same second
 SET floe.decision_interval = '1h';
-SELECT lab.rows($$SELECT lab.assess('demo.db.m' || i) FROM generate_series(1, 200) AS i; SELECT lab.plan_due(1000)$$, $$SELECT count(*) AS decided, count(DISTINCT d.decide_at) > 190 AS spread, bool_and(d.decide_at - d.decided_at BETWEEN interval '54 minutes' AND interval '66 minutes') AS within_a_tenth
+SELECT lab.rows($$SELECT lab.assess('demo.db.m' || i, snapshots => 30) FROM generate_series(1, 200) AS i; SELECT lab.plan_due(1000)$$, $$SELECT count(*) AS decided, count(DISTINCT d.decide_at) > 190 AS spread, bool_and(d.decide_at - d.decided_at BETWEEN interval '54 minutes' AND interval '66 minutes') AS within_a_tenth
 	FROM floe_internal.table_decision AS d WHERE d.decided_at = floe_internal.clock()$$);
+
+-- what is left alone until a time is not called for before: tables of all ages with 1 to 60 snapshots a few hours apart, every hour from now on
+SELECT lab.rows($$SELECT floe.create_policy('still', 'prod.still.*', '{"engine": "spark", "rewrite_data_files": {}, "expire_snapshots": {}}');
+SELECT count(lab.assess('prod.still.t' || i, snapshots => 1 + i % 60, snapshot_gap => (1 + i % 7) * interval '1 hour', newest => floe_internal.clock() - (i % 5) * interval '1 day')) FROM generate_series(1, 300) AS i;
+UPDATE floe_internal.iceberg_table AS t SET first_seen_at = floe_internal.clock() - (t.table_id % 11) * interval '1 day' WHERE t.name LIKE 'prod.still.%'$$, $$
+WITH still AS MATERIALIZED (
+	SELECT array_agg(t.table_id) AS ids FROM floe_internal.iceberg_table AS t WHERE t.name LIKE 'prod.still.%'
+), quiet AS MATERIALIZED (
+	SELECT q.table_id, q.decide_at FROM still, floe_internal.quiet_until(ARRAY(SELECT unnest(still.ids) EXCEPT SELECT floe_internal.tables_to_decide(still.ids, floe_internal.clock())), floe_internal.clock(), '15 minutes') AS q
+), called AS (
+	SELECT h AS at, c.table_id FROM still, generate_series(floe_internal.clock() + interval '1 hour', floe_internal.clock() + interval '2 days', '1 hour') AS h, floe_internal.tables_to_decide(still.ids, h) AS c (table_id)
+)
+SELECT count(*) > 50 AS quiet, count(*) FILTER (WHERE q.decide_at > floe_internal.clock() + interval '20 hours') > 20 AS for_a_day, count(*) FILTER (WHERE EXISTS (SELECT FROM called AS c WHERE c.table_id = q.table_id)) > 20 AS called_within_two_days,
+	count(*) FILTER (WHERE EXISTS (SELECT FROM called AS c WHERE c.table_id = q.table_id AND c.at < q.decide_at - interval '15 minutes')) AS too_late
+FROM quiet AS q$$);
 
 -- ---- at the time of a schedule, to the second ----
 

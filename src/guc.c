@@ -147,8 +147,8 @@ define_workers(void)
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("floe.decision_interval",
 							"Longest time until a table is decided upon again, though nothing happened to it.",
-							"Ages grow without anybody telling.", &decision_interval_min, 15, 1, INT_MAX, PGC_SUSET,
-							GUC_UNIT_MIN, NULL, NULL, NULL);
+							"For those for which time alone can call; others are decided upon once a day.",
+							&decision_interval_min, 15, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
 }
 
 void

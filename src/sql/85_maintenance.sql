@@ -2,11 +2,54 @@
 -- 85 steps of the pass that are SQL alone
 -- =================================================================================================
 
+CREATE FUNCTION floe_internal.spread(of_table_id pg_catalog.int8, delay pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT delay * 0.9 + floe_internal.jitter(of_table_id::pg_catalog.text, delay * 0.2);
+END;
+COMMENT ON FUNCTION floe_internal.spread(pg_catalog.int8, pg_catalog.interval) IS 'A tenth more or less, differently for each table';
+
+-- For tables for which nothing calls now. Whatever else a decision depends on makes them due; what nobody tells is that snapshots become
+-- expirable and get older, and that a deadline of floe's own passes. Where neither can call, another look at them is a matter of caution.
+CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, every pg_catalog.interval,
+		OUT table_id pg_catalog.int8, OUT decide_at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH growing AS MATERIALIZED (
+			SELECT s.policy_set_id, m.name, COALESCE((e.settings ->> ('thresholds.' || m.name || '.warning'))::float8, m.warning, (e.settings ->> ('thresholds.' || m.name || '.critical'))::float8) AS warning
+			FROM (SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AS s
+			JOIN floe.metric AS m ON m.source = 'clock' AND m.remedy IS NOT NULL
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.policy_set_id AND e.operation = ''
+		), deadline AS MATERIALIZED (
+			SELECT e.policy_set_id, b.operation, (b.value #>> '{}')::interval AS deadline
+			FROM floe_internal.builtin_setting AS b JOIN floe_internal.effective AS e ON e.operation = b.operation AND e.settings ? 'configured'
+			WHERE b.setting = 'deadline' AND e.policy_set_id IN (SELECT g.policy_set_id FROM growing AS g)
+		)
+		SELECT t.table_id, LEAST(
+			at + floe_internal.spread(t.table_id, GREATEST(every, '1 day')),
+			-- the current one is not expirable
+			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
+					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id, every) END,
+			CASE WHEN h.snapshot_count > 1 THEN
+				(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id, every)))
+				 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+				 WHERE d.policy_set_id = t.policy_set_id) END)
+		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		WHERE t.table_id = ANY (of_table_ids);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.quiet_until(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval)
+	IS 'When tables for which nothing calls are decided upon next: every so often where time alone can call, else after a day, or after that if it is longer';
+
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
+	every interval := current_setting('floe.decision_interval')::interval;
 	called int8[];
 	queued int4 := 0;
 	wait_ids int8[];
@@ -27,11 +70,11 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
 		SELECT x.table_id, LEAST(
-				-- ages grow without anybody telling
-				at + (SELECT c.every * 0.9 + floe_internal.jitter(x.table_id::text, c.every * 0.2) FROM (SELECT current_setting('floe.decision_interval')::interval AS every) AS c),
+				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id, every)),
 				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
 				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
 		FROM unnest(of_table_ids) AS x (table_id)
+		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
 		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
 	RETURN queued;
 END
