@@ -5654,6 +5654,10 @@ BEGIN
 		is_active := job.is_active;
 		runs_as := job.role_name;
 	END IF;
+	IF EXISTS (SELECT 1 FROM floe_internal.workers() AS w WHERE w.database = current_database() AND w.state = 'running') THEN
+		RAISE NOTICE 'background workers drive floe in this database already'
+			USING DETAIL = 'Passes beside them do no harm, and find little to do.', HINT = 'To leave it to pg_cron: ALTER SYSTEM SET floe.scheduler = off; SELECT pg_reload_conf().';
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.prepare_schedule(pg_catalog.text, pg_catalog.name) IS 'Checks all that floe.schedule() needs, for the role that calls it; the job there is, and what the new one will be';

@@ -132,5 +132,18 @@ is($workers->safe_psql('postgres', $pass), "procedure|$boss|t|error|1", 'and wit
 my ($end) = says('shop', 'bob', 'SELECT floe.unschedule()') =~ /: (SELECT cron\..*);$/;
 $node->safe_psql('lake', $end);
 is($node->safe_psql('lake', q{SELECT jobname FROM cron.job WHERE jobname LIKE 'floe: %'}), 'floe: lake', 'the job of the other database is ended from here');
+# where floe's own workers are at work, too, that is said
+$workers->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_cron, floe'");
+$workers->restart;
+$workers->poll_query_until('postgres', "SELECT count(*) = 2 FROM floe.workers WHERE state = 'running'") or die 'no workers';
+my $both = qr{NOTICE:  00000: background workers drive floe in this database already / DETAIL: .* / HINT:  To leave it to pg_cron: ALTER SYSTEM SET floe\.scheduler = off};
+my ($rc, $out, $err) = $workers->psql('postgres', 'SELECT schedule FROM floe.schedule()', extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err =~ s/\n/ \/ /gr, $both, 'beside the workers');
+is($out, '* * * * *', '... it is scheduled all the same');
+$workers->safe_psql('postgres', 'ALTER SYSTEM SET floe.scheduler = off');
+$workers->safe_psql('postgres', 'SELECT pg_reload_conf()');
+$workers->poll_query_until('postgres', "SELECT count(*) = 0 FROM floe.workers WHERE state = 'running'") or die 'workers';
+(undef, undef, $err) = $workers->psql('postgres', 'SELECT schedule FROM floe.schedule()');
+is($err, '', '... and nothing is to be said without them');
 $_->stop foreach $node, $workers;
 done_testing();
