@@ -112,7 +112,7 @@ def explained(t, rows):
     t.ok(len(rows) > 5, f"{len(rows)} operations in the second part")
     t.equal([row for row in rows if (row["origin"], row["requested_by"]) != ("policy", "floe")], [], "none was called for by hand")
     calls = {row["id"]: [gate for gate in row["reason"] if gate["gate"].endswith("_count") and gate["status"] == "pass"] for row in rows}
-    t.equal([(number, gates) for number, gates in calls.items() if [(float(gate["value"]) >= 20, gate["limit"], bool(gate["set_by"])) for gate in gates] != [(True, "20", True)]],
+    t.equal([(number, gates) for number, gates in calls.items() if [(float(gate["value"]) >= 20, gate.get("limit"), bool(gate.get("set_by"))) for gate in gates] != [(True, "20", True)]],
             [], "each says which metric called for it, at what value over which limit, and who set that")
     ends = {"succeeded": lambda row: True, "cancelled": lambda row: "no longer called for" in row["error"], "failed": lambda row: row["error_class"] == "conflict"}
     t.equal([row for row in rows if not ends.get(row["state"], lambda row: False)(row)], [], "each succeeded, or became unnecessary, or came second to the writer")
