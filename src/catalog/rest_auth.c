@@ -95,6 +95,8 @@ read_token(FloeRest *rest, const FloeHttpResponse *response, FloeStatus *st)
 		ok = floe_fail(st, FLOE_ERR_PROTOCOL, "answer of the token endpoint: \"access_token\" is not a bearer token");
 	if (ok)
 	{
+		if (rest->token != NULL)
+			pfree(rest->token);
 		rest->token = MemoryContextStrdup(rest->context, token);
 		rest->token_serial++;
 		rest->token_expires_us = expires_s <= 0 ? PG_INT64_MAX : floe_clock_steady_us() + good_for_us(expires_s);

@@ -140,7 +140,11 @@ floe_pass_claim_tables(FloePass *pass)
 		int share = catalog->state == FLOE_CATALOG_READY ? share_of(pass, catalog) : 0;
 
 		if (share <= 0)
+		{
+			/* what may be due waits for a free place, not for the clock */
+			catalog->more_due = catalog->state == FLOE_CATALOG_READY;
 			continue;
+		}
 		ids[nids] = catalog->catalog_id;
 		shares[nids++] = share;
 	}

@@ -48,6 +48,7 @@ typedef struct FloePassOptions
 	int number; /* among those of the kind in this database, from 0: the first also decides and cleans up */
 	bool (*on_turn)(
 		const FloePassActivity *activity); /* on every turn; true: look for work now.  May end the process */
+	bool (*is_woken)(void);                /* on_turn() has a reason to be called now */
 } FloePassOptions;
 
 /* Runs a whole pass; throws only what ends the process or the caller's statement. */

@@ -17,6 +17,7 @@
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
@@ -111,6 +112,13 @@ release_hold(void)
 	floe_registry_wake(InvalidOid, FLOE_WAKE_LAUNCHER);
 }
 
+/* Also when the session is ended: its process id may be somebody else's soon. */
+static void
+release_hold_at_end(int code, Datum arg)
+{
+	release_hold();
+}
+
 /* Asks workers in the database to leave; true: there are none. */
 static bool
 ask_to_leave(Oid database, const char *name, bool insist)
@@ -178,16 +186,13 @@ on_utility(PlannedStmt *statement, const char *query, bool read_only, ProcessUti
 		run_next(statement, query, read_only, context, params, environment, dest, completion);
 		return;
 	}
-	PG_TRY();
+	PG_ENSURE_ERROR_CLEANUP(release_hold_at_end, (Datum) 0);
 	{
 		empty_database(database, name);
 		run_next(statement, query, read_only, context, params, environment, dest, completion);
 	}
-	PG_FINALLY();
-	{
-		release_hold();
-	}
-	PG_END_TRY();
+	PG_END_ENSURE_ERROR_CLEANUP(release_hold_at_end, (Datum) 0);
+	release_hold();
 }
 
 void

@@ -55,7 +55,8 @@ typedef struct Unit
 	FloeRestart restart;
 	FloeSlotState seen; /* of the slot, at the last look */
 	bool wanted;
-	bool warned; /* that it cannot be started */
+	bool warned;  /* that it cannot be started */
+	bool hurried; /* somebody has work for it, or removed what kept it away, while it was ending */
 	int64 stop_since_us;
 	struct Unit *next;
 } Unit;
@@ -270,6 +271,8 @@ register_worker(Unit *unit)
 	BackgroundWorker worker = {0};
 	FloeWorkerSlot *slot = unit->slot;
 	uint32 generation;
+	MemoryContext old;
+	bool registered;
 
 	LWLockAcquire(floe_registry_lock(), LW_EXCLUSIVE);
 	generation = ++floe_registry()->generation;
@@ -289,7 +292,11 @@ register_worker(Unit *unit)
 	worker.bgw_main_arg = Int32GetDatum((int32) (slot - floe_registry()->slots));
 	memcpy(worker.bgw_extra, &generation, sizeof(generation));
 	worker.bgw_notify_pid = MyProcPid;
-	return RegisterDynamicBackgroundWorker(&worker, &unit->handle);
+	/* the handle is allocated there, and outlives this turn */
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	registered = RegisterDynamicBackgroundWorker(&worker, &unit->handle);
+	MemoryContextSwitchTo(old);
+	return registered;
 }
 
 static void
@@ -304,6 +311,7 @@ start(Unit *unit, int64 now)
 		case FLOE_REASON_NONE:
 			unit->seen = FLOE_SLOT_STARTING;
 			unit->warned = false;
+			unit->hurried = false;
 			floe_restart_started(&unit->restart, now);
 			return;
 		case FLOE_REASON_NO_SLOT:
@@ -357,6 +365,9 @@ ended(Unit *unit, int64 now)
 			floe_restart_after(&unit->restart, now, RECHECK_MS);
 			break;
 	}
+	if (unit->hurried && reason != FLOE_REASON_NONE)
+		unit->restart.next_us = Min(unit->restart.next_us, now + HURRY_US);
+	unit->hurried = false;
 }
 
 static bool
@@ -465,7 +476,9 @@ hurry(int64 now)
 {
 	for (Unit *unit = units; unit != NULL; unit = unit->next)
 	{
-		if (unit->slot != NULL && unit->seen == FLOE_SLOT_IDLE && unit->slot->reason != FLOE_REASON_NONE)
+		if (unit->seen != FLOE_SLOT_IDLE)
+			unit->hurried = true;
+		else if (unit->slot != NULL && unit->slot->reason != FLOE_REASON_NONE)
 			unit->restart.next_us = Min(unit->restart.next_us, now + HURRY_US);
 	}
 }
@@ -494,6 +507,7 @@ begin_launcher(void)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	floe_no_transaction_timeout();
 	pgstat_report_appname("floe launcher");
 	LWLockAcquire(floe_registry_lock(), LW_EXCLUSIVE);
 	registry->launcher_pid = MyProcPid;

@@ -11,6 +11,7 @@
 
 #include "worker/worker.h"
 
+#include "compat.h"
 #include "guc.h"
 #include "pass/pass.h"
 #include "state/db.h"
@@ -33,6 +34,8 @@
 #include "utils/snapmgr.h"
 
 #define WORKER_LOCK_CLASS 1718382439 /* beside those of src/sql/72_passes.sql */
+
+#define LOCK_TIMEOUT "1s"
 
 static Oid extension_oid = InvalidOid;
 
@@ -152,6 +155,10 @@ set_session(void)
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("statement_timeout", "0", PGC_USERSET, PGC_S_SESSION);
+	floe_no_transaction_timeout();
+	/* somebody's open transaction must not stop all that this process does for others; the step is taken again */
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("application_name", floe_my_slot->kind == FLOE_ASSESSOR ? "floe assessor" : "floe executor",
 					PGC_USERSET, PGC_S_SESSION);
 }
@@ -253,6 +260,13 @@ on_turn(const FloePassActivity *activity)
 	return pg_atomic_exchange_u32(&slot->woken, 0) != 0 || reloaded;
 }
 
+/* A wait for a lock, or for a synchronous standby, may have taken the latch. */
+static bool
+is_woken(void)
+{
+	return pg_atomic_read_u32(&floe_my_slot->woken) != 0 || floe_my_slot->stop || ConfigReloadPending;
+}
+
 void
 floe_worker_main(Datum arg)
 {
@@ -269,6 +283,7 @@ floe_worker_main(Datum arg)
 	settle_down();
 	floe_db_use(&worker_ops);
 	options.on_turn = on_turn;
+	options.is_woken = is_woken;
 	options.number = floe_my_slot->number;
 	options.wait = true;
 	if (floe_my_slot->kind == FLOE_ASSESSOR)
