@@ -773,10 +773,13 @@ BEGIN
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name AND e.status = 'removed';
 	INSERT INTO floe_internal.catalog (server_name, created_at)
-		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog'
+		-- a number is taken also for what is there already, and this is called all day
+		SELECT s.server_name, at FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_catalog' AND NOT EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.server_name = s.server_name)
 		ON CONFLICT (server_name) DO NOTHING;
 	INSERT INTO floe_internal.engine (server_name, created_at)
-		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine'
+		SELECT s.server_name, at FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_engine' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.server_name)
 		ON CONFLICT (server_name) DO NOTHING;
 END
 $body$;
@@ -824,10 +827,11 @@ BEGIN
 	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
 		FROM floe_internal.ddl_servers() AS s WHERE c.server_name = s.server_name AND s.wrapper = 'floe_catalog';
 	UPDATE floe_internal.table_poll AS p SET next_poll_at = LEAST(p.next_poll_at, floe_internal.clock()), notified_at = floe_internal.clock()
-		FROM floe_internal.ddl_servers() AS s
-		JOIN floe_internal.catalog AS c ON c.server_name = s.server_name
-		JOIN floe_internal.iceberg_table AS t ON t.catalog_id = c.catalog_id AND t.status NOT IN ('dropped', 'quarantined')
-		WHERE s.wrapper = 'floe_catalog' AND p.table_id = t.table_id AND (t.status = 'error' OR p.claim_pass IS NOT NULL);
+		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+			  WHERE t.status NOT IN ('dropped', 'quarantined') AND (t.status = 'error' OR x.claim_pass IS NOT NULL)
+				AND t.catalog_id IN (SELECT c.catalog_id FROM floe_internal.ddl_servers() AS s JOIN floe_internal.catalog AS c ON c.server_name = s.server_name WHERE s.wrapper = 'floe_catalog')
+			  ORDER BY x.table_id FOR NO KEY UPDATE OF x) AS known
+		WHERE p.table_id = known.table_id;
 	UPDATE floe_internal.engine AS e SET retry_at = NULL
 		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
 	PERFORM floe_internal.decide_soon(ARRAY(
@@ -1898,6 +1902,32 @@ COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.js
 
 -- Resolves lists of policies: for each field the first in the list that sets it. Values are written the same way in every session:
 -- hashes of them tell whether something changed.
+-- Whoever changes policies may leave his transaction open for long. Only when it commits are the rows locked that workers need all the time,
+-- and in the order in which these lock them.
+CREATE TABLE floe_internal.settings_change (
+	change_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	decide_ids	pg_catalog.int8[] NOT NULL,
+	poll_ids	pg_catalog.int8[] NOT NULL
+);
+COMMENT ON TABLE floe_internal.settings_change IS 'Tables for which this transaction has changed settings: they become due when it commits. Always empty for others';
+COMMENT ON COLUMN floe_internal.settings_change.decide_ids IS 'To be decided upon';
+COMMENT ON COLUMN floe_internal.settings_change.poll_ids IS 'To be looked at sooner, if the settings say so';
+
+CREATE FUNCTION floe_internal.settings_changed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.decide_soon(NEW.decide_ids);
+	PERFORM floe_internal.poll_sooner(NEW.poll_ids);
+	DELETE FROM floe_internal.settings_change AS x WHERE x.change_id = NEW.change_id;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.settings_changed() IS 'Trigger at commit: what settings have changed for becomes due';
+
+CREATE CONSTRAINT TRIGGER settings_changed AFTER INSERT ON floe_internal.settings_change
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION floe_internal.settings_changed();
+
 CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC'
 AS $body$
@@ -1923,12 +1953,12 @@ BEGIN
 		SELECT r.policy_set_id, r.operation, x.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END
 		FROM resolved AS r
 		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x;
-	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = ANY (set_ids)));
-	PERFORM floe_internal.poll_sooner(ARRAY(
-		SELECT t.table_id FROM unnest(set_ids) AS s (set_id)
+	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids)
+		SELECT array_agg(t.table_id), COALESCE(array_agg(t.table_id) FILTER (WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text), '{}')
+		FROM unnest(set_ids) AS s (set_id)
 		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = ''
 		JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.set_id
-		WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text));
+		HAVING count(*) > 0;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
@@ -1959,14 +1989,15 @@ BEGIN
 			RETURNING policy_set_id)
 	SELECT array_agg(made.policy_set_id) INTO new_sets FROM made;
 	PERFORM floe_internal.resolve_sets(COALESCE(new_sets, '{}'));
+	-- in one order, as whoever heals many does
+	PERFORM 1 FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (changed_table_ids) ORDER BY t.table_id FOR NO KEY UPDATE;
 	WITH moving AS (
 		UPDATE floe_internal.iceberg_table AS t SET policy_set_id = s.policy_set_id
 			FROM floe_internal.policy_list(changed_table_ids) AS l JOIN floe_internal.policy_set AS s ON s.policy_ids = l.policy_ids
 			WHERE t.table_id = l.table_id AND t.policy_set_id IS DISTINCT FROM s.policy_set_id
 			RETURNING t.table_id, t.assessed_at)
 	SELECT array_agg(moving.table_id) INTO moved FROM moving WHERE moving.assessed_at IS NOT NULL;
-	PERFORM floe_internal.decide_soon(changed_table_ids);
-	PERFORM floe_internal.poll_sooner(moved);
+	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids) SELECT changed_table_ids, COALESCE(moved, '{}') WHERE changed_table_ids <> '{}';
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';
@@ -2210,6 +2241,8 @@ CREATE TABLE floe_internal.operation_log (
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
+-- what floe_internal.throughput() learns from
+CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
 COMMENT ON COLUMN floe_internal.operation_log.operation_key IS 'Idempotency key; also the marker in the statement''s comment';
@@ -2357,7 +2390,7 @@ CREATE TABLE floe.budget (
 	name			pg_catalog.text PRIMARY KEY,
 	pattern			pg_catalog.text NOT NULL DEFAULT '**',
 	engine			pg_catalog.text,
-	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
+	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
 	operations		pg_catalog.int8 CHECK (operations >= 0),
 	tables			pg_catalog.int8 CHECK (tables >= 0),
 	bytes			pg_catalog.int8 CHECK (bytes >= 0),
@@ -2369,7 +2402,7 @@ CREATE TABLE floe.budget (
 COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
 COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
 COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
-COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count';
+COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years';
 COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
 COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
 COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
@@ -2676,7 +2709,7 @@ BEGIN ATOMIC
 		WHEN value IS NULL THEN 'unknown'
 		WHEN value = 'Infinity' THEN 'none'
 		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
-		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => value))
+		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => LEAST(value, 9e9)))
 		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(pg_catalog.trunc(value::pg_catalog.numeric, 3), 'FM999999990.000'), '0'), '.')
 		ELSE value::pg_catalog.int8::pg_catalog.text END;
 END;
@@ -3523,9 +3556,10 @@ BEGIN
 	-- A pattern given by a person makes its catalogs and tables due.
 	IF pattern IS NOT NULL THEN
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
-			FROM floe_internal.iceberg_table AS t
-			WHERE t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined') AND p.next_poll_at > at
-			  AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL;
+			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+				  WHERE t.status NOT IN ('dropped', 'quarantined') AND x.next_poll_at > at AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL
+				  ORDER BY x.table_id FOR NO KEY UPDATE OF x) AS known
+			WHERE p.table_id = known.table_id;
 	END IF;
 	RETURN QUERY
 		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id, next_list_at = at
@@ -3553,28 +3587,30 @@ END;
 COMMENT ON FUNCTION floe_internal.catalog_id(pg_catalog.text) IS 'A catalog by the name of its server; NULL: there is none';
 
 CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
-		retry_after_ms pg_catalog.int8 DEFAULT -1, by_tables pg_catalog.bool DEFAULT false) RETURNS pg_catalog.void
+		retry_after_ms pg_catalog.int8 DEFAULT -1, by_tables pg_catalog.bool DEFAULT false, of_pass_id pg_catalog.int4 DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	c floe_internal.catalog;
 	at timestamptz := floe_internal.clock();
 BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x
-		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1, claim_pass = NULL,
+		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1,
+			-- a listing that goes on, or that somebody else is at, ends by itself
+			claim_pass = CASE WHEN by_tables OR x.claim_pass <> of_pass_id THEN x.claim_pass END,
 			tripped_by = CASE WHEN by_tables THEN 'tables' END, error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
 			next_list_at = CASE WHEN c.claim_pass IS NOT NULL AND c.next_list_at = '-infinity' THEN at
 				ELSE at + GREATEST(floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name),
 					make_interval(secs => retry_after_ms / 1000.0)) END
-		WHERE x.catalog_id = of_catalog_id;
-	IF c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code THEN
+		WHERE x.catalog_id = of_catalog_id AND x.status <> 'removed';
+	IF FOUND AND (c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code) THEN
 		PERFORM floe_internal.write_event('catalog error', c.server_name, NULL, NULL, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.bool)
-	IS 'A catalog could not be reached or listed, or (by_tables) its tables in a row could not be loaded: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
+COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.bool, pg_catalog.int4)
+	IS 'A catalog could not be reached or listed, or (by_tables) its tables in a row could not be loaded: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health. of_pass_id: whose claim of it ends with that';
 
 CREATE FUNCTION floe_internal.catalog_well(of_catalog_id pg_catalog.int4) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -3583,17 +3619,20 @@ DECLARE
 	c floe_internal.catalog;
 	at timestamptz := floe_internal.clock();
 BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x
 		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL
-		WHERE x.catalog_id = of_catalog_id AND (x.status <> 'ok' OR x.failures <> 0);
+		WHERE x.catalog_id = of_catalog_id AND x.status <> 'removed' AND (x.status <> 'ok' OR x.failures <> 0);
+	IF c.status = 'removed' THEN
+		RETURN;
+	END IF;
 	-- What could not be looked at for the same reason does not wait out a backoff of up to an hour.
 	IF c.status = 'error' THEN
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
 			-- who holds one may wait for the catalog's row
 			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 				  WHERE x.catalog_id = of_catalog_id AND x.failures > 0 AND x.next_poll_at > at
-					AND t.status = 'error' AND t.error_code IN ('dns', 'connect', 'tls', 'timeout', 'network', 'throttled', 'server')
+					AND t.status = 'error' AND (t.error_code = c.error_code OR t.error_code IN ('dns', 'connect', 'tls', 'timeout', 'network', 'auth', 'throttled', 'server'))
 				  FOR UPDATE OF x SKIP LOCKED) AS failed
 			WHERE p.table_id = failed.table_id;
 		PERFORM floe_internal.wake('assessor');
@@ -3611,7 +3650,7 @@ AS $body$
 DECLARE
 	c floe_internal.catalog;
 BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
 	-- An error lasts until a listing succeeded, or a table was loaded: it may have been these that failed.
 	IF c.status <> 'error' THEN
@@ -3624,7 +3663,7 @@ COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.
 
 -- Namespaces as levels joined with U+001F, one entry per table.
 CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[],
-		left_out pg_catalog.int8 DEFAULT 0) RETURNS pg_catalog.int4
+		left_out pg_catalog.int8 DEFAULT 0, of_pass_id pg_catalog.int4 DEFAULT NULL) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -3632,8 +3671,19 @@ DECLARE
 	server text;
 	fresh int8[];
 	t record;
+	old_row floe_internal.catalog;
 BEGIN
-	SELECT c.server_name INTO server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
+	-- triggers of its tables, which refer to it, do not wait for this
+	SELECT * INTO old_row FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR NO KEY UPDATE;
+	server := old_row.server_name;
+	-- older than what somebody else has listed, or is at
+	IF old_row.claim_pass IS DISTINCT FROM of_pass_id AND of_pass_id IS NOT NULL THEN
+		RETURN 0;
+	END IF;
+	IF old_row.status = 'removed' THEN
+		UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.catalog_id = of_catalog_id;
+		RETURN 0;
+	END IF;
 	-- A table that comes back keeps its row and its history.
 	WITH listed AS (
 		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
@@ -3686,7 +3736,8 @@ BEGIN
 	RETURN COALESCE(array_length(fresh, 1), 0);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
+COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8, pg_catalog.int4)
+	IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off. of_pass_id: who claimed the catalog for it; by anybody else it counts for nothing';
 
 -- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
 CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,
@@ -3796,14 +3847,17 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.next_polls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'When tables that were just looked at are looked at again';
 
--- After decide_soon(), as where a look is stored. A table in error keeps its backoff.
+-- After decide_soon(), as where a look is stored. A table in error keeps its backoff. What is being looked at now is given back by the old settings.
 CREATE FUNCTION floe_internal.poll_sooner(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
 BEGIN
-	UPDATE floe_internal.table_poll AS p SET next_poll_at = n.next_poll_at
-		FROM floe_internal.next_polls(of_table_ids, floe_internal.clock()) AS n
-		WHERE p.table_id = n.table_id AND p.failures = 0 AND p.next_poll_at > n.next_poll_at AND p.next_poll_at < 'infinity';
+	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = LEAST(p.next_poll_at, n.next_poll_at), notified_at = CASE WHEN p.claim_pass IS NOT NULL THEN at ELSE p.notified_at END
+		FROM floe_internal.next_polls(of_table_ids, at) AS n
+		WHERE p.table_id = n.table_id AND p.failures = 0 AND (p.next_poll_at > n.next_poll_at OR p.claim_pass IS NOT NULL) AND p.next_poll_at < 'infinity';
 	IF FOUND THEN
 		PERFORM floe_internal.wake('assessor');
 	END IF;
@@ -3839,18 +3893,21 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	healed int8[];
 BEGIN
+	-- tables, decisions, polls, each in the order of their ids: so does everybody who has several
+	PERFORM 1 FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' ORDER BY t.table_id FOR NO KEY UPDATE;
+	IF FOUND THEN
+		WITH changed AS (
+			UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+				WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
+		SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
+		PERFORM floe_internal.decide_soon(healed);
+	END IF;
+	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.table_poll AS p
 		SET polled_at = at, claim_pass = NULL, crashes = 0, failures = 0,
 			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity' WHEN p.notified_at >= p.claimed_at THEN at ELSE n.next_poll_at END
 		FROM floe_internal.next_polls(of_table_ids, at) AS n
 		WHERE p.table_id = n.table_id;
-	WITH changed AS (
-		UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
-			WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
-	SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
-	IF healed IS NOT NULL THEN
-		PERFORM floe_internal.decide_soon(healed);
-	END IF;
 	IF EXISTS (SELECT 1 FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) THEN
 		PERFORM floe_internal.answer_requests(r.table_id) FROM (SELECT DISTINCT x.table_id FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) AS r;
 	END IF;
@@ -4472,7 +4529,8 @@ BEGIN
 	IF unsent THEN
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, attempt = x.attempt - 1, unreachable_since = NULL,
-				not_before = (SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed')
+				-- one that was removed meanwhile has none, and then the next look at the servers ends it
+				not_before = COALESCE((SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed'), at)
 			WHERE x.operation_id = of_operation_id;
 	ELSE
 		UPDATE floe_internal.operation_queue AS x
@@ -4926,8 +4984,10 @@ BEGIN
 	UPDATE floe_internal.iceberg_table AS t SET status = CASE WHEN t.assessed_at IS NULL THEN 'unseen' ELSE 'error' END
 		WHERE t.status = 'quarantined' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
 	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), notified_at = floe_internal.clock(), crashes = 0
-		FROM floe_internal.iceberg_table AS t
-		WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
+		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+			  WHERE t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL
+			  ORDER BY x.table_id FOR NO KEY UPDATE OF x) AS known
+		WHERE p.table_id = known.table_id;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	PERFORM floe_internal.wake('assessor');
 	RETURN n;
@@ -4944,7 +5004,8 @@ DECLARE
 BEGIN
 	IF t.table_id IS NULL OR t.status IN ('dropped', 'quarantined') THEN
 		-- a table that was just made: the next listing of its catalog finds it
-		UPDATE floe_internal.catalog AS c SET next_list_at = LEAST(c.next_list_at, GREATEST(at, c.listed_at + interval '10 seconds'))
+		UPDATE floe_internal.catalog AS c SET next_list_at = CASE WHEN c.claim_pass IS NOT NULL THEN '-infinity'	-- the listing under way may have come too early
+				ELSE LEAST(c.next_list_at, GREATEST(at, c.listed_at + interval '10 seconds')) END
 			WHERE t.status IS DISTINCT FROM 'quarantined' AND c.status = 'ok' AND c.server_name = (floe_internal.parse_name(notify_commit.table_name))[1];
 		IF FOUND THEN
 			PERFORM floe_internal.wake('assessor');
@@ -5178,6 +5239,47 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass for all tables of a pattern, due or not';
 
+-- A table that cannot be decided upon must not keep all others from it: it is put off, and says why. If none can, that is not the tables' fault.
+CREATE FUNCTION floe_internal.plan_portion(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	id int8;
+	queued int4 := 0;
+	failed int8[] := ARRAY[]::int8[];
+	reason text;
+BEGIN
+	BEGIN
+		RETURN floe_internal.plan_tables(of_table_ids, at);
+	EXCEPTION
+		WHEN lock_not_available OR deadlock_detected THEN
+			RAISE;
+		WHEN OTHERS THEN
+			reason := SQLERRM;
+	END;
+	FOREACH id IN ARRAY of_table_ids LOOP
+		BEGIN
+			queued := queued + floe_internal.plan_tables(ARRAY[id], at);
+		EXCEPTION
+			WHEN lock_not_available OR deadlock_detected THEN
+				RAISE;
+			WHEN OTHERS THEN
+				reason := SQLERRM;
+				failed := failed || id;
+				IF cardinality(failed) = 10 AND cardinality(failed) = array_position(of_table_ids, id) THEN
+					RAISE;
+				END IF;
+		END;
+	END LOOP;
+	UPDATE floe_internal.table_decision AS d SET decide_at = at + floe_internal.spread(d.table_id, GREATEST(current_setting('floe.decision_interval')::interval, '1 hour'))
+		WHERE d.table_id = ANY (failed);
+	PERFORM floe_internal.write_event('decision failed', t.levels[1], t.table_id, t.name, NULL, format('%s cannot be decided upon: %s', t.name, reason), NULL)
+		FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (failed);
+	RETURN queued;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_portion(pg_catalog.int8[], pg_catalog.timestamptz) IS 'floe_internal.plan_tables(), and one by one what it fails for; throws if the first ten fail';
+
 CREATE FUNCTION floe_internal.lock_due(at pg_catalog.timestamptz, most pg_catalog.int4) RETURNS SETOF pg_catalog.int8
 	-- in a function of its own, because its settings hold for all that it calls
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off
@@ -5216,7 +5318,7 @@ BEGIN
 		WHERE t.table_id = ANY (due) AND t.status = 'ok');
 	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
 	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
-	queued := floe_internal.plan_tables(ids, at);
+	queued := floe_internal.plan_portion(ids, at);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_due(pg_catalog.int4) IS 'Decides upon due tables; decided: how many were due (fewer than asked for: no more are), queued: operations';
@@ -5309,6 +5411,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.operation_queue', 'state', NULL, NULL, NULL, 'At most a row for each table and operation; it leaves in the transaction that ends the operation'),
 	('floe_internal.manifest', 'state', NULL, NULL, NULL, 'A row for each manifest of the current list of a table; goes a day after it left the list, or after its table was dropped, and after a week in no list of a table that cannot be read'),
 	('floe_internal.dispatch_turn', 'state', NULL, NULL, NULL, 'A row for each catalog and for each policy in it; one of a catalog or policy that is gone goes with the next purge'),
+	('floe_internal.settings_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes policies; always empty for others'),
 	('floe_internal.policy_set', 'state', NULL, NULL, NULL, 'Lists of policies that tables have; one that no table has goes with the next purge'),
 	('floe_internal.table_poll', 'owner', NULL, NULL, NULL, 'A row for each table; goes when a dropped one is emptied'),
 	('floe_internal.table_decision', 'owner', NULL, NULL, NULL, 'A row for each table that a policy configures; goes when a dropped one is emptied'),
@@ -5948,7 +6051,8 @@ GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_
 	floe.export_policy(pg_catalog.text) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.workers() TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.workers(),
+	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
 	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.cancel(pg_catalog.int8),

@@ -141,3 +141,50 @@ SELECT * FROM lab.next_looks();
 SELECT floe_internal.table_failed(lab.id('demo.db.b'), 'timeout', 'no answer', NULL, 3000000);
 SELECT lab.list_tables('demo', 'demo.db.b', 'demo.db.c', 'demo.db.late');
 SELECT * FROM lab.next_looks();
+
+-- ---- a listing that takes its time, while other things happen to the catalog ----
+
+CREATE FUNCTION lab.list_as(pass int, VARIADIC names text[]) RETURNS int LANGUAGE sql AS $$
+	SELECT floe_internal.apply_listing(c.catalog_id, ARRAY(SELECT 'db' FROM unnest(names)), names, 0, pass) FROM floe_internal.catalog AS c WHERE c.server_name = 'demo'
+$$;
+CREATE FUNCTION lab.catalog_state(OUT status text, OUT tripped_by text, OUT failures int, OUT is_claimed bool, OUT tables bigint) LANGUAGE sql AS $$
+	SELECT c.status, c.tripped_by, c.failures, c.claim_pass IS NOT NULL, (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id AND t.status <> 'dropped')
+	FROM floe_internal.catalog AS c WHERE c.server_name = 'demo'
+$$;
+SELECT floe_internal.begin_pass('assessor') AS pass \gset
+UPDATE floe_internal.catalog SET next_list_at = '-infinity' WHERE server_name = 'demo';
+SELECT server_name, is_due FROM floe_internal.claim_catalogs(:pass, NULL) WHERE server_name = 'demo';
+-- its tables cannot be reached: it stays claimed, and is not well because the listing then comes to an end
+SELECT floe_internal.catalog_failed(c.catalog_id, 'throttled', 'too many', NULL, -1, true, :pass) FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+SELECT * FROM lab.catalog_state();
+SELECT lab.list_as(:pass, 'b', 'c', 'late');
+SELECT * FROM lab.catalog_state();
+-- somebody else's failure does not end a claim, nor does his listing count
+UPDATE floe_internal.catalog SET next_list_at = '-infinity' WHERE server_name = 'demo';
+SELECT server_name, is_due FROM floe_internal.claim_catalogs(:pass, NULL) WHERE server_name = 'demo';
+SELECT floe_internal.catalog_failed(c.catalog_id, 'connect', 'refused', NULL, -1, false, :pass + 1000) FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+SELECT lab.list_as(:pass + 1000, 'b');
+SELECT * FROM lab.catalog_state();
+SELECT lab.list_as(:pass, 'b', 'c', 'late', 'new');
+SELECT * FROM lab.catalog_state();
+-- a table that was made while it is listed is found by the next listing, at once
+UPDATE floe_internal.catalog SET next_list_at = '-infinity', status = 'ok', tripped_by = NULL WHERE server_name = 'demo';
+SELECT server_name, is_due FROM floe_internal.claim_catalogs(:pass, NULL) WHERE server_name = 'demo';
+SELECT floe.notify_commit('demo.db.newer');
+SELECT lab.list_as(:pass, 'b', 'c', 'late', 'new');
+SELECT c.next_list_at <= floe_internal.clock() AS listed_again FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+-- the server is dropped while it is listed: nothing comes back to life
+SELECT server_name, is_due FROM floe_internal.claim_catalogs(:pass, NULL) WHERE server_name = 'demo';
+BEGIN;
+DROP SERVER demo CASCADE;
+SELECT floe_internal.sync_servers();
+SELECT * FROM lab.catalog_state();
+SELECT lab.list_as(:pass, 'b', 'c', 'late', 'new');
+SELECT floe_internal.catalog_failed(c.catalog_id, 'connect', 'refused', NULL), floe_internal.catalog_well(c.catalog_id) FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+SELECT * FROM lab.catalog_state();
+ROLLBACK;
+SELECT floe_internal.end_pass(:pass);
+-- looking at the servers takes no numbers
+SELECT nextval(pg_get_serial_sequence('floe_internal.catalog', 'catalog_id')) AS before \gset
+SELECT floe_internal.sync_servers(), floe_internal.sync_servers(), floe_internal.sync_servers();
+SELECT nextval(pg_get_serial_sequence('floe_internal.catalog', 'catalog_id')) - :before AS taken;

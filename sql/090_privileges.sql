@@ -42,8 +42,26 @@ SELECT c.relname, (SELECT string_agg(r.who || ' ' || p.can, ', ' ORDER BY r.role
 FROM pg_class AS c WHERE c.relnamespace = 'floe'::regnamespace AND c.relkind IN ('r', 'v') ORDER BY 1;
 SELECT p.proname, (SELECT string_agg(r.who, ' ' ORDER BY r.role = 'regress_admin', r.role = 'regress_operator') FROM lab.roles AS r WHERE has_function_privilege(r.role, p.oid, 'EXECUTE')) AS who_can
 FROM pg_proc AS p WHERE p.pronamespace = 'floe'::regnamespace ORDER BY 1;
-SELECT count(*) AS functions_of_floe_internal FROM pg_proc AS p, lab.roles AS r WHERE p.pronamespace = 'floe_internal'::regnamespace AND has_function_privilege(r.role, p.oid, 'EXECUTE') AND p.proname NOT IN ('clock', 'connection_options', 'engine_options', 'workers',
+SELECT count(*) AS functions_of_floe_internal FROM pg_proc AS p, lab.roles AS r WHERE p.pronamespace = 'floe_internal'::regnamespace AND has_function_privilege(r.role, p.oid, 'EXECUTE') AND p.proname NOT IN ('clock', 'connection_options', 'engine_options', 'workers', 'match_pattern',
 	'pg_cron_command', 'prepare_schedule', 'tell_pg_cron', 'prepare_unschedule', 'end_pg_cron_jobs');	-- parts of floe.schedule() and floe.unschedule(), which run as the caller
+-- every column of every view, with the functions that it calls
+CREATE FUNCTION lab.reads(role text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	view text;
+BEGIN
+	FOR view IN SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relnamespace = 'floe'::regnamespace AND c.relkind = 'v' ORDER BY c.relname LOOP
+		BEGIN
+			EXECUTE format('SET LOCAL ROLE %I', role);
+			EXECUTE format('SELECT count(x::text) FROM %s AS x', view);
+			RESET ROLE;
+		EXCEPTION WHEN insufficient_privilege THEN
+			RESET ROLE;
+			RETURN NEXT view || ': ' || SQLERRM;
+		END;
+	END LOOP;
+END $$;
+SELECT r.who, x.refused FROM lab.roles AS r CROSS JOIN LATERAL lab.reads(r.role) AS x (refused) WHERE r.who <> 'nobody';
+SELECT count(*) > 8 AS nobody_reads_none FROM lab.reads('regress_nobody');
 SELECT count(*) AS tables_of_floe_internal FROM pg_class AS c, lab.roles AS r WHERE c.relnamespace = 'floe_internal'::regnamespace AND c.relkind IN ('r', 'v')
 	AND (has_any_column_privilege(r.role, c.oid, 'SELECT') OR has_any_column_privilege(r.role, c.oid, 'INSERT') OR has_any_column_privilege(r.role, c.oid, 'UPDATE') OR has_table_privilege(r.role, c.oid, 'DELETE') OR has_table_privilege(r.role, c.oid, 'TRUNCATE'));
 SELECT r.who, n.nspname, has_schema_privilege(r.role, n.oid, 'USAGE') AS usage, has_schema_privilege(r.role, n.oid, 'CREATE') AS create FROM lab.roles AS r, pg_namespace AS n WHERE n.nspname IN ('floe', 'floe_internal') ORDER BY 2, r.role = 'regress_admin', r.role = 'regress_operator', r.role = 'regress_viewer';

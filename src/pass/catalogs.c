@@ -24,19 +24,34 @@
 /* A catalog with thousands of broken tables must not bury the rest of what a pass says; floe.tables has them all. */
 #define TOLD_FAILURES 5
 
+/* A step of the database that failed. */
+#define STORE_AGAIN_US INT64CONST(3000000)
+#define STORE_TRIES 20
+
+/* What is not told would keep the claim of a pass that lives on. */
 static void
-failed(FloePassCatalog *catalog, const FloeStatus *failure, bool by_tables)
+tell_failure(FloePassCatalog *catalog)
 {
 	FloeStatus st;
 
-	catalog->state = FLOE_CATALOG_FAILED;
-	catalog->failure = *failure;
-	floe_pass_progress(catalog->pass, "catalog \"%s\": %s%s%s", catalog->server_name, failure->message,
-					   failure->detail[0] != '\0' ? ": " : "", failure->detail);
 	floe_db_begin();
-	if (!floe_inbox_catalog_failed(catalog->catalog_id, failure, by_tables, &st))
+	catalog->untold = !floe_inbox_catalog_failed(catalog->pass->pass_id, catalog->catalog_id, &catalog->failure,
+												 catalog->failed_by_tables, &st);
+	if (catalog->untold)
 		floe_pass_log(&st, "catalog state");
 	floe_db_end();
+	catalog->store_at_us = floe_clock_steady_us() + STORE_AGAIN_US;
+}
+
+static void
+failed(FloePassCatalog *catalog, const FloeStatus *failure, bool by_tables)
+{
+	catalog->state = FLOE_CATALOG_FAILED;
+	catalog->failure = *failure;
+	catalog->failed_by_tables = by_tables;
+	floe_pass_progress(catalog->pass, "catalog \"%s\": %s%s%s", catalog->server_name, failure->message,
+					   failure->detail[0] != '\0' ? ": " : "", failure->detail);
+	tell_failure(catalog);
 }
 
 static void
@@ -71,19 +86,14 @@ on_page(void *arg, const FloeTableId *tables, int count)
 }
 
 /* The names alone may take many megabytes. */
-static bool
-apply_listing(FloePassCatalog *catalog, int32 *fresh, FloeStatus *st)
+static void
+forget_listing(FloePassCatalog *catalog)
 {
-	bool applied;
-
-	floe_db_begin();
-	applied = floe_inbox_apply_listing(catalog->catalog_id, catalog->namespaces, catalog->names, catalog->nlisted,
-									   catalog->catalog->left_out, fresh, st);
-	floe_db_end();
-	MemoryContextDelete(catalog->listing);
+	if (catalog->listing != NULL)
+		MemoryContextDelete(catalog->listing);
 	catalog->listing = NULL;
 	catalog->namespaces = catalog->names = NULL;
-	return applied;
+	catalog->listed = false;
 }
 
 /* The connecting, and the listing that may be part of it, are over. */
@@ -96,21 +106,27 @@ arrived(FloePassCatalog *catalog)
 }
 
 static void
-on_listed(void *arg, const FloeStatus *st)
+store_listing(FloePassCatalog *catalog)
 {
-	FloePassCatalog *catalog = arg;
 	int64 left_out = catalog->catalog->left_out;
 	char skipped[100] = "";
 	int32 fresh = 0;
 	FloeStatus db;
+	bool stored;
 
-	arrived(catalog);
-	if (st->code != FLOE_OK)
+	floe_db_begin();
+	stored = floe_inbox_apply_listing(catalog->pass->pass_id, catalog->catalog_id, catalog->namespaces, catalog->names,
+									  catalog->nlisted, left_out, &fresh, &db);
+	floe_db_end();
+	if (!stored && catalog->pass->endless && ++catalog->tries < STORE_TRIES)
 	{
-		failed(catalog, st, false);
+		floe_pass_log(&db, "storing a listing");
+		catalog->listed = true;
+		catalog->store_at_us = floe_clock_steady_us() + STORE_AGAIN_US;
 		return;
 	}
-	if (!apply_listing(catalog, &fresh, &db))
+	forget_listing(catalog);
+	if (!stored)
 	{
 		floe_status_prefix(&db, "the listing cannot be stored");
 		failed(catalog, &db, false);
@@ -119,10 +135,26 @@ on_listed(void *arg, const FloeStatus *st)
 	/* its tables may have failed meanwhile */
 	if (catalog->state != FLOE_CATALOG_FAILED)
 		catalog->state = FLOE_CATALOG_READY;
+	catalog->pass->look = true;
 	if (left_out > 0)
 		snprintf(skipped, sizeof(skipped), ", %lld left out because of their names", (long long) left_out);
 	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new%s", catalog->server_name, catalog->nlisted,
 					   catalog->nlisted == 1 ? "" : "s", fresh, skipped);
+}
+
+static void
+on_listed(void *arg, const FloeStatus *st)
+{
+	FloePassCatalog *catalog = arg;
+
+	arrived(catalog);
+	if (catalog->retired)
+		/* listed anew meanwhile: this one is the older truth, and the claim is another's */
+		forget_listing(catalog);
+	else if (st->code != FLOE_OK)
+		failed(catalog, st, false);
+	else
+		store_listing(catalog);
 }
 
 static void
@@ -132,10 +164,11 @@ on_connected(void *arg, const FloeStatus *st)
 	FloeBuf config;
 	FloeStatus db;
 
-	if (st->code != FLOE_OK)
+	if (st->code != FLOE_OK || catalog->retired)
 	{
 		arrived(catalog);
-		failed(catalog, st, false);
+		if (!catalog->retired)
+			failed(catalog, st, false);
 		return;
 	}
 	floe_buf_init(&config, 65536);
@@ -296,6 +329,41 @@ floe_pass_start_catalogs(FloePass *pass)
 	}
 }
 
+static void
+store_again(FloePass *pass)
+{
+	int64 now = floe_clock_steady_us();
+	ListCell *cell;
+
+	foreach (cell, pass->catalogs)
+	{
+		FloePassCatalog *catalog = lfirst(cell);
+
+		if (now < catalog->store_at_us)
+			continue;
+		if (catalog->listed)
+			store_listing(catalog);
+		else if (catalog->untold)
+			tell_failure(catalog);
+	}
+}
+
+/* Is there something that must be stored again? */
+bool
+floe_pass_catalogs_wait(const FloePass *pass)
+{
+	ListCell *cell;
+
+	foreach (cell, pass->catalogs)
+	{
+		const FloePassCatalog *catalog = lfirst(cell);
+
+		if (catalog->listed || catalog->untold)
+			return true;
+	}
+	return false;
+}
+
 void
 floe_pass_sweep_catalogs(FloePass *pass)
 {
@@ -303,6 +371,7 @@ floe_pass_sweep_catalogs(FloePass *pass)
 
 	if (!pass->endless)
 		return;
+	store_again(pass);
 	if (pass->conn_generation != floe_conn_generation())
 	{
 		pass->conn_generation = floe_conn_generation();

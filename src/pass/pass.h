@@ -86,6 +86,12 @@ typedef struct FloePassCatalog
 		FLOE_CATALOG_FAILED
 	} state;
 	FloeStatus failure;
+	bool failed_by_tables;
+	/* what could not be stored, because somebody held a lock or the database was in trouble: tried again then */
+	bool untold; /* the failure */
+	bool listed; /* the listing, which is complete */
+	int tries;   /* of the listing */
+	int64 store_at_us;
 	int assess_failures; /* of its tables, in this pass */
 	int unsaid_failures; /* those that were not told, since the last summary */
 	int unreachable;     /* of its tables, in a row */
@@ -126,8 +132,8 @@ struct FloePass
 extern FloePass *floe_pass_create(const FloePassOptions *options);
 extern void floe_pass_begin(FloePass *pass);
 extern void floe_pass_turn(FloePass *pass, int timeout_ms);
-extern int floe_pass_plan_due(FloePass *pass, bool *more);
-extern bool floe_pass_purge(FloePass *pass); /* true: there may be more */
+extern int floe_pass_plan_due(FloePass *pass, bool *more); /* -1: it failed */
+extern bool floe_pass_purge(FloePass *pass);               /* true: there may be more */
 
 /* claims.c: which tables are looked at now, and giving back in batches those that were as before */
 extern bool floe_pass_claim_tables(FloePass *pass);
@@ -143,6 +149,7 @@ extern void floe_pass_start_catalogs(FloePass *pass);
 extern FloePassCatalog *floe_pass_catalog(FloePass *pass, const char *server_name);
 /* Forgets connections that nobody uses any more, and those whose server or user mapping changed. */
 extern void floe_pass_sweep_catalogs(FloePass *pass);
+extern bool floe_pass_catalogs_wait(const FloePass *pass);
 /* Tells that a table could not be assessed; of many, only the first ones. */
 extern void floe_pass_tell_failure(FloePassCatalog *catalog, const char *table, const FloeStatus *failure);
 /* After each assessment: too many in a row that nobody answered end the catalog's part in the pass. */

@@ -124,7 +124,10 @@ floe_pass_plan_due(FloePass *pass, bool *more)
 
 	floe_db_begin();
 	if (!floe_inbox_plan_due(PLAN_TABLES, &decided, &queued, &st))
+	{
 		floe_pass_log(&st, "planning");
+		queued = -1;
+	}
 	floe_db_end();
 	*more = decided >= PLAN_TABLES;
 	return queued;
@@ -139,7 +142,7 @@ plan(FloePass *pass)
 	FloeStatus st;
 
 	while (more)
-		queued += floe_pass_plan_due(pass, &more);
+		queued += Max(floe_pass_plan_due(pass, &more), 0);
 	if (pass->options.pattern != NULL)
 	{
 		floe_db_begin();

@@ -22,6 +22,7 @@
 #define RATE_MS 50             /* places of a catalog with a rate come free by the clock */
 #define GATHER 9               /* times what the last decisions took is how long the next ones gather */
 #define GATHER_MS 1000         /* at most */
+#define FAILED_MS 5000         /* until decisions that failed are tried again */
 #define STOPS_MS 1000
 #define PURGE_MS 60000
 #define TOLD_MS 1000
@@ -33,6 +34,7 @@ typedef struct Serve
 	int64 look_at_us;   /* then, if nothing happens before */
 	int64 looked_at_us; /* last */
 	int64 decide_at_us; /* while tables are being looked at: not before */
+	bool decisions_fail;
 	int64 purge_at_us;
 	int64 told_at_us; /* pg_stat_activity */
 	int told;
@@ -163,9 +165,12 @@ decide(Serve *serve)
 	int64 now;
 	bool more = false;
 
-	floe_pass_plan_due(serve->pass, &more);
+	serve->decisions_fail = floe_pass_plan_due(serve->pass, &more) < 0;
 	now = floe_clock_steady_us();
-	serve->decide_at_us = more ? 0 : now + Min((now - began) * GATHER, GATHER_MS * INT64CONST(1000));
+	if (serve->decisions_fail)
+		serve->decide_at_us = now + FAILED_MS * INT64CONST(1000);
+	else
+		serve->decide_at_us = more ? 0 : now + Min((now - began) * GATHER, GATHER_MS * INT64CONST(1000));
 	return more;
 }
 
@@ -180,7 +185,7 @@ look_as_assessor(Serve *serve)
 	serve->look = false;
 	floe_pass_start_catalogs(pass);
 	floe_pass_claim_tables(pass);
-	gather = pass->assessing > 0 && floe_clock_steady_us() < serve->decide_at_us;
+	gather = (pass->assessing > 0 || serve->decisions_fail) && floe_clock_steady_us() < serve->decide_at_us;
 	if (decides && !gather)
 		more = decide(serve);
 	serve->looked_at_us = floe_clock_steady_us();
@@ -224,6 +229,8 @@ floe_pass_assess_forever(const FloePassOptions *options)
 			sleep_ms = Min(sleep_ms, until(serve.purge_at_us, floe_clock_steady_us()));
 		if (pass->nunchanged > 0 || waits_for_rate(pass))
 			sleep_ms = Min(sleep_ms, RATE_MS);
+		if (floe_pass_catalogs_wait(pass))
+			sleep_ms = Min(sleep_ms, STOPS_MS);
 		floe_pass_turn(pass, pass->options.is_woken() ? 0 : sleep_ms);
 		after_turn(&serve, pass->assessing);
 	}
@@ -276,7 +283,7 @@ floe_pass_execute_forever(const FloePassOptions *options)
 		now = floe_clock_steady_us();
 		sleep_ms = until(serve.look_at_us, now);
 		/* timeouts of what runs */
-		if (floe_execute_busy(pass) > 0)
+		if (floe_execute_busy(pass) > 0 || floe_pass_catalogs_wait(pass))
 			sleep_ms = Min(sleep_ms, STOPS_MS);
 		floe_pass_turn(pass, pass->options.is_woken() ? 0 : sleep_ms);
 		after_turn(&serve, floe_execute_busy(pass));

@@ -93,10 +93,13 @@ BEGIN
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name AND e.status = 'removed';
 	INSERT INTO floe_internal.catalog (server_name, created_at)
-		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog'
+		-- a number is taken also for what is there already, and this is called all day
+		SELECT s.server_name, at FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_catalog' AND NOT EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.server_name = s.server_name)
 		ON CONFLICT (server_name) DO NOTHING;
 	INSERT INTO floe_internal.engine (server_name, created_at)
-		SELECT s.server_name, at FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine'
+		SELECT s.server_name, at FROM floe_internal.server AS s
+		WHERE s.wrapper = 'floe_engine' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.server_name)
 		ON CONFLICT (server_name) DO NOTHING;
 END
 $body$;
@@ -144,10 +147,11 @@ BEGIN
 	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
 		FROM floe_internal.ddl_servers() AS s WHERE c.server_name = s.server_name AND s.wrapper = 'floe_catalog';
 	UPDATE floe_internal.table_poll AS p SET next_poll_at = LEAST(p.next_poll_at, floe_internal.clock()), notified_at = floe_internal.clock()
-		FROM floe_internal.ddl_servers() AS s
-		JOIN floe_internal.catalog AS c ON c.server_name = s.server_name
-		JOIN floe_internal.iceberg_table AS t ON t.catalog_id = c.catalog_id AND t.status NOT IN ('dropped', 'quarantined')
-		WHERE s.wrapper = 'floe_catalog' AND p.table_id = t.table_id AND (t.status = 'error' OR p.claim_pass IS NOT NULL);
+		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+			  WHERE t.status NOT IN ('dropped', 'quarantined') AND (t.status = 'error' OR x.claim_pass IS NOT NULL)
+				AND t.catalog_id IN (SELECT c.catalog_id FROM floe_internal.ddl_servers() AS s JOIN floe_internal.catalog AS c ON c.server_name = s.server_name WHERE s.wrapper = 'floe_catalog')
+			  ORDER BY x.table_id FOR NO KEY UPDATE OF x) AS known
+		WHERE p.table_id = known.table_id;
 	UPDATE floe_internal.engine AS e SET retry_at = NULL
 		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
 	PERFORM floe_internal.decide_soon(ARRAY(

@@ -94,6 +94,32 @@ COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.js
 
 -- Resolves lists of policies: for each field the first in the list that sets it. Values are written the same way in every session:
 -- hashes of them tell whether something changed.
+-- Whoever changes policies may leave his transaction open for long. Only when it commits are the rows locked that workers need all the time,
+-- and in the order in which these lock them.
+CREATE TABLE floe_internal.settings_change (
+	change_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	decide_ids	pg_catalog.int8[] NOT NULL,
+	poll_ids	pg_catalog.int8[] NOT NULL
+);
+COMMENT ON TABLE floe_internal.settings_change IS 'Tables for which this transaction has changed settings: they become due when it commits. Always empty for others';
+COMMENT ON COLUMN floe_internal.settings_change.decide_ids IS 'To be decided upon';
+COMMENT ON COLUMN floe_internal.settings_change.poll_ids IS 'To be looked at sooner, if the settings say so';
+
+CREATE FUNCTION floe_internal.settings_changed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.decide_soon(NEW.decide_ids);
+	PERFORM floe_internal.poll_sooner(NEW.poll_ids);
+	DELETE FROM floe_internal.settings_change AS x WHERE x.change_id = NEW.change_id;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.settings_changed() IS 'Trigger at commit: what settings have changed for becomes due';
+
+CREATE CONSTRAINT TRIGGER settings_changed AFTER INSERT ON floe_internal.settings_change
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION floe_internal.settings_changed();
+
 CREATE FUNCTION floe_internal.resolve_sets(set_ids pg_catalog.int4[]) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC'
 AS $body$
@@ -119,12 +145,12 @@ BEGIN
 		SELECT r.policy_set_id, r.operation, x.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END
 		FROM resolved AS r
 		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x;
-	PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = ANY (set_ids)));
-	PERFORM floe_internal.poll_sooner(ARRAY(
-		SELECT t.table_id FROM unnest(set_ids) AS s (set_id)
+	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids)
+		SELECT array_agg(t.table_id), COALESCE(array_agg(t.table_id) FILTER (WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text), '{}')
+		FROM unnest(set_ids) AS s (set_id)
 		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = ''
 		JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.set_id
-		WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text));
+		HAVING count(*) > 0;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
@@ -155,14 +181,15 @@ BEGIN
 			RETURNING policy_set_id)
 	SELECT array_agg(made.policy_set_id) INTO new_sets FROM made;
 	PERFORM floe_internal.resolve_sets(COALESCE(new_sets, '{}'));
+	-- in one order, as whoever heals many does
+	PERFORM 1 FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (changed_table_ids) ORDER BY t.table_id FOR NO KEY UPDATE;
 	WITH moving AS (
 		UPDATE floe_internal.iceberg_table AS t SET policy_set_id = s.policy_set_id
 			FROM floe_internal.policy_list(changed_table_ids) AS l JOIN floe_internal.policy_set AS s ON s.policy_ids = l.policy_ids
 			WHERE t.table_id = l.table_id AND t.policy_set_id IS DISTINCT FROM s.policy_set_id
 			RETURNING t.table_id, t.assessed_at)
 	SELECT array_agg(moving.table_id) INTO moved FROM moving WHERE moving.assessed_at IS NOT NULL;
-	PERFORM floe_internal.decide_soon(changed_table_ids);
-	PERFORM floe_internal.poll_sooner(moved);
+	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids) SELECT changed_table_ids, COALESCE(moved, '{}') WHERE changed_table_ids <> '{}';
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.assign_sets(pg_catalog.int8[]) IS 'Sets iceberg_table.policy_set_id of these tables, making and resolving new policy lists as needed';

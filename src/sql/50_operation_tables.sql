@@ -45,6 +45,8 @@ CREATE TABLE floe_internal.operation_log (
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
+-- what floe_internal.throughput() learns from
+CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
 COMMENT ON COLUMN floe_internal.operation_log.operation_key IS 'Idempotency key; also the marker in the statement''s comment';
@@ -192,7 +194,7 @@ CREATE TABLE floe.budget (
 	name			pg_catalog.text PRIMARY KEY,
 	pattern			pg_catalog.text NOT NULL DEFAULT '**',
 	engine			pg_catalog.text,
-	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
+	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
 	operations		pg_catalog.int8 CHECK (operations >= 0),
 	tables			pg_catalog.int8 CHECK (tables >= 0),
 	bytes			pg_catalog.int8 CHECK (bytes >= 0),
@@ -204,7 +206,7 @@ CREATE TABLE floe.budget (
 COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
 COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
 COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
-COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count';
+COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years';
 COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
 COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
 COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';

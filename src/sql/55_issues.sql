@@ -105,7 +105,7 @@ BEGIN ATOMIC
 		WHEN value IS NULL THEN 'unknown'
 		WHEN value = 'Infinity' THEN 'none'
 		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
-		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => value))
+		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => LEAST(value, 9e9)))
 		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(pg_catalog.trunc(value::pg_catalog.numeric, 3), 'FM999999990.000'), '0'), '.')
 		ELSE value::pg_catalog.int8::pg_catalog.text END;
 END;

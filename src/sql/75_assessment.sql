@@ -28,9 +28,10 @@ BEGIN
 	-- A pattern given by a person makes its catalogs and tables due.
 	IF pattern IS NOT NULL THEN
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
-			FROM floe_internal.iceberg_table AS t
-			WHERE t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined') AND p.next_poll_at > at
-			  AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL;
+			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+				  WHERE t.status NOT IN ('dropped', 'quarantined') AND x.next_poll_at > at AND floe_internal.match_pattern(claim_catalogs.pattern, t.levels) IS NOT NULL
+				  ORDER BY x.table_id FOR NO KEY UPDATE OF x) AS known
+			WHERE p.table_id = known.table_id;
 	END IF;
 	RETURN QUERY
 		UPDATE floe_internal.catalog AS c SET claim_pass = of_pass_id, next_list_at = at
@@ -58,28 +59,30 @@ END;
 COMMENT ON FUNCTION floe_internal.catalog_id(pg_catalog.text) IS 'A catalog by the name of its server; NULL: there is none';
 
 CREATE FUNCTION floe_internal.catalog_failed(of_catalog_id pg_catalog.int4, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
-		retry_after_ms pg_catalog.int8 DEFAULT -1, by_tables pg_catalog.bool DEFAULT false) RETURNS pg_catalog.void
+		retry_after_ms pg_catalog.int8 DEFAULT -1, by_tables pg_catalog.bool DEFAULT false, of_pass_id pg_catalog.int4 DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	c floe_internal.catalog;
 	at timestamptz := floe_internal.clock();
 BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x
-		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1, claim_pass = NULL,
+		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1,
+			-- a listing that goes on, or that somebody else is at, ends by itself
+			claim_pass = CASE WHEN by_tables OR x.claim_pass <> of_pass_id THEN x.claim_pass END,
 			tripped_by = CASE WHEN by_tables THEN 'tables' END, error_since = CASE WHEN c.status = 'error' THEN c.error_since ELSE at END,
 			next_list_at = CASE WHEN c.claim_pass IS NOT NULL AND c.next_list_at = '-infinity' THEN at
 				ELSE at + GREATEST(floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name),
 					make_interval(secs => retry_after_ms / 1000.0)) END
-		WHERE x.catalog_id = of_catalog_id;
-	IF c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code THEN
+		WHERE x.catalog_id = of_catalog_id AND x.status <> 'removed';
+	IF FOUND AND (c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code) THEN
 		PERFORM floe_internal.write_event('catalog error', c.server_name, NULL, NULL, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.bool)
-	IS 'A catalog could not be reached or listed, or (by_tables) its tables in a row could not be loaded: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health';
+COMMENT ON FUNCTION floe_internal.catalog_failed(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.bool, pg_catalog.int4)
+	IS 'A catalog could not be reached or listed, or (by_tables) its tables in a row could not be loaded: a state with a reason and a time, not before what the catalog asked for (-1: nothing); its tables keep their health. of_pass_id: whose claim of it ends with that';
 
 CREATE FUNCTION floe_internal.catalog_well(of_catalog_id pg_catalog.int4) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -88,17 +91,20 @@ DECLARE
 	c floe_internal.catalog;
 	at timestamptz := floe_internal.clock();
 BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x
 		SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL
-		WHERE x.catalog_id = of_catalog_id AND (x.status <> 'ok' OR x.failures <> 0);
+		WHERE x.catalog_id = of_catalog_id AND x.status <> 'removed' AND (x.status <> 'ok' OR x.failures <> 0);
+	IF c.status = 'removed' THEN
+		RETURN;
+	END IF;
 	-- What could not be looked at for the same reason does not wait out a backoff of up to an hour.
 	IF c.status = 'error' THEN
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = at
 			-- who holds one may wait for the catalog's row
 			FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 				  WHERE x.catalog_id = of_catalog_id AND x.failures > 0 AND x.next_poll_at > at
-					AND t.status = 'error' AND t.error_code IN ('dns', 'connect', 'tls', 'timeout', 'network', 'throttled', 'server')
+					AND t.status = 'error' AND (t.error_code = c.error_code OR t.error_code IN ('dns', 'connect', 'tls', 'timeout', 'network', 'auth', 'throttled', 'server'))
 				  FOR UPDATE OF x SKIP LOCKED) AS failed
 			WHERE p.table_id = failed.table_id;
 		PERFORM floe_internal.wake('assessor');
@@ -116,7 +122,7 @@ AS $body$
 DECLARE
 	c floe_internal.catalog;
 BEGIN
-	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR UPDATE;
+	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
 	-- An error lasts until a listing succeeded, or a table was loaded: it may have been these that failed.
 	IF c.status <> 'error' THEN
@@ -129,7 +135,7 @@ COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.
 
 -- Namespaces as levels joined with U+001F, one entry per table.
 CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[],
-		left_out pg_catalog.int8 DEFAULT 0) RETURNS pg_catalog.int4
+		left_out pg_catalog.int8 DEFAULT 0, of_pass_id pg_catalog.int4 DEFAULT NULL) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -137,8 +143,19 @@ DECLARE
 	server text;
 	fresh int8[];
 	t record;
+	old_row floe_internal.catalog;
 BEGIN
-	SELECT c.server_name INTO server FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR UPDATE;
+	-- triggers of its tables, which refer to it, do not wait for this
+	SELECT * INTO old_row FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id FOR NO KEY UPDATE;
+	server := old_row.server_name;
+	-- older than what somebody else has listed, or is at
+	IF old_row.claim_pass IS DISTINCT FROM of_pass_id AND of_pass_id IS NOT NULL THEN
+		RETURN 0;
+	END IF;
+	IF old_row.status = 'removed' THEN
+		UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.catalog_id = of_catalog_id;
+		RETURN 0;
+	END IF;
 	-- A table that comes back keeps its row and its history.
 	WITH listed AS (
 		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
@@ -191,7 +208,8 @@ BEGIN
 	RETURN COALESCE(array_length(fresh, 1), 0);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8) IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off';
+COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8, pg_catalog.int4)
+	IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off. of_pass_id: who claimed the catalog for it; by anybody else it counts for nothing';
 
 -- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
 CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,
@@ -301,14 +319,17 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.next_polls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'When tables that were just looked at are looked at again';
 
--- After decide_soon(), as where a look is stored. A table in error keeps its backoff.
+-- After decide_soon(), as where a look is stored. A table in error keeps its backoff. What is being looked at now is given back by the old settings.
 CREATE FUNCTION floe_internal.poll_sooner(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
 BEGIN
-	UPDATE floe_internal.table_poll AS p SET next_poll_at = n.next_poll_at
-		FROM floe_internal.next_polls(of_table_ids, floe_internal.clock()) AS n
-		WHERE p.table_id = n.table_id AND p.failures = 0 AND p.next_poll_at > n.next_poll_at AND p.next_poll_at < 'infinity';
+	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
+	UPDATE floe_internal.table_poll AS p SET next_poll_at = LEAST(p.next_poll_at, n.next_poll_at), notified_at = CASE WHEN p.claim_pass IS NOT NULL THEN at ELSE p.notified_at END
+		FROM floe_internal.next_polls(of_table_ids, at) AS n
+		WHERE p.table_id = n.table_id AND p.failures = 0 AND (p.next_poll_at > n.next_poll_at OR p.claim_pass IS NOT NULL) AND p.next_poll_at < 'infinity';
 	IF FOUND THEN
 		PERFORM floe_internal.wake('assessor');
 	END IF;
@@ -344,18 +365,21 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	healed int8[];
 BEGIN
+	-- tables, decisions, polls, each in the order of their ids: so does everybody who has several
+	PERFORM 1 FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' ORDER BY t.table_id FOR NO KEY UPDATE;
+	IF FOUND THEN
+		WITH changed AS (
+			UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+				WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
+		SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
+		PERFORM floe_internal.decide_soon(healed);
+	END IF;
+	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.table_poll AS p
 		SET polled_at = at, claim_pass = NULL, crashes = 0, failures = 0,
 			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity' WHEN p.notified_at >= p.claimed_at THEN at ELSE n.next_poll_at END
 		FROM floe_internal.next_polls(of_table_ids, at) AS n
 		WHERE p.table_id = n.table_id;
-	WITH changed AS (
-		UPDATE floe_internal.iceberg_table AS t SET status = 'ok', error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
-			WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
-	SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
-	IF healed IS NOT NULL THEN
-		PERFORM floe_internal.decide_soon(healed);
-	END IF;
 	IF EXISTS (SELECT 1 FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) THEN
 		PERFORM floe_internal.answer_requests(r.table_id) FROM (SELECT DISTINCT x.table_id FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) AS r;
 	END IF;

@@ -267,7 +267,8 @@ BEGIN
 	IF unsent THEN
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, attempt = x.attempt - 1, unreachable_since = NULL,
-				not_before = (SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed')
+				-- one that was removed meanwhile has none, and then the next look at the servers ends it
+				not_before = COALESCE((SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed'), at)
 			WHERE x.operation_id = of_operation_id;
 	ELSE
 		UPDATE floe_internal.operation_queue AS x

@@ -170,8 +170,10 @@ BEGIN
 	UPDATE floe_internal.iceberg_table AS t SET status = CASE WHEN t.assessed_at IS NULL THEN 'unseen' ELSE 'error' END
 		WHERE t.status = 'quarantined' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
 	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), notified_at = floe_internal.clock(), crashes = 0
-		FROM floe_internal.iceberg_table AS t
-		WHERE t.table_id = p.table_id AND t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
+		FROM (SELECT x.table_id FROM floe_internal.table_poll AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+			  WHERE t.status <> 'dropped' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL
+			  ORDER BY x.table_id FOR NO KEY UPDATE OF x) AS known
+		WHERE p.table_id = known.table_id;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	PERFORM floe_internal.wake('assessor');
 	RETURN n;
@@ -188,7 +190,8 @@ DECLARE
 BEGIN
 	IF t.table_id IS NULL OR t.status IN ('dropped', 'quarantined') THEN
 		-- a table that was just made: the next listing of its catalog finds it
-		UPDATE floe_internal.catalog AS c SET next_list_at = LEAST(c.next_list_at, GREATEST(at, c.listed_at + interval '10 seconds'))
+		UPDATE floe_internal.catalog AS c SET next_list_at = CASE WHEN c.claim_pass IS NOT NULL THEN '-infinity'	-- the listing under way may have come too early
+				ELSE LEAST(c.next_list_at, GREATEST(at, c.listed_at + interval '10 seconds')) END
 			WHERE t.status IS DISTINCT FROM 'quarantined' AND c.status = 'ok' AND c.server_name = (floe_internal.parse_name(notify_commit.table_name))[1];
 		IF FOUND THEN
 			PERFORM floe_internal.wake('assessor');

@@ -96,6 +96,47 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_and_queue(pg_catalog.text) IS 'Steps 5 to 9 of a pass for all tables of a pattern, due or not';
 
+-- A table that cannot be decided upon must not keep all others from it: it is put off, and says why. If none can, that is not the tables' fault.
+CREATE FUNCTION floe_internal.plan_portion(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	id int8;
+	queued int4 := 0;
+	failed int8[] := ARRAY[]::int8[];
+	reason text;
+BEGIN
+	BEGIN
+		RETURN floe_internal.plan_tables(of_table_ids, at);
+	EXCEPTION
+		WHEN lock_not_available OR deadlock_detected THEN
+			RAISE;
+		WHEN OTHERS THEN
+			reason := SQLERRM;
+	END;
+	FOREACH id IN ARRAY of_table_ids LOOP
+		BEGIN
+			queued := queued + floe_internal.plan_tables(ARRAY[id], at);
+		EXCEPTION
+			WHEN lock_not_available OR deadlock_detected THEN
+				RAISE;
+			WHEN OTHERS THEN
+				reason := SQLERRM;
+				failed := failed || id;
+				IF cardinality(failed) = 10 AND cardinality(failed) = array_position(of_table_ids, id) THEN
+					RAISE;
+				END IF;
+		END;
+	END LOOP;
+	UPDATE floe_internal.table_decision AS d SET decide_at = at + floe_internal.spread(d.table_id, GREATEST(current_setting('floe.decision_interval')::interval, '1 hour'))
+		WHERE d.table_id = ANY (failed);
+	PERFORM floe_internal.write_event('decision failed', t.levels[1], t.table_id, t.name, NULL, format('%s cannot be decided upon: %s', t.name, reason), NULL)
+		FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (failed);
+	RETURN queued;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_portion(pg_catalog.int8[], pg_catalog.timestamptz) IS 'floe_internal.plan_tables(), and one by one what it fails for; throws if the first ten fail';
+
 CREATE FUNCTION floe_internal.lock_due(at pg_catalog.timestamptz, most pg_catalog.int4) RETURNS SETOF pg_catalog.int8
 	-- in a function of its own, because its settings hold for all that it calls
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off
@@ -134,7 +175,7 @@ BEGIN
 		WHERE t.table_id = ANY (due) AND t.status = 'ok');
 	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
 	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
-	queued := floe_internal.plan_tables(ids, at);
+	queued := floe_internal.plan_portion(ids, at);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_due(pg_catalog.int4) IS 'Decides upon due tables; decided: how many were due (fewer than asked for: no more are), queued: operations';

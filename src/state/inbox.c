@@ -73,13 +73,14 @@ floe_inbox_catalog_connected(int32 catalog_id, const char *config_json, bool *pr
 }
 
 bool
-floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failure, bool by_tables, FloeStatus *st)
+floe_inbox_catalog_failed(int32 pass_id, int32 catalog_id, const FloeStatus *failure, bool by_tables, FloeStatus *st)
 {
 	FloeArg args[] = {
 		floe_arg_int4(catalog_id),      floe_arg_text(floe_code_name(failure->code)), floe_arg_text(failure->message),
-		floe_arg_text(failure->detail), floe_arg_int8(failure->retry_after_ms),       floe_arg_bool(by_tables)};
+		floe_arg_text(failure->detail), floe_arg_int8(failure->retry_after_ms),       floe_arg_bool(by_tables),
+		floe_arg_int4(pass_id)};
 
-	return floe_db_call("SELECT floe_internal.catalog_failed($1, $2, $3, $4, $5, $6)", args, 6, NULL, st);
+	return floe_db_call("SELECT floe_internal.catalog_failed($1, $2, $3, $4, $5, $6, $7)", args, 7, NULL, st);
 }
 
 bool
@@ -91,14 +92,14 @@ floe_inbox_catalog_well(int32 catalog_id, FloeStatus *st)
 }
 
 bool
-floe_inbox_apply_listing(int32 catalog_id, const char *const *namespaces, const char *const *names, int n,
-						 int64 left_out, int32 *fresh, FloeStatus *st)
+floe_inbox_apply_listing(int32 pass_id, int32 catalog_id, const char *const *namespaces, const char *const *names,
+						 int n, int64 left_out, int32 *fresh, FloeStatus *st)
 {
 	FloeRows rows;
 	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text_array(namespaces, n), floe_arg_text_array(names, n),
-					  floe_arg_int8(left_out)};
+					  floe_arg_int8(left_out), floe_arg_int4(pass_id)};
 
-	if (!floe_db_call("SELECT floe_internal.apply_listing($1, $2, $3, $4)", args, 4, &rows, st))
+	if (!floe_db_call("SELECT floe_internal.apply_listing($1, $2, $3, $4, $5)", args, 5, &rows, st))
 		return false;
 	*fresh = floe_row_int4(&rows, 0, 0, 0);
 	return true;

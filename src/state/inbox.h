@@ -26,12 +26,13 @@ extern bool floe_inbox_catalog_id(const char *server_name, int32 *catalog_id, Fl
 /* probe: its tables could not be reached, and the first one tells whether they can now */
 extern bool floe_inbox_catalog_connected(int32 catalog_id, const char *config_json, bool *probe, FloeStatus *st);
 /* by_tables: it answers itself, but not for its tables */
-extern bool floe_inbox_catalog_failed(int32 catalog_id, const FloeStatus *failure, bool by_tables, FloeStatus *st);
+extern bool floe_inbox_catalog_failed(int32 pass_id, int32 catalog_id, const FloeStatus *failure, bool by_tables,
+									  FloeStatus *st);
 extern bool floe_inbox_catalog_well(int32 catalog_id, FloeStatus *st);
 
 /* A complete listing; namespaces with levels joined by U+001F. */
-extern bool floe_inbox_apply_listing(int32 catalog_id, const char *const *namespaces, const char *const *names, int n,
-									 int64 left_out, int32 *fresh, FloeStatus *st);
+extern bool floe_inbox_apply_listing(int32 pass_id, int32 catalog_id, const char *const *namespaces,
+									 const char *const *names, int n, int64 left_out, int32 *fresh, FloeStatus *st);
 
 typedef struct FloeTableClaim
 {
