@@ -1906,19 +1906,25 @@ COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.js
 -- and in the order in which these lock them.
 CREATE TABLE floe_internal.settings_change (
 	change_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	decide_ids	pg_catalog.int8[] NOT NULL,
-	poll_ids	pg_catalog.int8[] NOT NULL
+	decide_ids	pg_catalog.int8[] NOT NULL DEFAULT '{}',
+	poll_ids	pg_catalog.int8[] NOT NULL DEFAULT '{}',
+	is_for_all	pg_catalog.bool NOT NULL DEFAULT false
 );
-COMMENT ON TABLE floe_internal.settings_change IS 'Tables for which this transaction has changed settings: they become due when it commits. Always empty for others';
+COMMENT ON TABLE floe_internal.settings_change IS 'Tables for which this transaction has changed settings, budgets, thresholds or weights: they become due when it commits. Always empty for others';
 COMMENT ON COLUMN floe_internal.settings_change.decide_ids IS 'To be decided upon';
 COMMENT ON COLUMN floe_internal.settings_change.poll_ids IS 'To be looked at sooner, if the settings say so';
+COMMENT ON COLUMN floe_internal.settings_change.is_for_all IS 'All tables are to be decided upon';
 
 CREATE FUNCTION floe_internal.settings_changed() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	PERFORM floe_internal.decide_soon(NEW.decide_ids);
-	PERFORM floe_internal.poll_sooner(NEW.poll_ids);
+	IF NEW.is_for_all THEN
+		PERFORM floe_internal.decide_all();
+	ELSE
+		PERFORM floe_internal.decide_soon(NEW.decide_ids);
+		PERFORM floe_internal.poll_sooner(NEW.poll_ids);
+	END IF;
 	DELETE FROM floe_internal.settings_change AS x WHERE x.change_id = NEW.change_id;
 	RETURN NULL;
 END
@@ -5339,8 +5345,8 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.decide_soon(pg_catalog.int8[]) IS 'Makes these tables due for a decision, as far as policies configure them';
 
-CREATE FUNCTION floe_internal.decide_all_soon() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+CREATE FUNCTION floe_internal.decide_all() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	-- Those that are due, too: somebody may be deciding upon them now, and then this waits for him. In the order of decide_soon().
@@ -5349,6 +5355,16 @@ BEGIN
 		WHERE d.table_id = known.table_id;
 	PERFORM floe_internal.wake('assessor');
 	PERFORM floe_internal.wake('executor');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_all() IS 'Makes all tables due for a decision';
+
+-- When the transaction commits, and once for it.
+CREATE FUNCTION floe_internal.decide_all_soon() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.settings_change (is_for_all) SELECT true WHERE NOT EXISTS (SELECT 1 FROM floe_internal.settings_change AS x WHERE x.is_for_all);
 	RETURN NULL;
 END
 $body$;

@@ -196,8 +196,8 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.decide_soon(pg_catalog.int8[]) IS 'Makes these tables due for a decision, as far as policies configure them';
 
-CREATE FUNCTION floe_internal.decide_all_soon() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+CREATE FUNCTION floe_internal.decide_all() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	-- Those that are due, too: somebody may be deciding upon them now, and then this waits for him. In the order of decide_soon().
@@ -206,6 +206,16 @@ BEGIN
 		WHERE d.table_id = known.table_id;
 	PERFORM floe_internal.wake('assessor');
 	PERFORM floe_internal.wake('executor');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_all() IS 'Makes all tables due for a decision';
+
+-- When the transaction commits, and once for it.
+CREATE FUNCTION floe_internal.decide_all_soon() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.settings_change (is_for_all) SELECT true WHERE NOT EXISTS (SELECT 1 FROM floe_internal.settings_change AS x WHERE x.is_for_all);
 	RETURN NULL;
 END
 $body$;
