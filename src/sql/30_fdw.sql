@@ -65,6 +65,8 @@ BEGIN
 	LOOP
 		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
+		PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+			WHERE t.catalog_id = gone.catalog_id));
 		-- locked first: an executor may just be claiming one of them, and then it is not queued any more
 		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
 			FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
@@ -79,6 +81,8 @@ BEGIN
 	LOOP
 		PERFORM floe_internal.write_event('engine removed', NULL, NULL, NULL, NULL, format('engine "%s" was dropped; nothing is sent to it any more', gone.server_name), NULL);
 	END LOOP;
+	PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x
+		WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)));
 	-- also what came back to the queue after its engine was gone
 	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', format('its engine "%s" was removed', q.engine))
 		FROM (SELECT x.operation_id, x.engine FROM floe_internal.operation_queue AS x

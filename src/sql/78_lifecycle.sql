@@ -4,6 +4,21 @@
 -- between them; what must survive a crash is committed by them before the request that needs it.
 -- =================================================================================================
 
+-- Who decides holds the decisions of his tables, and then waits for what is being changed in the queue. So whoever may end an operation, which makes
+-- its table due, has the decision before the row of the queue.
+CREATE FUNCTION floe_internal.lock_decisions(of_operation_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF of_operation_ids <> '{}' THEN
+		PERFORM 1 FROM floe_internal.table_decision AS d
+			WHERE d.table_id IN (SELECT q.table_id FROM floe_internal.operation_queue AS q WHERE q.operation_id = ANY (of_operation_ids))
+			ORDER BY d.table_id FOR UPDATE;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_decisions(pg_catalog.int8[]) IS 'Locks the decisions of the tables of these operations, until the commit';
+
 -- A queued or live operation leaves the queue for the log.
 CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -46,12 +61,15 @@ CREATE TRIGGER operation_queue_cancelled AFTER UPDATE OF state ON floe_internal.
 	EXECUTE FUNCTION floe_internal.end_cancelled();
 
 CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	SELECT floe_internal.end_operation(q.operation_id, 'cancelled', drop_queued.reason)
-	FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE) AS q;
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id));
+	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', drop_queued.reason)
+		FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE) AS q;
 	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
 
 CREATE FUNCTION floe_internal.policy_turn(of_policy_set_id pg_catalog.int4, of_operation pg_catalog.text) RETURNS pg_catalog.text
@@ -150,6 +168,7 @@ DECLARE
 	is_named bool;
 	options jsonb;
 BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
 	IF NOT FOUND THEN
 		go := false;
@@ -264,6 +283,7 @@ BEGIN
 	IF of_operation_id IS NULL THEN
 		RETURN;
 	END IF;
+	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	IF unsent THEN
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, attempt = x.attempt - 1, unreachable_since = NULL,
@@ -320,6 +340,7 @@ DECLARE
 	has_effect bool;
 	final_state text;
 BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
 	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
 	now_metrics := floe_internal.metrics_object(q.table_id, at);
@@ -374,6 +395,7 @@ CREATE FUNCTION floe_internal.postpone_operation(of_operation_id pg_catalog.int8
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	IF code = 'not_found' THEN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', told);
 		RETURN;
@@ -391,6 +413,7 @@ CREATE FUNCTION floe_internal.abandon_operation(of_operation_id pg_catalog.int8,
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	UPDATE floe_internal.operation_queue AS x SET error_class = COALESCE(x.error_class, 'permanent'), error_message = COALESCE(x.error_message, told) WHERE x.operation_id = of_operation_id;
 	PERFORM floe_internal.end_operation(of_operation_id, 'failed', told);
 END
@@ -461,6 +484,8 @@ AS $body$
 BEGIN
 	-- Before any of their tables is looked at: a claim of the dead is evidence, and stands in the way of the living.
 	PERFORM floe_internal.void_claims();
+	PERFORM floe_internal.lock_decisions(ARRAY(SELECT q.operation_id FROM floe_internal.operation_queue AS q
+		WHERE q.state <> 'queued' AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())));
 	-- Nothing was sent for these: they wait in the queue again.
 	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
 		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());

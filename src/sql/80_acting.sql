@@ -291,6 +291,7 @@ AS $body$
 DECLARE
 	q floe_internal.operation_queue;
 BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY[cancel.operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = cancel.operation_id FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM floe_internal.refuse(format('operation %s is not queued or running', cancel.operation_id),
