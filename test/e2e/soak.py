@@ -24,7 +24,7 @@ from lakehouse import Lakehouse
 from soakactors import Actor, CalmOperator, Down, Killer, OPERATION, Operator, Outages, Session, Writers, policy
 
 CONF = {
-    "floe.request_timeout": "3s", "floe.connect_timeout": "1s", "floe.decision_interval": "1min", "floe.event_retention": "1h", "floe.health_history_retention": "1h",
+    "floe.request_timeout": "3s", "floe.connect_timeout": "1s", "floe.decision_interval": "1min", "floe.event_retention": "4h", "floe.health_history_retention": "1h",
     "floe.operation_log_retention": "1d", "autovacuum_naptime": "5s", "max_worker_processes": "16", "shared_buffers": "64MB",
 }
 CLAIM_OF_THE_DEAD_S = 30   # until somebody noticed, while workers run
