@@ -525,12 +525,14 @@ CREATE TABLE floe_internal.iceberg_table (
 	policy_set_id		pg_catalog.int4,
 	first_seen_at		pg_catalog.timestamptz NOT NULL,
 	dropped_at			pg_catalog.timestamptz,
+	is_left_behind		pg_catalog.bool NOT NULL DEFAULT false,
 	emptied_at			pg_catalog.timestamptz
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
-CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
+CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE INDEX iceberg_table_dropped ON floe_internal.iceberg_table (dropped_at) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_to_empty ON floe_internal.iceberg_table (dropped_at)
 	WHERE status OPERATOR(pg_catalog.=) 'dropped' AND (emptied_at IS NULL OR emptied_at OPERATOR(pg_catalog.<) dropped_at);
@@ -538,6 +540,8 @@ COMMENT ON TABLE floe_internal.iceberg_table IS 'Every Iceberg table floe has se
 COMMENT ON COLUMN floe_internal.iceberg_table.levels IS 'Catalog, namespace levels, table name';
 COMMENT ON COLUMN floe_internal.iceberg_table.name IS 'Text form of levels';
 COMMENT ON COLUMN floe_internal.iceberg_table.status IS 'unseen: registered, not assessed yet; error: last assessment failed, older health is kept; unsupported: not assessable (format v4, encryption); quarantined: twice the process died while assessing it; dropped: the catalog says it is gone, history stays';
+COMMENT ON COLUMN floe_internal.iceberg_table.location IS 'As of the last look that got to see it, even if the table could not be assessed then; NULL: nobody knows where its files are';
+COMMENT ON COLUMN floe_internal.iceberg_table.is_left_behind IS 'Dropped only because the SERVER of its catalog was: the table and its files may well be there, so its location counts until it is forgotten';
 COMMENT ON COLUMN floe_internal.iceberg_table.location_key IS 'Location in one spelling (s3a and s3n as s3, file:/x as file:///x, no slash at the end), to find tables that share or contain it';
 COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort order, statistics and other facts that only people and statement rendering read';
 COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';
@@ -743,7 +747,7 @@ BEGIN
 			WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name)
 			RETURNING c.catalog_id, c.server_name
 	LOOP
-		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
+		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at, is_left_behind = true WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
 		-- locked first: an executor may just be claiming one of them, and then it is not queued any more
 		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
@@ -765,7 +769,8 @@ BEGIN
 			  WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)
 			  ORDER BY x.operation_id FOR UPDATE) AS q;
 	UPDATE floe_internal.catalog AS c
-		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL, next_list_at = '-infinity'
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL,
+			listed_at = NULL, left_out = 0, next_list_at = '-infinity'
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e
@@ -2704,7 +2709,7 @@ INSERT INTO floe_internal.gate VALUES
 	('options', 3, false, 'The options that the policies set together do not contradict each other'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('gc_enabled', 5, false, 'The table property gc.enabled allows deleting files'),
-	('location', 6, false, 'No other known table shares the location or lies inside it'),
+	('location', 6, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 7, false, 'Nobody paused it'),
 	('need', 8, false, 'A metric, condition, deadline or cadence calls for it'),
 	('interlock', 9, false, 'No other operation works on the table'),
@@ -2849,6 +2854,20 @@ BEGIN
 	), engine AS MATERIALIZED (
 		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(DISTINCT o.operation) FROM floe_internal.engine_options() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
+	), unlocated AS MATERIALIZED (
+		-- whose files may be anywhere: to who removes orphans they would be some
+		SELECT k.catalog_id, CASE
+				WHEN k.listed_at IS NULL THEN pg_catalog.format('catalog "%s" was not listed yet', k.server_name)
+				WHEN u.n > 0 THEN pg_catalog.format('unknown of %s (%s)', u.name, u.status)
+					|| CASE WHEN u.n >= 1000 THEN ' and at least 999 more' WHEN u.n > 1 THEN pg_catalog.format(' and %s more', u.n - 1) ELSE '' END
+				WHEN k.left_out > 0 THEN pg_catalog.format('unknown of %s tables or namespaces with names that floe cannot keep', k.left_out) END AS told,
+			   pg_catalog.format('tables of catalog "%s"', k.server_name) AS set_by
+		FROM floe_internal.catalog AS k
+		CROSS JOIN LATERAL (
+			SELECT pg_catalog.count(*) AS n, (pg_catalog.array_agg(y.name ORDER BY y.status = 'unseen', y.table_id))[1] AS name, (pg_catalog.array_agg(y.status ORDER BY y.status = 'unseen', y.table_id))[1] AS status
+			FROM (SELECT i.table_id, i.name, i.status FROM floe_internal.iceberg_table AS i
+				  WHERE i.catalog_id = k.catalog_id AND i.location_key IS NULL AND i.status <> 'dropped' ORDER BY i.catalog_id, i.table_id LIMIT 1000) AS y) AS u
+		WHERE k.catalog_id IN (SELECT i.catalog_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids))
 	)
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
@@ -2873,13 +2892,14 @@ BEGIN
 	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = t.location_key
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = t.location_key
 			UNION ALL
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
 			UNION ALL
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
 		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id
 		ORDER BY o.name LIMIT 1) AS shared ON true
+	LEFT JOIN unlocated ON unlocated.catalog_id = t.catalog_id AND c.operation = 'remove_orphan_files'
 	LEFT JOIN engine AS e ON e.server_name = c.settings ->> 'engine'
 	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
@@ -2926,8 +2946,10 @@ BEGIN
 			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END),
 		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
 			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
-		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked' ELSE 'pass' END, 'location',
-			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
+		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked'
+				WHEN unlocated.told IS NOT NULL THEN 'wait' ELSE 'pass' END, 'location',
+			COALESCE('shared with or nested in ' || shared.name, unlocated.told, t.location), NULL,
+			CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location WHEN unlocated.told IS NOT NULL THEN unlocated.set_by END, NULL),
 		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
 			paused.told, NULLIF(paused.until, 'infinity')),
@@ -3639,8 +3661,8 @@ BEGIN
 		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
 		FROM unnest(namespaces, table_names) AS l (namespace, table_name)
 	), back AS (
-		-- without a location to compare, all of it is read again
-		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', metadata_location = NULL, dropped_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		-- without a metadata location to compare, all of it is read again; it may have been made anew somewhere else
+		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', metadata_location = NULL, location = NULL, location_key = NULL, dropped_at = NULL, is_left_behind = false, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
 		WHERE i.table_id IN (
 			SELECT max(x.table_id) FROM floe_internal.iceberg_table AS x JOIN listed AS l ON l.namespace = x.namespace AND l.table_name = x.table_name
 			WHERE x.catalog_id = of_catalog_id
@@ -3859,7 +3881,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.tables_unchanged(pg_catalog.int8[]) IS 'The catalog says these tables are as they were';
 
 CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
-		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
+		retry_after_ms pg_catalog.int8 DEFAULT -1, found_location pg_catalog.text DEFAULT NULL, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -3874,6 +3896,11 @@ BEGIN
 		SET status = new_status, error_code = code, error_message = message, error_detail = NULLIF(detail, ''),
 			error_since = CASE WHEN t.error_since IS NULL OR t.error_code <> code THEN floe_internal.clock() ELSE t.error_since END
 		WHERE t.table_id = of_table_id AND t.status <> 'dropped';
+	-- As of this look even though it failed: an older one that ends later must not bring back where the table was before.
+	UPDATE floe_internal.iceberg_table AS t
+		SET location = found_location, location_key = floe_internal.location_key(found_location), look = COALESCE(this_look, t.look)
+		WHERE t.table_id = of_table_id AND t.status <> 'dropped' AND t.location IS DISTINCT FROM found_location AND found_location IS NOT NULL
+		  AND COALESCE(this_look >= t.look, true);
 	IF old_row.status IS DISTINCT FROM new_status OR old_row.error_code IS DISTINCT FROM code THEN
 		PERFORM floe_internal.write_event('table ' || new_status, old_row.levels[1], of_table_id, old_row.name, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
@@ -3885,8 +3912,8 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
-	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing)';
+COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8)
+	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing). found_location: where it is, if that much was read; this_look: from the claim';
 
 CREATE FUNCTION floe_internal.sizes(settings pg_catalog.jsonb, OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
