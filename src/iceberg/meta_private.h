@@ -76,8 +76,8 @@ typedef enum FloeMetaWant
 #define FLOE_META_NOT_NEGATIVE 0x08
 #define FLOE_META_POSITIVE 0x10
 #define FLOE_META_NOT_EMPTY 0x20
-#define FLOE_META_VERSION 0x40 /* decides whether floe reads the table */
-#define FLOE_META_TIME 0x80    /* not negative, and not beyond what a timestamptz holds */
+#define FLOE_META_VERSION 0x40      /* decides whether floe reads the table */
+#define FLOE_META_TIME 0x80         /* not negative, and not beyond what a timestamptz holds */
 #define FLOE_META_ANY_VERSION 0x100 /* read in tables of other format versions, too */
 
 #define FLOE_META_MAX_LOCATION 2048 /* tables are found by it in an index; a key of S3 has at most 1024 */
