@@ -525,12 +525,14 @@ CREATE TABLE floe_internal.iceberg_table (
 	policy_set_id		pg_catalog.int4,
 	first_seen_at		pg_catalog.timestamptz NOT NULL,
 	dropped_at			pg_catalog.timestamptz,
+	is_left_behind		pg_catalog.bool NOT NULL DEFAULT false,
 	emptied_at			pg_catalog.timestamptz
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
-CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
+CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE INDEX iceberg_table_dropped ON floe_internal.iceberg_table (dropped_at) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_to_empty ON floe_internal.iceberg_table (dropped_at)
 	WHERE status OPERATOR(pg_catalog.=) 'dropped' AND (emptied_at IS NULL OR emptied_at OPERATOR(pg_catalog.<) dropped_at);
@@ -538,6 +540,8 @@ COMMENT ON TABLE floe_internal.iceberg_table IS 'Every Iceberg table floe has se
 COMMENT ON COLUMN floe_internal.iceberg_table.levels IS 'Catalog, namespace levels, table name';
 COMMENT ON COLUMN floe_internal.iceberg_table.name IS 'Text form of levels';
 COMMENT ON COLUMN floe_internal.iceberg_table.status IS 'unseen: registered, not assessed yet; error: last assessment failed, older health is kept; unsupported: not assessable (format v4, encryption); quarantined: twice the process died while assessing it; dropped: the catalog says it is gone, history stays';
+COMMENT ON COLUMN floe_internal.iceberg_table.location IS 'As of the last look that got to see it, even if the table could not be assessed then; NULL: nobody knows where its files are';
+COMMENT ON COLUMN floe_internal.iceberg_table.is_left_behind IS 'Dropped only because the SERVER of its catalog was: the table and its files may well be there, so its location counts until it is forgotten';
 COMMENT ON COLUMN floe_internal.iceberg_table.location_key IS 'Location in one spelling (s3a and s3n as s3, file:/x as file:///x, no slash at the end), to find tables that share or contain it';
 COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort order, statistics and other facts that only people and statement rendering read';
 COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';
@@ -743,7 +747,7 @@ BEGIN
 			WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name)
 			RETURNING c.catalog_id, c.server_name
 	LOOP
-		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
+		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at, is_left_behind = true WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 			WHERE t.catalog_id = gone.catalog_id));
@@ -769,7 +773,8 @@ BEGIN
 			  WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)
 			  ORDER BY x.operation_id FOR UPDATE) AS q;
 	UPDATE floe_internal.catalog AS c
-		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL, next_list_at = '-infinity'
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL,
+			listed_at = NULL, left_out = 0, next_list_at = '-infinity'
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e
@@ -2747,7 +2752,7 @@ INSERT INTO floe_internal.gate VALUES
 	('options', 3, false, 'The options that the policies set together do not contradict each other'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('gc_enabled', 5, false, 'The table property gc.enabled allows deleting files'),
-	('location', 6, false, 'No other known table shares the location or lies inside it'),
+	('location', 6, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 7, false, 'Nobody paused it'),
 	('need', 8, false, 'A metric, condition, deadline or cadence calls for it'),
 	('interlock', 9, false, 'No other operation works on the table'),
@@ -2892,6 +2897,20 @@ BEGIN
 	), engine AS MATERIALIZED (
 		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(DISTINCT o.operation) FROM floe_internal.engine_options() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
+	), unlocated AS MATERIALIZED (
+		-- whose files may be anywhere: to who removes orphans they would be some
+		SELECT k.catalog_id, CASE
+				WHEN k.listed_at IS NULL THEN pg_catalog.format('catalog "%s" was not listed yet', k.server_name)
+				WHEN u.n > 0 THEN pg_catalog.format('unknown of %s (%s)', u.name, u.status)
+					|| CASE WHEN u.n >= 1000 THEN ' and at least 999 more' WHEN u.n > 1 THEN pg_catalog.format(' and %s more', u.n - 1) ELSE '' END
+				WHEN k.left_out > 0 THEN pg_catalog.format('unknown of %s tables or namespaces with names that floe cannot keep', k.left_out) END AS told,
+			   pg_catalog.format('tables of catalog "%s"', k.server_name) AS set_by
+		FROM floe_internal.catalog AS k
+		CROSS JOIN LATERAL (
+			SELECT pg_catalog.count(*) AS n, (pg_catalog.array_agg(y.name ORDER BY y.status = 'unseen', y.table_id))[1] AS name, (pg_catalog.array_agg(y.status ORDER BY y.status = 'unseen', y.table_id))[1] AS status
+			FROM (SELECT i.table_id, i.name, i.status FROM floe_internal.iceberg_table AS i
+				  WHERE i.catalog_id = k.catalog_id AND i.location_key IS NULL AND i.status <> 'dropped' ORDER BY i.catalog_id, i.table_id LIMIT 1000) AS y) AS u
+		WHERE k.catalog_id IN (SELECT i.catalog_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids))
 	)
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
@@ -2916,13 +2935,14 @@ BEGIN
 	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = t.location_key
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = t.location_key
 			UNION ALL
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
 			UNION ALL
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
 		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id
 		ORDER BY o.name LIMIT 1) AS shared ON true
+	LEFT JOIN unlocated ON unlocated.catalog_id = t.catalog_id AND c.operation = 'remove_orphan_files'
 	LEFT JOIN engine AS e ON e.server_name = c.settings ->> 'engine'
 	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
@@ -2969,8 +2989,10 @@ BEGIN
 			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END),
 		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
 			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
-		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked' ELSE 'pass' END, 'location',
-			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
+		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked'
+				WHEN unlocated.told IS NOT NULL THEN 'wait' ELSE 'pass' END, 'location',
+			COALESCE('shared with or nested in ' || shared.name, unlocated.told, t.location), NULL,
+			CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location WHEN unlocated.told IS NOT NULL THEN unlocated.set_by END, NULL),
 		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
 			paused.told, NULLIF(paused.until, 'infinity')),
@@ -3478,7 +3500,11 @@ CREATE FUNCTION floe_internal.begin_pass(kind pg_catalog.text) RETURNS pg_catalo
 AS $body$
 DECLARE
 	new_id int4;
+	told text := floe_internal.settle_identity();
 BEGIN
+	IF told IS NOT NULL AND begin_pass.kind = 'procedure' THEN
+		RAISE WARNING 'floe: %', told;
+	END IF;
 	INSERT INTO floe_internal.pass (kind, pid, role_name, generation, started_at)
 		VALUES (begin_pass.kind, pg_backend_pid(), SESSION_USER, floe_internal.server_generation(), floe_internal.clock())
 		RETURNING pass.pass_id INTO new_id;
@@ -3536,6 +3562,78 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.void_claims() IS 'Frees claims of passes that are gone; a table whose claim was left behind by a crash twice is quarantined';
 
+-- =================================================================================================
+-- 73 identity
+-- Which database this is, so that a copy knows that it is one. Apart from the passes, because it is about
+-- what they would take over: in a copy the passes of the original look dead, and its operations theirs.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.identity (
+	one					pg_catalog.bool PRIMARY KEY DEFAULT true CHECK (one),
+	system_identifier	pg_catalog.int8 NOT NULL,
+	database_oid		pg_catalog.oid NOT NULL
+);
+COMMENT ON TABLE floe_internal.identity IS 'The database whose operations, claims and passes are stored here: one row, which CREATE DATABASE ... TEMPLATE copies and pg_dump does not';
+
+CREATE FUNCTION floe_internal.this_database(OUT system_identifier pg_catalog.int8, OUT database_oid pg_catalog.oid) RETURNS pg_catalog.record
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT c.system_identifier, d.oid FROM pg_catalog.pg_control_system() AS c, pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database();
+END;
+COMMENT ON FUNCTION floe_internal.this_database() IS 'The cluster and the database in it';
+
+INSERT INTO floe_internal.identity (system_identifier, database_oid) SELECT t.system_identifier, t.database_oid FROM floe_internal.this_database() AS t;
+
+-- The same cluster and another database: a copy, and the original drives what was copied. Another cluster: pg_upgrade or pg_resetwal, after which
+-- there is no original any more, and what it had under way is taken over like after a restart.
+CREATE FUNCTION floe_internal.settle_identity() RETURNS pg_catalog.text
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	here record;
+	known floe_internal.identity;
+	told text;
+	ended int8;
+BEGIN
+	SELECT * INTO here FROM floe_internal.this_database();
+	IF EXISTS (SELECT 1 FROM floe_internal.identity AS i WHERE i.system_identifier = here.system_identifier AND i.database_oid = here.database_oid) THEN
+		RETURN NULL;
+	END IF;
+	-- One process at a time; who waited finds it settled.
+	SELECT * INTO known FROM floe_internal.identity AS i FOR UPDATE;
+	IF known.system_identifier = here.system_identifier AND known.database_oid = here.database_oid THEN
+		RETURN NULL;
+	END IF;
+	INSERT INTO floe_internal.identity AS i (system_identifier, database_oid) VALUES (here.system_identifier, here.database_oid)
+		ON CONFLICT (one) DO UPDATE SET system_identifier = EXCLUDED.system_identifier, database_oid = EXCLUDED.database_oid;
+	IF known.system_identifier IS DISTINCT FROM here.system_identifier THEN
+		RETURN NULL;
+	END IF;
+	told := 'this database is a copy of ' || COALESCE((SELECT format('database "%s"', d.datname) FROM pg_database AS d WHERE d.oid = known.database_oid), 'another one');
+	-- Not as void_claims() does it: who claimed these is well, so there is no evidence against any table.
+	UPDATE floe_internal.catalog AS c SET claim_pass = NULL WHERE c.claim_pass IS NOT NULL;
+	UPDATE floe_internal.table_poll AS p SET claim_pass = NULL WHERE p.claim_pass IS NOT NULL;
+	UPDATE floe_internal.pass AS p SET ended_at = floe_internal.clock() WHERE p.ended_at IS NULL;
+	-- Without their handles nothing can reach an engine, whatever happens next.
+	UPDATE floe_internal.operation_queue AS q
+		SET state = CASE WHEN q.state IN ('running', 'lost') THEN 'verifying' ELSE q.state END, saved = NULL, driver_pass = NULL
+		WHERE q.state <> 'queued';
+	SELECT count(floe_internal.end_operation(x.operation_id, 'cancelled', format('%s, where the operation goes on', told))) INTO ended
+		FROM (SELECT q.operation_id FROM floe_internal.operation_queue AS q ORDER BY q.operation_id) AS x;
+	DELETE FROM floe_internal.trigger_request;
+	IF EXISTS (SELECT 1 FROM floe_internal.server) THEN
+		INSERT INTO floe_internal.drain AS d (reason, drained_by, drained_at)
+			VALUES (format('%s; two would maintain the same tables. SELECT floe.undrain() lets this one act', told), 'floe', floe_internal.clock())
+			ON CONFLICT (one) DO UPDATE SET reason = EXCLUDED.reason, drained_by = EXCLUDED.drained_by, drained_at = EXCLUDED.drained_at;
+	END IF;
+	told := concat_ws('; ', told, format('%s operations of the original were struck off here', ended),
+		CASE WHEN EXISTS (SELECT 1 FROM floe_internal.drain) THEN 'nothing is dispatched before floe.undrain()' END);
+	PERFORM floe_internal.write_event('database copied', NULL, NULL, NULL, NULL, told, jsonb_build_object('original_oid', known.database_oid::text, 'operations', ended));
+	RETURN told;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.settle_identity()
+	IS 'First thing of each pass. In a copy of a database: strikes off the operations and claims that were copied, without touching an engine, and drains; policies, health and history stay. Returns what to tell, NULL: nothing changed hands';
 -- =================================================================================================
 -- 75 assessment
 -- The database side of steps 1 to 4 of a pass: claim what is due, keep what was read. Called by the
@@ -3699,8 +3797,8 @@ BEGIN
 		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
 		FROM unnest(namespaces, table_names) AS l (namespace, table_name)
 	), back AS (
-		-- without a location to compare, all of it is read again
-		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', metadata_location = NULL, dropped_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		-- without a metadata location to compare, all of it is read again; it may have been made anew somewhere else
+		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', metadata_location = NULL, location = NULL, location_key = NULL, dropped_at = NULL, is_left_behind = false, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
 		WHERE i.table_id IN (
 			SELECT max(x.table_id) FROM floe_internal.iceberg_table AS x JOIN listed AS l ON l.namespace = x.namespace AND l.table_name = x.table_name
 			WHERE x.catalog_id = of_catalog_id
@@ -3926,7 +4024,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.tables_unchanged(pg_catalog.int8[]) IS 'The catalog says these tables are as they were';
 
 CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
-		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
+		retry_after_ms pg_catalog.int8 DEFAULT -1, found_location pg_catalog.text DEFAULT NULL, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -3941,6 +4039,11 @@ BEGIN
 		SET status = new_status, error_code = code, error_message = message, error_detail = NULLIF(detail, ''),
 			error_since = CASE WHEN t.error_since IS NULL OR t.error_code <> code THEN floe_internal.clock() ELSE t.error_since END
 		WHERE t.table_id = of_table_id AND t.status <> 'dropped';
+	-- As of this look even though it failed: an older one that ends later must not bring back where the table was before.
+	UPDATE floe_internal.iceberg_table AS t
+		SET location = found_location, location_key = floe_internal.location_key(found_location), look = COALESCE(this_look, t.look)
+		WHERE t.table_id = of_table_id AND t.status <> 'dropped' AND t.location IS DISTINCT FROM found_location AND found_location IS NOT NULL
+		  AND COALESCE(this_look >= t.look, true);
 	IF old_row.status IS DISTINCT FROM new_status OR old_row.error_code IS DISTINCT FROM code THEN
 		PERFORM floe_internal.write_event('table ' || new_status, old_row.levels[1], of_table_id, old_row.name, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
@@ -3952,8 +4055,8 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
-	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing)';
+COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8)
+	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing). found_location: where it is, if that much was read; this_look: from the claim';
 
 CREATE FUNCTION floe_internal.sizes(settings pg_catalog.jsonb, OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
@@ -5437,6 +5540,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.property_setting', 'fixed', NULL, NULL, NULL, 'Table properties that are settings'),
 	('floe_internal.policy_key', 'fixed', NULL, NULL, NULL, 'Keys of policy documents'),
 	('floe_internal.gate', 'fixed', NULL, NULL, NULL, 'Gates'),
+	('floe_internal.identity', 'fixed', NULL, NULL, NULL, 'Which database this is, one row'),
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),

@@ -18,7 +18,9 @@ SELECT lab.assess('demo.db.healthy', files => 3, snapshots => 2), lab.assess('de
 	lab.assess('demo.db.partly', files => 500, file_bytes => 1000000, complete => false);
 SELECT floe_internal.table_failed(lab.id('demo.db.broken'), 'protocol', 'metadata.json ends in the middle of an object', 's3://lake/demo/db/broken/metadata/3.json');
 SELECT floe.pause('demo.db.paused', '2026-03-09 00:00+00', 'backfill until Monday');
-SELECT lab.list_tables('demo', 'demo.db.healthy', 'demo.db.sick', 'demo.db.paused', 'demo.raw.free', 'demo.db.kept', 'demo.db.broken', 'demo.db.partly', 'demo.db.new');
+SELECT lab.list_tables('demo', 'demo.db.healthy', 'demo.db.sick', 'demo.db.paused', 'demo.raw.free', 'demo.db.kept', 'demo.db.broken', 'demo.db.partly');
+-- in a catalog of its own: beside a table of which nothing is known nobody's orphans are removed
+SELECT lab.catalog('late'), lab.list_tables('late', 'late.db.new'), floe.create_policy('later', 'late.db.**', '{"engine": "spark", "rewrite_data_files": {}, "rewrite_manifests": {}, "expire_snapshots": {}, "remove_orphan_files": {}}') AS policy;
 -- two in the afternoon of the next day: every schedule is due
 SELECT lab.at('2026-03-03 13:00+00');
 
@@ -31,7 +33,7 @@ SELECT * FROM floe.why('demo.raw.free');
 SELECT * FROM floe.why('demo.db.kept');
 SELECT * FROM floe.why('demo.db.broken');
 SELECT * FROM floe.why('demo.db.partly');
-SELECT * FROM floe.why('demo.db.new');
+SELECT * FROM floe.why('late.db.new');
 -- every gate of one operation
 SELECT gate, verdict, value, limit_value, set_by, next_at FROM floe.why('demo.db.sick', true) WHERE operation = 'rewrite_data_files';
 SELECT gate, verdict, value, limit_value, set_by, next_at FROM floe.why('demo.db.kept', true) WHERE operation = 'expire_snapshots' AND verdict <> 'pass';

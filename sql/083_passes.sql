@@ -26,6 +26,8 @@ SELECT floe_internal.end_pass(:pass);
 -- ---- which tables a plan looks at closely: all those that anything calls for, and not those that need nothing ----
 
 SELECT lab.engine();
+-- those from above cannot be read, but it is known where they are
+SELECT floe_internal.table_failed(lab.id(n), 'timeout', 'slow', NULL, -1, 's3://lake/' || n) FROM unnest('{demo.db.a, demo.db.b, demo.db.c, demo.db.late}'::text[]) AS n;
 SELECT lab.assess('demo.db.healthy'), lab.assess('demo.db.metric', files => 500, file_bytes => 1000000), lab.assess('demo.db.condition'), lab.assess('demo.db.deadline', files => 8, file_bytes => 1000000),
 	lab.assess('demo.db.cadence'), lab.assess('demo.db.nothing', files => 500, file_bytes => 1000000), lab.assess('demo.db.ripe', snapshots => 40, snapshot_gap => '6 hours'), lab.assess('demo.db.overdue', snapshots => 8, snapshot_gap => '1 day');
 SELECT floe.create_policy('all', 'demo.db.*, !demo.db.nothing', '{"engine": "spark", "rewrite_data_files": {}, "expire_snapshots": {}}');

@@ -49,6 +49,7 @@ typedef struct FloeLoadAnswer
 	bool unchanged;            /* 304: nothing else is set */
 	const FloeTableMeta *meta; /* in the arena */
 	const char *etag;          /* in the arena; NULL: the catalog gives none */
+	const char *location; /* after a failure: the table's, if it was read, in the arena; nothing else is set then */
 } FloeLoadAnswer;
 
 typedef void (*FloeLoadDone)(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer);

@@ -64,7 +64,11 @@ answer(Load *load, const FloeStatus *st, FloeHttpResponse *response)
 		if (floe_http_header(response, "ETag", etag, sizeof(etag)) && strlen(etag) < ETAG_MAX - 1)
 			result.etag = floe_arena_text(load->request.arena, etag, strlen(etag));
 	}
-	load->done(load->arg, &outcome, outcome.code == FLOE_OK ? &result : NULL);
+	if (outcome.code != FLOE_OK)
+		result = (FloeLoadAnswer){
+			.location = load->parser != NULL ? floe_meta_parser_location(load->parser) : NULL,
+		};
+	load->done(load->arg, &outcome, &result);
 	pfree(load);
 }
 

@@ -84,14 +84,25 @@ target(FloeMetaParser *parser, const FloeMetaKey *key, FloeStatus *st)
 	return (char *) frame->record + key->offset;
 }
 
+/* What floe does not read has a location, too: fails as soon as that is known, at the latest with the table's end. */
+static bool
+check_version(FloeMetaParser *parser, bool at_end, FloeStatus *st)
+{
+	if (!parser->is_other_version || (!at_end && parser->meta->location == NULL))
+		return true;
+	parser->reported = true;
+	return floe_fail(st, FLOE_ERR_UNSUPPORTED, "table uses format version %lld, floe reads 1 to 3",
+					 (long long) parser->other_version);
+}
+
 static bool
 read_version(FloeMetaParser *parser, int64 version, FloeStatus *st)
 {
 	if (version >= 1 && version <= 3)
 		return true;
-	parser->reported = true;
-	return floe_fail(st, FLOE_ERR_UNSUPPORTED, "table uses format version %lld, floe reads 1 to 3",
-					 (long long) version);
+	parser->is_other_version = true;
+	parser->other_version = version;
+	return check_version(parser, false, st);
 }
 
 static bool
@@ -179,7 +190,8 @@ on_string(void *ctx, const char *text, size_t len, FloeStatus *st)
 			read_counter(parser, key, text, len);
 			return true;
 		case FLOE_WANT_STRING:
-			if (!read_string(parser, key, text, len, st))
+			if (!read_string(parser, key, text, len, st) ||
+				((key->flags & FLOE_META_ANY_VERSION) != 0 && !check_version(parser, false, st)))
 				return false;
 			break;
 		case FLOE_WANT_WORD:
@@ -261,6 +273,8 @@ on_close(void *ctx, FloeStatus *st)
 	const FloeMetaShape *shape = frame->shape;
 	uint8 required = FLOE_META_REQUIRED;
 
+	if (frame->kind == FLOE_KIND_TABLE && !check_version(parser, true, st))
+		return false;
 	if (parser->meta->format_version >= 2)
 		required |= FLOE_META_REQUIRED_V2;
 	if (parser->meta->format_version >= 3)
@@ -349,14 +363,21 @@ on_key(void *ctx, const char *text, size_t len, FloeStatus *st)
 		return frame->name != NULL;
 	}
 	frame->key = find_key(parser, frame->kind, shape, text, len);
-	if (frame->key == NULL)
+	if (frame->key == NULL ||
+		(parser->is_other_version && parser->in_table && (frame->key->flags & FLOE_META_ANY_VERSION) == 0))
 	{
+		frame->key = NULL;
 		floe_jscan_skip(&parser->scan);
 		return true;
 	}
 	bit = UINT64CONST(1) << (frame->key - shape->keys);
 	if ((frame->met & bit) != 0)
+	{
+		/* which of the two holds, nobody knows */
+		if ((frame->key->flags & FLOE_META_ANY_VERSION) != 0)
+			parser->meta->location = NULL;
 		return floe_meta_fail(parser, st, FLOE_ERR_CORRUPT, "stands there twice");
+	}
 	frame->met |= bit;
 	return true;
 }

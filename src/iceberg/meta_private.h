@@ -76,8 +76,9 @@ typedef enum FloeMetaWant
 #define FLOE_META_NOT_NEGATIVE 0x08
 #define FLOE_META_POSITIVE 0x10
 #define FLOE_META_NOT_EMPTY 0x20
-#define FLOE_META_VERSION 0x40 /* decides at once whether floe reads the table */
-#define FLOE_META_TIME 0x80    /* not negative, and not beyond what a timestamptz holds */
+#define FLOE_META_VERSION 0x40      /* decides whether floe reads the table */
+#define FLOE_META_TIME 0x80         /* not negative, and not beyond what a timestamptz holds */
+#define FLOE_META_ANY_VERSION 0x100 /* read in tables of other format versions, too */
 
 #define FLOE_META_MAX_LOCATION 2048 /* tables are found by it in an index; a key of S3 has at most 1024 */
 #define FLOE_META_MAX_TIME_MS INT64CONST(9200000000000000) /* in the year 293506 */
@@ -90,7 +91,7 @@ typedef struct FloeMetaKey
 	uint8 len;   /* of the name */
 	uint8 want;  /* FloeMetaWant */
 	uint8 child; /* FloeMetaKind of an object, array or type */
-	uint8 flags;
+	uint16 flags;
 	uint16 offset;
 	bool (*word)(FloeMetaParser *parser, FloeMetaFrame *frame, const char *text, size_t len, FloeStatus *st);
 } FloeMetaKey;
@@ -192,6 +193,8 @@ struct FloeMetaParser
 	bool reported; /* the failure names its place already */
 
 	FloeTableMeta *meta;
+	bool is_other_version; /* one that floe does not read: the rest of the table is skipped but for its location */
+	int64 other_version;
 	bool in_table;     /* between the braces of the metadata itself */
 	uint64 json_start; /* offset of its opening brace */
 	uint64 table_has;  /* frame->has of the table */

@@ -129,7 +129,8 @@ read_uuid(FloeMetaParser *parser, FloeMetaFrame *frame, const char *text, size_t
 static const FloeMetaKey table_keys[] = {
 	{KEY("format-version"), FLOE_WANT_INT, .flags = FLOE_META_REQUIRED | FLOE_META_VERSION, AT(format_version)},
 	{KEY("table-uuid"), FLOE_WANT_WORD, .flags = FLOE_META_REQUIRED_V2, .word = read_uuid},
-	{KEY("location"), FLOE_WANT_STRING, .flags = FLOE_META_REQUIRED | FLOE_META_NOT_EMPTY, AT(location)},
+	{KEY("location"), FLOE_WANT_STRING, .flags = FLOE_META_REQUIRED | FLOE_META_NOT_EMPTY | FLOE_META_ANY_VERSION,
+	 AT(location)},
 	{KEY("last-sequence-number"), FLOE_WANT_LONG, .flags = COUNT_V2, AT(last_sequence_number)},
 	{KEY("last-updated-ms"), FLOE_WANT_LONG, .flags = COUNT, AT(last_updated_ms)},
 	{KEY("last-column-id"), FLOE_WANT_INT, .flags = COUNT, AT(last_column_id)},

@@ -324,6 +324,14 @@ floe_meta_parser_finish(FloeMetaParser *parser, const FloeTableMeta **meta, Floe
 	return true;
 }
 
+const char *
+floe_meta_parser_location(const FloeMetaParser *parser)
+{
+	const char *location = parser->meta->location;
+
+	return location != NULL && strlen(location) <= FLOE_META_MAX_LOCATION ? location : NULL;
+}
+
 static int
 compare_property(const void *key, const void *item)
 {

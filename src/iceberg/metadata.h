@@ -185,4 +185,10 @@ extern FloeMetaParser *floe_meta_parser_new(FloeArena *arena, FloeMetaRoot root,
 extern bool floe_meta_parser_feed(FloeMetaParser *parser, const void *data, size_t len, FloeStatus *st);
 extern bool floe_meta_parser_finish(FloeMetaParser *parser, const FloeTableMeta **meta, FloeStatus *st);
 
+/*
+ * The table's location, if it was read before a failure; NULL: it was not.
+ * Whose files are where must be known of tables that cannot be read, too.
+ */
+extern const char *floe_meta_parser_location(const FloeMetaParser *parser);
+
 #endif /* FLOE_ICEBERG_METADATA_H */

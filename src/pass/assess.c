@@ -86,9 +86,18 @@ name_limit(FloeStatus *st, size_t limit, const char *setting)
 		snprintf(st->detail, sizeof(st->detail), "%s allows no more.", setting);
 }
 
+/* Of a table that is not assessed: its files are not orphans of a table around it. */
+static const char *
+known_location(const FloeAssess *a)
+{
+	return a->location != NULL || a->meta == NULL ? a->location : a->meta->location;
+}
+
 void
 floe_assess_fail(FloeAssess *a, const FloeStatus *failure)
 {
+	const char *location = known_location(a);
+	bool ok;
 	FloeStatus st;
 
 	if (a->failed)
@@ -96,7 +105,11 @@ floe_assess_fail(FloeAssess *a, const FloeStatus *failure)
 	a->failed = true;
 	a->failure = *failure;
 	floe_db_begin();
-	if (!floe_inbox_table_failed(a->claim.table_id, failure, &st))
+	ok = floe_inbox_table_failed(&a->claim, failure, location, &st);
+	/* that it failed counts even if the database does not take its location */
+	if (!ok && location != NULL)
+		ok = floe_inbox_table_failed(&a->claim, failure, NULL, &st);
+	if (!ok)
 		floe_pass_log(&st, "table state");
 	floe_db_end();
 	floe_pass_tell_failure(a->catalog, a->claim.name, failure);
@@ -306,6 +319,7 @@ on_metadata_file(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
 		result = a->parse_status;
 	if (result.code != FLOE_OK || !floe_meta_parser_finish(a->file_parser, &meta, &result))
 	{
+		a->location = a->file_parser != NULL ? floe_meta_parser_location(a->file_parser) : NULL;
 		name_limit(&result, metadata_limit(), "floe.max_metadata_size");
 		floe_assess_read_failed(&result, "metadata file");
 		floe_assess_name_object(&result, load_result.metadata_location);
@@ -361,6 +375,8 @@ on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer)
 	{
 		FloeStatus result = *st;
 
+		if (answer->location != NULL)
+			a->location = answer->location;
 		name_limit(&result, metadata_limit(), "floe.max_metadata_size");
 		floe_assess_fail(a, &result);
 		return;
@@ -371,6 +387,7 @@ on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer)
 		return;
 	}
 	a->meta = answer->meta;
+	a->location = NULL;
 	/* a cheap look first, where the catalog gives no ETag: the location alone tells whether anything changed */
 	if (a->claim.etag == NULL && a->claim.metadata_location != NULL && a->etag == NULL &&
 		strcmp(answer->meta->load.metadata_location, a->claim.metadata_location) == 0)
@@ -381,6 +398,8 @@ on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer)
 	if (a->probing && !metadata_from_store(a))
 	{
 		a->probing = false;
+		a->location = MemoryContextStrdup(a->context, a->meta->location);
+		a->meta = NULL;
 		floe_arena_reset(a->arena);
 		load(a, FLOE_LOAD_ALL, NULL);
 		return;

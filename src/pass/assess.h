@@ -24,6 +24,7 @@ typedef struct FloeAssess
 
 	FloeArena *arena; /* metadata and manifest list */
 	const FloeTableMeta *meta;
+	const char *location; /* what is known of it without meta; NULL: nothing */
 	const char *etag;
 	FloeStore store;
 	FloeMetaParser *file_parser; /* while a metadata file is read */

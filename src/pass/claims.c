@@ -181,11 +181,12 @@ store_unchanged(const int64 *ids, int n)
 {
 	FloeStatus st;
 	FloeStatus told;
+	FloeTableClaim one = {.table_id = ids[0]};
 	bool ok;
 
 	floe_db_begin();
 	ok = floe_inbox_tables_unchanged(ids, n, &st);
-	if (!ok && n == 1 && !floe_inbox_table_failed(ids[0], &st, &told))
+	if (!ok && n == 1 && !floe_inbox_table_failed(&one, &st, NULL, &told))
 		floe_pass_log(&told, "table state");
 	floe_db_end();
 	if (ok)

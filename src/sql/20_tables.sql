@@ -89,12 +89,14 @@ CREATE TABLE floe_internal.iceberg_table (
 	policy_set_id		pg_catalog.int4,
 	first_seen_at		pg_catalog.timestamptz NOT NULL,
 	dropped_at			pg_catalog.timestamptz,
+	is_left_behind		pg_catalog.bool NOT NULL DEFAULT false,
 	emptied_at			pg_catalog.timestamptz
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
-CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
+CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE INDEX iceberg_table_dropped ON floe_internal.iceberg_table (dropped_at) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_to_empty ON floe_internal.iceberg_table (dropped_at)
 	WHERE status OPERATOR(pg_catalog.=) 'dropped' AND (emptied_at IS NULL OR emptied_at OPERATOR(pg_catalog.<) dropped_at);
@@ -102,6 +104,8 @@ COMMENT ON TABLE floe_internal.iceberg_table IS 'Every Iceberg table floe has se
 COMMENT ON COLUMN floe_internal.iceberg_table.levels IS 'Catalog, namespace levels, table name';
 COMMENT ON COLUMN floe_internal.iceberg_table.name IS 'Text form of levels';
 COMMENT ON COLUMN floe_internal.iceberg_table.status IS 'unseen: registered, not assessed yet; error: last assessment failed, older health is kept; unsupported: not assessable (format v4, encryption); quarantined: twice the process died while assessing it; dropped: the catalog says it is gone, history stays';
+COMMENT ON COLUMN floe_internal.iceberg_table.location IS 'As of the last look that got to see it, even if the table could not be assessed then; NULL: nobody knows where its files are';
+COMMENT ON COLUMN floe_internal.iceberg_table.is_left_behind IS 'Dropped only because the SERVER of its catalog was: the table and its files may well be there, so its location counts until it is forgotten';
 COMMENT ON COLUMN floe_internal.iceberg_table.location_key IS 'Location in one spelling (s3a and s3n as s3, file:/x as file:///x, no slash at the end), to find tables that share or contain it';
 COMMENT ON COLUMN floe_internal.iceberg_table.details IS 'Schema columns, sort order, statistics and other facts that only people and statement rendering read';
 COMMENT ON COLUMN floe_internal.iceberg_table.snapshots IS 'Snapshot list, encoded; read with floe_internal.snapshot_list()';

@@ -63,7 +63,7 @@ BEGIN
 			WHERE c.status <> 'removed' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name)
 			RETURNING c.catalog_id, c.server_name
 	LOOP
-		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
+		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at, is_left_behind = true WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 			WHERE t.catalog_id = gone.catalog_id));
@@ -89,7 +89,8 @@ BEGIN
 			  WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)
 			  ORDER BY x.operation_id FOR UPDATE) AS q;
 	UPDATE floe_internal.catalog AS c
-		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL, next_list_at = '-infinity'
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL,
+			listed_at = NULL, left_out = 0, next_list_at = '-infinity'
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e

@@ -20,7 +20,7 @@ INSERT INTO floe_internal.gate VALUES
 	('options', 3, false, 'The options that the policies set together do not contradict each other'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('gc_enabled', 5, false, 'The table property gc.enabled allows deleting files'),
-	('location', 6, false, 'No other known table shares the location or lies inside it'),
+	('location', 6, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 7, false, 'Nobody paused it'),
 	('need', 8, false, 'A metric, condition, deadline or cadence calls for it'),
 	('interlock', 9, false, 'No other operation works on the table'),
@@ -165,6 +165,20 @@ BEGIN
 	), engine AS MATERIALIZED (
 		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(DISTINCT o.operation) FROM floe_internal.engine_options() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
+	), unlocated AS MATERIALIZED (
+		-- whose files may be anywhere: to who removes orphans they would be some
+		SELECT k.catalog_id, CASE
+				WHEN k.listed_at IS NULL THEN pg_catalog.format('catalog "%s" was not listed yet', k.server_name)
+				WHEN u.n > 0 THEN pg_catalog.format('unknown of %s (%s)', u.name, u.status)
+					|| CASE WHEN u.n >= 1000 THEN ' and at least 999 more' WHEN u.n > 1 THEN pg_catalog.format(' and %s more', u.n - 1) ELSE '' END
+				WHEN k.left_out > 0 THEN pg_catalog.format('unknown of %s tables or namespaces with names that floe cannot keep', k.left_out) END AS told,
+			   pg_catalog.format('tables of catalog "%s"', k.server_name) AS set_by
+		FROM floe_internal.catalog AS k
+		CROSS JOIN LATERAL (
+			SELECT pg_catalog.count(*) AS n, (pg_catalog.array_agg(y.name ORDER BY y.status = 'unseen', y.table_id))[1] AS name, (pg_catalog.array_agg(y.status ORDER BY y.status = 'unseen', y.table_id))[1] AS status
+			FROM (SELECT i.table_id, i.name, i.status FROM floe_internal.iceberg_table AS i
+				  WHERE i.catalog_id = k.catalog_id AND i.location_key IS NULL AND i.status <> 'dropped' ORDER BY i.catalog_id, i.table_id LIMIT 1000) AS y) AS u
+		WHERE k.catalog_id IN (SELECT i.catalog_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids))
 	)
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
@@ -189,13 +203,14 @@ BEGIN
 	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = t.location_key
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = t.location_key
 			UNION ALL
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key > t.location_key || '/' AND i.location_key < t.location_key || '0'
 			UNION ALL
-			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE i.status <> 'dropped' AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
+			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = ANY (floe_internal.location_prefixes(t.location_key))) AS o
 		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id
 		ORDER BY o.name LIMIT 1) AS shared ON true
+	LEFT JOIN unlocated ON unlocated.catalog_id = t.catalog_id AND c.operation = 'remove_orphan_files'
 	LEFT JOIN engine AS e ON e.server_name = c.settings ->> 'engine'
 	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
@@ -242,8 +257,10 @@ BEGIN
 			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END),
 		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
 			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
-		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked' ELSE 'pass' END, 'location',
-			COALESCE('shared with or nested in ' || shared.name, t.location), NULL, CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location END, NULL),
+		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked'
+				WHEN unlocated.told IS NOT NULL THEN 'wait' ELSE 'pass' END, 'location',
+			COALESCE('shared with or nested in ' || shared.name, unlocated.told, t.location), NULL,
+			CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location WHEN unlocated.told IS NOT NULL THEN unlocated.set_by END, NULL),
 		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
 			paused.told, NULLIF(paused.until, 'infinity')),

@@ -42,7 +42,11 @@ CREATE FUNCTION floe_internal.begin_pass(kind pg_catalog.text) RETURNS pg_catalo
 AS $body$
 DECLARE
 	new_id int4;
+	told text := floe_internal.settle_identity();
 BEGIN
+	IF told IS NOT NULL AND begin_pass.kind = 'procedure' THEN
+		RAISE WARNING 'floe: %', told;
+	END IF;
 	INSERT INTO floe_internal.pass (kind, pid, role_name, generation, started_at)
 		VALUES (begin_pass.kind, pg_backend_pid(), SESSION_USER, floe_internal.server_generation(), floe_internal.clock())
 		RETURNING pass.pass_id INTO new_id;

@@ -161,8 +161,8 @@ BEGIN
 		SELECT DISTINCT string_to_array(l.namespace, chr(31)) AS namespace, l.table_name
 		FROM unnest(namespaces, table_names) AS l (namespace, table_name)
 	), back AS (
-		-- without a location to compare, all of it is read again
-		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', metadata_location = NULL, dropped_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
+		-- without a metadata location to compare, all of it is read again; it may have been made anew somewhere else
+		UPDATE floe_internal.iceberg_table AS i SET status = 'unseen', metadata_location = NULL, location = NULL, location_key = NULL, dropped_at = NULL, is_left_behind = false, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL
 		WHERE i.table_id IN (
 			SELECT max(x.table_id) FROM floe_internal.iceberg_table AS x JOIN listed AS l ON l.namespace = x.namespace AND l.table_name = x.table_name
 			WHERE x.catalog_id = of_catalog_id
@@ -388,7 +388,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.tables_unchanged(pg_catalog.int8[]) IS 'The catalog says these tables are as they were';
 
 CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
-		retry_after_ms pg_catalog.int8 DEFAULT -1) RETURNS pg_catalog.void
+		retry_after_ms pg_catalog.int8 DEFAULT -1, found_location pg_catalog.text DEFAULT NULL, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -403,6 +403,11 @@ BEGIN
 		SET status = new_status, error_code = code, error_message = message, error_detail = NULLIF(detail, ''),
 			error_since = CASE WHEN t.error_since IS NULL OR t.error_code <> code THEN floe_internal.clock() ELSE t.error_since END
 		WHERE t.table_id = of_table_id AND t.status <> 'dropped';
+	-- As of this look even though it failed: an older one that ends later must not bring back where the table was before.
+	UPDATE floe_internal.iceberg_table AS t
+		SET location = found_location, location_key = floe_internal.location_key(found_location), look = COALESCE(this_look, t.look)
+		WHERE t.table_id = of_table_id AND t.status <> 'dropped' AND t.location IS DISTINCT FROM found_location AND found_location IS NOT NULL
+		  AND COALESCE(this_look >= t.look, true);
 	IF old_row.status IS DISTINCT FROM new_status OR old_row.error_code IS DISTINCT FROM code THEN
 		PERFORM floe_internal.write_event('table ' || new_status, old_row.levels[1], of_table_id, old_row.name, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
@@ -414,8 +419,8 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8)
-	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing)';
+COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8)
+	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing). found_location: where it is, if that much was read; this_look: from the claim';
 
 CREATE FUNCTION floe_internal.sizes(settings pg_catalog.jsonb, OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record

@@ -171,13 +171,15 @@ floe_inbox_tables_unchanged(const int64 *table_ids, int n, FloeStatus *st)
 }
 
 bool
-floe_inbox_table_failed(int64 table_id, const FloeStatus *failure, FloeStatus *st)
+floe_inbox_table_failed(const FloeTableClaim *claim, const FloeStatus *failure, const char *location, FloeStatus *st)
 {
-	FloeArg args[] = {floe_arg_int8(table_id), floe_arg_text(floe_code_name(failure->code)),
-					  floe_arg_text(failure->message), floe_arg_text(failure->detail),
-					  floe_arg_int8(failure->retry_after_ms)};
+	FloeArg args[] = {
+		floe_arg_int8(claim->table_id), floe_arg_text(floe_code_name(failure->code)), floe_arg_text(failure->message),
+		floe_arg_text(failure->detail), floe_arg_int8(failure->retry_after_ms),       floe_arg_text(location),
+		floe_arg_int8(claim->look)};
 
-	return floe_db_call("SELECT floe_internal.table_failed($1, $2, $3, $4, $5)", args, 5, NULL, st);
+	return floe_db_call("SELECT floe_internal.table_failed($1, $2, $3, $4, $5, $6, $7)", args, lengthof(args), NULL,
+						st);
 }
 
 bool

@@ -259,6 +259,56 @@ def odd_tables(bench, base):
     bench.unharmed()
 
 
+def orphans_around_unreadable(bench, base):
+    """What cannot be read is not below anybody's orphans: its location is known as far as it was seen, and where none was, nothing is removed."""
+    t, pg = bench.t, bench.pg
+    catalog = bench.mock.catalog("around")
+    bench.connect(catalog)
+    stored = bench.mock.catalog("around_stored")
+    bench.connect(stored, metadata_source="store")
+    outer = Table(catalog, ("ns", "outer"), base)
+    damages = {
+        "format_4": set_to("format-version", 4),
+        "encrypted": set_to("snapshot", "key-id", "k1"),
+        "broken_late": set_to("current-snapshot-id", 1),
+        "no_manifest_list": lambda table: bench.mock.objects.pop(table.list_key),
+        "no_answer": load_answer(answer(500, "{}", Content_Type="application/json")),
+    }
+    inner = {name: Table(catalog, ("ns", name), base, place=f"ns/outer/data/{name}") for name in damages}
+    for name, damage in damages.items():
+        damage(inner[name])
+    file_missing = Table(stored, ("ns", "file_missing"), base)
+    file_missing.remove_metadata_file()
+    pg.sql("SELECT floe.create_policy('around', 'around.**', '{\"engine\": \"spark\", \"remove_orphan_files\": {\"jitter\": \"0\"}}')")
+    start = bench.now()
+    bench.refresh_and_maintain(SETTINGS)
+    bench.assessed([outer.name], start, "the table around them is assessed")
+    kept = {row["name"]: row for row in bench.sql("SELECT name, status, location FROM floe.tables WHERE name ~ '^around'")}
+    for name, table in inner.items():
+        row = kept[f"around.ns.{name}"]
+        t.ok(row["status"] != "ok" and row["location"] == (None if name == "no_answer" else f"s3://{table.root}"), f"{name}: not assessed, and its location is what was seen of it", row)
+    t.equal(kept["around_stored.ns.file_missing"]["location"], f"s3://{file_missing.root}", "a missing metadata file: the catalog's answer has the location")
+
+    def gate():
+        return bench.sql("SELECT verdict, value FROM floe.why('around.ns.outer', true) WHERE operation = 'remove_orphan_files' AND gate = 'location'")[0]
+
+    for name in ("format_4", "encrypted", "broken_late", "no_manifest_list"):
+        t.equal(gate(), {"verdict": "blocked", "value": f"shared with or nested in around.ns.{min(set(kept_names(inner, catalog)) - {'no_answer'})}"}, "it is blocked")
+        del catalog.tables[("ns", name)]
+        bench.refresh_and_maintain(SETTINGS)
+    t.equal(gate(), {"verdict": "wait", "value": "unknown of around.ns.no_answer (error)"}, "one is left of which nothing is known: it waits")
+    by_hand = bench.sql("SELECT verdict, gate FROM floe.trigger('around.ns.outer', '{remove_orphan_files}')")
+    t.equal(by_hand, [{"verdict": "wait", "gate": "location"}], "by hand as well")
+    del catalog.tables[("ns", "no_answer")]
+    bench.refresh_and_maintain(SETTINGS)
+    t.equal(gate()["verdict"], "pass", "it is dropped: nothing holds it back")
+    bench.unharmed()
+
+
+def kept_names(tables, catalog):
+    return [name for name, table in tables.items() if table.levels in catalog.tables]
+
+
 def main():
     with Tap() as t, Mock() as mock, Lakehouse() as pg:
         bench, base = Bench(t, pg, mock), Base()
@@ -269,6 +319,7 @@ def main():
         stored = [Case(case.name, in_store(case.damage), case.code, of_a_file(case.says), status=case.status) for case in DOCUMENT]
         run_cases(bench, base, files, stored + FILE, SETTINGS)
         odd_tables(bench, base)
+        orphans_around_unreadable(bench, base)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 -- whatever stands first in the caller's search_path, and PL/pgSQL in it is sound.
 CREATE EXTENSION plpgsql_check;
 -- one for each view, at the end
-SELECT plan(89 + (SELECT count(*)::int FROM pg_class WHERE relkind = 'v' AND relnamespace = 'floe'::regnamespace));
+SELECT plan(91 + (SELECT count(*)::int FROM pg_class WHERE relkind = 'v' AND relnamespace = 'floe'::regnamespace));
 
 CREATE VIEW routine AS
 	SELECT p.*, l.lanname FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
@@ -204,6 +204,8 @@ SELECT is(tried(s), NULL, left(s, 110)) FROM (VALUES
 	(25.5, $$SELECT floe.drain('x'), floe.undrain()$$),
 	(25.6, $$SELECT floe_internal.decide_soon('{1,2}'), floe_internal.plan_due(10)$$),
 	(25.7, $$SELECT floe_internal.begin_pass('test'), floe_internal.void_claims(), floe_internal.end_pass(1)$$),
+	(25.71, $$UPDATE floe_internal.identity SET database_oid = 1$$),
+	(25.72, $$SELECT floe_internal.settle_identity(), floe.undrain()$$),
 	(25.8, $$SELECT floe_internal.claim_operation(1, NULL)$$),
 	(25.9, $$ALTER USER MAPPING FOR CURRENT_USER SERVER demo OPTIONS (SET token 'y')$$),
 	(26, $$SELECT floe.pause('demo.db.u', 'infinity', 'why not')$$),

@@ -70,8 +70,25 @@ is($node->safe_psql('lake', "SELECT string_agg(DISTINCT application_name, ', ' O
 is($node->safe_psql('lake', "SELECT string_agg(kind, ', ' ORDER BY kind) FROM floe_internal.pass WHERE pass_id IN (SELECT floe_internal.live_passes())"), 'assessor, executor', 'each has its pass and its lock');
 
 # ---- commands that must not wait for them ----
+# with an operation that waits and one that runs at the engine, followed by an executor
+$node->safe_psql('lake', <<~'END');
+	CREATE SERVER nowhere TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:1');
+	CREATE SERVER spark TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1/cliservice');
+	SELECT floe.create_policy('p', 'nowhere.**', '{"engine": "spark", "rewrite_data_files": {}}');
+	SELECT floe_internal.apply_listing(catalog_id, '{db,db}', '{waits,runs}') FROM floe_internal.catalog;
+	INSERT INTO floe_internal.operation_queue (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies, reason, queued_at, position,
+			not_before, driver_pass, saved, lost_sent)
+		SELECT t.table_id, t.name, 'rewrite_data_files', s.state, false, 'floe', 'spark', '{"timeout": "1 hour"}', '', '{}', '[]', now(), 1, 'infinity', s.driver, s.saved, s.saved IS NOT NULL
+		FROM (VALUES ('waits', 'queued', NULL, NULL),
+				('runs', 'running', (SELECT max(pass_id) FROM floe_internal.pass WHERE kind = 'executor'), '\x01'::bytea)) AS s (name, state, driver, saved)
+		JOIN floe_internal.iceberg_table AS t ON t.table_name = s.name;
+	END
 cmp_ok(took(sub { $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE lake') }), '<', 3, 'CREATE DATABASE ... TEMPLATE gets the database for itself');
 wait_workers('lake', both('running'), '... and they come back');
+is($node->safe_psql('copy', "SELECT string_agg(state, ' ' ORDER BY state) || count(saved) FROM floe_internal.operation_queue"), 'queued running1', 'the copy has the operations of the original, and the handle of the one that runs');
+is($node->safe_psql('lake', "SELECT count(*) FROM floe.queue WHERE table_name = 'nowhere.db.waits' AND state = 'queued'"), '1', '... which goes on with them');
+is($node->safe_psql('lake', "SELECT count(*) FROM floe_internal.drain") . $node->safe_psql('lake', "SELECT count(*) FROM floe.events WHERE kind = 'database copied'"), '00', '... and is no copy itself');
+$node->safe_psql('lake', "DELETE FROM floe_internal.operation_queue; SELECT floe.drop_policy('p'); DROP SERVER nowhere, spark; SELECT floe_internal.sync_servers()");
 cmp_ok(took(sub { $node->safe_psql('postgres', 'ALTER DATABASE lake RENAME TO pond') }), '<', 3, 'so does ALTER DATABASE ... RENAME');
 wait_workers('lake', both($gone), '... after which the old name is gone');
 $node->safe_psql('postgres', 'ALTER DATABASE pond RENAME TO lake');
@@ -122,6 +139,14 @@ is($node->safe_psql('lake', "SELECT count(*) FROM floe_internal.pass WHERE kind 
 $node->append_conf('postgresql.conf', "floe.scheduler = on\nfloe.databases = 'lake, copy, \"Odd, name\"'");
 $node->reload;
 wait_workers('copy', both('running'), 'a database that was added');
+ok($node->poll_query_until('copy', "SELECT count(*) = 0 FROM floe.queue"), 'in a copy the operations of the original are not driven');
+is($node->safe_psql('copy', "SELECT string_agg(split_part(table_name, '.', 3) || ' ' || state || ': ' || error, ', ' ORDER BY table_name) FROM floe.operations"),
+	join(', ', map { "$_ cancelled: this database is a copy of database \"lake\", where the operation goes on" } qw(runs waits)), '... but struck off, with the reason');
+like($node->safe_psql('copy', 'SELECT reason FROM floe_internal.drain'), qr/^this database is a copy of database "lake"; .*floe\.undrain\(\)/, '... and it is drained');
+is($node->safe_psql('copy', "SELECT count(*) FROM floe.events WHERE kind = 'database copied'"), '1', '... by the first of its processes');
+like(slurp_file($node->logfile), qr/floe: database "copy": database copied: this database is a copy of database "lake"; 2 operations/, '... as the log says');
+is($node->safe_psql('copy', "SELECT count(*) FROM floe.policy") . $node->safe_psql('copy', "SELECT count(*) FROM floe.engines WHERE status = 'new'"), '11', 'its policies are there, and its engine was not asked for anything');
+$node->safe_psql('copy', "SELECT floe.undrain(); SELECT floe.drop_policy('p'); DROP SERVER nowhere, spark; SELECT floe_internal.sync_servers()");
 wait_workers('Odd, name', both($gone), 'names with capitals and commas are names');
 $node->append_conf('postgresql.conf', "floe.databases = 'lake'");
 $node->reload;

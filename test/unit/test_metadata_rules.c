@@ -416,6 +416,54 @@ test_places(FloeArena *arena)
 	floe_buf_free(&doc);
 }
 
+/* Whose files are where is known of tables that cannot be read, too. */
+static void
+test_location(FloeArena *arena)
+{
+	static const struct
+	{
+		Case change;
+		const char *location;
+	} known[] = {
+		{{"a readable table", V2, "", "", FINE}, "s3://b/t"},
+		{{"version 4", V2, "\"format-version\":2", "\"format-version\":4", FINE}, "s3://b/t"},
+		{{"version 4, the location first", V2, "{", "{\"location\":\"s3://b/u\",\"format-version\":4,\"x\":{", FINE},
+		 "s3://b/u"},
+		{{"version 4 in an answer", LOAD, "\"format-version\":2", "\"format-version\":4", FINE}, "s3://b/t"},
+		{{"version 4, what stands before the location is not looked at", V2, "2,\"table-uuid\":\"9",
+		  "4,\"schemas\":[{}],\"table-uuid\":[],\"refs\":\"9", FINE},
+		 "s3://b/t"},
+		{{"version 4 without", V2, "2,\"table-uuid\"", "4,\"x\":{\"location\":\"s3://b/x\"},\"location\":null,\"y\":1}",
+		  FINE},
+		 NULL},
+		{{"wrong behind it", V2, "\"current-snapshot-id\":", "\"current-snapshot-id\":1", FINE}, "s3://b/t"},
+		{{"wrong before it", V2, "\"table-uuid\":\"9", "\"table-uuid\":\"", FINE}, NULL},
+		{{"two", V2, "{", "{\"location\":\"s3://b/u\",", FINE}, NULL},
+		{{"none", V2, "\"location\":\"s3://b/t\"", "\"x\":1", FINE}, NULL},
+	};
+
+	for (size_t i = 0; i < lengthof(known); i++)
+	{
+		FloeMetaParser *parser;
+		const FloeTableMeta *meta;
+		const char *location;
+		FloeStatus st;
+		FloeBuf doc;
+
+		floe_buf_init(&doc, 100000);
+		make_document(&known[i].change, &doc);
+		floe_arena_reset(arena);
+		parser = floe_meta_parser_new(arena, known[i].change.base == LOAD ? FLOE_META_LOAD_RESULT : FLOE_META_FILE,
+									  &floe_meta_default_limits);
+		ok(!floe_meta_parser_feed(parser, doc.data, doc.len, &st) || i == 0 ||
+			   !floe_meta_parser_finish(parser, &meta, &st),
+		   "%s: refused or not", known[i].change.what);
+		location = floe_meta_parser_location(parser);
+		is_str(location != NULL ? location : "-", known[i].location != NULL ? known[i].location : "-", "its location");
+		floe_buf_free(&doc);
+	}
+}
+
 int
 main(void)
 {
@@ -424,6 +472,7 @@ main(void)
 	for (size_t i = 0; i < lengthof(cases); i++)
 		test_case(arena, &cases[i]);
 	test_places(arena);
+	test_location(arena);
 	floe_arena_free(arena);
 	return tap_done();
 }
