@@ -89,16 +89,21 @@ name_limit(FloeStatus *st, size_t limit, const char *setting)
 void
 floe_assess_fail(FloeAssess *a, const FloeStatus *failure)
 {
-	FloeStatus st;
+	FloeStatus st = *failure;
 
 	if (a->failed)
 		return;
 	a->failed = true;
 	a->failure = *failure;
-	floe_db_begin();
-	if (!floe_inbox_table_failed(a->claim.table_id, failure, &st))
-		floe_pass_log(&st, "table state");
-	floe_db_end();
+	/* that the database is busy is no failure of the table */
+	if (failure->code != FLOE_ERR_BUSY)
+	{
+		floe_db_begin();
+		floe_inbox_table_failed(a->claim.table_id, failure, &st);
+		floe_db_end();
+	}
+	if (st.code != FLOE_OK)
+		floe_pass_give_back(a->pass, a->claim.table_id, &st);
 	floe_pass_tell_failure(a->catalog, a->claim.name, failure);
 	floe_assess_ended(a);
 }

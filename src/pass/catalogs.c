@@ -24,19 +24,47 @@
 /* A catalog with thousands of broken tables must not bury the rest of what a pass says; floe.tables has them all. */
 #define TOLD_FAILURES 5
 
+#define STORE_AGAIN_MS 1000
+#define STORE_LISTING_ATTEMPTS 30 /* of a pass with an end */
+
+static void store_failure(FloePassCatalog *catalog);
+
+static void
+on_store_failure(void *arg)
+{
+	FloePassCatalog *catalog = arg;
+
+	/* the claim must not outlive the listing; without one a newer connection knows better */
+	if (catalog->list || !catalog->retired)
+		store_failure(catalog);
+	catalog->refs--;
+}
+
+static void
+store_failure(FloePassCatalog *catalog)
+{
+	FloeStatus st;
+	bool ok;
+
+	floe_db_begin();
+	ok = floe_inbox_catalog_failed(catalog->catalog_id, &catalog->failure, catalog->failed_by_tables, &st);
+	floe_db_end();
+	if (ok)
+		return;
+	floe_pass_log(&st, "catalog state");
+	catalog->refs++;
+	floe_http_after(catalog->pass->http, STORE_AGAIN_MS, on_store_failure, catalog);
+}
+
 static void
 failed(FloePassCatalog *catalog, const FloeStatus *failure, bool by_tables)
 {
-	FloeStatus st;
-
 	catalog->state = FLOE_CATALOG_FAILED;
+	catalog->failed_by_tables = by_tables;
 	catalog->failure = *failure;
 	floe_pass_progress(catalog->pass, "catalog \"%s\": %s%s%s", catalog->server_name, failure->message,
 					   failure->detail[0] != '\0' ? ": " : "", failure->detail);
-	floe_db_begin();
-	if (!floe_inbox_catalog_failed(catalog->catalog_id, failure, by_tables, &st))
-		floe_pass_log(&st, "catalog state");
-	floe_db_end();
+	store_failure(catalog);
 }
 
 static void
@@ -80,10 +108,15 @@ apply_listing(FloePassCatalog *catalog, int32 *fresh, FloeStatus *st)
 	applied = floe_inbox_apply_listing(catalog->catalog_id, catalog->namespaces, catalog->names, catalog->nlisted,
 									   catalog->catalog->left_out, fresh, st);
 	floe_db_end();
+	return applied;
+}
+
+static void
+forget_listing(FloePassCatalog *catalog)
+{
 	MemoryContextDelete(catalog->listing);
 	catalog->listing = NULL;
 	catalog->namespaces = catalog->names = NULL;
-	return applied;
 }
 
 /* The connecting, and the listing that may be part of it, are over. */
@@ -96,26 +129,32 @@ arrived(FloePassCatalog *catalog)
 }
 
 static void
-on_listed(void *arg, const FloeStatus *st)
+store_listing(void *arg)
 {
 	FloePassCatalog *catalog = arg;
 	int64 left_out = catalog->catalog->left_out;
 	char skipped[100] = "";
 	int32 fresh = 0;
-	FloeStatus db;
+	FloeStatus st;
+	bool ok = apply_listing(catalog, &fresh, &st);
 
+	if (!ok && st.code == FLOE_ERR_BUSY &&
+		(catalog->pass->endless || ++catalog->listing_failures < STORE_LISTING_ATTEMPTS))
+	{
+		floe_status_prefix(&st, "the listing of catalog \"%s\"", catalog->server_name);
+		floe_pass_log(&st, "a step is repeated");
+		floe_http_after(catalog->pass->http, STORE_AGAIN_MS, store_listing, catalog);
+		return;
+	}
 	arrived(catalog);
-	if (st->code != FLOE_OK)
+	forget_listing(catalog);
+	if (!ok)
 	{
-		failed(catalog, st, false);
+		floe_status_prefix(&st, "the listing cannot be stored");
+		failed(catalog, &st, false);
 		return;
 	}
-	if (!apply_listing(catalog, &fresh, &db))
-	{
-		floe_status_prefix(&db, "the listing cannot be stored");
-		failed(catalog, &db, false);
-		return;
-	}
+	catalog->list = false; /* its claim is given back */
 	/* its tables may have failed meanwhile */
 	if (catalog->state != FLOE_CATALOG_FAILED)
 		catalog->state = FLOE_CATALOG_READY;
@@ -123,6 +162,21 @@ on_listed(void *arg, const FloeStatus *st)
 		snprintf(skipped, sizeof(skipped), ", %lld left out because of their names", (long long) left_out);
 	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new%s", catalog->server_name, catalog->nlisted,
 					   catalog->nlisted == 1 ? "" : "s", fresh, skipped);
+}
+
+static void
+on_listed(void *arg, const FloeStatus *st)
+{
+	FloePassCatalog *catalog = arg;
+
+	if (st->code == FLOE_OK)
+	{
+		store_listing(catalog);
+		return;
+	}
+	arrived(catalog);
+	forget_listing(catalog);
+	failed(catalog, st, false);
 }
 
 static void
@@ -384,9 +438,10 @@ tables_answer(FloePassCatalog *catalog)
 {
 	FloeStatus st;
 
-	catalog->probing = false;
 	floe_db_begin();
-	if (!floe_inbox_catalog_well(catalog->catalog_id, &st))
+	/* or when the next of them answers */
+	catalog->probing = !floe_inbox_catalog_well(catalog->catalog_id, &st);
+	if (catalog->probing)
 		floe_pass_log(&st, "catalog state");
 	floe_db_end();
 }
