@@ -103,7 +103,10 @@ floe_assess_fail(FloeAssess *a, const FloeStatus *failure)
 		floe_db_end();
 	}
 	if (st.code != FLOE_OK)
+	{
+		floe_pass_log(&st, "what was seen of a table cannot be stored");
 		floe_pass_give_back(a->pass, a->claim.table_id, &st);
+	}
 	floe_pass_tell_failure(a->catalog, a->claim.name, failure);
 	floe_assess_ended(a);
 }

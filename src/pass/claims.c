@@ -179,7 +179,6 @@ floe_pass_give_back(FloePass *pass, int64 table_id, const FloeStatus *why)
 {
 	FloeGivenBack *one;
 
-	floe_pass_log(why, "what was seen of a table cannot be stored");
 	if (pass->ngiven_back == pass->given_back_size)
 	{
 		int size = Max(pass->given_back_size * 2, 64);
@@ -243,8 +242,7 @@ store_unchanged(FloePass *pass, const int64 *ids, int n)
 	floe_db_end();
 	if (ok)
 		return;
-	if (n > 1)
-		floe_pass_log(&st, "tables that did not change");
+	floe_pass_log(&st, "what was seen of a table cannot be stored");
 	if (st.code == FLOE_ERR_BUSY || n == 1)
 	{
 		for (int i = 0; i < n && told.code != FLOE_OK; i++)
