@@ -3833,7 +3833,7 @@ BEGIN
 	-- A pass with an end that finds no table due would leave it in error.
 	UPDATE floe_internal.catalog AS c SET tripped_by = 'probe'
 		WHERE c.catalog_id = of_catalog_id AND c.tripped_by IS NOT NULL AND EXISTS (SELECT 1 FROM floe_internal.pass AS s WHERE s.pass_id = c.claim_pass AND s.kind <> 'procedure');
-	IF NOT FOUND AND EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id AND c.status = 'error') THEN
+	IF NOT FOUND AND EXISTS (SELECT 1 FROM floe_internal.catalog AS c WHERE c.catalog_id = of_catalog_id AND c.status <> 'ok') THEN
 		PERFORM floe_internal.catalog_well(of_catalog_id);
 	END IF;
 	UPDATE floe_internal.catalog AS c
@@ -4057,6 +4057,36 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.table_failed(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8)
 	IS 'A table could not be assessed: a row with the reason; the last health stays. The next look is not before what the catalog or store asked for (-1: nothing). found_location: where it is, if that much was read; this_look: from the claim';
+
+CREATE FUNCTION floe_internal.give_back_tables(of_pass_id pg_catalog.int4, of_table_ids pg_catalog.int8[], due_s pg_catalog.int4[]) RETURNS pg_catalog.int4[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	back int8[];
+BEGIN
+	WITH free AS (
+		SELECT p.table_id FROM floe_internal.table_poll AS p
+		WHERE p.table_id = ANY (of_table_ids) AND p.claim_pass = of_pass_id FOR UPDATE SKIP LOCKED
+	), done AS (
+		UPDATE floe_internal.table_poll AS p
+			SET claim_pass = NULL, next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity'
+				ELSE at + make_interval(secs => l.seconds) + floe_internal.jitter(p.table_id::text, interval '1 second') END
+			FROM (SELECT x.table_id, min(x.seconds) AS seconds FROM unnest(of_table_ids, due_s) AS x (table_id, seconds) GROUP BY x.table_id) AS l
+			WHERE l.table_id = p.table_id AND p.table_id IN (SELECT f.table_id FROM free AS f)
+			RETURNING p.table_id
+	)
+	SELECT array_agg(d.table_id) INTO back FROM done AS d;
+	IF back IS NOT NULL THEN
+		PERFORM floe_internal.wake('assessor');
+	END IF;
+	RETURN ARRAY(SELECT l.place::int4 FROM unnest(of_table_ids) WITH ORDINALITY AS l (table_id, place)
+		JOIN floe_internal.table_poll AS p ON p.table_id = l.table_id AND p.claim_pass = of_pass_id
+		ORDER BY l.place);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.give_back_tables(pg_catalog.int4, pg_catalog.int8[], pg_catalog.int4[])
+	IS 'What was seen of these tables could not be stored: they are as they were, and due again after so many seconds each. Returns the places of those that stay claimed, because somebody else holds their rows';
 
 CREATE FUNCTION floe_internal.sizes(settings pg_catalog.jsonb, OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
 	RETURNS pg_catalog.record
@@ -4406,6 +4436,9 @@ BEGIN
 		SET state = final_state, finished_at = at, saved = NULL,
 			error_message = CASE final_state WHEN 'cancelled' THEN COALESCE(message, x.error_message) WHEN 'failed' THEN COALESCE(x.error_message, message) ELSE x.error_message END
 		WHERE x.operation_id = of_operation_id RETURNING * INTO q;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
 			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by)
@@ -4717,6 +4750,11 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	IF NOT FOUND THEN
+		state := 'gone';
+		message := 'it is not in the queue any more';
+		RETURN;
+	END IF;
 	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
 	now_metrics := floe_internal.metrics_object(q.table_id, at);
 	SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) ORDER BY s.committed_at), count(*) FILTER (WHERE s.operation = 'replace') INTO fresh, own

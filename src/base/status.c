@@ -70,6 +70,7 @@ static const CodeInfo code_info[] = {
 	[FLOE_ERR_LOST] =
 		{"lost", "08003", true, FLOE_PHASE_PROTOCOL,
 		 "The engine was restarted or has forgotten the operation; the table's snapshots decide what happened."},
+	[FLOE_ERR_BUSY] = {"busy", "55P03", true, FLOE_PHASE_NONE, "floe tries again by itself."},
 	[FLOE_ERR_DATABASE] = {"database", "XX000", true, FLOE_PHASE_NONE, NULL},
 	[FLOE_ERR_INTERNAL] = {"internal", "XX000", false, FLOE_PHASE_NONE, "This is a bug in floe; please report it."},
 };

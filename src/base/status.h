@@ -44,8 +44,9 @@ typedef enum FloeCode
 	FLOE_ERR_CANCELLED,   /* given up on request */
 	FLOE_ERR_ENGINE,      /* the engine ran the statement and it failed */
 	FLOE_ERR_LOST,        /* the engine no longer knows the session or the operation */
-	FLOE_ERR_DATABASE,    /* a call into floe's own SQL failed */
-	FLOE_ERR_INTERNAL     /* a bug in floe */
+	FLOE_ERR_BUSY, /* a call into floe's own SQL met a lock, a deadlock or a full disk: the same call may succeed later */
+	FLOE_ERR_DATABASE, /* a call into floe's own SQL failed */
+	FLOE_ERR_INTERNAL  /* a bug in floe */
 } FloeCode;
 
 #define FLOE_STATUS_MESSAGE_SIZE 256

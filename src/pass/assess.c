@@ -97,21 +97,26 @@ void
 floe_assess_fail(FloeAssess *a, const FloeStatus *failure)
 {
 	const char *location = known_location(a);
-	bool ok;
-	FloeStatus st;
+	FloeStatus st = *failure;
 
 	if (a->failed)
 		return;
 	a->failed = true;
 	a->failure = *failure;
-	floe_db_begin();
-	ok = floe_inbox_table_failed(&a->claim, failure, location, &st);
-	/* that it failed counts even if the database does not take its location */
-	if (!ok && location != NULL)
-		ok = floe_inbox_table_failed(&a->claim, failure, NULL, &st);
-	if (!ok)
-		floe_pass_log(&st, "table state");
-	floe_db_end();
+	/* that the database is busy is no failure of the table */
+	if (failure->code != FLOE_ERR_BUSY)
+	{
+		floe_db_begin();
+		/* that it failed counts even if the database does not take its location */
+		if (!floe_inbox_table_failed(&a->claim, failure, location, &st) && location != NULL && st.code != FLOE_ERR_BUSY)
+			floe_inbox_table_failed(&a->claim, failure, NULL, &st);
+		floe_db_end();
+	}
+	if (st.code != FLOE_OK)
+	{
+		floe_pass_log(&st, "what was seen of a table cannot be stored");
+		floe_pass_give_back(a->pass, a->claim.table_id, &st);
+	}
 	floe_pass_tell_failure(a->catalog, a->claim.name, failure);
 	floe_assess_ended(a);
 }

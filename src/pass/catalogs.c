@@ -24,34 +24,49 @@
 /* A catalog with thousands of broken tables must not bury the rest of what a pass says; floe.tables has them all. */
 #define TOLD_FAILURES 5
 
-/* A step of the database that failed. */
-#define STORE_AGAIN_US INT64CONST(3000000)
-#define STORE_TRIES 20
+#define STORE_AGAIN_MS 1000
+#define STORE_LISTING_ATTEMPTS 30 /* of a pass with an end */
+
+static void store_failure(FloePassCatalog *catalog);
+
+static void
+on_store_failure(void *arg)
+{
+	FloePassCatalog *catalog = arg;
+
+	/* a newer connection knows better */
+	if (!catalog->retired)
+		store_failure(catalog);
+	catalog->refs--;
+}
 
 /* What is not told would keep the claim of a pass that lives on. */
 static void
-tell_failure(FloePassCatalog *catalog)
+store_failure(FloePassCatalog *catalog)
 {
 	FloeStatus st;
+	bool ok;
 
 	floe_db_begin();
-	catalog->untold = !floe_inbox_catalog_failed(catalog->pass->pass_id, catalog->catalog_id, &catalog->failure,
-												 catalog->failed_by_tables, &st);
-	if (catalog->untold)
-		floe_pass_log(&st, "catalog state");
+	ok = floe_inbox_catalog_failed(catalog->pass->pass_id, catalog->catalog_id, &catalog->failure,
+								   catalog->failed_by_tables, &st);
 	floe_db_end();
-	catalog->store_at_us = floe_clock_steady_us() + STORE_AGAIN_US;
+	if (ok)
+		return;
+	floe_pass_log(&st, "catalog state");
+	catalog->refs++;
+	floe_http_after(catalog->pass->http, STORE_AGAIN_MS, on_store_failure, catalog);
 }
 
 static void
 failed(FloePassCatalog *catalog, const FloeStatus *failure, bool by_tables)
 {
 	catalog->state = FLOE_CATALOG_FAILED;
-	catalog->failure = *failure;
 	catalog->failed_by_tables = by_tables;
+	catalog->failure = *failure;
 	floe_pass_progress(catalog->pass, "catalog \"%s\": %s%s%s", catalog->server_name, failure->message,
 					   failure->detail[0] != '\0' ? ": " : "", failure->detail);
-	tell_failure(catalog);
+	store_failure(catalog);
 }
 
 static void
@@ -89,11 +104,9 @@ on_page(void *arg, const FloeTableId *tables, int count)
 static void
 forget_listing(FloePassCatalog *catalog)
 {
-	if (catalog->listing != NULL)
-		MemoryContextDelete(catalog->listing);
+	MemoryContextDelete(catalog->listing);
 	catalog->listing = NULL;
 	catalog->namespaces = catalog->names = NULL;
-	catalog->listed = false;
 }
 
 /* The connecting, and the listing that may be part of it, are over. */
@@ -106,40 +119,57 @@ arrived(FloePassCatalog *catalog)
 }
 
 static void
-store_listing(FloePassCatalog *catalog)
+tell_listing(const FloePassCatalog *catalog, int32 fresh)
 {
-	int64 left_out = catalog->catalog->left_out;
 	char skipped[100] = "";
-	int32 fresh = 0;
-	FloeStatus db;
-	bool stored;
 
+	if (catalog->catalog->left_out > 0)
+		snprintf(skipped, sizeof(skipped), ", %lld left out because of their names",
+				 (long long) catalog->catalog->left_out);
+	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new%s", catalog->server_name, catalog->nlisted,
+					   catalog->nlisted == 1 ? "" : "s", fresh, skipped);
+}
+
+static void
+store_listing(void *arg)
+{
+	FloePassCatalog *catalog = arg;
+	int32 fresh = 0;
+	FloeStatus st;
+	bool ok;
+
+	if (catalog->retired)
+	{
+		/* listed anew meanwhile: this one is the older truth, and the claim is another's */
+		arrived(catalog);
+		forget_listing(catalog);
+		return;
+	}
 	floe_db_begin();
-	stored = floe_inbox_apply_listing(catalog->pass->pass_id, catalog->catalog_id, catalog->namespaces, catalog->names,
-									  catalog->nlisted, left_out, &fresh, &db);
+	ok = floe_inbox_apply_listing(catalog->pass->pass_id, catalog->catalog_id, catalog->namespaces, catalog->names,
+								  catalog->nlisted, catalog->catalog->left_out, &fresh, &st);
 	floe_db_end();
-	if (!stored && catalog->pass->endless && ++catalog->tries < STORE_TRIES)
+	if (!ok && st.code == FLOE_ERR_BUSY &&
+		(catalog->pass->endless || ++catalog->listing_failures < STORE_LISTING_ATTEMPTS))
 	{
-		floe_pass_log(&db, "storing a listing");
-		catalog->listed = true;
-		catalog->store_at_us = floe_clock_steady_us() + STORE_AGAIN_US;
+		floe_status_prefix(&st, "the listing of catalog \"%s\"", catalog->server_name);
+		floe_pass_log(&st, "a step is repeated");
+		floe_http_after(catalog->pass->http, STORE_AGAIN_MS, store_listing, catalog);
 		return;
 	}
+	arrived(catalog);
 	forget_listing(catalog);
-	if (!stored)
+	if (!ok)
 	{
-		floe_status_prefix(&db, "the listing cannot be stored");
-		failed(catalog, &db, false);
+		floe_status_prefix(&st, "the listing cannot be stored");
+		failed(catalog, &st, false);
 		return;
 	}
+	catalog->list = false; /* its claim is given back */
 	/* its tables may have failed meanwhile */
 	if (catalog->state != FLOE_CATALOG_FAILED)
 		catalog->state = FLOE_CATALOG_READY;
-	catalog->pass->look = true;
-	if (left_out > 0)
-		snprintf(skipped, sizeof(skipped), ", %lld left out because of their names", (long long) left_out);
-	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new%s", catalog->server_name, catalog->nlisted,
-					   catalog->nlisted == 1 ? "" : "s", fresh, skipped);
+	tell_listing(catalog, fresh);
 }
 
 static void
@@ -147,14 +177,15 @@ on_listed(void *arg, const FloeStatus *st)
 {
 	FloePassCatalog *catalog = arg;
 
-	arrived(catalog);
-	if (catalog->retired)
-		/* listed anew meanwhile: this one is the older truth, and the claim is another's */
-		forget_listing(catalog);
-	else if (st->code != FLOE_OK)
-		failed(catalog, st, false);
-	else
+	if (st->code == FLOE_OK)
+	{
 		store_listing(catalog);
+		return;
+	}
+	arrived(catalog);
+	forget_listing(catalog);
+	if (!catalog->retired)
+		failed(catalog, st, false);
 }
 
 static void
@@ -329,41 +360,6 @@ floe_pass_start_catalogs(FloePass *pass)
 	}
 }
 
-static void
-store_again(FloePass *pass)
-{
-	int64 now = floe_clock_steady_us();
-	ListCell *cell;
-
-	foreach (cell, pass->catalogs)
-	{
-		FloePassCatalog *catalog = lfirst(cell);
-
-		if (now < catalog->store_at_us)
-			continue;
-		if (catalog->listed)
-			store_listing(catalog);
-		else if (catalog->untold)
-			tell_failure(catalog);
-	}
-}
-
-/* Is there something that must be stored again? */
-bool
-floe_pass_catalogs_wait(const FloePass *pass)
-{
-	ListCell *cell;
-
-	foreach (cell, pass->catalogs)
-	{
-		const FloePassCatalog *catalog = lfirst(cell);
-
-		if (catalog->listed || catalog->untold)
-			return true;
-	}
-	return false;
-}
-
 void
 floe_pass_sweep_catalogs(FloePass *pass)
 {
@@ -371,7 +367,6 @@ floe_pass_sweep_catalogs(FloePass *pass)
 
 	if (!pass->endless)
 		return;
-	store_again(pass);
 	if (pass->conn_generation != floe_conn_generation())
 	{
 		pass->conn_generation = floe_conn_generation();
@@ -453,9 +448,10 @@ tables_answer(FloePassCatalog *catalog)
 {
 	FloeStatus st;
 
-	catalog->probing = false;
 	floe_db_begin();
-	if (!floe_inbox_catalog_well(catalog->catalog_id, &st))
+	/* or when the next of them answers */
+	catalog->probing = !floe_inbox_catalog_well(catalog->catalog_id, &st);
+	if (catalog->probing)
 		floe_pass_log(&st, "catalog state");
 	floe_db_end();
 }

@@ -19,6 +19,9 @@
 #define GUARANTEED 4 /* for every catalog, whatever the others hold */
 #define UNCHANGED_BATCH 500
 #define UNCHANGED_PATIENCE_US INT64CONST(100000)
+#define BUSY_AGAIN_S 5
+#define FAILED_AGAIN_S 60
+#define GIVE_BACK_US INT64CONST(1000000)
 
 static void
 on_assessed(void *arg, const FloeStatus *st)
@@ -175,9 +178,61 @@ floe_pass_unchanged(FloePass *pass, int64 table_id)
 		floe_pass_store_unchanged(pass);
 }
 
+void
+floe_pass_give_back(FloePass *pass, int64 table_id, const FloeStatus *why)
+{
+	FloeGivenBack *one;
+
+	if (pass->ngiven_back == pass->given_back_size)
+	{
+		int size = Max(pass->given_back_size * 2, 64);
+
+		pass->given_back = pass->given_back == NULL ? MemoryContextAlloc(pass->context, sizeof(FloeGivenBack) * size)
+													: repalloc_huge(pass->given_back, sizeof(FloeGivenBack) * size);
+		pass->given_back_size = size;
+	}
+	one = &pass->given_back[pass->ngiven_back++];
+	one->table_id = table_id;
+	one->due_s = why->code == FLOE_ERR_BUSY ? BUSY_AGAIN_S : FAILED_AGAIN_S;
+}
+
+/* Those whose rows somebody holds stay for the next time. */
+static void
+store_given_back(FloePass *pass)
+{
+	int n = pass->ngiven_back;
+	int64 *ids;
+	int32 *due_s;
+	int32 *held;
+	int nheld;
+	FloeStatus st;
+	bool ok;
+
+	if (n == 0 || floe_clock_steady_us() < pass->give_back_at_us)
+		return;
+	ids = palloc(sizeof(int64) * n);
+	due_s = palloc(sizeof(int32) * n);
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = pass->given_back[i].table_id;
+		due_s[i] = pass->given_back[i].due_s;
+	}
+	floe_db_begin();
+	ok = floe_inbox_give_back(pass->pass_id, ids, due_s, n, &held, &nheld, &st);
+	if (!ok)
+		floe_pass_log(&st, "giving tables back");
+	floe_db_end();
+	pass->give_back_at_us = floe_clock_steady_us() + GIVE_BACK_US;
+	if (!ok)
+		return;
+	for (int i = 0; i < nheld; i++)
+		pass->given_back[i] = pass->given_back[held[i] - 1];
+	pass->ngiven_back = nheld;
+}
+
 /* One that cannot be stored must not take the others with it, nor stay claimed. */
 static void
-store_unchanged(const int64 *ids, int n)
+store_unchanged(FloePass *pass, const int64 *ids, int n)
 {
 	FloeStatus st;
 	FloeStatus told;
@@ -186,21 +241,28 @@ store_unchanged(const int64 *ids, int n)
 
 	floe_db_begin();
 	ok = floe_inbox_tables_unchanged(ids, n, &st);
-	if (!ok && n == 1 && !floe_inbox_table_failed(&one, &st, NULL, &told))
-		floe_pass_log(&told, "table state");
+	told = st;
+	if (!ok && n == 1 && st.code != FLOE_ERR_BUSY)
+		floe_inbox_table_failed(&one, &st, NULL, &told);
 	floe_db_end();
 	if (ok)
 		return;
-	floe_pass_log(&st, "tables that did not change");
-	for (int i = 0; n > 1 && i < n; i++)
-		store_unchanged(&ids[i], 1);
+	floe_pass_log(&st, "what was seen of a table cannot be stored");
+	if (st.code == FLOE_ERR_BUSY || n == 1)
+	{
+		for (int i = 0; i < n && told.code != FLOE_OK; i++)
+			floe_pass_give_back(pass, ids[i], &told);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		store_unchanged(pass, &ids[i], 1);
 }
 
 void
 floe_pass_store_unchanged(FloePass *pass)
 {
 	if (pass->nunchanged > 0)
-		store_unchanged(pass->unchanged, pass->nunchanged);
+		store_unchanged(pass, pass->unchanged, pass->nunchanged);
 	pass->nunchanged = 0;
 }
 
@@ -210,4 +272,5 @@ floe_pass_flush_unchanged(FloePass *pass)
 {
 	if (pass->assessing == 0 || floe_clock_steady_us() - pass->unchanged_since_us >= UNCHANGED_PATIENCE_US)
 		floe_pass_store_unchanged(pass);
+	store_given_back(pass);
 }

@@ -30,24 +30,27 @@ floe_run_over(FloeOpRun *run)
 	MemoryContextSwitchTo(old);
 }
 
+static bool
+store_release(FloeOpRun *run, FloeStatus *st)
+{
+	return floe_queue_release(run->op.operation_id, run->leave_s, st);
+}
+
+static const FloeRunStep releasing = {"it cannot be left", store_release, floe_run_over};
+
 /* The run is over, the operation is not: somebody else takes it, or this one again after so many seconds. */
 void
 floe_run_leave(FloeOpRun *run, int seconds)
 {
-	FloeStatus st;
-
-	if (run->phase == FLOE_RUN_OVER)
-		return;
 	/* a pass with an end that waits for operations must not take up again, and wait for, what it cannot follow */
-	if (run->pass->endless || !run->pass->options.wait)
+	if (!run->pass->endless && run->pass->options.wait)
 	{
-		floe_db_begin();
-		/* whoever calls the next pass wants it tried again */
-		if (!floe_queue_release(run->op.operation_id, run->pass->endless ? seconds : 0, &st))
-			floe_pass_log(&st, "leaving an operation");
-		floe_db_end();
+		floe_run_over(run);
+		return;
 	}
-	floe_run_over(run);
+	/* whoever calls the next pass wants it tried again */
+	run->leave_s = run->pass->endless ? seconds : 0;
+	floe_run_store(run, &releasing);
 }
 
 void
@@ -68,21 +71,32 @@ floe_execute_bury(FloePass *pass)
 	}
 }
 
+static bool
+store_postponed(FloeOpRun *run, FloeStatus *st)
+{
+	return floe_queue_postpone(run->op.operation_id, &run->failure, st);
+}
+
+static const FloeRunStep postponing = {"it cannot be put off", store_postponed, floe_run_over};
+
 static void
 postpone(FloeOpRun *run, const FloeStatus *failure)
 {
-	FloeStatus st;
-
 	floe_pass_progress(run->pass, "operation %lld: %s on %s is put off: %s", (long long) run->op.operation_id,
 					   run->op.operation, run->op.table_name, failure->message);
-	floe_db_begin();
-	if (!floe_queue_postpone(run->op.operation_id, failure, &st))
-		floe_pass_log(&st, "putting off an operation");
-	floe_db_end();
-	floe_run_over(run);
+	run->failure = *failure;
+	floe_run_store(run, &postponing);
 }
 
 /* ---- after the engine ---- */
+
+static bool
+store_abandoned(FloeOpRun *run, FloeStatus *st)
+{
+	return floe_queue_abandon(run->op.operation_id, &run->failure, st);
+}
+
+static const FloeRunStep abandoning = {"its end cannot be stored", store_abandoned, floe_run_over};
 
 static void
 on_verify_timer(void *arg)
@@ -97,20 +111,15 @@ on_verify_timer(void *arg)
 static void
 verify_failed(FloeOpRun *run, const FloeStatus *failure)
 {
-	FloeStatus st;
-
 	if (failure->code == FLOE_ERR_NOT_FOUND)
 	{
-		floe_db_begin();
-		if (!floe_queue_abandon(run->op.operation_id, failure, &st))
-			floe_pass_log(&st, "end of an operation");
-		floe_db_end();
-		floe_run_over(run);
+		run->failure = *failure;
+		floe_run_store(run, &abandoning);
 	}
-	else if (run->pass->options.wait && (++run->verify_attempts < VERIFY_ATTEMPTS || run->pass->endless))
+	else if (run->pass->options.wait && (++run->look_attempts < VERIFY_ATTEMPTS || run->pass->endless))
 	{
 		run->callbacks++;
-		floe_http_after(run->pass->http, Min(VERIFY_RETRY_MS << Min(run->verify_attempts / 4, 7), VERIFY_RETRY_MAX_MS),
+		floe_http_after(run->pass->http, Min(VERIFY_RETRY_MS << Min(run->look_attempts / 4, 7), VERIFY_RETRY_MAX_MS),
 						on_verify_timer, run);
 	}
 	else
@@ -123,15 +132,27 @@ verify_failed(FloeOpRun *run, const FloeStatus *failure)
 	}
 }
 
+static bool
+store_verified(FloeOpRun *run, FloeStatus *st)
+{
+	return floe_queue_verified(run->op.operation_id, &run->state, &run->message, st);
+}
+
+static void
+verified(FloeOpRun *run)
+{
+	floe_pass_progress(run->pass, "operation %lld: %s on %s: %s%s%s", (long long) run->op.operation_id,
+					   run->op.operation, run->op.table_name, run->state, run->message != NULL ? ": " : "",
+					   run->message != NULL ? run->message : "");
+	floe_run_over(run);
+}
+
+static const FloeRunStep verifying = {"its effect cannot be stored", store_verified, verified};
+
 static void
 on_verified(void *arg, const FloeStatus *assessed)
 {
 	FloeOpRun *run = arg;
-	MemoryContext old;
-	char *state = NULL;
-	char *message = NULL;
-	FloeStatus st;
-	bool ok;
 
 	run->callbacks--;
 	if (assessed->code != FLOE_OK)
@@ -140,18 +161,7 @@ on_verified(void *arg, const FloeStatus *assessed)
 		return;
 	}
 	floe_pass_store_unchanged(run->pass);
-	old = MemoryContextSwitchTo(run->context);
-	floe_db_begin();
-	ok = floe_queue_verified(run->op.operation_id, &state, &message, &st);
-	floe_db_end();
-	if (!ok)
-		floe_pass_log(&st, "measuring an operation's effect");
-	else
-		floe_pass_progress(run->pass, "operation %lld: %s on %s: %s%s%s", (long long) run->op.operation_id,
-						   run->op.operation, run->op.table_name, state, message != NULL ? ": " : "",
-						   message != NULL ? message : "");
-	MemoryContextSwitchTo(old);
-	floe_run_over(run);
+	floe_run_store(run, &verifying);
 }
 
 /* The connection may have failed, or be an old one, since the run began. */
@@ -167,26 +177,46 @@ use_catalog(FloeOpRun *run)
 	run->catalog = catalog;
 }
 
+/* What is wrong with the table is for whoever asked. */
+static bool
+store_claim(FloeOpRun *run, FloeStatus *st)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	if (floe_inbox_claim_table(run->pass->pass_id, run->op.table_id, &run->claim, &run->failure))
+		floe_status_ok(&run->failure);
+	MemoryContextSwitchTo(old);
+	*st = run->failure;
+	return run->failure.code != FLOE_ERR_BUSY;
+}
+
+static void
+claimed(FloeOpRun *run)
+{
+	run->callbacks++;
+	if (run->failure.code == FLOE_OK)
+		floe_assess_start(run->pass, run->catalog, &run->claim, run->looked, run);
+	else
+		run->looked(run, &run->failure);
+}
+
+static const FloeRunStep claiming = {"its table cannot be claimed", store_claim, claimed};
+
 static void
 look_at_table(FloeOpRun *run, FloeAssessDone done)
 {
-	MemoryContext old = MemoryContextSwitchTo(run->context);
-	FloeTableClaim claim;
 	FloeStatus st;
-	bool found;
 
 	use_catalog(run);
-	floe_db_begin();
-	found = floe_inbox_claim_table(run->pass->pass_id, run->op.table_id, &claim, &st);
-	floe_db_end();
-	MemoryContextSwitchTo(old);
-	if (run->catalog == NULL)
-		found = floe_fail(&st, FLOE_ERR_CONFIG, "catalog \"%s\" cannot be used", run->op.catalog);
+	run->looked = done;
+	if (run->catalog != NULL)
+	{
+		floe_run_store(run, &claiming);
+		return;
+	}
+	floe_fail(&st, FLOE_ERR_CONFIG, "catalog \"%s\" cannot be used", run->op.catalog);
 	run->callbacks++;
-	if (found)
-		floe_assess_start(run->pass, run->catalog, &claim, done, run);
-	else
-		done(run, &st);
+	done(run, &st);
 }
 
 void
@@ -198,38 +228,72 @@ floe_run_verify(FloeOpRun *run)
 
 /* ---- before the engine ---- */
 
+/* What is wrong with the operation puts it off. */
+static bool
+store_preflight(FloeOpRun *run, FloeStatus *st)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	run->message = NULL;
+	if (floe_queue_preflight(run->op.operation_id, run->engine_conn->server_type,
+							 floe_run_engine_catalog(run->catalog->conn), &run->op.statement, &run->message,
+							 &run->failure))
+		floe_status_ok(&run->failure);
+	MemoryContextSwitchTo(old);
+	*st = run->failure;
+	return run->failure.code != FLOE_ERR_BUSY;
+}
+
+static void
+checked(FloeOpRun *run)
+{
+	if (run->failure.code != FLOE_OK)
+	{
+		FloeStatus failure = run->failure;
+
+		postpone(run, &failure);
+	}
+	else if (run->op.statement == NULL)
+	{
+		floe_pass_progress(run->pass, "operation %lld: %s on %s is not sent: %s", (long long) run->op.operation_id,
+						   run->op.operation, run->op.table_name, run->message);
+		floe_run_over(run);
+	}
+	else
+		floe_run_engine(run);
+}
+
+static const FloeRunStep checking = {"it cannot be checked once more", store_preflight, checked};
+
+static void on_preflight(void *arg, const FloeStatus *assessed);
+
+static void
+on_preflight_timer(void *arg)
+{
+	FloeOpRun *run = arg;
+
+	run->callbacks--;
+	if (run->phase == FLOE_RUN_PREFLIGHT)
+		look_at_table(run, on_preflight);
+}
+
 static void
 on_preflight(void *arg, const FloeStatus *assessed)
 {
 	FloeOpRun *run = arg;
-	MemoryContext old;
-	char *reason = NULL;
-	FloeStatus st;
-	bool ok;
 
 	run->callbacks--;
+	/* what was seen of the table could not be stored */
+	if (assessed->code == FLOE_ERR_BUSY && floe_run_after(run, ++run->look_attempts, on_preflight_timer))
+		return;
 	if (assessed->code != FLOE_OK)
 	{
 		postpone(run, assessed);
 		return;
 	}
+	run->look_attempts = 0;
 	floe_pass_store_unchanged(run->pass);
-	old = MemoryContextSwitchTo(run->context);
-	floe_db_begin();
-	ok = floe_queue_preflight(run->op.operation_id, run->engine_conn->server_type,
-							  floe_run_engine_catalog(run->catalog->conn), &run->op.statement, &reason, &st);
-	floe_db_end();
-	MemoryContextSwitchTo(old);
-	if (!ok)
-		postpone(run, &st);
-	else if (run->op.statement == NULL)
-	{
-		floe_pass_progress(run->pass, "operation %lld: %s on %s is not sent: %s", (long long) run->op.operation_id,
-						   run->op.operation, run->op.table_name, reason);
-		floe_run_over(run);
-	}
-	else
-		floe_run_engine(run);
+	floe_run_store(run, &checking);
 }
 
 static char *

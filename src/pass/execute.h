@@ -11,8 +11,17 @@ typedef enum FloeRunPhase
 	FLOE_RUN_PREFLIGHT, /* the table is looked at once more */
 	FLOE_RUN_ENGINE,    /* the engine adapter is in charge */
 	FLOE_RUN_VERIFY,    /* the table is looked at to see what happened */
+	FLOE_RUN_STORE,     /* nothing happens to it until a step of the database is done */
 	FLOE_RUN_OVER       /* out of the pass's hands; freed when no callback is due any more */
 } FloeRunPhase;
+
+/* The store is in a transaction of its own, and done again until it returns true; then comes what needs it. */
+typedef struct FloeRunStep
+{
+	const char *what; /* could not be done */
+	bool (*store)(FloeOpRun *run, FloeStatus *st);
+	void (*then)(FloeOpRun *run);
+} FloeRunStep;
 
 struct FloeOpRun
 {
@@ -35,7 +44,23 @@ struct FloeOpRun
 	bool told_running;   /* people know that the engine has it */
 	bool reached;        /* the engine answered since the last silence */
 	int64 told_silence_us;
-	int verify_attempts;
+	int look_attempts;
+
+	/* while a step is stored */
+	const FloeRunStep *step;
+	FloeRunPhase resumes;
+	int step_failures;
+	/* what the steps store, or have read */
+	FloeStatus failure;
+	int leave_s;
+	const char *outcome;
+	const char *error_class;
+	const char *error;
+	int other_failures; /* of storing them, that no waiting explains */
+	FloeTableClaim claim;
+	FloeAssessDone looked;
+	char *state; /* until then() returns, as is what follows */
+	char *message;
 };
 
 /* execute.c */
@@ -43,6 +68,10 @@ extern void floe_run_over(FloeOpRun *run);
 #define FLOE_LEAVE_S 15 /* what cannot be followed now is tried again */
 extern void floe_run_leave(FloeOpRun *run, int seconds);
 extern void floe_run_verify(FloeOpRun *run);
+
+/* execute_store.c */
+extern void floe_run_store(FloeOpRun *run, const FloeRunStep *step);
+extern bool floe_run_after(FloeOpRun *run, int attempts, void (*again)(void *run));
 
 /* execute_engine.c */
 extern void floe_run_engine(FloeOpRun *run);

@@ -67,24 +67,37 @@ outcome_name(FloeOutcome outcome)
 	return "lost";
 }
 
-static void
-engine_ended(FloeOpRun *run, const char *outcome, const char *error_class, const char *error)
+/* After so many failures that no lock explains it goes without the rows that the engine gave: all else is floe's own. */
+#define WITH_RESULT 3
+
+static bool
+store_ended(FloeOpRun *run, FloeStatus *st)
 {
 	const FloeBuf *result = &run->run.result;
 	bool has_result = run->begun && result->data != NULL && result->len > 0;
-	FloeStatus st;
+	bool keep = run->other_failures < WITH_RESULT;
 
-	run->waiting = false;
-	floe_db_begin();
-	if (!floe_queue_engine_ended(run->op.operation_id, outcome, error_class, error, has_result ? result->data : NULL,
-								 has_result ? run->run.result_rows : -1, &st))
-		floe_pass_log(&st, "end of an operation");
-	floe_db_end();
-	floe_run_verify(run);
+	if (floe_queue_engine_ended(run->op.operation_id, run->outcome, run->error_class, run->error,
+								has_result && keep ? result->data : NULL, has_result ? run->run.result_rows : -1, st))
+		return true;
+	if (st->code != FLOE_ERR_BUSY)
+		run->other_failures++;
+	return false;
+}
+
+static const FloeRunStep ending = {"that the engine is done with it cannot be stored", store_ended, floe_run_verify};
+
+static void
+engine_ended(FloeOpRun *run, const char *outcome, const char *error_class, const char *error)
+{
+	run->outcome = outcome;
+	run->error_class = error_class;
+	run->error = error != NULL ? MemoryContextStrdup(run->context, error) : NULL;
+	floe_run_store(run, &ending);
 }
 
 /* Keeps the engine's row in step with whether it answers. */
-static bool
+static void
 note_reachability(FloeOpRun *run)
 {
 	int64 now = floe_clock_steady_us();
@@ -93,40 +106,58 @@ note_reachability(FloeOpRun *run)
 	if (!run->run.unreachable)
 	{
 		if (run->reached)
-			return true;
-		run->reached = true;
+			return;
 		floe_db_begin();
-		if (!floe_queue_engine_reached(run->op.engine, run->op.operation_id, &st))
+		/* or at its next answer */
+		run->reached = floe_queue_engine_reached(run->op.engine, run->op.operation_id, &st);
+		if (!run->reached)
 			floe_pass_log(&st, "engine state");
 		floe_db_end();
-		return true;
+		return;
 	}
-	if (!run->reached && run->told_silence_us != 0 && now - run->told_silence_us < SILENCE_NOTE_US &&
-		run->sent_anything)
-		return true;
+	if (!run->reached && run->told_silence_us != 0 && now - run->told_silence_us < SILENCE_NOTE_US)
+		return;
 	if (run->reached || run->told_silence_us == 0)
 		floe_pass_progress(run->pass, "engine \"%s\": %s", run->op.engine, run->run.last_failure.message);
 	run->reached = false;
 	run->told_silence_us = now;
 	floe_db_begin();
-	if (!floe_queue_engine_unreachable(run->op.engine, run->op.operation_id, !run->sent_anything,
-									   &run->run.last_failure, &st))
+	if (!floe_queue_engine_unreachable(run->op.engine, run->op.operation_id, false, &run->run.last_failure, &st))
+	{
+		/* or at its next silence */
+		run->told_silence_us = now - SILENCE_NOTE_US;
 		floe_pass_log(&st, "engine state");
+	}
 	floe_db_end();
-	return run->sent_anything; /* otherwise the operation is back in the queue */
 }
 
+static bool
+store_unsent(FloeOpRun *run, FloeStatus *st)
+{
+	return floe_queue_engine_unreachable(run->op.engine, run->op.operation_id, true, &run->run.last_failure, st);
+}
+
+static const FloeRunStep requeueing = {"it cannot go back to the queue", store_unsent, floe_run_over};
+
 static void
-save(FloeOpRun *run)
+not_sent(FloeOpRun *run)
+{
+	floe_pass_progress(run->pass, "engine \"%s\": %s", run->op.engine, run->run.last_failure.message);
+	floe_run_store(run, &requeueing);
+}
+
+static bool
+store_saved(FloeOpRun *run, FloeStatus *st)
 {
 	FloeBytes saved = {run->run.saved, run->run.saved_len};
-	FloeStatus st;
 
-	floe_db_begin();
-	if (!floe_queue_saved(run->op.operation_id, saved, run->run.external_id, &st))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("cannot record operation %lld before it is sent: %s",
-																(long long) run->op.operation_id, st.message)));
-	floe_db_end();
+	return floe_queue_saved(run->op.operation_id, saved, run->run.external_id, st);
+}
+
+/* Only now may the request leave that needs it. */
+static void
+saved(FloeOpRun *run)
+{
 	run->sent_anything = true;
 	if (run->run.external_id[0] != '\0' && !run->told_running)
 	{
@@ -134,7 +165,11 @@ save(FloeOpRun *run)
 		floe_pass_progress(run->pass, "operation %lld: %s on %s runs on engine \"%s\"",
 						   (long long) run->op.operation_id, run->op.operation, run->op.table_name, run->op.engine);
 	}
+	step(run, NULL);
 }
+
+static const FloeRunStep saving = {"what the engine holds of it cannot be recorded, and nothing is sent before",
+								   store_saved, saved};
 
 static void
 send_request(FloeOpRun *run)
@@ -182,38 +217,35 @@ is_answer(const FloeHttpResponse *response)
 static void
 step(FloeOpRun *run, FloeHttpResponse *response)
 {
-	for (;;)
-	{
-		bool answered = is_answer(response);
-		FloeEngineVerb verb;
+	bool answered = is_answer(response);
+	FloeEngineVerb verb;
 
-		run->waiting = false;
-		run->turn++;
-		verb = run->engine->next(&run->run, response);
-		response = NULL;
-		if ((run->run.unreachable || answered) && !note_reachability(run))
-		{
-			floe_run_over(run);
-			return;
-		}
-		switch (verb)
-		{
-			case FLOE_ENGINE_SEND:
-				send_request(run);
-				return;
-			case FLOE_ENGINE_SAVE:
-				save(run);
-				break;
-			case FLOE_ENGINE_WAIT:
-				wait_for_engine(run);
-				return;
-			case FLOE_ENGINE_DONE:
-				engine_ended(run, outcome_name(run->run.outcome),
-							 run->run.outcome == FLOE_OUTCOME_FAILED ? floe_error_class_name(run->run.error_class)
-																	 : NULL,
-							 run->run.error);
-				return;
-		}
+	run->waiting = false;
+	run->turn++;
+	verb = run->engine->next(&run->run, response);
+	if (run->run.unreachable && !run->sent_anything)
+	{
+		not_sent(run);
+		return;
+	}
+	if (run->run.unreachable || answered)
+		note_reachability(run);
+	switch (verb)
+	{
+		case FLOE_ENGINE_SEND:
+			send_request(run);
+			break;
+		case FLOE_ENGINE_SAVE:
+			floe_run_store(run, &saving);
+			break;
+		case FLOE_ENGINE_WAIT:
+			wait_for_engine(run);
+			break;
+		case FLOE_ENGINE_DONE:
+			engine_ended(run, outcome_name(run->run.outcome),
+						 run->run.outcome == FLOE_OUTCOME_FAILED ? floe_error_class_name(run->run.error_class) : NULL,
+						 run->run.error);
+			break;
 	}
 }
 

@@ -16,6 +16,7 @@
 #define FLOE_PASS_PASS_H
 
 #include "catalog/ops.h"
+#include "compat.h"
 #include "engine/ops.h"
 #include "iceberg/avro.h"
 #include "net/http.h"
@@ -55,8 +56,8 @@ typedef struct FloePassOptions
 extern void floe_pass_run(const FloePassOptions *options);
 
 /* Never return. */
-extern void floe_pass_assess_forever(const FloePassOptions *options) pg_attribute_noreturn();
-extern void floe_pass_execute_forever(const FloePassOptions *options) pg_attribute_noreturn();
+FLOE_NORETURN extern void floe_pass_assess_forever(const FloePassOptions *options);
+FLOE_NORETURN extern void floe_pass_execute_forever(const FloePassOptions *options);
 
 /* ---- inside pass/ ---- */
 
@@ -66,7 +67,7 @@ typedef struct FloePassCatalog
 	const char *server_name;
 	FloePass *pass;
 	MemoryContext context; /* its own: an endless pass connects anew now and then, and forgets the old connection */
-	bool list;             /* claimed for listing */
+	bool list;             /* claimed for listing, until that is stored */
 	bool retired;          /* a newer one took its place; freed when nobody uses it any more */
 	int refs;              /* assessments, operations and the connecting itself */
 	int in_flight;         /* assessments */
@@ -87,11 +88,6 @@ typedef struct FloePassCatalog
 	} state;
 	FloeStatus failure;
 	bool failed_by_tables;
-	/* what could not be stored, because somebody held a lock or the database was in trouble: tried again then */
-	bool untold; /* the failure */
-	bool listed; /* the listing, which is complete */
-	int tries;   /* of the listing */
-	int64 store_at_us;
 	int assess_failures; /* of its tables, in this pass */
 	int unsaid_failures; /* those that were not told, since the last summary */
 	int unreachable;     /* of its tables, in a row */
@@ -101,7 +97,14 @@ typedef struct FloePassCatalog
 	const char **names;
 	int nlisted;
 	int listed_size;
+	int listing_failures; /* to store it */
 } FloePassCatalog;
+
+typedef struct FloeGivenBack
+{
+	int64 table_id;
+	int32 due_s; /* it is due again after so many seconds */
+} FloeGivenBack;
 
 struct FloePass
 {
@@ -125,6 +128,10 @@ struct FloePass
 	int64 *unchanged; /* ids of tables that are as they were, not stored yet */
 	int nunchanged;
 	int64 unchanged_since_us;
+	FloeGivenBack *given_back; /* looks that could not be stored, and whose claims are still held */
+	int ngiven_back;
+	int given_back_size;
+	int64 give_back_at_us;
 	FloePassActivity activity;
 };
 
@@ -135,12 +142,14 @@ extern void floe_pass_turn(FloePass *pass, int timeout_ms);
 extern int floe_pass_plan_due(FloePass *pass, bool *more); /* -1: it failed */
 extern bool floe_pass_purge(FloePass *pass);               /* true: there may be more */
 
-/* claims.c: which tables are looked at now, and giving back in batches those that were as before */
+/* claims.c: which tables are looked at now, and giving back in batches those that were as before, or could not be stored */
 extern bool floe_pass_claim_tables(FloePass *pass);
 extern int floe_pass_room(FloePassCatalog *catalog); /* how many may begin now */
 extern void floe_pass_unchanged(FloePass *pass, int64 table_id);
 extern void floe_pass_flush_unchanged(FloePass *pass);
 extern void floe_pass_store_unchanged(FloePass *pass); /* all of them now: something is decided upon one */
+/* What was seen of a table cannot be stored: it is looked at again, soon when nothing is wrong with it. */
+extern void floe_pass_give_back(FloePass *pass, int64 table_id, const FloeStatus *why);
 extern void floe_pass_adjust_window(FloePassCatalog *catalog, bool answered);
 
 /* catalogs.c */
@@ -149,7 +158,6 @@ extern void floe_pass_start_catalogs(FloePass *pass);
 extern FloePassCatalog *floe_pass_catalog(FloePass *pass, const char *server_name);
 /* Forgets connections that nobody uses any more, and those whose server or user mapping changed. */
 extern void floe_pass_sweep_catalogs(FloePass *pass);
-extern bool floe_pass_catalogs_wait(const FloePass *pass);
 /* Tells that a table could not be assessed; of many, only the first ones. */
 extern void floe_pass_tell_failure(FloePassCatalog *catalog, const char *table, const FloeStatus *failure);
 /* After each assessment: too many in a row that nobody answered end the catalog's part in the pass. */

@@ -88,7 +88,7 @@ floe_pass_turn(FloePass *pass, int timeout_ms)
 	MemoryContext old = MemoryContextSwitchTo(pass->scratch);
 
 	floe_pass_flush_unchanged(pass);
-	floe_http_wait(pass->http, timeout_ms);
+	floe_http_wait(pass->http, pass->ngiven_back > 0 ? Min(timeout_ms, TURN_MS) : timeout_ms);
 	if (floe_clock_steady_us() - pass->last_stop_check_us > TURN_MS * INT64CONST(1000))
 	{
 		pass->last_stop_check_us = floe_clock_steady_us();

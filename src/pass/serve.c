@@ -229,8 +229,6 @@ floe_pass_assess_forever(const FloePassOptions *options)
 			sleep_ms = Min(sleep_ms, until(serve.purge_at_us, floe_clock_steady_us()));
 		if (pass->nunchanged > 0 || waits_for_rate(pass))
 			sleep_ms = Min(sleep_ms, RATE_MS);
-		if (floe_pass_catalogs_wait(pass))
-			sleep_ms = Min(sleep_ms, STOPS_MS);
 		floe_pass_turn(pass, pass->options.is_woken() ? 0 : sleep_ms);
 		after_turn(&serve, pass->assessing);
 	}
@@ -283,7 +281,7 @@ floe_pass_execute_forever(const FloePassOptions *options)
 		now = floe_clock_steady_us();
 		sleep_ms = until(serve.look_at_us, now);
 		/* timeouts of what runs */
-		if (floe_execute_busy(pass) > 0 || floe_pass_catalogs_wait(pass))
+		if (floe_execute_busy(pass) > 0)
 			sleep_ms = Min(sleep_ms, STOPS_MS);
 		floe_pass_turn(pass, pass->options.is_woken() ? 0 : sleep_ms);
 		after_turn(&serve, floe_execute_busy(pass));

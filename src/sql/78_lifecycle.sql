@@ -31,6 +31,9 @@ BEGIN
 		SET state = final_state, finished_at = at, saved = NULL,
 			error_message = CASE final_state WHEN 'cancelled' THEN COALESCE(message, x.error_message) WHEN 'failed' THEN COALESCE(x.error_message, message) ELSE x.error_message END
 		WHERE x.operation_id = of_operation_id RETURNING * INTO q;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
 			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by)
@@ -342,6 +345,11 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	IF NOT FOUND THEN
+		state := 'gone';
+		message := 'it is not in the queue any more';
+		RETURN;
+	END IF;
 	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
 	now_metrics := floe_internal.metrics_object(q.table_id, at);
 	SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) ORDER BY s.committed_at), count(*) FILTER (WHERE s.operation = 'replace') INTO fresh, own

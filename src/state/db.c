@@ -202,6 +202,14 @@ ends_everything(int sqlerrcode)
 		   sqlerrcode == ERRCODE_CRASH_SHUTDOWN || sqlerrcode == ERRCODE_DATABASE_DROPPED;
 }
 
+/* It says nothing about what was to be stored. */
+static bool
+is_busy(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK ||
+		   sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || sqlerrcode == ERRCODE_DISK_FULL;
+}
+
 /*
  * For this call alone: the subtransaction's end takes them back.  Compiling
  * one of the planner's queries takes seconds, running it milliseconds.
@@ -271,7 +279,8 @@ floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, Fl
 		SetUserIdAndSecContext(user, sec_context);
 		if (ends_everything(error->sqlerrcode))
 			ReThrowError(error);
-		floe_fail_detail(st, FLOE_ERR_DATABASE, error->detail, "%s", error->message);
+		floe_fail_detail(st, is_busy(error->sqlerrcode) ? FLOE_ERR_BUSY : FLOE_ERR_DATABASE, error->detail, "%s",
+						 error->message);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();

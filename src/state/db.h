@@ -63,7 +63,7 @@ typedef struct FloeRows
 	int count;
 } FloeRows;
 
-/* rows may be NULL.  FLOE_ERR_DATABASE with the server's message on an error. */
+/* rows may be NULL.  FLOE_ERR_DATABASE, or FLOE_ERR_BUSY, with the server's message on an error. */
 extern bool floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, FloeStatus *st);
 
 /* Columns by position from 0.  Texts are copied into CurrentMemoryContext; NULL for SQL NULL. */

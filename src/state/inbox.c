@@ -183,6 +183,19 @@ floe_inbox_table_failed(const FloeTableClaim *claim, const FloeStatus *failure, 
 }
 
 bool
+floe_inbox_give_back(int32 pass_id, const int64 *table_ids, const int32 *due_s, int n, int32 **held, int *nheld,
+					 FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_int4(pass_id), floe_arg_int8_array(table_ids, n), floe_arg_int4_array(due_s, n)};
+
+	if (!floe_db_call("SELECT floe_internal.give_back_tables($1, $2, $3)", args, 3, &rows, st))
+		return false;
+	*held = floe_row_int4_array(&rows, 0, 0, nheld);
+	return true;
+}
+
+bool
 floe_inbox_unread_manifests(int64 table_id, const FloeManifestArrays *m, bool need_paths, const char *properties_json,
 							FloeUnread *unread, FloeStatus *st)
 {

@@ -58,6 +58,10 @@ extern bool floe_inbox_tables_unchanged(const int64 *table_ids, int n, FloeStatu
 extern bool floe_inbox_table_failed(const FloeTableClaim *claim, const FloeStatus *failure, const char *location,
 									FloeStatus *st);
 
+/* Without a word about them; due again after so many seconds each.  held: places, from 1, of those that somebody else has locked. */
+extern bool floe_inbox_give_back(int32 pass_id, const int64 *table_ids, const int32 *due_s, int n, int32 **held,
+								 int *nheld, FloeStatus *st);
+
 /* Manifests as arrays, the form in which SQL takes them. */
 typedef struct FloeManifestArrays
 {

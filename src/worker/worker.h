@@ -8,6 +8,7 @@
 #ifndef FLOE_WORKER_WORKER_H
 #define FLOE_WORKER_WORKER_H
 
+#include "compat.h"
 #include "proc/registry.h"
 
 /* In _PG_init, while shared_preload_libraries is processed. */
@@ -15,6 +16,6 @@ extern void floe_launcher_register(void);
 extern void floe_keep_away_install(void);
 
 /* Ends a worker at a border of a step, quietly: the launcher knows what to do from the reason. */
-extern void floe_worker_exit(FloeSlotReason reason) pg_attribute_noreturn();
+FLOE_NORETURN extern void floe_worker_exit(FloeSlotReason reason);
 
 #endif /* FLOE_WORKER_WORKER_H */
