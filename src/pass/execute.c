@@ -336,6 +336,7 @@ new_run(FloePass *pass, const FloeOperation *op)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	FloeOpRun *run = palloc0(sizeof(FloeOpRun));
 	bool needs_engine = strcmp(op->state, "verifying") != 0;
+	bool has_catalog;
 	FloeStatus st;
 
 	run->pass = pass;
@@ -361,9 +362,14 @@ new_run(FloePass *pass, const FloeOperation *op)
 	MemoryContextSwitchTo(pass->context);
 	pass->runs = lappend(pass->runs, run);
 	MemoryContextSwitchTo(old);
-	if ((!needs_engine || run->engine != NULL) && run->catalog != NULL && run->catalog->conn != NULL)
+	/* its credentials may be refused before anything is sent: then there is a server, and no catalog */
+	has_catalog =
+		run->catalog != NULL && run->catalog->conn != NULL && (!needs_engine || run->catalog->catalog != NULL);
+	if ((!needs_engine || run->engine != NULL) && has_catalog)
 		return run;
-	if (run->catalog == NULL || run->catalog->conn == NULL)
+	if (run->catalog != NULL && run->catalog->conn != NULL && !has_catalog)
+		st = run->catalog->failure;
+	else if (!has_catalog)
 		floe_fail(&st, FLOE_ERR_CONFIG, "catalog \"%s\" cannot be used", op->catalog);
 	else if (run->engine_conn != NULL)
 		floe_fail(&st, FLOE_ERR_CONFIG, "engine \"%s\" has TYPE \"%s\", which floe does not speak", op->engine,

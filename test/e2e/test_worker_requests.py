@@ -11,7 +11,8 @@ import sys
 import time
 from typing import Iterator
 
-from heldwork import Hold, Stage, load_of
+from heldwork import Hold, Stage, load_of, pid_of
+from badengine import Case, Work
 from badinput import ACCESS_KEY, SECRET_KEY, Table
 from harness import Tap
 from lakehouse import literal
@@ -116,7 +117,29 @@ def moves(stage: Stage) -> None:
     stage.t.equal(missed, 0, "ALTER SERVER, sixty times: the new address is listed each time")
 
 
-CASES = [while_it_is_looked_at, while_it_is_listed, put_right, moves]
+def unusable_credentials(stage: Stage) -> None:
+    """Credentials that contradict each other, while an operation runs that another process has to take over: it is left alone until they are right again."""
+    work = Work(stage.lab, Case("rotated", lambda engine: None))
+    hold = Hold(carried_out=True)
+    work.engine.misbehave("GetOperationStatus", hold)
+    stage.pg.sql("SELECT floe.refresh('mock.none.none')")
+    stage.pg.wait_for("SELECT status = 'ok' FROM floe.tables WHERE name = %s", (work.name,))
+    stage.lab.add_policy("rotated")
+    stage.t.ok(hold.reached.wait(30), "an operation runs")
+    before = pid_of(stage.pg, "launcher")
+    stage.sql("ALTER USER MAPPING FOR PUBLIC SERVER mock OPTIONS (ADD client_id 'floe')")
+    stage.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'floe executor'")
+    hold.let_go()
+    stage.t.ok(stage.wait_for("SELECT driver_pass = 0 FROM floe_internal.operation_queue WHERE table_name = %s", (work.name,)), "it cannot be followed, and is left to later", work.rows())
+    stage.sql("ALTER USER MAPPING FOR PUBLIC SERVER mock OPTIONS (DROP client_id)")
+    stage.wait_for("SELECT bool_and(finished_at IS NOT NULL) FROM floe.operations WHERE table_name = %s", (work.name,))
+    stage.t.ok([row["state"] for row in work.rows()] == ["succeeded"] and work.carried_out == 1, "then it is found again, sent once, and succeeds", work.rows())
+    stage.t.equal(pid_of(stage.pg, "launcher"), before, "and nothing crashed")
+    stage.stores.heal()
+    work.engine.heal()
+
+
+CASES = [unusable_credentials, while_it_is_looked_at, while_it_is_listed, put_right, moves]
 
 
 def main() -> None:
