@@ -63,7 +63,7 @@ SELECT count(*) AS planned, count(q.id) AS queued, count(*) FILTER (WHERE q.scor
 SELECT count(*) FROM floe.plan();
 SELECT operation, verdict, gate, value FROM floe.why('demo.db.sick');
 -- asking changed nothing
-SELECT count(*) FROM floe.events WHERE kind NOT IN ('table assessed', 'table error', 'paused', 'operation queued');
+SELECT count(*) FROM floe.events WHERE kind NOT IN ('table assessed', 'table error', 'paused', 'operation queued', 'catalog ok');
 
 -- ---- status ----
 

@@ -4,7 +4,8 @@
  * DROP DATABASE, CREATE DATABASE … TEMPLATE, and ALTER DATABASE RENAME and SET
  * TABLESPACE are refused while others are connected.  For their time floe's
  * workers leave the database: a hold in shared memory keeps the launcher from
- * starting new ones, and is void as soon as its process is gone.
+ * starting new ones, and is void as soon as its process is gone.  DROP EXTENSION
+ * does not need that; workers are only told when it has happened.
  */
 #include "floe.h"
 
@@ -13,8 +14,11 @@
 #include "base/clock.h"
 #include "compat.h"
 
+#include "catalog/objectaccess.h"
+#include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/ipc.h"
@@ -30,6 +34,7 @@
 #define ASK_US INT64CONST(200000)
 
 static ProcessUtility_hook_type previous_hook = NULL;
+static object_access_hook_type previous_access_hook = NULL;
 
 static const char *
 option_text(List *options, const char *name)
@@ -195,9 +200,26 @@ on_utility(PlannedStmt *statement, const char *query, bool read_only, ProcessUti
 	release_hold();
 }
 
+/* Whatever drops it. */
+static void
+on_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+{
+	if (previous_access_hook != NULL)
+		previous_access_hook(access, class, object, sub, arg);
+	if (access == OAT_DROP && class == ExtensionRelationId)
+	{
+		char *name = get_extension_name(object);
+
+		if (name != NULL && strcmp(name, "floe") == 0)
+			floe_wake_at_commit(FLOE_WAKE_ASSESSOR | FLOE_WAKE_EXECUTOR);
+	}
+}
+
 void
 floe_keep_away_install(void)
 {
+	previous_access_hook = object_access_hook;
+	object_access_hook = on_access;
 	previous_hook = ProcessUtility_hook;
 	ProcessUtility_hook = on_utility;
 }

@@ -104,7 +104,8 @@ is($node->safe_psql('postgres', "SELECT string_agg(pid::text, ' ' ORDER BY pid) 
 
 $seconds = took(sub { $node->safe_psql('lake', 'DROP EXTENSION floe') });
 cmp_ok($seconds, '<', 3, 'DROP EXTENSION does not wait');
-wait_workers('lake', both($missing), '... and the workers leave');
+$seconds = took(sub { wait_workers('lake', both($missing), '... and the workers leave') });
+cmp_ok($seconds, '<', 5, '... at once');
 $node->safe_psql('lake', 'CREATE EXTENSION floe');
 wait_workers('lake', both('running'), '... and come back with it');
 
