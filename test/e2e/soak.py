@@ -347,7 +347,7 @@ class Soak:
         t.equal(over, {}, "a year later no table of floe has rows that nothing accounts for")
         self.rows = rows
 
-    def check_log(self) -> None:
+    def check_log(self, minutes: float) -> None:
         t, log = self.t, self.pg.server_log()
         ours = sum(n for what, n in self.count.items() if what.endswith("SIGKILL"))
         killed = len(re.findall(r"was terminated by signal 9", log))
@@ -356,7 +356,10 @@ class Soak:
         crashed = [i for i, line in enumerate(lines) if re.search(r"PANIC|TRAP|terminated by signal (?!9\b)|deadlock detected|XX000|invalid memory|out of memory|could not (open|access) shared", line)]
         t.ok(not crashed, "nothing crashed, locked up or ran out", *(line for i in crashed[:3] for line in lines[i:i + 12]))
         said = Counter(re.sub(r"\d+", "N", line.split("LOG:  ", 1)[1])[:160] for line in log.splitlines() if re.search(r"LOG:  floe: (?!database )", line))
-        t.equal(dict(said), {}, "floe logged no failure of its own")
+        # people drop catalogs with many tables while a worker wants their rows: it waits a second, and takes the step again
+        waits = {what: n for what, n in said.items() if what.endswith("canceling statement due to lock timeout")}
+        t.ok(sum(waits.values()) <= 10 * minutes, "steps that waited too long for a lock and were taken again are few", waits)
+        t.equal({what: n for what, n in said.items() if what not in waits}, {}, "floe logged no failure of its own")
         errors = Counter(re.sub(r"\d+", "N", line.split("ERROR:  ", 1)[1])[:160] for line in log.splitlines() if "ERROR:  " in line)
         self.errors = errors
 
@@ -378,7 +381,7 @@ class Soak:
         self.check_lives(watch, 0.6 * without)
         self.check_quiet()
         self.check_operations()
-        self.check_log()
+        self.check_log(minutes)
         self.check_rows(watch)
         self.tell(minutes, watch)
 
