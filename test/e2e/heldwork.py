@@ -62,12 +62,14 @@ class Hold:
         self.then()
         self.seen += 1
         self.reached.set()
-        while not self.free.wait(0.02):
-            if gone(exchange.connection):
-                if self.late:
-                    exchange.normal()
-                exchange.close_connection = True
-                return
+        while not self.free.wait(0.02) and not gone(exchange.connection):
+            pass
+        # also when it was let go in the moment in which the client was gone already
+        if gone(exchange.connection):
+            if self.late:
+                exchange.normal()
+            exchange.close_connection = True
+            return
         send(answer or exchange.normal())
 
     def again(self) -> None:
