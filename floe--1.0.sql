@@ -5424,7 +5424,7 @@ DECLARE
 	id int8;
 	queued int4 := 0;
 	failed int8[] := ARRAY[]::int8[];
-	reason text;
+	reasons text[] := ARRAY[]::text[];
 BEGIN
 	BEGIN
 		RETURN floe_internal.plan_tables(of_table_ids, at);
@@ -5432,7 +5432,7 @@ BEGIN
 		WHEN lock_not_available OR deadlock_detected THEN
 			RAISE;
 		WHEN OTHERS THEN
-			reason := SQLERRM;
+			NULL;
 	END;
 	FOREACH id IN ARRAY of_table_ids LOOP
 		BEGIN
@@ -5441,8 +5441,8 @@ BEGIN
 			WHEN lock_not_available OR deadlock_detected THEN
 				RAISE;
 			WHEN OTHERS THEN
-				reason := SQLERRM;
 				failed := failed || id;
+				reasons := reasons || SQLERRM;
 				IF cardinality(failed) = 10 AND cardinality(failed) = array_position(of_table_ids, id) THEN
 					RAISE;
 				END IF;
@@ -5450,8 +5450,8 @@ BEGIN
 	END LOOP;
 	UPDATE floe_internal.table_decision AS d SET decide_at = at + floe_internal.spread(d.table_id, GREATEST(current_setting('floe.decision_interval')::interval, '1 hour'))
 		WHERE d.table_id = ANY (failed);
-	PERFORM floe_internal.write_event('decision failed', t.levels[1], t.table_id, t.name, NULL, format('%s cannot be decided upon: %s', t.name, reason), NULL)
-		FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (failed);
+	PERFORM floe_internal.write_event('decision failed', t.levels[1], t.table_id, t.name, NULL, format('%s cannot be decided upon: %s', t.name, f.reason), NULL)
+		FROM unnest(failed, reasons) AS f (table_id, reason) JOIN floe_internal.iceberg_table AS t ON t.table_id = f.table_id;
 	RETURN queued;
 END
 $body$;

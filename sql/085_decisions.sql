@@ -283,14 +283,16 @@ SELECT * FROM lab.plan_due(at => floe_internal.clock() + interval '1 year');
 -- ---- a table that cannot be decided upon does not keep the others from it ----
 
 DELETE FROM floe.budget;
-SELECT lab.list_tables('demo', 'demo.last.t1', 'demo.last.t3', 'demo.odd.t1');
+SELECT lab.list_tables('demo', 'demo.last.t1', 'demo.last.t3', 'demo.odd.t1', 'demo.strange.t1');
+SELECT floe.create_policy('strange', 'demo.strange.*', '{"engine": "spark", "rewrite_data_files": {}}') > 0 AS made;
 SELECT floe.create_policy('odd', 'demo.odd.*', '{"engine": "spark", "rewrite_data_files": {}}') > 0 AS made;
-SELECT lab.assess('demo.last.t1'), lab.assess('demo.last.t3', files => 500, file_bytes => 1000000), lab.assess('demo.odd.t1', files => 500, file_bytes => 1000000);
+SELECT lab.assess('demo.last.t1'), lab.assess('demo.last.t3', files => 500, file_bytes => 1000000), lab.assess('demo.odd.t1', files => 500, file_bytes => 1000000), lab.assess('demo.strange.t1', files => 500, file_bytes => 1000000);
 SELECT set_config('lab.set', t.policy_set_id::text, false) IS NOT NULL AS known FROM floe_internal.iceberg_table AS t WHERE t.name = 'demo.odd.t1';
 UPDATE floe_internal.effective SET settings = settings || '{"min_interval": "not an interval"}' WHERE policy_set_id = current_setting('lab.set')::int AND operation = 'rewrite_data_files';
-UPDATE floe_internal.table_decision AS d SET decide_at = CASE WHEN t.name IN ('demo.last.t1', 'demo.last.t3', 'demo.odd.t1') THEN floe_internal.clock() ELSE '2030-01-01' END FROM floe_internal.iceberg_table AS t WHERE t.table_id = d.table_id;
+UPDATE floe_internal.effective AS e SET settings = e.settings || '{"min_interval": "nor this"}' FROM floe_internal.iceberg_table AS t WHERE t.name = 'demo.strange.t1' AND e.policy_set_id = t.policy_set_id AND e.operation = 'rewrite_data_files';
+UPDATE floe_internal.table_decision AS d SET decide_at = CASE WHEN t.name IN ('demo.last.t1', 'demo.last.t3', 'demo.odd.t1', 'demo.strange.t1') THEN floe_internal.clock() ELSE '2030-01-01' END FROM floe_internal.iceberg_table AS t WHERE t.table_id = d.table_id;
 SELECT * FROM lab.plan_due();
-SELECT kind, table_name, message FROM floe.events WHERE kind = 'decision failed';
+SELECT kind, table_name, message FROM floe.events WHERE kind = 'decision failed' ORDER BY 2;
 SELECT d.decide_at > floe_internal.clock() AS put_off FROM floe_internal.table_decision AS d WHERE d.table_id = lab.id('demo.odd.t1');
 -- if none can be decided upon, that is an error
 SELECT lab.list_tables('demo', VARIADIC ARRAY(SELECT 'demo.odd.t' || i FROM generate_series(1, 12) AS i));
