@@ -741,6 +741,7 @@ AS $body$
 DECLARE
 	at timestamptz := floe_internal.clock();
 	gone record;
+	homeless int8[];
 BEGIN
 	FOR gone IN
 		UPDATE floe_internal.catalog AS c SET status = 'removed', removed_at = at
@@ -749,12 +750,9 @@ BEGIN
 	LOOP
 		UPDATE floe_internal.iceberg_table AS t SET status = 'dropped', dropped_at = at, is_left_behind = true WHERE t.catalog_id = gone.catalog_id AND t.status <> 'dropped';
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.catalog_id = gone.catalog_id;
-		PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
-			WHERE t.catalog_id = gone.catalog_id));
-		-- locked first: an executor may just be claiming one of them, and then it is not queued any more
-		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', 'its catalog was removed')
-			FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
-				  WHERE t.catalog_id = gone.catalog_id AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE OF x) AS q;
+		PERFORM floe_internal.drop_queued(w.table_id, 'its catalog was removed')
+			FROM (SELECT DISTINCT q.table_id FROM floe_internal.operation_queue AS q JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+				  WHERE t.catalog_id = gone.catalog_id ORDER BY q.table_id) AS w;
 		DELETE FROM floe_internal.trigger_request AS r USING floe_internal.iceberg_table AS t WHERE t.table_id = r.table_id AND t.catalog_id = gone.catalog_id;
 		PERFORM floe_internal.write_event('catalog removed', gone.server_name, NULL, NULL, NULL, format('catalog "%s" was dropped; floe leaves its tables alone', gone.server_name), NULL);
 	END LOOP;
@@ -765,13 +763,15 @@ BEGIN
 	LOOP
 		PERFORM floe_internal.write_event('engine removed', NULL, NULL, NULL, NULL, format('engine "%s" was dropped; nothing is sent to it any more', gone.server_name), NULL);
 	END LOOP;
-	PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x
-		WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)));
-	-- also what came back to the queue after its engine was gone
-	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', format('its engine "%s" was removed', q.engine))
-		FROM (SELECT x.operation_id, x.engine FROM floe_internal.operation_queue AS x
-			  WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine)
-			  ORDER BY x.operation_id FOR UPDATE) AS q;
+	-- also what came back to the queue after its engine was gone; this is asked all day, and hardly ever true
+	homeless := ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x
+		WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine));
+	IF homeless <> '{}' THEN
+		PERFORM floe_internal.lock_decisions(homeless);
+		PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', format('its engine "%s" was removed', q.engine))
+			FROM (SELECT x.operation_id, x.engine FROM floe_internal.operation_queue AS x WHERE x.operation_id = ANY (homeless) AND x.state = 'queued'
+				  ORDER BY x.operation_id FOR UPDATE) AS q;
+	END IF;
 	UPDATE floe_internal.catalog AS c
 		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL,
 			listed_at = NULL, left_out = 0, next_list_at = '-infinity'
@@ -2675,6 +2675,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.metrics_at(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Every metric of assessed tables as of a time; NULL: unknown';
 
+CREATE FUNCTION floe_internal.warning_in_force(settings pg_catalog.jsonb, metric pg_catalog.text, builtin pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE((settings ->> ('thresholds.' || metric || '.warning'))::pg_catalog.float8, builtin, (settings ->> ('thresholds.' || metric || '.critical'))::pg_catalog.float8);
+END;
+COMMENT ON FUNCTION floe_internal.warning_in_force(pg_catalog.jsonb, pg_catalog.text, pg_catalog.float8) IS 'At what value there is an issue: as policies say, else floe.metric.warning, else from where policies call it critical; NULL: never';
+
 -- Metrics with the thresholds that hold for the table. severity: 0 at zero, 0.5 at warning, 1 at critical, more beyond.
 CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
 	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, critical pg_catalog.float8,
@@ -2697,8 +2704,7 @@ BEGIN ATOMIC
 	JOIN floe.metric AS m ON m.name = v.metric
 	JOIN setting AS s ON s.table_id = v.table_id
 	CROSS JOIN LATERAL (SELECT
-		COALESCE((s.settings ->> ('thresholds.' || m.name || '.warning'))::pg_catalog.float8, m.warning,
-				 (s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8) AS warning,
+		floe_internal.warning_in_force(s.settings, m.name, m.warning) AS warning,
 		COALESCE((s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8, m.critical, 'Infinity') AS critical0) AS l0
 	CROSS JOIN LATERAL (SELECT l0.warning, CASE WHEN l0.warning IS NULL THEN NULL ELSE GREATEST(l0.critical0, l0.warning) END AS critical) AS l;
 END;
@@ -3640,10 +3646,17 @@ COMMENT ON FUNCTION floe_internal.settle_identity()
 -- library, each in a transaction of its own; the network lies between them.
 -- =================================================================================================
 
+CREATE FUNCTION floe_internal.spread(seed pg_catalog.text, delay pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT delay * 0.9 + floe_internal.jitter(seed, delay * 0.2);
+END;
+COMMENT ON FUNCTION floe_internal.spread(pg_catalog.text, pg_catalog.interval) IS 'A tenth more or less, the same for the same seed';
+
 CREATE FUNCTION floe_internal.backoff_delay(attempt pg_catalog.int4, base pg_catalog.interval, most pg_catalog.interval, seed pg_catalog.text) RETURNS pg_catalog.interval
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT d.delay * 0.9 + floe_internal.jitter(seed || attempt, d.delay * 0.2)
+	SELECT floe_internal.spread(seed || attempt, d.delay)
 	FROM (SELECT LEAST(most, base * pg_catalog.pow(2, LEAST(attempt - 1, 20))) AS delay) AS d;
 END;
 COMMENT ON FUNCTION floe_internal.backoff_delay(pg_catalog.int4, pg_catalog.interval, pg_catalog.interval, pg_catalog.text) IS 'Exponential from base to most, plus or minus a tenth, the same for the same seed and attempt';
@@ -5322,13 +5335,6 @@ COMMENT ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool)
 -- 85 steps of the pass that are SQL alone
 -- =================================================================================================
 
-CREATE FUNCTION floe_internal.spread(of_table_id pg_catalog.int8, delay pg_catalog.interval) RETURNS pg_catalog.interval
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT delay * 0.9 + floe_internal.jitter(of_table_id::pg_catalog.text, delay * 0.2);
-END;
-COMMENT ON FUNCTION floe_internal.spread(pg_catalog.int8, pg_catalog.interval) IS 'A tenth more or less, differently for each table';
-
 -- For tables for which nothing calls now. Whatever else a decision depends on makes them due; what nobody tells is that snapshots become
 -- expirable and get older, and that a deadline of floe's own passes. Where neither can call, another look at them is a matter of caution.
 CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, every pg_catalog.interval,
@@ -5339,7 +5345,7 @@ AS $body$
 BEGIN
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
-			SELECT s.policy_set_id, m.name, COALESCE((e.settings ->> ('thresholds.' || m.name || '.warning'))::float8, m.warning, (e.settings ->> ('thresholds.' || m.name || '.critical'))::float8) AS warning
+			SELECT s.policy_set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning
 			FROM (SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AS s
 			JOIN floe.metric AS m ON m.source = 'clock' AND m.remedy IS NOT NULL
 			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.policy_set_id AND e.operation = ''
@@ -5349,12 +5355,12 @@ BEGIN
 			WHERE b.setting = 'deadline' AND e.policy_set_id IN (SELECT g.policy_set_id FROM growing AS g)
 		)
 		SELECT t.table_id, LEAST(
-			at + floe_internal.spread(t.table_id, GREATEST(every, '1 day')),
+			at + floe_internal.spread(t.table_id::text, GREATEST(every, '1 day')),
 			-- the current one is not expirable
 			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
-					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id, every) END,
+					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
 			CASE WHEN h.snapshot_count > 1 THEN
-				(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id, every)))
+				(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
 				 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
 				 WHERE d.policy_set_id = t.policy_set_id) END)
 		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
@@ -5390,7 +5396,7 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
 		SELECT x.table_id, LEAST(
-				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id, every)),
+				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)),
 				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
 				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
 		FROM unnest(of_table_ids) AS x (table_id)
@@ -5448,7 +5454,7 @@ BEGIN
 				END IF;
 		END;
 	END LOOP;
-	UPDATE floe_internal.table_decision AS d SET decide_at = at + floe_internal.spread(d.table_id, GREATEST(current_setting('floe.decision_interval')::interval, '1 hour'))
+	UPDATE floe_internal.table_decision AS d SET decide_at = at + floe_internal.spread(d.table_id::text, GREATEST(current_setting('floe.decision_interval')::interval, '1 hour'))
 		WHERE d.table_id = ANY (failed);
 	PERFORM floe_internal.write_event('decision failed', t.levels[1], t.table_id, t.name, NULL, format('%s cannot be decided upon: %s', t.name, f.reason), NULL)
 		FROM unnest(failed, reasons) AS f (table_id, reason) JOIN floe_internal.iceberg_table AS t ON t.table_id = f.table_id;

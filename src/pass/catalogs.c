@@ -165,7 +165,6 @@ store_listing(void *arg)
 		failed(catalog, &st, false);
 		return;
 	}
-	catalog->list = false; /* its claim is given back */
 	/* its tables may have failed meanwhile */
 	if (catalog->state != FLOE_CATALOG_FAILED)
 		catalog->state = FLOE_CATALOG_READY;

@@ -56,6 +56,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.metrics_at(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Every metric of assessed tables as of a time; NULL: unknown';
 
+CREATE FUNCTION floe_internal.warning_in_force(settings pg_catalog.jsonb, metric pg_catalog.text, builtin pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE((settings ->> ('thresholds.' || metric || '.warning'))::pg_catalog.float8, builtin, (settings ->> ('thresholds.' || metric || '.critical'))::pg_catalog.float8);
+END;
+COMMENT ON FUNCTION floe_internal.warning_in_force(pg_catalog.jsonb, pg_catalog.text, pg_catalog.float8) IS 'At what value there is an issue: as policies say, else floe.metric.warning, else from where policies call it critical; NULL: never';
+
 -- Metrics with the thresholds that hold for the table. severity: 0 at zero, 0.5 at warning, 1 at critical, more beyond.
 CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
 	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, critical pg_catalog.float8,
@@ -78,8 +85,7 @@ BEGIN ATOMIC
 	JOIN floe.metric AS m ON m.name = v.metric
 	JOIN setting AS s ON s.table_id = v.table_id
 	CROSS JOIN LATERAL (SELECT
-		COALESCE((s.settings ->> ('thresholds.' || m.name || '.warning'))::pg_catalog.float8, m.warning,
-				 (s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8) AS warning,
+		floe_internal.warning_in_force(s.settings, m.name, m.warning) AS warning,
 		COALESCE((s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8, m.critical, 'Infinity') AS critical0) AS l0
 	CROSS JOIN LATERAL (SELECT l0.warning, CASE WHEN l0.warning IS NULL THEN NULL ELSE GREATEST(l0.critical0, l0.warning) END AS critical) AS l;
 END;

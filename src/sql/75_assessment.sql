@@ -4,10 +4,17 @@
 -- library, each in a transaction of its own; the network lies between them.
 -- =================================================================================================
 
+CREATE FUNCTION floe_internal.spread(seed pg_catalog.text, delay pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT delay * 0.9 + floe_internal.jitter(seed, delay * 0.2);
+END;
+COMMENT ON FUNCTION floe_internal.spread(pg_catalog.text, pg_catalog.interval) IS 'A tenth more or less, the same for the same seed';
+
 CREATE FUNCTION floe_internal.backoff_delay(attempt pg_catalog.int4, base pg_catalog.interval, most pg_catalog.interval, seed pg_catalog.text) RETURNS pg_catalog.interval
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT d.delay * 0.9 + floe_internal.jitter(seed || attempt, d.delay * 0.2)
+	SELECT floe_internal.spread(seed || attempt, d.delay)
 	FROM (SELECT LEAST(most, base * pg_catalog.pow(2, LEAST(attempt - 1, 20))) AS delay) AS d;
 END;
 COMMENT ON FUNCTION floe_internal.backoff_delay(pg_catalog.int4, pg_catalog.interval, pg_catalog.interval, pg_catalog.text) IS 'Exponential from base to most, plus or minus a tenth, the same for the same seed and attempt';

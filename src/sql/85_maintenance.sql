@@ -2,13 +2,6 @@
 -- 85 steps of the pass that are SQL alone
 -- =================================================================================================
 
-CREATE FUNCTION floe_internal.spread(of_table_id pg_catalog.int8, delay pg_catalog.interval) RETURNS pg_catalog.interval
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT delay * 0.9 + floe_internal.jitter(of_table_id::pg_catalog.text, delay * 0.2);
-END;
-COMMENT ON FUNCTION floe_internal.spread(pg_catalog.int8, pg_catalog.interval) IS 'A tenth more or less, differently for each table';
-
 -- For tables for which nothing calls now. Whatever else a decision depends on makes them due; what nobody tells is that snapshots become
 -- expirable and get older, and that a deadline of floe's own passes. Where neither can call, another look at them is a matter of caution.
 CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, every pg_catalog.interval,
@@ -19,7 +12,7 @@ AS $body$
 BEGIN
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
-			SELECT s.policy_set_id, m.name, COALESCE((e.settings ->> ('thresholds.' || m.name || '.warning'))::float8, m.warning, (e.settings ->> ('thresholds.' || m.name || '.critical'))::float8) AS warning
+			SELECT s.policy_set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning
 			FROM (SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AS s
 			JOIN floe.metric AS m ON m.source = 'clock' AND m.remedy IS NOT NULL
 			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.policy_set_id AND e.operation = ''
@@ -29,12 +22,12 @@ BEGIN
 			WHERE b.setting = 'deadline' AND e.policy_set_id IN (SELECT g.policy_set_id FROM growing AS g)
 		)
 		SELECT t.table_id, LEAST(
-			at + floe_internal.spread(t.table_id, GREATEST(every, '1 day')),
+			at + floe_internal.spread(t.table_id::text, GREATEST(every, '1 day')),
 			-- the current one is not expirable
 			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
-					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id, every) END,
+					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
 			CASE WHEN h.snapshot_count > 1 THEN
-				(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id, every)))
+				(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
 				 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
 				 WHERE d.policy_set_id = t.policy_set_id) END)
 		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
@@ -70,7 +63,7 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
 		SELECT x.table_id, LEAST(
-				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id, every)),
+				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)),
 				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
 				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
 		FROM unnest(of_table_ids) AS x (table_id)
@@ -128,7 +121,7 @@ BEGIN
 				END IF;
 		END;
 	END LOOP;
-	UPDATE floe_internal.table_decision AS d SET decide_at = at + floe_internal.spread(d.table_id, GREATEST(current_setting('floe.decision_interval')::interval, '1 hour'))
+	UPDATE floe_internal.table_decision AS d SET decide_at = at + floe_internal.spread(d.table_id::text, GREATEST(current_setting('floe.decision_interval')::interval, '1 hour'))
 		WHERE d.table_id = ANY (failed);
 	PERFORM floe_internal.write_event('decision failed', t.levels[1], t.table_id, t.name, NULL, format('%s cannot be decided upon: %s', t.name, f.reason), NULL)
 		FROM unnest(failed, reasons) AS f (table_id, reason) JOIN floe_internal.iceberg_table AS t ON t.table_id = f.table_id;
