@@ -166,31 +166,32 @@ INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, re
 	('delete_ratio', 10, 'ratio', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1, "remove_dangling_deletes": true}', NULL, 0.2, 0.5, 1, 'Deleted rows per record'),
 	('equality_delete_file_count', 11, 'count', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1, "remove_dangling_deletes": true}', NULL, 20, 200, 1, 'Live equality delete files'),
 	('equality_delete_row_count', 12, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows of equality delete files'),
-	('position_delete_file_count', 13, 'count', 'manifests', true, 'rewrite_position_delete_files', '{"min_input_files": 2}', NULL, 50, 500, 1, 'Live position delete files'),
-	('position_delete_row_count', 14, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows of position delete files'),
-	('deletion_vector_count', 15, 'count', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1}', NULL, NULL, NULL, 1, 'Live deletion vectors (format v3)'),
-	('deletion_vector_row_count', 16, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows deleted by deletion vectors'),
-	('delete_bytes', 17, 'bytes', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of live delete files'),
-	('dangling_delete_count', 18, 'count', 'manifests', true, 'rewrite_position_delete_files', '{"rewrite_all": true}', NULL, 20, 200, 1, 'Delete files that can apply to no live data file'),
-	('manifest_count', 19, 'count', 'manifest list', true, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'Manifests of the current snapshot'),
-	('data_manifest_count', 20, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Data manifests of the current snapshot'),
-	('delete_manifest_count', 21, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Delete manifests of the current snapshot'),
-	('manifest_bytes', 22, 'bytes', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of the manifests of the current snapshot'),
-	('excess_manifest_count', 23, 'count', 'manifest list', false, 'rewrite_manifests', NULL, NULL, 50, 500, 1, 'Manifests that rewriting to the target size would remove'),
-	('deleted_entry_count', 24, 'count', 'manifests', false, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'DELETED entries that manifests still carry'),
-	('manifest_spread', 25, 'ratio', 'manifests', false, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'Mean number of data manifests that hold one partition''s files'),
-	('partition_count', 26, 'count', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Partitions with live data files'),
-	('partition_skew', 27, 'ratio', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Most files of one partition per mean'),
-	('stat_column_count', 28, 'ratio', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Mean number of columns with statistics per data file'),
-	('expirable_snapshot_count', 29, 'count', 'clock', false, 'expire_snapshots', NULL, NULL, 20, 200, 1, 'Snapshots that the retention in force lets go'),
-	('snapshot_count', 30, 'count', 'metadata', false, 'expire_snapshots', NULL, 'expirable_snapshot_count', NULL, NULL, 1, 'Snapshots in the table metadata'),
-	('oldest_snapshot_age', 31, 'seconds', 'clock', false, 'expire_snapshots', NULL, 'expirable_snapshot_count', NULL, NULL, 1, 'Age of the oldest snapshot'),
-	('newest_snapshot_age', 32, 'seconds', 'clock', false, NULL, NULL, NULL, NULL, NULL, 1, 'Age of the current snapshot'),
-	('last_write_age', 33, 'seconds', 'clock', false, NULL, NULL, NULL, NULL, NULL, 1, 'Time since the last snapshot that is not a rewrite'),
-	('commit_interval', 34, 'seconds', 'metadata', true, NULL, NULL, NULL, NULL, NULL, 1, 'Median gap between writers'' commits'),
-	('ref_count', 35, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Branches and tags'),
-	('metadata_json_bytes', 36, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
-	('metadata_log_count', 37, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
+	('excess_delete_file_count', 13, 'count', 'manifests', true, 'rewrite_position_delete_files', '{"min_input_files": 2}', NULL, 50, 500, 1, 'Position delete files that rewriting them would remove'),
+	('position_delete_file_count', 14, 'count', 'manifests', true, 'rewrite_position_delete_files', '{"min_input_files": 2}', 'excess_delete_file_count', NULL, NULL, 1, 'Live position delete files'),
+	('position_delete_row_count', 15, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows of position delete files'),
+	('deletion_vector_count', 16, 'count', 'manifests', true, 'rewrite_data_files', '{"delete_file_threshold": 1}', NULL, NULL, NULL, 1, 'Live deletion vectors (format v3)'),
+	('deletion_vector_row_count', 17, 'rows', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Rows deleted by deletion vectors'),
+	('delete_bytes', 18, 'bytes', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of live delete files'),
+	('dangling_delete_count', 19, 'count', 'manifests', true, 'rewrite_position_delete_files', '{"rewrite_all": true}', NULL, 20, 200, 1, 'Delete files that can apply to no live data file'),
+	('manifest_count', 20, 'count', 'manifest list', true, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'Manifests of the current snapshot'),
+	('data_manifest_count', 21, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Data manifests of the current snapshot'),
+	('delete_manifest_count', 22, 'count', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Delete manifests of the current snapshot'),
+	('manifest_bytes', 23, 'bytes', 'manifest list', false, NULL, NULL, NULL, NULL, NULL, 1, 'Bytes of the manifests of the current snapshot'),
+	('excess_manifest_count', 24, 'count', 'manifest list', false, 'rewrite_manifests', NULL, NULL, 50, 500, 1, 'Manifests that rewriting to the target size would remove'),
+	('deleted_entry_count', 25, 'count', 'manifests', false, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'DELETED entries that manifests still carry'),
+	('manifest_spread', 26, 'ratio', 'manifests', false, 'rewrite_manifests', NULL, 'excess_manifest_count', NULL, NULL, 1, 'Mean number of data manifests that hold one partition''s files'),
+	('partition_count', 27, 'count', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Partitions with live data files'),
+	('partition_skew', 28, 'ratio', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Most files of one partition per mean'),
+	('stat_column_count', 29, 'ratio', 'manifests', false, NULL, NULL, NULL, NULL, NULL, 1, 'Mean number of columns with statistics per data file'),
+	('expirable_snapshot_count', 30, 'count', 'clock', false, 'expire_snapshots', NULL, NULL, 20, 200, 1, 'Snapshots that the retention in force lets go'),
+	('snapshot_count', 31, 'count', 'metadata', false, 'expire_snapshots', NULL, 'expirable_snapshot_count', NULL, NULL, 1, 'Snapshots in the table metadata'),
+	('oldest_snapshot_age', 32, 'seconds', 'clock', false, 'expire_snapshots', NULL, 'expirable_snapshot_count', NULL, NULL, 1, 'Age of the oldest snapshot'),
+	('newest_snapshot_age', 33, 'seconds', 'clock', false, NULL, NULL, NULL, NULL, NULL, 1, 'Age of the current snapshot'),
+	('last_write_age', 34, 'seconds', 'clock', false, NULL, NULL, NULL, NULL, NULL, 1, 'Time since the last snapshot that is not a rewrite'),
+	('commit_interval', 35, 'seconds', 'metadata', true, NULL, NULL, NULL, NULL, NULL, 1, 'Median gap between writers'' commits'),
+	('ref_count', 36, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Branches and tags'),
+	('metadata_json_bytes', 37, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
+	('metadata_log_count', 38, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
 
 -- Thresholds and weights are floe's until somebody changes them. What was changed comes back with a restore, as an INSERT of a row that is there.
 CREATE FUNCTION floe_internal.metric_before() RETURNS pg_catalog.trigger
@@ -325,6 +326,7 @@ CREATE TYPE floe_internal.manifest_totals AS (
 	oversized_file_bytes		pg_catalog.int8,
 	position_delete_file_count	pg_catalog.int8,
 	position_delete_row_count	pg_catalog.int8,
+	excess_delete_file_count	pg_catalog.int8,
 	equality_delete_file_count	pg_catalog.int8,
 	equality_delete_row_count	pg_catalog.int8,
 	deletion_vector_count		pg_catalog.int8,
@@ -352,6 +354,7 @@ CREATE TYPE floe_internal.partition_totals AS (
 	excess_file_count			pg_catalog.int8,
 	oversized_file_count		pg_catalog.int8,
 	position_delete_file_count	pg_catalog.int8,
+	excess_delete_file_count	pg_catalog.int8,
 	equality_delete_file_count	pg_catalog.int8,
 	deletion_vector_count		pg_catalog.int8,
 	delete_row_count			pg_catalog.int8,
@@ -362,11 +365,11 @@ CREATE TYPE floe_internal.partition_totals AS (
 COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files';
 
 CREATE FUNCTION floe_internal.merge_step(state pg_catalog.internal, content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
-		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4)
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE
 	AS 'MODULE_PATHNAME', 'floe_sql_merge_step';
-COMMENT ON FUNCTION floe_internal.merge_step(pg_catalog.internal, pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Transition of merge_manifests() and merge_partitions()';
+COMMENT ON FUNCTION floe_internal.merge_step(pg_catalog.internal, pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4, pg_catalog.bool) IS 'Transition of merge_manifests() and merge_partitions()';
 
 CREATE FUNCTION floe_internal.merge_totals(state pg_catalog.internal) RETURNS floe_internal.manifest_totals
 	LANGUAGE c IMMUTABLE
@@ -379,16 +382,16 @@ CREATE FUNCTION floe_internal.merge_partition_rows(state pg_catalog.internal) RE
 COMMENT ON FUNCTION floe_internal.merge_partition_rows(pg_catalog.internal) IS 'Result of merge_partitions()';
 
 CREATE AGGREGATE floe_internal.merge_manifests(content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
-		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4) (
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool) (
 	SFUNC = floe_internal.merge_step, STYPE = pg_catalog.internal, FINALFUNC = floe_internal.merge_totals
 );
-COMMENT ON AGGREGATE floe_internal.merge_manifests(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Table totals from the aggregates of the manifests of one manifest list';
+COMMENT ON AGGREGATE floe_internal.merge_manifests(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4, pg_catalog.bool) IS 'Table totals from the aggregates of the manifests of one manifest list';
 
 CREATE AGGREGATE floe_internal.merge_partitions(content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
-		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4) (
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool) (
 	SFUNC = floe_internal.merge_step, STYPE = pg_catalog.internal, FINALFUNC = floe_internal.merge_partition_rows
 );
-COMMENT ON AGGREGATE floe_internal.merge_partitions(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Partition totals from the aggregates of the manifests of one manifest list';
+COMMENT ON AGGREGATE floe_internal.merge_partitions(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4, pg_catalog.bool) IS 'Partition totals from the aggregates of the manifests of one manifest list';
 
 CREATE FUNCTION floe_internal.snapshot_list(encoded pg_catalog.bytea,
 		OUT snapshot_id pg_catalog.int8, OUT parent_id pg_catalog.int8, OUT sequence_number pg_catalog.int8,
@@ -629,6 +632,7 @@ CREATE TABLE floe_internal.health (
 	equality_delete_row_count	pg_catalog.int8,
 	position_delete_file_count	pg_catalog.int8,
 	position_delete_row_count	pg_catalog.int8,
+	excess_delete_file_count	pg_catalog.int8,
 	deletion_vector_count		pg_catalog.int8,
 	deletion_vector_row_count	pg_catalog.int8,
 	delete_bytes				pg_catalog.int8,
@@ -2648,6 +2652,7 @@ BEGIN ATOMIC
 		('equality_delete_row_count', h.equality_delete_row_count),
 		('position_delete_file_count', h.position_delete_file_count),
 		('position_delete_row_count', h.position_delete_row_count),
+		('excess_delete_file_count', h.excess_delete_file_count),
 		('deletion_vector_count', h.deletion_vector_count),
 		('deletion_vector_row_count', h.deletion_vector_row_count),
 		('delete_bytes', h.delete_bytes),
@@ -3133,7 +3138,8 @@ BEGIN ATOMIC
 	CROSS JOIN LATERAL (SELECT
 		CASE s.operation
 			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
-			WHEN 'rewrite_position_delete_files' THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0)
+			WHEN 'rewrite_position_delete_files' THEN GREATEST((m.metrics ->> 'excess_delete_file_count')::pg_catalog.float8,
+				LEAST((m.metrics ->> 'dangling_delete_count')::pg_catalog.float8, (m.metrics ->> 'position_delete_file_count')::pg_catalog.float8), 0)
 			WHEN 'rewrite_manifests' THEN COALESCE((m.metrics ->> 'excess_manifest_count')::pg_catalog.float8, 0)
 			WHEN 'expire_snapshots' THEN COALESCE((m.metrics ->> 'expirable_snapshot_count')::pg_catalog.float8, 0) END AS objects,
 		CASE s.operation
@@ -4114,7 +4120,8 @@ COMMENT ON FUNCTION floe_internal.sizes(pg_catalog.jsonb) IS 'Target file size i
 
 -- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
-		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
+		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4,
+		OUT deletes_per_file pg_catalog.bool)
 	RETURNS pg_catalog.record
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -4127,9 +4134,11 @@ BEGIN
 	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files INTO target_bytes, small_below, oversized_above, min_input_files
 		FROM floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
 			|| COALESCE(of_policies, '{}')) AS z;
+	-- as Spark since Iceberg 1.8; DeleteGranularity knows no third, and any case
+	deletes_per_file := lower(COALESCE(properties ->> 'write.delete.granularity', 'file')) <> 'partition';
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Sizes in force for a table with these properties, which are not stored yet while it is read';
+COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'What the merge of manifests must know of a table with these properties, which are not stored yet while it is read: sizes in force; deletes_per_file: rewritten position deletes are one file for each data file';
 
 -- Which manifests of a list still have to be read: positions (from 1) in the arrays.
 CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],
@@ -4207,7 +4216,7 @@ BEGIN
 	SELECT * INTO z FROM floe_internal.size_limits(of_table_id, t.properties);
 	list := t.details -> 'manifest_list';
 	IF t.manifest_ids IS NOT NULL THEN
-		SELECT (floe_internal.merge_manifests(x.content, x.spec_id, x.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY x.content DESC, l.place)).* INTO m
+		SELECT (floe_internal.merge_manifests(x.content, x.spec_id, x.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files, z.deletes_per_file ORDER BY x.content DESC, l.place)).* INTO m
 			FROM unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place) JOIN floe_internal.manifest AS x ON x.manifest_id = l.id;
 	END IF;
 	SELECT * INTO old_row FROM floe_internal.health AS h WHERE h.table_id = of_table_id;
@@ -4235,6 +4244,7 @@ BEGIN
 	new_row.equality_delete_row_count := m.equality_delete_row_count;
 	new_row.position_delete_file_count := m.position_delete_file_count;
 	new_row.position_delete_row_count := m.position_delete_row_count;
+	new_row.excess_delete_file_count := m.excess_delete_file_count;
 	new_row.deletion_vector_count := m.deletion_vector_count;
 	new_row.deletion_vector_row_count := m.deletion_vector_row_count;
 	new_row.delete_bytes := m.delete_bytes;
@@ -4380,7 +4390,7 @@ COMMENT ON FUNCTION floe.health(pg_catalog.text) IS 'Every metric of a table now
 CREATE FUNCTION floe.partition_health(table_name pg_catalog.text,
 		OUT spec_id pg_catalog.int4, OUT partition pg_catalog.json, OUT data_file_count pg_catalog.int8, OUT data_bytes pg_catalog.int8, OUT record_count pg_catalog.int8,
 		OUT average_file_bytes pg_catalog.float8, OUT small_file_count pg_catalog.int8, OUT small_file_bytes pg_catalog.int8, OUT excess_file_count pg_catalog.int8,
-		OUT oversized_file_count pg_catalog.int8, OUT position_delete_file_count pg_catalog.int8, OUT equality_delete_file_count pg_catalog.int8,
+		OUT oversized_file_count pg_catalog.int8, OUT position_delete_file_count pg_catalog.int8, OUT excess_delete_file_count pg_catalog.int8, OUT equality_delete_file_count pg_catalog.int8,
 		OUT deletion_vector_count pg_catalog.int8, OUT delete_row_count pg_catalog.int8, OUT delete_ratio pg_catalog.float8, OUT dangling_delete_count pg_catalog.int8,
 		OUT manifest_count pg_catalog.int8, OUT last_write_at pg_catalog.timestamptz, OUT commit_interval pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
@@ -4391,13 +4401,13 @@ AS $body$
 	), known AS MATERIALIZED (
 		SELECT s.snapshot_id, s.committed_at FROM t CROSS JOIN LATERAL floe_internal.snapshot_list(t.snapshots) AS s WHERE s.operation IS DISTINCT FROM 'replace'
 	), merged AS (
-		SELECT floe_internal.merge_partitions(m.content, m.spec_id, m.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY m.content DESC, l.place) AS parts
+		SELECT floe_internal.merge_partitions(m.content, m.spec_id, m.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files, z.deletes_per_file ORDER BY m.content DESC, l.place) AS parts
 		FROM t CROSS JOIN LATERAL floe_internal.size_limits(t.table_id, t.properties) AS z
 		CROSS JOIN LATERAL unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place)
 		JOIN floe_internal.manifest AS m ON m.manifest_id = l.id
 	)
 	SELECT p.spec_id, p.partition::json, p.data_file_count, p.data_bytes, p.record_count, p.data_bytes / NULLIF(p.data_file_count, 0)::float8,
-		   p.small_file_count, p.small_file_bytes, p.excess_file_count, p.oversized_file_count, p.position_delete_file_count, p.equality_delete_file_count,
+		   p.small_file_count, p.small_file_bytes, p.excess_file_count, p.oversized_file_count, p.position_delete_file_count, p.excess_delete_file_count, p.equality_delete_file_count,
 		   p.deletion_vector_count, p.delete_row_count, p.delete_row_count / NULLIF(p.record_count, 0)::float8, p.dangling_delete_count, p.manifest_count,
 		   w.last_at, w.gap
 	FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p

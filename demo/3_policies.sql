@@ -3,9 +3,9 @@ SELECT floe.create_policy('defaults', 'lake.**', '{
   "engine": "spark",
   "rewrite_data_files": {}, "rewrite_position_delete_files": {}, "rewrite_manifests": {},
   "expire_snapshots": {"options": {"max_snapshot_age": "1 day", "retain_last": 5}},
-  "thresholds": {"excess_file_count":          {"warning": 20, "critical": 100},
-                 "position_delete_file_count": {"warning": 20, "critical": 100},
-                 "excess_manifest_count":      {"warning": 20, "critical": 100}}}');
+  "thresholds": {"excess_file_count":        {"warning": 20, "critical": 100},
+                 "excess_delete_file_count": {"warning": 10, "critical": 100},
+                 "excess_manifest_count":    {"warning": 20, "critical": 100}}}');
 
 -- One table more: its jobs leave files behind. A narrow policy adds to a broad one, field by field. Without "jitter" the tables of a schedule
 -- would start spread over its first minutes, and here somebody is waiting.

@@ -29,6 +29,8 @@ INSERT INTO lab.case (told, operation, setup) VALUES
 	('equally bad: the first', 'rewrite_data_files', $$SELECT lab.measure('demo.db.t', '{"excess_file_count": 1000, "equality_delete_file_count": 200}')$$),
 	('no threshold by itself', 'rewrite_data_files', $$SELECT lab.measure('demo.db.t', '{"small_file_count": 100000, "data_file_count": 100000}')$$),
 	('dangling deletes', 'rewrite_position_delete_files', $$SELECT lab.measure('demo.db.t', '{"dangling_delete_count": 20}')$$),
+	('delete files', 'rewrite_position_delete_files', $$SELECT lab.measure('demo.db.t', '{"excess_delete_file_count": 50, "position_delete_file_count": 60}')$$),
+	('one for each data file', 'rewrite_position_delete_files', $$SELECT lab.measure('demo.db.t', '{"excess_delete_file_count": 0, "position_delete_file_count": 6000}')$$),
 	('manifests', 'rewrite_manifests', $$SELECT lab.measure('demo.db.t', '{"excess_manifest_count": 50}')$$),
 	('snapshots that may go', 'expire_snapshots', $$SELECT lab.assess('demo.db.t', snapshots => 25, snapshot_gap => '1 day')$$),
 	('... a day before', 'expire_snapshots', $$SELECT lab.assess('demo.db.t', snapshots => 24, snapshot_gap => '1 day')$$),
@@ -41,6 +43,8 @@ INSERT INTO lab.case (told, operation, setup) VALUES
 	('a metric without one gets one', 'rewrite_data_files', $$SELECT floe.alter_policy('p', '{"thresholds": {"small_file_count": {"warning": 5}}}'), lab.measure('demo.db.t', '{"small_file_count": 6, "excess_file_count": 5}')$$),
 	('... only critical', 'rewrite_data_files', $$SELECT floe.alter_policy('p', '{"thresholds": {"small_file_count": {"critical": 7}}}'), lab.measure('demo.db.t', '{"small_file_count": 7, "excess_file_count": 5}')$$),
 	('... but running would not help', 'rewrite_data_files', $$SELECT floe.alter_policy('p', '{"thresholds": {"small_file_count": {"warning": 5}}}'), lab.measure('demo.db.t', '{"small_file_count": 6, "excess_file_count": 0}')$$),
+	('... nor is there a point in delete files of one data file each', 'rewrite_position_delete_files', $$SELECT floe.alter_policy('p', '{"thresholds": {"position_delete_file_count": {"warning": 5}}}'), lab.measure('demo.db.t', '{"position_delete_file_count": 6, "excess_delete_file_count": 0}')$$),
+	('... unless some have two', 'rewrite_position_delete_files', $$SELECT floe.alter_policy('p', '{"thresholds": {"position_delete_file_count": {"warning": 5}}}'), lab.measure('demo.db.t', '{"position_delete_file_count": 6, "excess_delete_file_count": 1}')$$),
 	('zero: always', 'rewrite_data_files', $$SELECT floe.alter_policy('p', '{"thresholds": {"excess_file_count": {"warning": 0, "critical": 0}}}'), lab.measure('demo.db.t', '{"excess_file_count": 1}')$$),
 	('... but not for nothing', 'rewrite_data_files', $$SELECT floe.alter_policy('p', '{"thresholds": {"excess_file_count": {"warning": 0, "critical": 0}}}'), lab.measure('demo.db.t', '{"excess_file_count": 0}')$$),
 	('seconds', 'expire_snapshots', $$SELECT floe.alter_policy('p', '{"thresholds": {"oldest_snapshot_age": {"warning": "7 days"}}}'), lab.assess('demo.db.t', snapshots => 8, snapshot_gap => '1 day')$$),
@@ -113,9 +117,9 @@ $$;
 SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"excess_file_count": 200}')$$, 'rewrite_data_files');
 SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"delete_ratio": 0.3}')$$, 'rewrite_data_files');
 SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"delete_ratio": 0.3}'), floe.alter_policy('p', '{"rewrite_data_files": {"options": {"delete_file_threshold": 5}}}')$$, 'rewrite_data_files');
-SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"position_delete_file_count": 60}')$$, 'rewrite_position_delete_files');
+SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"excess_delete_file_count": 60}')$$, 'rewrite_position_delete_files');
 SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"dangling_delete_count": 30}')$$, 'rewrite_position_delete_files');
-SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"dangling_delete_count": 30, "position_delete_file_count": 60}')$$, 'rewrite_position_delete_files');
+SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"dangling_delete_count": 30, "excess_delete_file_count": 60}')$$, 'rewrite_position_delete_files');
 SELECT lab.statement($$SELECT lab.assess('demo.db.t', snapshots => 25, snapshot_gap => '1 day', properties => '{"history.expire.max-snapshot-age-ms": "86400000", "write.target-file-size-bytes": "1000000"}')$$, 'expire_snapshots');
 SELECT lab.statement($$SELECT floe.alter_policy('p', '{"expire_snapshots": {"options": {"max_snapshot_age": "3 days", "retain_last": 7}}}')$$, 'expire_snapshots');
 SELECT lab.statement('', 'remove_orphan_files');

@@ -26,7 +26,8 @@ typedef struct Row
 {
 	FloeHealthPartition health;
 	Sequence *sequences;
-	bool global; /* its equality deletes apply to the whole table */
+	int64_t named_files; /* data files that its deletes are limited to */
+	bool global;         /* its equality deletes apply to the whole table */
 } Row;
 
 /* The manifests of one content and spec. */
@@ -423,9 +424,9 @@ ratio(int64_t value, int64_t by)
 	return by > 0 ? (double) value / (double) by : NAN;
 }
 
-/* Deletes that can apply to no live data file: docs/metrics.md, "Dangling". */
+/* Deletes that can apply to no live data file (docs/metrics.md, "Dangling"); and to how many data files they are limited. */
 static void
-count_dangling(FloeHealth *h)
+join_deletes(FloeHealth *h)
 {
 	int64_t first = INT64_MAX; /* the smallest sequence number of all live data files */
 
@@ -448,21 +449,28 @@ count_dangling(FloeHealth *h)
 	for (uint32_t i = 0; i < h->scoped.count; i++)
 	{
 		const FloeScopedDelete *s = &h->scoped.deletes[i];
+		Row *r = row_at(h, s->owner);
 
-		if (s->data_sequence_number > s->sequence_number)
-			row_at(h, s->owner)->health.dangling_delete_count++;
+		r->health.dangling_delete_count += s->data_sequence_number > s->sequence_number ? 1 : 0;
+		r->named_files += floe_scoped_is_first(&h->scoped, i) ? 1 : 0;
 	}
 }
 
-static void
-finish_row(const FloeHealthOptions *options, FloeHealthPartition *row)
+static FloeHealthPartition *
+finish_row(const FloeHealthOptions *options, Row *r)
 {
+	FloeHealthPartition *row = &r->health;
+	/* so many files will rewritten position deletes be, at least; a data file that has a deletion vector has none of them */
+	int64_t least = options->deletes_per_file ? Max(1, r->named_files - row->deletion_vectors.files) : 1;
+
+	row->excess_delete_file_count = Max(0, row->position_deletes.files - least);
 	row->average_file_bytes = ratio(row->data_bytes, row->data_file_count);
 	row->delete_ratio = ratio(row->delete_row_count, row->record_count);
 	if (row->small_file_count >= options->min_input_files ||
 		(row->small_file_count > 1 && row->small_file_bytes > options->target_file_bytes))
 		row->excess_file_count =
 			Max(0, row->small_file_count - divide_up(row->small_file_bytes, options->target_file_bytes));
+	return row;
 }
 
 static bool
@@ -474,7 +482,7 @@ sum_rows(FloeHealth *h, FloeStatus *st)
 
 	for (uint32_t i = 0; i < h->rows.count; i++)
 	{
-		FloeHealthPartition *row = &row_at(h, i)->health;
+		FloeHealthPartition *row = finish_row(&h->options, row_at(h, i));
 		const struct
 		{
 			int64_t *sum;
@@ -499,10 +507,10 @@ sum_rows(FloeHealth *h, FloeStatus *st)
 			{&appearances, row->manifest_count},
 		};
 
-		finish_row(&h->options, row);
 		for (size_t s = 0; s < lengthof(sums); s++)
 			add(sums[s].sum, sums[s].value, &bad);
 		t->excess_file_count += row->excess_file_count;
+		t->excess_delete_file_count += row->excess_delete_file_count;
 		t->partition_count += row->data_file_count > 0 ? 1 : 0;
 		t->inexact |= row->inexact;
 		most = Max(most, row->data_file_count);
@@ -526,7 +534,7 @@ floe_health_finish(FloeHealth *h, FloeHealthTotals *totals, FloeStatus *st)
 		return fail_no_memory(st);
 	h->data_begun = true;
 	t->needs_paths = h->paths_missing && h->scoped.count > 0;
-	count_dangling(h);
+	join_deletes(h);
 	if (!sum_rows(h, st))
 		return false;
 	for (uint32_t i = 0; i < h->groups.count; i++)

@@ -27,6 +27,8 @@ typedef struct FloeHealthOptions
 	FloeSizeBounds bounds;         /* in force */
 	int64_t min_input_files;       /* in force: what bin-packing takes up at least */
 	int64_t target_manifest_bytes; /* commit.manifest.target-size-bytes or its default; > 0 */
+	/* write.delete.granularity: rewritten position deletes are one file for each data file, not for each partition */
+	bool deletes_per_file;
 } FloeHealthOptions;
 
 typedef struct FloeHealthDeletes
@@ -46,6 +48,7 @@ typedef struct FloeHealthTotals
 	int64_t excess_file_count;
 	int64_t oversized_file_count, oversized_file_bytes;
 	FloeHealthDeletes position_deletes, equality_deletes, deletion_vectors;
+	int64_t excess_delete_file_count;
 	int64_t delete_bytes;
 	double delete_ratio;
 	int64_t dangling_delete_count;
@@ -81,6 +84,7 @@ typedef struct FloeHealthPartition
 	int64_t excess_file_count;
 	int64_t oversized_file_count, oversized_file_bytes;
 	FloeHealthDeletes position_deletes, equality_deletes, deletion_vectors;
+	int64_t excess_delete_file_count;
 	int64_t delete_row_count, delete_bytes;
 	double delete_ratio; /* NaN: no records */
 	int64_t dangling_delete_count;

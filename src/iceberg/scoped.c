@@ -13,7 +13,9 @@
 static inline int
 compare_deletes(const FloeScopedDelete *a, const FloeScopedDelete *b)
 {
-	return (a->path_hash > b->path_hash) - (a->path_hash < b->path_hash);
+	if (a->path_hash != b->path_hash)
+		return a->path_hash < b->path_hash ? -1 : 1;
+	return (a->owner > b->owner) - (a->owner < b->owner);
 }
 
 #define ST_SORT sort_deletes
@@ -99,4 +101,10 @@ floe_scoped_settle(FloeScopedDeletes *s)
 	for (uint32_t i = 1; i < s->count; i++)
 		if (s->deletes[i].path_hash == s->deletes[i - 1].path_hash)
 			s->deletes[i].data_sequence_number = s->deletes[i - 1].data_sequence_number;
+}
+
+bool
+floe_scoped_is_first(const FloeScopedDeletes *s, uint32_t i)
+{
+	return i == 0 || compare_deletes(&s->deletes[i - 1], &s->deletes[i]) != 0;
 }

@@ -46,4 +46,7 @@ extern void floe_scoped_offer(FloeScopedDeletes *s, uint64_t path_hash, int64_t 
 /* After all data files: makes data_sequence_number true of every delete (before, only of the first of a path). */
 extern void floe_scoped_settle(FloeScopedDeletes *s);
 
+/* After sorting: no delete before it has the same path and owner. */
+extern bool floe_scoped_is_first(const FloeScopedDeletes *s, uint32_t i);
+
 #endif /* FLOE_ICEBERG_SCOPED_H */

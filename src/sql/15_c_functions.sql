@@ -114,6 +114,7 @@ CREATE TYPE floe_internal.manifest_totals AS (
 	oversized_file_bytes		pg_catalog.int8,
 	position_delete_file_count	pg_catalog.int8,
 	position_delete_row_count	pg_catalog.int8,
+	excess_delete_file_count	pg_catalog.int8,
 	equality_delete_file_count	pg_catalog.int8,
 	equality_delete_row_count	pg_catalog.int8,
 	deletion_vector_count		pg_catalog.int8,
@@ -141,6 +142,7 @@ CREATE TYPE floe_internal.partition_totals AS (
 	excess_file_count			pg_catalog.int8,
 	oversized_file_count		pg_catalog.int8,
 	position_delete_file_count	pg_catalog.int8,
+	excess_delete_file_count	pg_catalog.int8,
 	equality_delete_file_count	pg_catalog.int8,
 	deletion_vector_count		pg_catalog.int8,
 	delete_row_count			pg_catalog.int8,
@@ -151,11 +153,11 @@ CREATE TYPE floe_internal.partition_totals AS (
 COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files';
 
 CREATE FUNCTION floe_internal.merge_step(state pg_catalog.internal, content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
-		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4)
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE
 	AS 'MODULE_PATHNAME', 'floe_sql_merge_step';
-COMMENT ON FUNCTION floe_internal.merge_step(pg_catalog.internal, pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Transition of merge_manifests() and merge_partitions()';
+COMMENT ON FUNCTION floe_internal.merge_step(pg_catalog.internal, pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4, pg_catalog.bool) IS 'Transition of merge_manifests() and merge_partitions()';
 
 CREATE FUNCTION floe_internal.merge_totals(state pg_catalog.internal) RETURNS floe_internal.manifest_totals
 	LANGUAGE c IMMUTABLE
@@ -168,16 +170,16 @@ CREATE FUNCTION floe_internal.merge_partition_rows(state pg_catalog.internal) RE
 COMMENT ON FUNCTION floe_internal.merge_partition_rows(pg_catalog.internal) IS 'Result of merge_partitions()';
 
 CREATE AGGREGATE floe_internal.merge_manifests(content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
-		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4) (
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool) (
 	SFUNC = floe_internal.merge_step, STYPE = pg_catalog.internal, FINALFUNC = floe_internal.merge_totals
 );
-COMMENT ON AGGREGATE floe_internal.merge_manifests(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Table totals from the aggregates of the manifests of one manifest list';
+COMMENT ON AGGREGATE floe_internal.merge_manifests(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4, pg_catalog.bool) IS 'Table totals from the aggregates of the manifests of one manifest list';
 
 CREATE AGGREGATE floe_internal.merge_partitions(content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
-		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4) (
+		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool) (
 	SFUNC = floe_internal.merge_step, STYPE = pg_catalog.internal, FINALFUNC = floe_internal.merge_partition_rows
 );
-COMMENT ON AGGREGATE floe_internal.merge_partitions(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4) IS 'Partition totals from the aggregates of the manifests of one manifest list';
+COMMENT ON AGGREGATE floe_internal.merge_partitions(pg_catalog.int4, pg_catalog.int4, pg_catalog.bytea, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8, pg_catalog.int4, pg_catalog.bool) IS 'Partition totals from the aggregates of the manifests of one manifest list';
 
 CREATE FUNCTION floe_internal.snapshot_list(encoded pg_catalog.bytea,
 		OUT snapshot_id pg_catalog.int8, OUT parent_id pg_catalog.int8, OUT sequence_number pg_catalog.int8,

@@ -193,6 +193,7 @@ CREATE TABLE floe_internal.health (
 	equality_delete_row_count	pg_catalog.int8,
 	position_delete_file_count	pg_catalog.int8,
 	position_delete_row_count	pg_catalog.int8,
+	excess_delete_file_count	pg_catalog.int8,
 	deletion_vector_count		pg_catalog.int8,
 	deletion_vector_row_count	pg_catalog.int8,
 	delete_bytes				pg_catalog.int8,

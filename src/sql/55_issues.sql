@@ -29,6 +29,7 @@ BEGIN ATOMIC
 		('equality_delete_row_count', h.equality_delete_row_count),
 		('position_delete_file_count', h.position_delete_file_count),
 		('position_delete_row_count', h.position_delete_row_count),
+		('excess_delete_file_count', h.excess_delete_file_count),
 		('deletion_vector_count', h.deletion_vector_count),
 		('deletion_vector_row_count', h.deletion_vector_row_count),
 		('delete_bytes', h.delete_bytes),

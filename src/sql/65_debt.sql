@@ -39,7 +39,8 @@ BEGIN ATOMIC
 	CROSS JOIN LATERAL (SELECT
 		CASE s.operation
 			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
-			WHEN 'rewrite_position_delete_files' THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0)
+			WHEN 'rewrite_position_delete_files' THEN GREATEST((m.metrics ->> 'excess_delete_file_count')::pg_catalog.float8,
+				LEAST((m.metrics ->> 'dangling_delete_count')::pg_catalog.float8, (m.metrics ->> 'position_delete_file_count')::pg_catalog.float8), 0)
 			WHEN 'rewrite_manifests' THEN COALESCE((m.metrics ->> 'excess_manifest_count')::pg_catalog.float8, 0)
 			WHEN 'expire_snapshots' THEN COALESCE((m.metrics ->> 'expirable_snapshot_count')::pg_catalog.float8, 0) END AS objects,
 		CASE s.operation

@@ -472,7 +472,8 @@ COMMENT ON FUNCTION floe_internal.sizes(pg_catalog.jsonb) IS 'Target file size i
 
 -- Sizes that decide what is small and what is oversized, by the settings and the properties in force.
 CREATE FUNCTION floe_internal.size_limits(of_table_id pg_catalog.int8, properties pg_catalog.jsonb,
-		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4)
+		OUT target_bytes pg_catalog.int8, OUT small_below pg_catalog.int8, OUT oversized_above pg_catalog.int8, OUT min_input_files pg_catalog.int4,
+		OUT deletes_per_file pg_catalog.bool)
 	RETURNS pg_catalog.record
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -485,9 +486,11 @@ BEGIN
 	SELECT z.target_bytes, z.small_below, z.oversized_above, z.min_input_files INTO target_bytes, small_below, oversized_above, min_input_files
 		FROM floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || floe_internal.property_settings('rewrite_data_files', COALESCE(properties, '{}'))
 			|| COALESCE(of_policies, '{}')) AS z;
+	-- as Spark since Iceberg 1.8; DeleteGranularity knows no third, and any case
+	deletes_per_file := lower(COALESCE(properties ->> 'write.delete.granularity', 'file')) <> 'partition';
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'Sizes in force for a table with these properties, which are not stored yet while it is read';
+COMMENT ON FUNCTION floe_internal.size_limits(pg_catalog.int8, pg_catalog.jsonb) IS 'What the merge of manifests must know of a table with these properties, which are not stored yet while it is read: sizes in force; deletes_per_file: rewritten position deletes are one file for each data file';
 
 -- Which manifests of a list still have to be read: positions (from 1) in the arrays.
 CREATE FUNCTION floe_internal.unread_manifests(of_table_id pg_catalog.int8, paths pg_catalog.text[], lengths pg_catalog.int8[], contents pg_catalog.int4[], spec_ids pg_catalog.int4[],

@@ -20,7 +20,7 @@ BEGIN
 	SELECT * INTO z FROM floe_internal.size_limits(of_table_id, t.properties);
 	list := t.details -> 'manifest_list';
 	IF t.manifest_ids IS NOT NULL THEN
-		SELECT (floe_internal.merge_manifests(x.content, x.spec_id, x.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY x.content DESC, l.place)).* INTO m
+		SELECT (floe_internal.merge_manifests(x.content, x.spec_id, x.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files, z.deletes_per_file ORDER BY x.content DESC, l.place)).* INTO m
 			FROM unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place) JOIN floe_internal.manifest AS x ON x.manifest_id = l.id;
 	END IF;
 	SELECT * INTO old_row FROM floe_internal.health AS h WHERE h.table_id = of_table_id;
@@ -48,6 +48,7 @@ BEGIN
 	new_row.equality_delete_row_count := m.equality_delete_row_count;
 	new_row.position_delete_file_count := m.position_delete_file_count;
 	new_row.position_delete_row_count := m.position_delete_row_count;
+	new_row.excess_delete_file_count := m.excess_delete_file_count;
 	new_row.deletion_vector_count := m.deletion_vector_count;
 	new_row.deletion_vector_row_count := m.deletion_vector_row_count;
 	new_row.delete_bytes := m.delete_bytes;
@@ -193,7 +194,7 @@ COMMENT ON FUNCTION floe.health(pg_catalog.text) IS 'Every metric of a table now
 CREATE FUNCTION floe.partition_health(table_name pg_catalog.text,
 		OUT spec_id pg_catalog.int4, OUT partition pg_catalog.json, OUT data_file_count pg_catalog.int8, OUT data_bytes pg_catalog.int8, OUT record_count pg_catalog.int8,
 		OUT average_file_bytes pg_catalog.float8, OUT small_file_count pg_catalog.int8, OUT small_file_bytes pg_catalog.int8, OUT excess_file_count pg_catalog.int8,
-		OUT oversized_file_count pg_catalog.int8, OUT position_delete_file_count pg_catalog.int8, OUT equality_delete_file_count pg_catalog.int8,
+		OUT oversized_file_count pg_catalog.int8, OUT position_delete_file_count pg_catalog.int8, OUT excess_delete_file_count pg_catalog.int8, OUT equality_delete_file_count pg_catalog.int8,
 		OUT deletion_vector_count pg_catalog.int8, OUT delete_row_count pg_catalog.int8, OUT delete_ratio pg_catalog.float8, OUT dangling_delete_count pg_catalog.int8,
 		OUT manifest_count pg_catalog.int8, OUT last_write_at pg_catalog.timestamptz, OUT commit_interval pg_catalog.float8)
 	RETURNS SETOF pg_catalog.record
@@ -204,13 +205,13 @@ AS $body$
 	), known AS MATERIALIZED (
 		SELECT s.snapshot_id, s.committed_at FROM t CROSS JOIN LATERAL floe_internal.snapshot_list(t.snapshots) AS s WHERE s.operation IS DISTINCT FROM 'replace'
 	), merged AS (
-		SELECT floe_internal.merge_partitions(m.content, m.spec_id, m.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files ORDER BY m.content DESC, l.place) AS parts
+		SELECT floe_internal.merge_partitions(m.content, m.spec_id, m.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files, z.deletes_per_file ORDER BY m.content DESC, l.place) AS parts
 		FROM t CROSS JOIN LATERAL floe_internal.size_limits(t.table_id, t.properties) AS z
 		CROSS JOIN LATERAL unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place)
 		JOIN floe_internal.manifest AS m ON m.manifest_id = l.id
 	)
 	SELECT p.spec_id, p.partition::json, p.data_file_count, p.data_bytes, p.record_count, p.data_bytes / NULLIF(p.data_file_count, 0)::float8,
-		   p.small_file_count, p.small_file_bytes, p.excess_file_count, p.oversized_file_count, p.position_delete_file_count, p.equality_delete_file_count,
+		   p.small_file_count, p.small_file_bytes, p.excess_file_count, p.oversized_file_count, p.position_delete_file_count, p.excess_delete_file_count, p.equality_delete_file_count,
 		   p.deletion_vector_count, p.delete_row_count, p.delete_row_count / NULLIF(p.record_count, 0)::float8, p.dangling_delete_count, p.manifest_count,
 		   w.last_at, w.gap
 	FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p

@@ -72,7 +72,7 @@ new_state(const FloeHealthOptions *options)
 	return state;
 }
 
-/* state, content, spec_id, aggregate, target_bytes, small_below, oversized_above, min_input_files */
+/* state, content, spec_id, aggregate, target_bytes, small_below, oversized_above, min_input_files, deletes_per_file */
 Datum
 floe_sql_merge_step(PG_FUNCTION_ARGS)
 {
@@ -84,7 +84,7 @@ floe_sql_merge_step(PG_FUNCTION_ARGS)
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "merge_step called outside of an aggregate");
-	for (int i = 1; i <= 7; i++)
+	for (int i = 1; i <= 8; i++)
 	{
 		if (PG_ARGISNULL(i))
 			ereport(ERROR,
@@ -96,6 +96,7 @@ floe_sql_merge_step(PG_FUNCTION_ARGS)
 			.target_file_bytes = PG_GETARG_INT64(4),
 			.bounds = {PG_GETARG_INT64(5), PG_GETARG_INT64(6)},
 			.min_input_files = PG_GETARG_INT32(7),
+			.deletes_per_file = PG_GETARG_BOOL(8),
 			.target_manifest_bytes = 1, /* SQL counts manifests by itself */
 		};
 
@@ -135,8 +136,8 @@ floe_sql_merge_totals(PG_FUNCTION_ARGS)
 {
 	TupleDesc desc;
 	FloeHealthTotals t;
-	Datum values[23];
-	bool nulls[23] = {0};
+	Datum values[24];
+	bool nulls[24] = {0};
 	int i = 0;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -152,6 +153,7 @@ floe_sql_merge_totals(PG_FUNCTION_ARGS)
 	values[i++] = Int64GetDatum(t.oversized_file_bytes);
 	values[i++] = Int64GetDatum(t.position_deletes.files);
 	values[i++] = Int64GetDatum(t.position_deletes.rows);
+	values[i++] = Int64GetDatum(t.excess_delete_file_count);
 	values[i++] = Int64GetDatum(t.equality_deletes.files);
 	values[i++] = Int64GetDatum(t.equality_deletes.rows);
 	values[i++] = Int64GetDatum(t.deletion_vectors.files);
@@ -183,8 +185,8 @@ snapshot_array(const FloeSnapshotSet *set)
 static HeapTuple
 partition_tuple(TupleDesc desc, const FloeHealthPartition *p, bool dangling_known)
 {
-	Datum values[16];
-	bool nulls[16] = {0};
+	Datum values[17];
+	bool nulls[17] = {0};
 	int i = 0;
 
 	values[i++] = Int32GetDatum(p->spec_id);
@@ -197,6 +199,7 @@ partition_tuple(TupleDesc desc, const FloeHealthPartition *p, bool dangling_know
 	values[i++] = Int64GetDatum(p->excess_file_count);
 	values[i++] = Int64GetDatum(p->oversized_file_count);
 	values[i++] = Int64GetDatum(p->position_deletes.files);
+	values[i++] = Int64GetDatum(p->excess_delete_file_count);
 	values[i++] = Int64GetDatum(p->equality_deletes.files);
 	values[i++] = Int64GetDatum(p->deletion_vectors.files);
 	values[i++] = Int64GetDatum(p->delete_row_count);

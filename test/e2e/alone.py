@@ -31,7 +31,7 @@ from streams import STREAMS
 # Ages count in the retention: a snapshot is old after this.
 MAX_SNAPSHOT_AGE_S = 20
 RETAIN_LAST = 5
-THRESHOLDS = {"excess_file_count": (10, 60), "position_delete_file_count": (10, 60), "excess_manifest_count": (20, 100), "expirable_snapshot_count": (20, 100)}
+THRESHOLDS = {"excess_file_count": (10, 60), "excess_delete_file_count": (10, 60), "excess_manifest_count": (20, 100), "expirable_snapshot_count": (20, 100)}
 OFTEN = {"min_interval": "5 seconds"}
 POLICY = {
     "engine": "spark", "poll_interval": "5 seconds", "min_poll_interval": "1 second",
@@ -41,7 +41,7 @@ POLICY = {
 }
 CONF = {"floe.decision_interval": "1min"}
 # Of a table that began beyond its thresholds: what mends each.
-REMEDY = {"excess_file_count": "rewrite_data_files", "position_delete_file_count": "rewrite_position_delete_files",
+REMEDY = {"excess_file_count": "rewrite_data_files", "excess_delete_file_count": "rewrite_position_delete_files",
           "excess_manifest_count": "rewrite_manifests", "expirable_snapshot_count": "expire_snapshots"}
 SETTLE_S = 120
 

@@ -160,6 +160,15 @@ def excess(small: list[Entry], target: int, min_input_files: int) -> int:
     return 0
 
 
+def excess_deletes(deletes: list[Entry], metadata: dict[str, Any]) -> int:
+    """How many of one partition's position delete files rewriting them would remove."""
+    positions = [one for one in deletes if one.content not in (DATA, EQUALITY_DELETES) and not one.is_vector]
+    left = 1
+    if (metadata.get("properties") or {}).get("write.delete.granularity", "file").lower() != "partition":
+        left = max(1, len({one.referenced for one in positions if one.referenced is not None} - {one.referenced for one in deletes if one.is_vector}))
+    return max(0, len(positions) - left)
+
+
 def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
@@ -190,6 +199,7 @@ def manifest_metrics(listed: list[Any], every: list[Entry], files: Files, metada
         "oversized_file_count": len(large),
         "oversized_file_bytes": sum(one.bytes for one in large),
         "position_delete_file_count": len(files.positions),
+        "excess_delete_file_count": sum(excess_deletes(group, metadata) for group in grouped(files.deletes).values()),
         "position_delete_row_count": sum(one.records for one in files.positions),
         "equality_delete_file_count": len(files.equality),
         "equality_delete_row_count": sum(one.records for one in files.equality),
@@ -229,6 +239,7 @@ def partition_metrics(files: Files, metadata: dict[str, Any], by_spec: dict[int,
             "excess_file_count": excess(small, target, options.min_input_files),
             "oversized_file_count": sum(one.bytes > target * 9 // 5 for one in group),
             "position_delete_file_count": sum(one.content == 1 and not one.is_vector for one in removed),
+            "excess_delete_file_count": excess_deletes(removed, metadata),
             "equality_delete_file_count": sum(one.content == EQUALITY_DELETES for one in removed),
             "deletion_vector_count": sum(one.is_vector for one in removed),
             "delete_row_count": sum(one.records for one in removed),

@@ -120,6 +120,60 @@ test_threshold_sizes(void)
 	floe_arena_free(arena);
 }
 
+/* What rewriting position deletes would remove: docs/metrics.md, excess_delete_file_count. */
+static void
+test_excess_deletes(void)
+{
+#define DELETE(what, of_path)                                                                                          \
+	{                                                                                                                  \
+		.kind = FLOE_FILE_##what, .path = of_path, .path_len = sizeof(of_path) - 1                                     \
+	}
+	static const FloeAggEntry any = {.kind = FLOE_FILE_POSITION_DELETES};
+	static const FloeAggEntry one_each[] = {DELETE(POSITION_DELETES, "a"), DELETE(POSITION_DELETES, "b")};
+	const FloeAggEntry twice[] = {one_each[0], one_each[1], one_each[0]};
+	const FloeAggEntry mixed[] = {one_each[0], any, one_each[1], one_each[0]};
+	static const FloeAggEntry vectors[] = {DELETE(DELETION_VECTOR, "a"), DELETE(DELETION_VECTOR, "b"),
+										   DELETE(POSITION_DELETES, "c"), DELETE(POSITION_DELETES, "c")};
+	static const FloeAggEntry equality[] = {{.kind = FLOE_FILE_EQUALITY_DELETES}, {.kind = FLOE_FILE_EQUALITY_DELETES}};
+	const FloeAggEntry anywhere[] = {any, any, any};
+	const struct
+	{
+		const char *what;
+		const FloeAggEntry *entries;
+		uint32_t count;
+		int64_t per_file, per_partition;
+	} cases[] = {
+		{"one for each of two data files", one_each, 2, 0, 1},
+		{"a second one for the first of them", twice, 3, 1, 2},
+		{"and one that names no data file", mixed, 4, 2, 3},
+		{"three that name none", anywhere, 3, 2, 2},
+		{"a single one", &any, 1, 0, 0},
+		{"two for one data file, vectors for two others", vectors, 4, 1, 1},
+		{"vectors alone", vectors, 2, 0, 0},
+		{"equality deletes", equality, 2, 0, 0},
+	};
+
+	for (size_t i = 0; i < lengthof(cases) * 2; i++)
+	{
+		bool per_file = i % 2 == 0;
+		FloeHealthOptions o = {.target_file_bytes = 100, .target_manifest_bytes = 1, .deletes_per_file = per_file};
+		FloeArena *arena = floe_arena_new(1024 * 1024);
+		FloeStatus st;
+		FloeHealth *h = floe_health_new(arena, &o, &st);
+		FloeHealthTotals t = {.excess_delete_file_count = -1};
+		Manifest m;
+
+		one_manifest(&m, FLOE_MANIFEST_DELETES, 0, false, cases[i / 2].entries, cases[i / 2].count);
+		(void) (floe_health_add(h, FLOE_MANIFEST_DELETES, 0, 10, m.blob.data, m.blob.len, &st) &&
+				floe_health_finish(h, &t, &st));
+		is_int(t.excess_delete_file_count, per_file ? cases[i / 2].per_file : cases[i / 2].per_partition,
+			   "position deletes too many, per %s: %s", per_file ? "file" : "partition", cases[i / 2].what);
+		floe_buf_free(&m.blob);
+		floe_arena_free(arena);
+	}
+#undef DELETE
+}
+
 static void
 test_snapshot_set(void)
 {
@@ -214,6 +268,7 @@ main(void)
 {
 	test_rules();
 	test_threshold_sizes();
+	test_excess_deletes();
 	test_snapshot_set();
 	test_shared_text();
 	test_stored_bytes();

@@ -195,11 +195,26 @@ dangles(const Table *t, const File *d)
 	return true;
 }
 
+/* A delete is limited to its path, and no delete before it in that partition is. */
+static bool
+names_first(const Table *t, int d)
+{
+	const File *file = &t->files[d];
+	bool first = file->path >= 0;
+
+	for (int i = 0; first && i < d; i++)
+		first = t->files[i].kind == FLOE_FILE_DATA || t->files[i].path != file->path ||
+				t->files[i].partition != file->partition ||
+				t->manifests[t->files[i].manifest].spec != t->manifests[file->manifest].spec;
+	return first;
+}
+
 static FloeHealthPartition
 count_by_hand(const Table *t, int spec, int partition, const FloeHealthOptions *o)
 {
 	FloeHealthPartition p = {.min_sequence_number = INT64_MAX};
 	bool seen[MAX_MANIFESTS] = {false};
+	int64_t named = 0;
 
 	for (int i = 0; i < t->nfiles; i++)
 	{
@@ -215,6 +230,7 @@ count_by_hand(const Table *t, int spec, int partition, const FloeHealthOptions *
 			p.delete_row_count += f->rows;
 			p.delete_bytes += f->bytes;
 			p.dangling_delete_count += dangles(t, f);
+			named += names_first(t, i);
 			continue;
 		}
 		p.data_file_count++;
@@ -229,6 +245,8 @@ count_by_hand(const Table *t, int spec, int partition, const FloeHealthOptions *
 		p.min_sequence_number = Min(p.min_sequence_number, f->sequence);
 		p.max_sequence_number = Max(p.max_sequence_number, f->sequence);
 	}
+	named = o->deletes_per_file ? Max(1, named - p.deletion_vectors.files) : 1;
+	p.excess_delete_file_count = Max(0, p.position_deletes.files - named);
 	return p;
 }
 
@@ -266,7 +284,8 @@ same_counts(const FloeHealthPartition *a, const FloeHealthPartition *b, bool siz
 		   memcmp(&a->equality_deletes, &b->equality_deletes, sizeof(a->equality_deletes)) == 0 &&
 		   memcmp(&a->deletion_vectors, &b->deletion_vectors, sizeof(a->deletion_vectors)) == 0 &&
 		   a->delete_row_count == b->delete_row_count && a->delete_bytes == b->delete_bytes &&
-		   a->dangling_delete_count == b->dangling_delete_count && a->manifest_count == b->manifest_count &&
+		   a->dangling_delete_count == b->dangling_delete_count &&
+		   a->excess_delete_file_count == b->excess_delete_file_count && a->manifest_count == b->manifest_count &&
 		   (a->data_file_count == 0 ||
 			(a->min_sequence_number == b->min_sequence_number && a->max_sequence_number == b->max_sequence_number));
 }
@@ -307,7 +326,7 @@ compare(const Table *t, const FloeHealthOptions *o, bool same_bounds, int *inexa
 	FloeHealthTotals totals;
 	FloeStatus st;
 	FloeHealth *h = merge(t, arena, o, &totals, &st);
-	int64_t excess = 0, dangling = 0;
+	int64_t excess = 0, excess_deletes = 0, dangling = 0;
 	bool few = true;
 
 	if (h == NULL)
@@ -332,8 +351,10 @@ compare(const Table *t, const FloeHealthOptions *o, bool same_bounds, int *inexa
 		*inexact += got->inexact;
 		excess += got->excess_file_count;
 		dangling += want.dangling_delete_count;
+		excess_deletes += want.excess_delete_file_count;
 	}
-	if (wrong == NULL && (totals.excess_file_count != excess || totals.dangling_delete_count != dangling))
+	if (wrong == NULL && (totals.excess_file_count != excess || totals.dangling_delete_count != dangling ||
+						  totals.excess_delete_file_count != excess_deletes))
 		wrong = "totals";
 	if (wrong == NULL && (totals.needs_paths || totals.manifest_count != t->nmanifests))
 		wrong = "manifests";
@@ -355,6 +376,7 @@ test_random_tables(void)
 		const char *wrong;
 
 		agg.bounds.oversized_above = agg.bounds.small_file_below + pick(500000);
+		o.deletes_per_file = tables % 4 != 0;
 		make_table(&t, 50 + (int) pick(600), tables % 3 == 0 ? 5 : 1000);
 		if (!build_blobs(&t, &agg))
 			ok(false, "table %d cannot be built", tables);
