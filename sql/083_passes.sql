@@ -185,6 +185,14 @@ SELECT lab.list_as(:pass, 'b', 'c', 'late', 'new');
 SELECT floe_internal.catalog_failed(c.catalog_id, 'connect', 'refused', NULL), floe_internal.catalog_well(c.catalog_id) FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
 SELECT * FROM lab.catalog_state();
 ROLLBACK;
+-- ... and made again after the listing has failed: the pass that lives on lists it anew
+BEGIN;
+DROP SERVER demo CASCADE;
+SELECT floe_internal.sync_servers();
+SELECT floe_internal.catalog_failed(c.catalog_id, 'connect', 'refused', NULL, -1, false, :pass) FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+SELECT lab.catalog();
+SELECT server_name, is_due FROM floe_internal.claim_catalogs(:pass, NULL) WHERE server_name = 'demo';
+ROLLBACK;
 SELECT floe_internal.end_pass(:pass);
 -- looking at the servers takes no numbers
 SELECT nextval(pg_get_serial_sequence('floe_internal.catalog', 'catalog_id')) AS before \gset

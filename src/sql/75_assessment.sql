@@ -74,6 +74,11 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 BEGIN
 	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
+	-- its server is gone; one that is made under that name again must not find it claimed by a pass that has nothing to do with it any more
+	IF c.status = 'removed' THEN
+		UPDATE floe_internal.catalog AS x SET claim_pass = NULL WHERE x.catalog_id = of_catalog_id AND x.claim_pass = of_pass_id AND NOT by_tables;
+		RETURN;
+	END IF;
 	UPDATE floe_internal.catalog AS x
 		SET status = 'error', error_code = code, error_message = message, error_detail = NULLIF(detail, ''), failures = x.failures + 1,
 			-- a listing that goes on, or that somebody else is at, ends by itself
@@ -82,7 +87,7 @@ BEGIN
 			next_list_at = CASE WHEN c.claim_pass IS NOT NULL AND c.next_list_at = '-infinity' THEN at
 				ELSE at + GREATEST(floe_internal.backoff_delay(x.failures + 1, interval '10 seconds', interval '10 minutes', x.server_name),
 					make_interval(secs => retry_after_ms / 1000.0)) END
-		WHERE x.catalog_id = of_catalog_id AND x.status <> 'removed';
+		WHERE x.catalog_id = of_catalog_id;
 	IF FOUND AND (c.status IS DISTINCT FROM 'error' OR c.error_code IS DISTINCT FROM code) THEN
 		PERFORM floe_internal.write_event('catalog error', c.server_name, NULL, NULL, NULL, message, jsonb_build_object('code', code, 'detail', detail));
 	END IF;
