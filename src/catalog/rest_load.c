@@ -40,6 +40,25 @@ on_piece(void *arg, const char *data, size_t len)
 	return load->parser != NULL && floe_meta_parser_feed(load->parser, data, len, &load->parse_status);
 }
 
+/*
+ * Of a compressed answer Jetty says ETag--gzip, and the catalog behind it, which compares the bytes, never has that: then it is told
+ * what the catalog had said.
+ */
+static void
+drop_jetty_suffix(const FloeHttpResponse *response, char *etag)
+{
+	static const char suffix[] = "--gzip";
+	size_t len = strlen(etag);
+	bool quoted = len > 0 && etag[len - 1] == '"';
+	size_t end = quoted ? len - 1 : len;
+	char encoding[32];
+
+	if (end < strlen(suffix) || strncmp(etag + end - strlen(suffix), suffix, strlen(suffix)) != 0 ||
+		!floe_http_header(response, "Content-Encoding", encoding, sizeof(encoding)) || strcmp(encoding, "gzip") != 0)
+		return;
+	strcpy(etag + end - strlen(suffix), quoted ? "\"" : "");
+}
+
 static void
 answer(Load *load, const FloeStatus *st, FloeHttpResponse *response)
 {
@@ -62,7 +81,10 @@ answer(Load *load, const FloeStatus *st, FloeHttpResponse *response)
 		if (result.meta->load.metadata_location == NULL)
 			floe_fail(&outcome, FLOE_ERR_PROTOCOL, "load table: the answer has no metadata-location");
 		if (floe_http_header(response, "ETag", etag, sizeof(etag)) && strlen(etag) < ETAG_MAX - 1)
+		{
+			drop_jetty_suffix(response, etag);
 			result.etag = floe_arena_text(load->request.arena, etag, strlen(etag));
+		}
 	}
 	if (outcome.code != FLOE_OK)
 		result = (FloeLoadAnswer){

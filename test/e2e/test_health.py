@@ -85,6 +85,18 @@ def catalog(t, pg, lab_name, at):
     return tables
 
 
+def unchanged(t, pg, lab_name, tables):
+    """A second look reads nothing again: by the catalog's ETag, or by the metadata location where it gives none."""
+    def assessed():
+        return {row["name"]: (row["assessed_at"], row["polled_at"]) for row in pg.sql("SELECT name, assessed_at, polled_at FROM floe.tables WHERE status = 'ok' AND name LIKE %s", (f"{lab_name}.%",))}
+
+    before = assessed()
+    pg.maintain(pattern(pg, lab_name, tables))
+    after = assessed()
+    t.equal([name for name in before if after[name][0] != before[name][0]], [], f"{lab_name}: none of {len(before)} tables that did not change is read again")
+    t.equal([name for name in before if not after[name][1] > before[name][1]], [], f"{lab_name}: but all were looked at")
+
+
 def by_metadata_file(t, pg, at, tables):
     """The same tables where floe reads the metadata file itself instead of the catalog's answer, and has its S3 key from a file."""
     server, mapping = catalog_definition("s3")
@@ -106,6 +118,7 @@ def main():
         for name in names:
             pg.add_catalog(name)
             tables = catalog(t, pg, name, at)
+            unchanged(t, pg, name, tables)
             if name == "s3":
                 by_metadata_file(t, pg, at, tables)
         t.equal(pg.value("SELECT count(*) FROM floe_internal.table_poll WHERE claim_pass IS NOT NULL OR crashes > 0"), 0, "no claim is left behind")
