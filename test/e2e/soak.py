@@ -61,9 +61,11 @@ class Life:
     requests: list[int] = field(default_factory=list)
 
     def growth(self, values: list[int]) -> int:
-        """Of what it falls back to, from the middle third of the life to the last: what a large statement takes for a moment is no leak."""
+        """Of what it falls back to, from the middle third of the life to the last: what a large statement takes for a moment is no leak.
+        In a short life there may be one moment in which memory was given back: then what leaks must also raise the most there has been."""
         third = len(values) // 3
-        return min(values[2 * third:]) - min(values[third:2 * third])
+        fallen = min(values[2 * third:]) - min(values[third:2 * third])
+        return fallen if len(values) >= SHORT_S else min(fallen, max(values[2 * third:]) - max(values[:2 * third]))
 
 
 CLAIMS = """
