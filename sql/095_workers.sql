@@ -26,6 +26,7 @@ ALTER SYSTEM SET floe.scheduler = on;
 SELECT pg_reload_conf();
 CALL worker_test.wait_for($$SELECT count(*) = 2 FROM floe.workers WHERE state = 'running'$$);
 SELECT database, worker, number, state, reason, pid IS NOT NULL AS has_pid FROM floe.workers ORDER BY worker;
+CALL worker_test.wait_for($$SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type LIKE 'floe %' AND application_name = backend_type$$);
 SELECT backend_type, application_name, datname = current_database() AS here FROM pg_stat_activity WHERE backend_type LIKE 'floe %' ORDER BY 1;
 CALL worker_test.wait_for($$SELECT count(*) = 1 FROM floe.breakers WHERE name = 'nowhere' AND state = 'open'$$);
 SELECT kind, name, state, failures > 0 AS failed, retry_at > since AS again_later, error IS NOT NULL AS has_reason FROM floe.breakers WHERE name = 'nowhere';
