@@ -289,9 +289,11 @@ CREATE FUNCTION floe_internal.claim_table(of_pass_id pg_catalog.int4, of_table_i
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = floe_internal.clock()
-		FROM floe_internal.iceberg_table AS t
-		WHERE p.table_id = of_table_id AND p.claim_pass IS NULL AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined');
+	-- One statement: dropped between two, the table would stay claimed by somebody who was told that it is not there.
+	WITH claimed AS (
+		UPDATE floe_internal.table_poll AS p SET claim_pass = of_pass_id, claimed_at = floe_internal.clock()
+			FROM floe_internal.iceberg_table AS t
+			WHERE p.table_id = of_table_id AND p.claim_pass IS NULL AND t.table_id = p.table_id AND t.status NOT IN ('dropped', 'quarantined'))
 	SELECT t.table_id, t.catalog_id, t.namespace, t.table_name, t.name, t.metadata_location, p.etag, pg_catalog.nextval('floe_internal.look_seq'), t.status = 'quarantined'
 	FROM floe_internal.iceberg_table AS t LEFT JOIN floe_internal.table_poll AS p ON p.table_id = t.table_id
 	WHERE t.table_id = of_table_id AND t.status <> 'dropped';
