@@ -17,22 +17,6 @@
 #define CONFIG_MAX_BYTES (1024 * 1024)
 #define DEFAULT_SEPARATOR "%1F"
 
-static void send_now(FloeRestCall *call);
-
-/* Percent-encodes everything but the unreserved characters of RFC 3986. */
-void
-floe_rest_encode(StringInfo out, const char *text)
-{
-	for (const unsigned char *p = (const unsigned char *) text; *p != '\0'; p++)
-	{
-		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-			strchr("-._~", *p) != NULL)
-			appendStringInfoCharMacro(out, *p);
-		else
-			appendStringInfo(out, "%%%02X", *p);
-	}
-}
-
 void
 floe_rest_encode_namespace(FloeRest *rest, StringInfo out, const char *const *levels, int nlevels)
 {
@@ -40,7 +24,7 @@ floe_rest_encode_namespace(FloeRest *rest, StringInfo out, const char *const *le
 	{
 		if (i > 0)
 			appendStringInfoString(out, rest->separator);
-		floe_rest_encode(out, levels[i]);
+		floe_session_encode(out, levels[i]);
 	}
 }
 
@@ -69,131 +53,68 @@ end_call(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 }
 
 static void
-on_response(void *arg, FloeHttpResponse *response)
+on_response(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 {
-	FloeRestCall *call = arg;
-	FloeRest *rest = call->rest;
-	FloeStatus st;
-
-	floe_rest_status(rest, call->what, response, &st);
-	if (st.code == FLOE_ERR_AUTH && rest->has_client && !call->retried)
-	{
-		/* the token ran out, or was withdrawn: once more with another one, if nobody has got one meanwhile */
-		call->retried = true;
-		if (call->token_serial == rest->token_serial)
-			rest->token_expires_us = 0;
-		floe_rest_send(call);
-		return;
-	}
-	end_call(call, &st, response);
-}
-
-static bool
-add_headers(FloeRestCall *call, FloeHttpRequest *request, FloeStatus *st)
-{
-	FloeRest *rest = call->rest;
-	const FloeConn *conn = rest->base.conn;
-
-	if (!floe_http_add_header(request, "Accept", "application/json", st))
-		return false;
-	for (int i = 0; i < conn->noptions; i++)
-	{
-		const char *name = conn->options[i].name;
-
-		if (strncmp(name, "header.", 7) == 0 && !floe_http_add_header(request, name + 7, conn->options[i].value, st))
-			return false;
-	}
-	if (call->wants_credentials && rest->delegation != NULL &&
-		!floe_http_add_header(request, "X-Iceberg-Access-Delegation", rest->delegation, st))
-		return false;
-	if (call->if_none_match != NULL && !floe_http_add_header(request, "If-None-Match", call->if_none_match, st))
-		return false;
-	return floe_rest_auth_header(rest, request, st);
+	end_call(arg, st, response);
 }
 
 static void
 send_now(FloeRestCall *call)
 {
 	FloeRest *rest = call->rest;
-	FloeHttpRequest request = {0};
-	StringInfoData url;
-	FloeStatus st;
+	bool prefixed = !call->before_config && rest->prefix[0] != '\0';
+	char *path = psprintf("/v1/%s%s%s", prefixed ? rest->prefix : "", prefixed ? "/" : "", call->path);
+	FloeSessionRequest request = {
+		.what = call->what,
+		.path = path,
+		.max_body = call->max_body,
+		.sink = call->sink,
+		.sink_arg = call->arg,
+	};
 
-	initStringInfo(&url);
-	appendStringInfo(&url, "%s/v1/", rest->base_url);
-	if (!call->before_config && rest->prefix[0] != '\0')
-		appendStringInfo(&url, "%s/", rest->prefix);
-	appendStringInfoString(&url, call->path);
-	request.url = url.data;
-	request.max_body = call->max_body;
-	request.accept_gzip = true;
-	request.ca_file = floe_conn_option(rest->base.conn, "ca_file");
-	call->token_serial = rest->token_serial;
-	request.sink = call->sink;
-	request.sink_arg = call->arg;
-	if (!add_headers(call, &request, &st) || !floe_http_submit(rest->base.http, &request, on_response, call, NULL, &st))
-	{
-		floe_status_prefix(&st, "%s", call->what);
-		end_call(call, &st, NULL);
-	}
-	pfree(url.data);
+	if (call->wants_credentials && rest->delegation != NULL)
+		request.headers[request.nheaders++] = (FloeHttpHeader){"X-Iceberg-Access-Delegation", rest->delegation};
+	if (call->if_none_match != NULL)
+		request.headers[request.nheaders++] = (FloeHttpHeader){"If-None-Match", call->if_none_match};
+	floe_session_send(&rest->session, &request, on_response, call);
+	pfree(path);
 }
 
-/* Sends, or keeps until the configuration and a token are there. */
+/* Sends, or keeps until the configuration is there. */
 void
 floe_rest_send(FloeRestCall *call)
 {
 	FloeRest *rest = call->rest;
 	MemoryContext old;
 
-	if (rest->phase == FLOE_REST_FAILED && !call->before_config)
-	{
-		end_call(call, &rest->failure, NULL);
-		return;
-	}
-	if (floe_rest_token_usable(rest) && (rest->phase == FLOE_REST_READY || call->before_config))
-	{
+	if (rest->phase == FLOE_REST_READY || call->before_config)
 		send_now(call);
-		return;
-	}
-	old = MemoryContextSwitchTo(rest->context);
-	rest->waiting = lappend(rest->waiting, call);
-	MemoryContextSwitchTo(old);
-	if (!floe_rest_token_usable(rest))
-		floe_rest_token_fetch(rest);
-}
-
-/* After a token or the configuration arrived, or failed to. */
-void
-floe_rest_release_waiting(FloeRest *rest, const FloeStatus *st)
-{
-	List *calls = rest->waiting;
-	ListCell *cell;
-
-	rest->waiting = NIL;
-	foreach (cell, calls)
+	else if (rest->phase == FLOE_REST_FAILED)
+		end_call(call, &rest->failure, NULL);
+	else
 	{
-		FloeRestCall *call = lfirst(cell);
-
-		if (st->code != FLOE_OK)
-			end_call(call, st, NULL);
-		else
-			floe_rest_send(call);
+		old = MemoryContextSwitchTo(rest->context);
+		rest->waiting = lappend(rest->waiting, call);
+		MemoryContextSwitchTo(old);
 	}
-	list_free(calls);
 }
 
 static void
 connected(FloeRest *rest, const FloeStatus *st)
 {
 	FloeCatalogDone done = rest->connect_done;
+	List *calls = rest->waiting;
+	ListCell *cell;
 
 	rest->phase = st->code == FLOE_OK ? FLOE_REST_READY : FLOE_REST_FAILED;
 	rest->failure = *st;
 	rest->connect_done = NULL;
 	if (done != NULL)
 		done(rest->connect_arg, st);
-	floe_rest_release_waiting(rest, st);
+	rest->waiting = NIL;
+	foreach (cell, calls)
+		floe_rest_send(lfirst(cell));
+	list_free(calls);
 }
 
 static bool
@@ -248,15 +169,13 @@ apply_uri(FloeRest *rest, const char *uri)
 
 	if (uri == NULL)
 		return;
-	if (!floe_url_parse(rest->base_url, &here, &ignored) || !floe_url_parse(uri, &there, &ignored) ||
+	if (!floe_url_parse(rest->session.base_url, &here, &ignored) || !floe_url_parse(uri, &there, &ignored) ||
 		!floe_url_same_origin(&here, &there))
 	{
 		rest->ignored_uri = true;
 		return;
 	}
-	rest->base_url = pstrdup(uri);
-	while (rest->base_url[0] != '\0' && rest->base_url[strlen(rest->base_url) - 1] == '/')
-		rest->base_url[strlen(rest->base_url) - 1] = '\0';
+	floe_session_set_base(&rest->session, uri);
 }
 
 static bool
@@ -287,11 +206,8 @@ apply_config(FloeRest *rest, FloeJson root, FloeStatus *st)
 		rest->separator = pstrdup(value);
 	apply_uri(rest, config_value(rest, defaults, overrides, "uri", NULL));
 	value = config_value(rest, defaults, overrides, "token", NULL);
-	if (value != NULL && rest->static_token == NULL && !rest->has_client)
-	{
-		rest->token = pstrdup(value);
-		rest->token_from_server = true;
-	}
+	if (value != NULL)
+		floe_session_take_token(&rest->session, value);
 	keep_properties(rest, defaults);
 	keep_properties(rest, overrides);
 	return true;
@@ -305,7 +221,7 @@ on_config(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 	FloeStatus result = *st;
 	FloeJsonDoc *doc;
 
-	if (floe_rest_says_missing(st, response) && floe_conn_option(rest->base.conn, "warehouse") != NULL)
+	if (floe_session_says_missing(st, response) && floe_conn_option(rest->base.conn, "warehouse") != NULL)
 		floe_fail_detail(&result, FLOE_ERR_NOT_FOUND, st->detail,
 						 "the catalog has no warehouse \"%s\", or does not show it to these credentials",
 						 floe_conn_option(rest->base.conn, "warehouse"));
@@ -340,7 +256,7 @@ rest_connect(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 	if (warehouse != NULL)
 	{
 		appendStringInfoString(&path, "?warehouse=");
-		floe_rest_encode(&path, warehouse);
+		floe_session_encode(&path, warehouse);
 	}
 	call = floe_rest_call(rest, "get configuration", path.data, on_config, NULL);
 	call->before_config = true;
@@ -415,14 +331,11 @@ rest_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 		floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has no option \"uri\"", conn->server_name);
 		return NULL;
 	}
-	rest->base_url = pstrdup(uri);
-	while (rest->base_url[0] != '\0' && rest->base_url[strlen(rest->base_url) - 1] == '/')
-		rest->base_url[strlen(rest->base_url) - 1] = '\0';
 	rest->prefix = pstrdup("");
 	rest->separator = pstrdup(DEFAULT_SEPARATOR);
 	rest->endpoint_count = -1;
 	rest->delegation = choose_delegation(conn);
-	if (!floe_rest_auth_init(rest, st))
+	if (!floe_session_init(&rest->session, http, conn, uri, "/v1/oauth/tokens", st))
 		return NULL;
 	return &rest->base;
 }
@@ -440,10 +353,7 @@ rest_describe(const FloeCatalog *catalog, FloeBuf *out)
 		floe_buf_printf(out, ", \"endpoints\": %d", rest->endpoint_count);
 	if (rest->ignored_uri)
 		floe_buf_text(out, ", \"ignored_uri\": true");
-	floe_buf_printf(out, ", \"authentication\": \"%s\"}",
-					rest->has_client                                        ? "oauth2"
-					: rest->static_token != NULL || rest->token_from_server ? "bearer"
-																			: "none");
+	floe_buf_printf(out, ", \"authentication\": \"%s\"}", floe_session_auth_name(&rest->session));
 }
 
 static const char *

@@ -247,7 +247,7 @@ on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 	listing->open--;
 	if (listing->finished)
 		return;
-	if (chain->nlevels > 0 && (floe_rest_says_missing(st, response) || (!chain->tables && has_no_nesting(st))))
+	if (chain->nlevels > 0 && (floe_session_says_missing(st, response) || (!chain->tables && has_no_nesting(st))))
 		floe_status_ok(&result); /* gone in between, or nothing can be below */
 	else if (st->code != FLOE_OK)
 	{
@@ -300,7 +300,7 @@ next_page(Chain *chain)
 		}
 	}
 	appendStringInfoString(&path, "pageToken=");
-	floe_rest_encode(&path, chain->token);
+	floe_session_encode(&path, chain->token);
 	appendStringInfo(&path, "&pageSize=%lld",
 					 (long long) floe_conn_count(rest->base.conn, "page_size", DEFAULT_PAGE_SIZE));
 	appendStringInfo(&what, "list %s", chain->tables ? "tables" : "namespaces");

@@ -116,7 +116,7 @@ floe_rest_load_table(FloeCatalog *catalog, const FloeLoadRequest *request, FloeL
 	appendStringInfoString(&path, "namespaces/");
 	floe_rest_encode_namespace(rest, &path, request->id.namespace, request->id.nlevels);
 	appendStringInfoString(&path, "/tables/");
-	floe_rest_encode(&path, request->id.name);
+	floe_session_encode(&path, request->id.name);
 	if (request->mode == FLOE_LOAD_REFS)
 		appendStringInfoString(&path, "?snapshots=refs");
 	call = floe_rest_call(rest, "load table", path.data, on_loaded, load);

@@ -34,6 +34,9 @@ static const struct
 	{"s3_secret_access_key_file", "s3_secret_access_key"},
 	{"s3_session_token_file", "s3_session_token"},
 	{"password_file", "password"},
+	{"subject_token_file", "subject_token"},
+	{"sigv4_secret_access_key_file", "sigv4_secret_access_key"},
+	{"sigv4_session_token_file", "sigv4_session_token"},
 };
 
 /* The owner's mapping, else that of PUBLIC; NIL when there is none. */

@@ -11,7 +11,6 @@
 
 #include "base/backoff.h"
 
-#include "common/base64.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -60,25 +59,12 @@ has_control(const char *text)
 static bool
 prepare_basic(FloeThriftRun *m, const char *user, const char *password, FloeStatus *st)
 {
-	FloeArena *arena = m->run->arena;
-	size_t len = strlen(user) + 1 + strlen(password);
-	int size = pg_b64_enc_len((int) len);
-	char *pair = floe_arena_alloc(arena, len + 1);
-	char *encoded = floe_arena_alloc(arena, sizeof("Basic ") + (size_t) size);
-	int encoded_len;
-
-	if (pair == NULL || encoded == NULL)
+	m->authorization = floe_http_basic(m->run->arena, user, password);
+	if (m->authorization == NULL)
 		return no_memory(st);
-	snprintf(pair, len + 1, "%s:%s", user, password);
-	strcpy(encoded, "Basic ");
-	/* (void *): the parameter's type differs between versions of PostgreSQL */
-	encoded_len = pg_b64_encode((void *) pair, (int) len, encoded + strlen("Basic "), size);
-	if (encoded_len < 0)
-		return no_memory(st);
-	encoded[strlen("Basic ") + (size_t) encoded_len] = '\0';
-	m->authorization = encoded;
 	return m->run->target->password == NULL ||
-		   floe_secrets_add(&m->secrets, encoded + strlen("Basic "), (size_t) encoded_len, st);
+		   floe_secrets_add(&m->secrets, m->authorization + strlen("Basic "),
+							strlen(m->authorization) - strlen("Basic "), st);
 }
 
 static bool

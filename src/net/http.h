@@ -14,6 +14,7 @@
 #ifndef FLOE_NET_HTTP_H
 #define FLOE_NET_HTTP_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/status.h"
 
@@ -179,5 +180,8 @@ extern bool floe_http_header(const FloeHttpResponse *response, const char *name,
 
 /* For requests: refuses CR, LF and NUL in name or value, and more than FLOE_HTTP_MAX_HEADERS. The strings must outlive the submit. */
 extern bool floe_http_add_header(FloeHttpRequest *request, const char *name, const char *value, FloeStatus *st);
+
+/* Value of the header Authorization (RFC 7617); NULL when the arena refuses. The user must hold no colon. */
+extern char *floe_http_basic(FloeArena *arena, const char *user, const char *password);
 
 #endif /* FLOE_NET_HTTP_H */

@@ -6,6 +6,7 @@
  */
 #include "floe.h"
 
+#include "common/base64.h"
 #include "net/http.h"
 
 #include <stdlib.h>
@@ -39,6 +40,28 @@ floe_http_add_header(FloeHttpRequest *request, const char *name, const char *val
 	request->headers[request->nheaders].value = value;
 	request->nheaders++;
 	return true;
+}
+
+char *
+floe_http_basic(FloeArena *arena, const char *user, const char *password)
+{
+	static const char scheme[] = "Basic ";
+	size_t len = strlen(user) + 1 + strlen(password);
+	int size = pg_b64_enc_len((int) len);
+	char *pair = floe_arena_alloc(arena, len + 1);
+	char *value = floe_arena_alloc(arena, sizeof(scheme) + (size_t) size);
+	int encoded;
+
+	if (pair == NULL || value == NULL)
+		return NULL;
+	snprintf(pair, len + 1, "%s:%s", user, password);
+	strcpy(value, scheme);
+	/* (void *): the parameter's type differs between versions of PostgreSQL */
+	encoded = pg_b64_encode((void *) pair, (int) len, value + strlen(scheme), size);
+	if (encoded < 0)
+		return NULL;
+	value[strlen(scheme) + (size_t) encoded] = '\0';
+	return value;
 }
 
 static bool

@@ -13,7 +13,7 @@
 #include "base/url.h"
 #include "conn/redact.h"
 #include "net/http_policy.h"
-#include "store/sigv4.h"
+#include "net/sigv4.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -50,7 +50,7 @@ CREATE FUNCTION floe_test.malloc_bytes() RETURNS bigint AS :'module', 'floe_test
 -- Descriptors reported to fd.c that are still counted: grants until it refuses, compared with the first call.
 CREATE FUNCTION floe_test.external_fds_left() RETURNS int AS :'module', 'floe_test_external_fds_left' LANGUAGE C;
 
--- One request to an S3 server, signed by store/sigv4.c. params and headers: {name, value, …}; payload: unsigned, empty or body.
+-- One request to an S3 server, signed by net/sigv4.c. params and headers: {name, value, …}; payload: unsigned, empty or body.
 CREATE FUNCTION floe_test.s3(endpoint text, method text, path text, params text[], headers text[], body text,
                              access_key text, secret_key text, region text, payload text,
                              OUT http_status int, OUT answer text, OUT url text)

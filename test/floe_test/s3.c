@@ -1,11 +1,11 @@
 /*
- * s3.c: requests signed by store/sigv4.c and sent by the engine, and digests without a resource owner.
+ * s3.c: requests signed by net/sigv4.c and sent by the engine, and digests without a resource owner.
  */
 #include "floe.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "store/sigv4.h"
+#include "net/sigv4.h"
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"

@@ -10,7 +10,7 @@
 #include "net/allowlist.h"
 #include "net/http.h"
 #include "net/http_policy.h"
-#include "store/sigv4.h"
+#include "net/sigv4.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/digest.h"
-#include "store/sigv4.h"
+#include "net/sigv4.h"
 
 #include "tap.h"
 

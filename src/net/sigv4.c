@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
-#include "store/sigv4.h"
+#include "net/sigv4.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * rest_error.c: what a REST catalog's answer means.
+ * answer.c: what the answer of a catalog that speaks HTTP means.
  *
  * The catalog's own words go into the detail: of Iceberg's error envelope
  * {"error": {"message", "type", "code"}}, of OAuth2's {"error",
@@ -8,7 +8,7 @@
  */
 #include "floe.h"
 
-#include "catalog/rest.h"
+#include "catalog/session.h"
 
 #include "base/json.h"
 #include "net/http_policy.h"
@@ -19,7 +19,7 @@
 
 /* The beginning of a body that is not JSON, without tags.  Secrets go first: they may hold what looks like a tag. */
 static void
-plain_text(const FloeRest *rest, const FloeBuf *body, char *out, size_t size)
+plain_text(const FloeSession *session, const FloeBuf *body, char *out, size_t size)
 {
 	size_t len = Min(body->len, PLAIN_READ);
 	char *text = palloc(len + 1);
@@ -30,7 +30,7 @@ plain_text(const FloeRest *rest, const FloeBuf *body, char *out, size_t size)
 		text[i] = body->data[i] != '\0' ? body->data[i] : ' ';
 	text[len] = '\0';
 	/* the size tells whether the text was cut, perhaps in the middle of a secret */
-	floe_rest_redact(rest, text, len < body->len ? len + 1 : PLAIN_READ + 8);
+	floe_session_redact(session, text, len < body->len ? len + 1 : PLAIN_READ + 8);
 	for (const char *p = text; *p != '\0' && n < Min(size - 1, PLAIN_MAX); p++)
 	{
 		unsigned char c = (unsigned char) *p;
@@ -110,7 +110,7 @@ read_envelope(FloeJson root, char *detail, size_t size, FloeCode *code)
 }
 
 bool
-floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse *response, FloeStatus *st)
+floe_session_status(const FloeSession *session, const char *what, const FloeHttpResponse *response, FloeStatus *st)
 {
 	FloeCode code = floe_http_code(response->http_status, response->status.retry_after_ms);
 	char detail[FLOE_STATUS_DETAIL_SIZE * 2] = "";
@@ -126,10 +126,10 @@ floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse 
 	if (doc != NULL)
 	{
 		read_envelope(floe_json_root(doc), detail, sizeof(detail), &code);
-		floe_rest_redact(rest, detail, sizeof(detail));
+		floe_session_redact(session, detail, sizeof(detail));
 	}
 	else
-		plain_text(rest, &response->body, detail, sizeof(detail));
+		plain_text(session, &response->body, detail, sizeof(detail));
 	floe_json_free(doc);
 	floe_fail_detail(st, code, detail, "%s: the catalog answered %d", what, response->http_status);
 	st->http_status = response->http_status;
@@ -138,7 +138,7 @@ floe_rest_status(const FloeRest *rest, const char *what, const FloeHttpResponse 
 }
 
 bool
-floe_rest_says_missing(const FloeStatus *st, const FloeHttpResponse *response)
+floe_session_says_missing(const FloeStatus *st, const FloeHttpResponse *response)
 {
 	FloeJsonDoc *doc;
 	FloeStatus ignored;

@@ -12,8 +12,8 @@
  * "Signature Calculations for the Authorization Header" (Amazon S3 API
  * Reference).
  */
-#ifndef FLOE_STORE_SIGV4_H
-#define FLOE_STORE_SIGV4_H
+#ifndef FLOE_NET_SIGV4_H
+#define FLOE_NET_SIGV4_H
 
 #include "base/arena.h"
 #include "base/status.h"
@@ -96,4 +96,4 @@ typedef struct FloeSigV4Output
  */
 extern bool floe_sigv4_sign(const FloeSigV4Input *in, FloeArena *arena, FloeSigV4Output *out, FloeStatus *st);
 
-#endif /* FLOE_STORE_SIGV4_H */
+#endif /* FLOE_NET_SIGV4_H */
