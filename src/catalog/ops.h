@@ -54,6 +54,24 @@ typedef struct FloeLoadAnswer
 
 typedef void (*FloeLoadDone)(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer);
 
+/* A table whose metadata file is to be found. */
+typedef struct FloeLocateItem
+{
+	FloeTableId id;
+	const char *etag; /* as the adapter gave it the last time; NULL: none */
+} FloeLocateItem;
+
+typedef struct FloeLocated
+{
+	bool unchanged; /* the table is as it was when etag was given; metadata_location is not set then */
+	const char *metadata_location;
+	const char *etag;     /* stands for this state of the table; NULL: there is nothing of the kind */
+	const char *location; /* also after a failure: the table's own, where the catalog tells it; else NULL */
+} FloeLocated;
+
+/* Of item i; once for each item, in any order. */
+typedef void (*FloeLocateDone)(void *arg, int i, const FloeStatus *st, const FloeLocated *located);
+
 /* One Iceberg catalog property for an engine. */
 typedef void (*FloeCatalogProperty)(void *arg, const char *key, const char *value);
 
@@ -73,7 +91,13 @@ typedef struct FloeCatalogOps
 	/* All tables of all namespaces, page by page, each once, then done once; left_out counts what has no usable name. */
 	void (*list_tables)(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg);
 
+	/*
+	 * One of the two.  load_table: the catalog answers with the metadata itself.
+	 * locate_tables: it knows where the metadata file is, and of many tables at
+	 * once; the items live until all of them are answered.
+	 */
 	void (*load_table)(FloeCatalog *catalog, const FloeLoadRequest *request, FloeLoadDone done, void *arg);
+	void (*locate_tables)(FloeCatalog *catalog, const FloeLocateItem *items, int count, FloeLocateDone done, void *arg);
 
 	/* A property the catalog gave for all its tables ("s3.endpoint"); NULL: none. Valid as long as the catalog. */
 	const char *(*property)(const FloeCatalog *catalog, const char *key);
@@ -93,10 +117,12 @@ struct FloeCatalog
 	const FloeCatalogOps *ops;
 	const FloeConn *conn;
 	FloeHttp *http;
-	int64 left_out; /* namespaces and tables of the last listing whose names floe cannot keep */
+	int64 left_out;       /* namespaces and tables of the last listing whose names floe cannot keep */
+	const char *keeps_gc; /* its name, where it alone may delete files: tables count as gc.enabled=false; else NULL */
 };
 
 extern const FloeCatalogOps floe_catalog_rest;
+extern const FloeCatalogOps floe_catalog_nessie;
 
 /* NULL for an unknown type. */
 extern const FloeCatalogOps *floe_catalog_lookup(const char *type);

@@ -7,6 +7,7 @@
 
 static const FloeCatalogOps *const catalogs[] = {
 	&floe_catalog_rest,
+	&floe_catalog_nessie,
 };
 
 const FloeCatalogOps *

@@ -374,15 +374,14 @@ rest_property(const FloeCatalog *catalog, const char *key)
 	return value;
 }
 
-static void
-rest_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+void
+floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogProperty add, void *arg)
 {
 	static const struct
 	{
 		const char *option;
 		const char *property;
 	} plain[] = {
-		{"uri", "uri"},
 		{"warehouse", "warehouse"},
 		{"prefix", "prefix"},
 		{"oauth2_server_uri", "oauth2-server-uri"},
@@ -401,6 +400,7 @@ rest_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 	const char *secret = floe_conn_option(conn, "client_secret");
 	const char *delegation = choose_delegation(conn);
 
+	add(arg, "uri", uri);
 	for (size_t i = 0; i < lengthof(plain); i++)
 	{
 		if (floe_conn_option(conn, plain[i].option) != NULL)
@@ -432,6 +432,12 @@ rest_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 		if (strncmp(conn->options[i].name, "engine.", 7) == 0)
 			add(arg, conn->options[i].name + 7, conn->options[i].value);
 	}
+}
+
+static void
+rest_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+{
+	floe_rest_engine_properties(conn, floe_conn_option(conn, "uri"), add, arg);
 }
 
 const FloeCatalogOps floe_catalog_rest = {

@@ -75,4 +75,7 @@ extern void floe_rest_encode_namespace(FloeRest *rest, StringInfo out, const cha
 extern void floe_rest_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg);
 extern void floe_rest_load_table(FloeCatalog *catalog, const FloeLoadRequest *request, FloeLoadDone done, void *arg);
 
+/* rest.c: how engines reach a catalog with these options by the REST protocol, at this URI */
+extern void floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogProperty add, void *arg);
+
 #endif /* FLOE_CATALOG_REST_H */

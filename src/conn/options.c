@@ -21,6 +21,8 @@ static const FloeConnOptionDef options[] = {
 	 "warehouse name or location sent to /v1/config"},
 	{CATALOG_SERVER, "prefix", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "path prefix, where the catalog does not tell it; as it stands in a URL"},
+	{CATALOG_SERVER, "ref", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "Nessie: branch or tag; default: the server's default branch"},
 	{CATALOG_SERVER, "oauth2_server_uri", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
 	 "token endpoint; default: the catalog's own v1/oauth/tokens"},
 	{CATALOG_SERVER, "subject_token_type", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,

@@ -150,6 +150,16 @@ extern void floe_http_abort(FloeHttp *http, uint64_t id);
 /* Drops all requests and timers, for an owner that gives up; connections stay open for reuse. */
 extern void floe_http_abort_all(FloeHttp *http);
 
+/*
+ * For adapters whose protocol is not HTTP: `ready` runs from floe_http_wait()
+ * whenever the socket is ready for one of the events (FLOE_POLL_* of
+ * pollset.h), as long as it is.  Again with the same socket to change them;
+ * events 0 ends it, which must happen before the socket is closed.  False with
+ * FLOE_ERR_NOMEM.  The socket stays the caller's, also when the engine ends.
+ */
+typedef void (*FloeWatchReady)(void *arg, int events);
+extern bool floe_http_watch(FloeHttp *http, int fd, int events, FloeWatchReady ready, void *arg, FloeStatus *st);
+
 /* Calls `done` once after at least delay_ms.  Throws when out of memory. */
 extern void floe_http_after(FloeHttp *http, int delay_ms, FloeTimerDone done, void *arg);
 

@@ -4,6 +4,7 @@
  *   http_multi.c     the engine: libcurl's multi handle, the wait, the callbacks
  *   http_transfer.c  the life of one request: copy, start, judge, retry, hand over
  *   http_queue.c     who may start: ids, origins, caps, descriptors
+ *   http_watch.c     sockets of others
  *   http_easy.c      one libcurl handle: options, callbacks, what came of it
  *   http_error.c     libcurl's result as a FloeStatus
  *
@@ -114,6 +115,16 @@ typedef struct FloeHttpSlot
 	uint32_t next_free;
 } FloeHttpSlot;
 
+/* A socket that is not libcurl's. */
+typedef struct FloeWatch
+{
+	int fd;
+	int events; /* 0: ended */
+	int ready;  /* what it is ready for and its owner was not told yet */
+	FloeWatchReady fn;
+	void *arg;
+} FloeWatch;
+
 struct FloeHttp
 {
 	FloeCleanup *cleanup;
@@ -143,6 +154,11 @@ struct FloeHttp
 	dlist_head finished;
 	dlist_head doomed;
 	FloeHttpTransfer *delivering;
+
+	FloeWatch *watches;
+	int nwatches;
+	int watches_size;
+	bool any_watch_ready;
 
 	CURL *idle_easy[MAX_IDLE_EASY];
 	int nidle_easy;
@@ -186,6 +202,10 @@ extern bool floe_http_resolve_reference(const char *base, const char *reference,
 
 /* http_error.c */
 extern void floe_http_describe_error(FloeHttpTransfer *transfer, CURLcode result, FloeStatus *st);
+
+/* http_watch.c */
+extern bool floe_http_watch_event(FloeHttp *http, const FloePollEvent *event); /* false: it is libcurl's */
+extern bool floe_http_dispatch_watches(FloeHttp *http);                        /* true: a callback ran */
 
 /* http_multi.c */
 extern void floe_http_enter_curl(FloeHttp *http);

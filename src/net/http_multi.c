@@ -139,6 +139,7 @@ destroy(void *arg)
 	floe_http_free_origins(http);
 	floe_allowlist_free(http->allowed);
 	free(http->slots);
+	free(http->watches);
 	free((char *) http->options.allowed_hosts);
 	free((char *) http->options.proxy);
 	free((char *) http->options.user_agent);
@@ -271,6 +272,8 @@ advance(FloeHttp *http, const FloePollEvent *events, int nevents)
 			int what = (events[i].events & FLOE_POLL_READ ? CURL_CSELECT_IN : 0) |
 					   (events[i].events & FLOE_POLL_WRITE ? CURL_CSELECT_OUT : 0);
 
+			if (floe_http_watch_event(http, &events[i]))
+				continue;
 			curl_multi_socket_action(http->multi, events[i].fd, what, &running);
 		}
 		collect(http);
@@ -316,7 +319,8 @@ dispatch(FloeHttp *http)
 	volatile bool any = false;
 	FloeTimer timer;
 
-	if (dlist_is_empty(&http->finished) && (http->timers.count == 0 || floe_timers_next_us(&http->timers) > now))
+	if (dlist_is_empty(&http->finished) && !http->any_watch_ready &&
+		(http->timers.count == 0 || floe_timers_next_us(&http->timers) > now))
 		return false;
 	http->dispatching = true;
 	PG_TRY();
@@ -327,6 +331,8 @@ dispatch(FloeHttp *http)
 			any = true;
 			CHECK_FOR_INTERRUPTS();
 		}
+		if (floe_http_dispatch_watches(http))
+			any = true;
 		while (floe_timers_take(&http->timers, now, &timer))
 		{
 			timer.fn(timer.arg);

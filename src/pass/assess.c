@@ -133,7 +133,7 @@ unchanged(FloeAssess *a)
 {
 	FloeStatus st;
 
-	floe_pass_unchanged(a->pass, a->claim.table_id);
+	floe_pass_unchanged(a->pass, a->claim.table_id, a->etag);
 	floe_status_ok(&st);
 	finish(a, &st);
 }
@@ -368,6 +368,8 @@ metadata_from_store(const FloeAssess *a)
 {
 	const char *source = floe_conn_option(a->catalog->conn, "metadata_source");
 
+	if (a->catalog->catalog->ops->load_table == NULL)
+		return true;
 	return source != NULL && strcmp(source, "store") == 0;
 }
 
@@ -414,6 +416,42 @@ on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer)
 	read_metadata_file(a, metadata_from_store(a));
 }
 
+void
+floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *located)
+{
+	FloeTableMeta *meta = NULL;
+	FloeStatus result = *st;
+
+	if (located->location != NULL)
+		a->location = floe_arena_text(a->arena, located->location, strlen(located->location));
+	if (located->etag != NULL)
+		a->etag = floe_arena_text(a->arena, located->etag, strlen(located->etag));
+	if (st->code == FLOE_OK && !located->unchanged)
+	{
+		meta = floe_arena_alloc0(a->arena, sizeof(FloeTableMeta));
+		if (meta != NULL)
+			meta->load.metadata_location =
+				floe_arena_text(a->arena, located->metadata_location, strlen(located->metadata_location));
+		if (meta == NULL || meta->load.metadata_location == NULL)
+			floe_fail(&result, FLOE_ERR_NOMEM, "out of memory for table metadata");
+	}
+	if (result.code != FLOE_OK)
+	{
+		floe_assess_fail(a, &result);
+		return;
+	}
+	if (meta == NULL || (a->claim.metadata_location != NULL &&
+						 strcmp(meta->load.metadata_location, a->claim.metadata_location) == 0))
+	{
+		unchanged(a);
+		return;
+	}
+	a->meta = meta;
+	a->location = NULL;
+	open_store(a);
+	read_metadata_file(a, true);
+}
+
 static void
 begin(void *arg)
 {
@@ -423,6 +461,8 @@ begin(void *arg)
 		floe_assess_fail(a, &a->catalog->failure);
 	else if (a->catalog->state == FLOE_CATALOG_CONNECTING)
 		floe_http_after(a->pass->http, CATALOG_RETRY_MS, begin, a);
+	else if (a->catalog->catalog->ops->load_table == NULL)
+		floe_assess_locate(a);
 	else
 	{
 		a->probing = a->claim.etag == NULL && (a->claim.metadata_location != NULL || metadata_from_store(a));

@@ -65,6 +65,12 @@ extern void floe_assess_apply(FloeAssess *a);
 extern void floe_assess_read_failed(FloeStatus *st, const char *what);
 extern void floe_assess_name_object(FloeStatus *st, const char *location);
 
+/* The catalog has told where the metadata file is, or that it is where it was. */
+extern void floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *located);
+
+/* locate.c: asks where the metadata file is, together with others of the catalog, then floe_assess_located() */
+extern void floe_assess_locate(FloeAssess *a);
+
 /* assess_manifests.c: reads what is not stored yet, then floe_assess_apply() */
 extern void floe_assess_manifests(FloeAssess *a);
 

@@ -167,13 +167,17 @@ floe_pass_claim_tables(FloePass *pass)
 }
 
 void
-floe_pass_unchanged(FloePass *pass, int64 table_id)
+floe_pass_unchanged(FloePass *pass, int64 table_id, const char *etag)
 {
+	FloeUnchanged *one;
+
 	if (pass->unchanged == NULL)
-		pass->unchanged = MemoryContextAlloc(pass->context, sizeof(int64) * UNCHANGED_BATCH);
+		pass->unchanged = MemoryContextAlloc(pass->context, sizeof(FloeUnchanged) * UNCHANGED_BATCH);
 	if (pass->nunchanged == 0)
 		pass->unchanged_since_us = floe_clock_steady_us();
-	pass->unchanged[pass->nunchanged++] = table_id;
+	one = &pass->unchanged[pass->nunchanged++];
+	one->table_id = table_id;
+	one->etag = etag != NULL ? MemoryContextStrdup(pass->context, etag) : NULL;
 	if (pass->nunchanged == UNCHANGED_BATCH)
 		floe_pass_store_unchanged(pass);
 }
@@ -232,15 +236,24 @@ store_given_back(FloePass *pass)
 
 /* One that cannot be stored must not take the others with it, nor stay claimed. */
 static void
-store_unchanged(FloePass *pass, const int64 *ids, int n)
+store_unchanged(FloePass *pass, const FloeUnchanged *tables, int n)
 {
 	FloeStatus st;
 	FloeStatus told;
-	FloeTableClaim one = {.table_id = ids[0]};
+	FloeTableClaim one = {.table_id = tables[0].table_id};
+	int64 *ids = MemoryContextAlloc(pass->scratch, sizeof(int64) * n);
+	const char **etags = MemoryContextAlloc(pass->scratch, sizeof(char *) * n);
+	bool any_etag = false;
 	bool ok;
 
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = tables[i].table_id;
+		etags[i] = tables[i].etag != NULL ? tables[i].etag : "";
+		any_etag |= tables[i].etag != NULL;
+	}
 	floe_db_begin();
-	ok = floe_inbox_tables_unchanged(ids, n, &st);
+	ok = floe_inbox_tables_unchanged(ids, any_etag ? etags : NULL, n, &st);
 	told = st;
 	if (!ok && n == 1 && st.code != FLOE_ERR_BUSY)
 		floe_inbox_table_failed(&one, &st, NULL, &told);
@@ -255,7 +268,7 @@ store_unchanged(FloePass *pass, const int64 *ids, int n)
 		return;
 	}
 	for (int i = 0; i < n; i++)
-		store_unchanged(pass, &ids[i], 1);
+		store_unchanged(pass, &tables[i], 1);
 }
 
 void
@@ -263,6 +276,11 @@ floe_pass_store_unchanged(FloePass *pass)
 {
 	if (pass->nunchanged > 0)
 		store_unchanged(pass, pass->unchanged, pass->nunchanged);
+	for (int i = 0; i < pass->nunchanged; i++)
+	{
+		if (pass->unchanged[i].etag != NULL)
+			pfree(pass->unchanged[i].etag);
+	}
 	pass->nunchanged = 0;
 }
 

@@ -71,6 +71,7 @@ typedef struct FloePassCatalog
 	bool retired;          /* a newer one took its place; freed when nobody uses it any more */
 	int refs;              /* assessments, operations and the connecting itself */
 	int in_flight;         /* assessments */
+	List *to_locate;       /* FloeAssess: their metadata files are asked for at once, soon */
 	int window;            /* most of them at a time: grows with every answer, halves with every silence */
 	int most;              /* that the window grows to */
 	bool probing;          /* its tables could not be reached before: the first one that is looked at tells */
@@ -106,6 +107,12 @@ typedef struct FloeGivenBack
 	int32 due_s; /* it is due again after so many seconds */
 } FloeGivenBack;
 
+typedef struct FloeUnchanged
+{
+	int64 table_id;
+	char *etag; /* new; NULL: it keeps the one it has */
+} FloeUnchanged;
+
 struct FloePass
 {
 	FloePassOptions options;
@@ -125,7 +132,7 @@ struct FloePass
 	List *over;             /* FloeOpRun to be freed */
 	size_t manifest_bytes;  /* of manifests in memory, all tables together */
 	int64 last_stop_check_us;
-	int64 *unchanged; /* ids of tables that are as they were, not stored yet */
+	FloeUnchanged *unchanged; /* tables that are as they were, not stored yet */
 	int nunchanged;
 	int64 unchanged_since_us;
 	FloeGivenBack *given_back; /* looks that could not be stored, and whose claims are still held */
@@ -145,7 +152,7 @@ extern bool floe_pass_purge(FloePass *pass);               /* true: there may be
 /* claims.c: which tables are looked at now, and giving back in batches those that were as before, or could not be stored */
 extern bool floe_pass_claim_tables(FloePass *pass);
 extern int floe_pass_room(FloePassCatalog *catalog); /* how many may begin now */
-extern void floe_pass_unchanged(FloePass *pass, int64 table_id);
+extern void floe_pass_unchanged(FloePass *pass, int64 table_id, const char *etag);
 extern void floe_pass_flush_unchanged(FloePass *pass);
 extern void floe_pass_store_unchanged(FloePass *pass); /* all of them now: something is decided upon one */
 /* What was seen of a table cannot be stored: it is looked at again, soon when nothing is wrong with it. */

@@ -372,7 +372,7 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.poll_done(pg_catalog.int8, pg_catalog.text, pg_catalog.bool) IS 'Gives the claim back and sets the next poll: now, if the table or its server was reported as changed since it was claimed';
 
-CREATE FUNCTION floe_internal.tables_unchanged(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+CREATE FUNCTION floe_internal.tables_unchanged(of_table_ids pg_catalog.int8[], etags pg_catalog.text[] DEFAULT NULL) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -394,12 +394,17 @@ BEGIN
 			next_poll_at = CASE WHEN p.next_poll_at = 'infinity' THEN 'infinity' WHEN p.notified_at >= p.claimed_at THEN at ELSE n.next_poll_at END
 		FROM floe_internal.next_polls(of_table_ids, at) AS n
 		WHERE p.table_id = n.table_id;
+	IF etags IS NOT NULL THEN
+		UPDATE floe_internal.table_poll AS p SET etag = l.etag
+			FROM unnest(of_table_ids, etags) AS l (table_id, etag)
+			WHERE p.table_id = l.table_id AND l.etag <> '' AND p.etag IS DISTINCT FROM l.etag;
+	END IF;
 	IF EXISTS (SELECT 1 FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) THEN
 		PERFORM floe_internal.answer_requests(r.table_id) FROM (SELECT DISTINCT x.table_id FROM floe_internal.trigger_request AS x WHERE x.table_id = ANY (of_table_ids)) AS r;
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_unchanged(pg_catalog.int8[]) IS 'The catalog says these tables are as they were';
+COMMENT ON FUNCTION floe_internal.tables_unchanged(pg_catalog.int8[], pg_catalog.text[]) IS 'The catalog says these tables are as they were; etags: what stands for their state from now on, empty for what keeps its own';
 
 CREATE FUNCTION floe_internal.table_failed(of_table_id pg_catalog.int8, code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
 		retry_after_ms pg_catalog.int8 DEFAULT -1, found_location pg_catalog.text DEFAULT NULL, this_look pg_catalog.int8 DEFAULT NULL) RETURNS pg_catalog.void

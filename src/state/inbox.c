@@ -163,11 +163,13 @@ floe_inbox_claim_table(int32 pass_id, int64 table_id, FloeTableClaim *claim, Flo
 }
 
 bool
-floe_inbox_tables_unchanged(const int64 *table_ids, int n, FloeStatus *st)
+floe_inbox_tables_unchanged(const int64 *table_ids, const char *const *etags, int n, FloeStatus *st)
 {
-	FloeArg args[] = {floe_arg_int8_array(table_ids, n)};
+	FloeArg args[] = {floe_arg_int8_array(table_ids, n), floe_arg_text_array(etags, etags != NULL ? n : 0)};
 
-	return floe_db_call("SELECT floe_internal.tables_unchanged($1)", args, 1, NULL, st);
+	if (etags == NULL)
+		return floe_db_call("SELECT floe_internal.tables_unchanged($1)", args, 1, NULL, st);
+	return floe_db_call("SELECT floe_internal.tables_unchanged($1, $2)", args, 2, NULL, st);
 }
 
 bool

@@ -53,7 +53,8 @@ extern bool floe_inbox_claim_tables(int32 pass_id, const int32 *catalog_ids, con
 									FloeStatus *st);
 /* Whether or not it is due.  FLOE_ERR_NOT_FOUND: dropped, FLOE_ERR_UNSUPPORTED: quarantined. */
 extern bool floe_inbox_claim_table(int32 pass_id, int64 table_id, FloeTableClaim *claim, FloeStatus *st);
-extern bool floe_inbox_tables_unchanged(const int64 *table_ids, int n, FloeStatus *st);
+/* etags: new ones, "" for what keeps its own; or NULL for all */
+extern bool floe_inbox_tables_unchanged(const int64 *table_ids, const char *const *etags, int n, FloeStatus *st);
 /* location: of the table, as far as it became known; NULL: it did not. */
 extern bool floe_inbox_table_failed(const FloeTableClaim *claim, const FloeStatus *failure, const char *location,
 									FloeStatus *st);

@@ -1,0 +1,635 @@
+/*
+ * nessie.c: Project Nessie by its own API, version 2.
+ *
+ * Nessie keeps one commit history for all tables of a branch.  So one request
+ * tells whether anything has changed at all: the branch's hash, which is every
+ * table's etag.  Where it differs, one more request has the metadata locations
+ * of as many tables as are asked for.  Its Iceberg REST endpoint, which is a
+ * catalog of TYPE 'rest', needs a request for each table and gives no ETag.
+ *
+ * Source: projectnessie/nessie, api/model, META-INF/openapi.yaml (HttpTreeApi
+ * v2), and what a 0.99.0 server answers.
+ */
+#include "floe.h"
+
+#include "catalog/ops.h"
+#include "catalog/rest.h"
+#include "catalog/session.h"
+
+#include "base/json.h"
+
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "common/hashfn.h"
+
+#define CONFIG_MAX_BYTES ((size_t) 1024 * 1024)
+#define PAGE_MAX_BYTES ((size_t) 64 * 1024 * 1024)
+#define DEFAULT_PAGE_SIZE 1000
+#define MAX_TABLES 2000000
+#define MAX_ELEMENTS 30
+#define MAX_NAME_BYTES 1024 /* all levels together: names are keys of indexes */
+#define MAX_PAGES 100000
+/* entry.contentType=='ICEBERG_TABLE' (CEL), encoded */
+#define ONLY_TABLES "entry.contentType%3D%3D%27ICEBERG_TABLE%27"
+
+typedef struct Nessie
+{
+	FloeCatalog base;
+	MemoryContext context;
+	FloeSession session;
+	char *ref; /* branch or tag; "" until connected, where the server's default is taken */
+	FloeCatalogDone connect_done;
+	void *connect_arg;
+	int max_api;
+} Nessie;
+
+/* ---- small things ---- */
+
+static void
+ask(Nessie *nessie, const char *what, const char *path, size_t max_body, FloeSessionDone done, void *arg)
+{
+	FloeSessionRequest request = {.what = what, .path = path, .max_body = max_body};
+
+	floe_session_send(&nessie->session, &request, done, arg);
+}
+
+/* "/trees/main" and what follows */
+static char *
+tree_path(const Nessie *nessie, const char *rest)
+{
+	StringInfoData path;
+
+	initStringInfo(&path);
+	appendStringInfoString(&path, "/trees/");
+	floe_session_encode(&path, nessie->ref);
+	appendStringInfoString(&path, rest);
+	return path.data;
+}
+
+static FloeJsonDoc *
+parse(const FloeStatus *st, const FloeHttpResponse *response, const char *what, size_t max, FloeStatus *result)
+{
+	*result = *st;
+	if (st->code != FLOE_OK)
+		return NULL;
+	return floe_json_parse(response->body.data, response->body.len, what, max, result);
+}
+
+/* {"reference" or "effectiveReference": {"hash"}} */
+static const char *
+read_hash(FloeJson root, const char *member, FloeStatus *st)
+{
+	FloeJson reference;
+	const char *hash;
+
+	if (!floe_json_get_object(root, member, &reference, st) || !floe_json_get_string(reference, "hash", &hash, st))
+		return NULL;
+	if (hash[0] == '\0' || strlen(hash) > 256)
+	{
+		floe_fail(st, FLOE_ERR_PROTOCOL, "the hash of the reference is not usable");
+		return NULL;
+	}
+	return hash;
+}
+
+/* Elements of a content key; 0: floe cannot use it as a name; -1: it is none. */
+static int
+read_key(FloeJson key, const char **elements)
+{
+	FloeJson array = floe_json_field(key, "elements");
+	size_t n = floe_json_length(array);
+	size_t bytes = 0;
+
+	if (floe_json_kind(array) != FLOE_JSON_ARRAY || n == 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+	{
+		const char *element = floe_json_string(floe_json_at(array, i));
+
+		if (element == NULL)
+			return -1;
+		bytes += strlen(element);
+		if (n < 2 || n > MAX_ELEMENTS || element[0] == '\0' || strchr(element, 0x1F) != NULL)
+			return 0;
+		elements[i] = element;
+	}
+	return bytes <= MAX_NAME_BYTES ? (int) n : 0;
+}
+
+/* ---- connecting ---- */
+
+static void
+connected(Nessie *nessie, const FloeStatus *st)
+{
+	FloeCatalogDone done = nessie->connect_done;
+
+	nessie->connect_done = NULL;
+	done(nessie->connect_arg, st);
+}
+
+static void
+on_config(void *arg, const FloeStatus *st, FloeHttpResponse *response)
+{
+	Nessie *nessie = arg;
+	FloeStatus result;
+	FloeJsonDoc *doc = parse(st, response, "answer to /config", CONFIG_MAX_BYTES, &result);
+	const char *branch;
+	int64 version;
+
+	if (doc != NULL && floe_json_opt_string(floe_json_root(doc), "defaultBranch", &branch, &result) &&
+		floe_json_opt_int(floe_json_root(doc), "maxSupportedApiVersion", 0, &version, &result))
+	{
+		nessie->max_api = (int) Min(Max(version, 0), 1000);
+		if (version < 2)
+			floe_fail(&result, FLOE_ERR_UNSUPPORTED, "the server at \"uri\" does not speak version 2 of Nessie's API");
+		else if (nessie->ref[0] == '\0' && branch == NULL)
+			floe_fail(&result, FLOE_ERR_PROTOCOL, "answer to /config: there is no default branch");
+		else
+		{
+			if (nessie->ref[0] == '\0')
+				nessie->ref = MemoryContextStrdup(nessie->context, branch);
+			floe_status_ok(&result);
+		}
+	}
+	floe_json_free(doc);
+	connected(nessie, &result);
+}
+
+static void
+nessie_connect(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
+{
+	Nessie *nessie = (Nessie *) catalog;
+
+	nessie->connect_done = done;
+	nessie->connect_arg = arg;
+	ask(nessie, "get configuration", "/config", CONFIG_MAX_BYTES, on_config, nessie);
+}
+
+typedef struct Probe
+{
+	FloeCatalogDone done;
+	void *arg;
+} Probe;
+
+static void
+on_probe(void *arg, const FloeStatus *st, FloeHttpResponse *response)
+{
+	Probe *probe = arg;
+	FloeStatus result;
+	FloeJsonDoc *doc = parse(st, response, "answer to get reference", CONFIG_MAX_BYTES, &result);
+
+	if (doc != NULL && read_hash(floe_json_root(doc), "reference", &result) != NULL)
+		floe_status_ok(&result);
+	floe_json_free(doc);
+	probe->done(probe->arg, &result);
+	pfree(probe);
+}
+
+static void
+nessie_probe(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
+{
+	Nessie *nessie = (Nessie *) catalog;
+	Probe *probe = MemoryContextAlloc(nessie->context, sizeof(Probe));
+
+	probe->done = done;
+	probe->arg = arg;
+	ask(nessie, "get reference", tree_path(nessie, ""), CONFIG_MAX_BYTES, on_probe, probe);
+}
+
+/* ---- listing ---- */
+
+typedef struct Listing
+{
+	Nessie *nessie;
+	FloeCatalogPage page;
+	FloeCatalogDone done;
+	void *arg;
+	int64 tables;
+	int pages;
+	char *token;
+} Listing;
+
+static void next_page(Listing *listing);
+
+static void
+end_listing(Listing *listing, const FloeStatus *st)
+{
+	listing->done(listing->arg, st);
+	if (listing->token != NULL)
+		pfree(listing->token);
+	pfree(listing);
+}
+
+static bool
+read_entries(Listing *listing, FloeJson root, FloeStatus *st)
+{
+	FloeJson entries;
+	FloeTableId *ids;
+	const char **elements;
+	int n = 0;
+
+	if (!floe_json_get_array(root, "entries", &entries, st))
+		return false;
+	ids = palloc(sizeof(FloeTableId) * Max(floe_json_length(entries), 1));
+	elements = palloc_extended(sizeof(char *) * MAX_ELEMENTS * Max(floe_json_length(entries), 1), MCXT_ALLOC_HUGE);
+	for (size_t i = 0; i < floe_json_length(entries); i++)
+	{
+		FloeJson entry = floe_json_at(entries, i);
+		const char **key = &elements[(size_t) n * MAX_ELEMENTS];
+		const char *type = floe_json_string(floe_json_field(entry, "type"));
+		int count = read_key(floe_json_field(entry, "name"), key);
+
+		if (count < 0)
+			return floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: entry %zu has no name", i);
+		/* a server that knows no filters gives everything */
+		if (type == NULL || strcmp(type, "ICEBERG_TABLE") != 0)
+			continue;
+		if (count == 0)
+		{
+			listing->nessie->base.left_out++;
+			continue;
+		}
+		ids[n].namespace = key;
+		ids[n].nlevels = count - 1;
+		ids[n].name = key[count - 1];
+		n++;
+	}
+	if ((listing->tables += n) > MAX_TABLES)
+		return floe_fail(st, FLOE_ERR_TOO_LARGE, "list tables: the catalog has more than %d", MAX_TABLES);
+	listing->page(listing->arg, ids, n);
+	pfree(ids);
+	pfree(elements);
+	return true;
+}
+
+/* The token of the page after this one; NULL with FLOE_OK: it was the last. */
+static char *
+read_token(Listing *listing, FloeJson root, FloeStatus *st)
+{
+	bool more;
+	const char *token;
+
+	if (!floe_json_opt_bool(root, "hasMore", false, &more, st) || !floe_json_opt_string(root, "token", &token, st))
+		return NULL;
+	floe_status_ok(st);
+	if (!more)
+		return NULL;
+	if (token == NULL || token[0] == '\0')
+		floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: there are more, and no token to ask for them");
+	else if ((listing->token != NULL && strcmp(token, listing->token) == 0) || ++listing->pages > MAX_PAGES)
+		floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: the pages do not come to an end");
+	else
+		return MemoryContextStrdup(listing->nessie->context, token);
+	return NULL;
+}
+
+static void
+on_entries(void *arg, const FloeStatus *st, FloeHttpResponse *response)
+{
+	Listing *listing = arg;
+	FloeStatus result;
+	FloeJsonDoc *doc = parse(st, response, "answer to list tables", PAGE_MAX_BYTES, &result);
+	char *token = NULL;
+
+	if (doc != NULL && read_entries(listing, floe_json_root(doc), &result))
+		token = read_token(listing, floe_json_root(doc), &result);
+	floe_json_free(doc);
+	if (token == NULL)
+	{
+		end_listing(listing, &result);
+		return;
+	}
+	if (listing->token != NULL)
+		pfree(listing->token);
+	listing->token = token;
+	next_page(listing);
+}
+
+static void
+next_page(Listing *listing)
+{
+	Nessie *nessie = listing->nessie;
+	StringInfoData path;
+
+	initStringInfo(&path);
+	appendStringInfo(&path, "%s?filter=%s&max-records=%lld", tree_path(nessie, "/entries"), ONLY_TABLES,
+					 (long long) floe_conn_count(nessie->base.conn, "page_size", DEFAULT_PAGE_SIZE));
+	if (listing->token != NULL)
+	{
+		appendStringInfoString(&path, "&page-token=");
+		floe_session_encode(&path, listing->token);
+	}
+	ask(nessie, "list tables", path.data, PAGE_MAX_BYTES, on_entries, listing);
+	pfree(path.data);
+}
+
+static void
+nessie_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg)
+{
+	Nessie *nessie = (Nessie *) catalog;
+	Listing *listing = MemoryContextAllocZero(nessie->context, sizeof(Listing));
+
+	listing->nessie = nessie;
+	listing->page = page;
+	listing->done = done;
+	listing->arg = arg;
+	catalog->left_out = 0;
+	next_page(listing);
+}
+
+/* ---- where tables are ---- */
+
+typedef struct Locating
+{
+	Nessie *nessie;
+	MemoryContext context;
+	const FloeLocateItem *items;
+	int count;
+	bool *answered;
+	HTAB *wanted; /* hash of a key to its item */
+	FloeLocateDone done;
+	void *arg;
+} Locating;
+
+typedef struct Wanted
+{
+	uint64 hash;
+	int item;
+} Wanted;
+
+static void
+answer(Locating *l, int i, const FloeStatus *st, const FloeLocated *located)
+{
+	static const FloeLocated nothing = {0};
+
+	if (l->answered[i])
+		return;
+	l->answered[i] = true;
+	l->done(l->arg, i, st, located != NULL ? located : &nothing);
+}
+
+/* Everything that has no answer yet gets this one. */
+static void
+end_locating(Locating *l, const FloeStatus *st)
+{
+	MemoryContext context = l->context;
+
+	for (int i = 0; i < l->count; i++)
+		answer(l, i, st, NULL);
+	MemoryContextDelete(context);
+}
+
+static uint64
+hash_key(const char *const *levels, int nlevels, const char *name)
+{
+	StringInfoData key;
+	uint64 hash;
+
+	initStringInfo(&key);
+	for (int i = 0; i < nlevels; i++)
+	{
+		appendStringInfoString(&key, levels[i]);
+		appendStringInfoChar(&key, 0x1F);
+	}
+	appendStringInfoString(&key, name);
+	hash = hash_bytes_extended((unsigned char *) key.data, key.len, 0);
+	pfree(key.data);
+	return hash;
+}
+
+static bool
+read_contents(Locating *l, FloeJson root, FloeStatus *st)
+{
+	const char *hash = read_hash(root, "effectiveReference", st);
+	FloeJson contents;
+
+	if (hash == NULL || !floe_json_get_array(root, "contents", &contents, st))
+		return false;
+	for (size_t i = 0; i < floe_json_length(contents); i++)
+	{
+		FloeJson entry = floe_json_at(contents, i);
+		FloeJson content = floe_json_field(entry, "content");
+		FloeLocated located = {.etag = hash};
+		const char *elements[MAX_ELEMENTS];
+		int n = read_key(floe_json_field(entry, "key"), elements);
+		const char *type = floe_json_string(floe_json_field(content, "type"));
+		Wanted *wanted;
+		uint64 key;
+		FloeStatus good;
+
+		if (n <= 0 || type == NULL)
+			continue;
+		key = hash_key(elements, n - 1, elements[n - 1]);
+		wanted = hash_search(l->wanted, &key, HASH_FIND, NULL);
+		if (wanted == NULL)
+			continue;
+		floe_status_ok(&good);
+		if (strcmp(type, "ICEBERG_TABLE") != 0)
+			floe_fail_detail(&good, FLOE_ERR_UNSUPPORTED, type, "it is not an Iceberg table");
+		else if (floe_json_get_string(content, "metadataLocation", &located.metadata_location, &good))
+			floe_status_ok(&good);
+		answer(l, wanted->item, &good, &located);
+	}
+	return true;
+}
+
+static void
+on_contents(void *arg, const FloeStatus *st, FloeHttpResponse *response)
+{
+	Locating *l = arg;
+	FloeStatus result;
+	FloeJsonDoc *doc = parse(st, response, "answer to get contents", PAGE_MAX_BYTES, &result);
+
+	if (doc != NULL && read_contents(l, floe_json_root(doc), &result))
+		floe_fail(&result, FLOE_ERR_NOT_FOUND, "the catalog has no such table on \"%s\"", l->nessie->ref);
+	floe_json_free(doc);
+	end_locating(l, &result);
+}
+
+/* {"requestedKeys": [{"elements": ["a", "t"]}, …]} of what is not answered */
+static void
+ask_contents(Locating *l)
+{
+	FloeSessionRequest request = {
+		.what = "get contents",
+		.method = "POST",
+		.content_type = "application/json",
+		.is_repeatable = true,
+		.max_body = PAGE_MAX_BYTES,
+	};
+	FloeBuf body;
+	const char *separator = "";
+
+	floe_buf_init(&body, PAGE_MAX_BYTES);
+	floe_buf_text(&body, "{\"requestedKeys\": [");
+	for (int i = 0; i < l->count; i++)
+	{
+		const FloeTableId *id = &l->items[i].id;
+
+		if (l->answered[i])
+			continue;
+		floe_buf_printf(&body, "%s{\"elements\": [", separator);
+		for (int j = 0; j < id->nlevels; j++)
+		{
+			floe_json_quote(&body, id->namespace[j], strlen(id->namespace[j]));
+			floe_buf_text(&body, ", ");
+		}
+		floe_json_quote(&body, id->name, strlen(id->name));
+		floe_buf_text(&body, "]}");
+		separator = ", ";
+	}
+	floe_buf_text(&body, "]}");
+	if (body.failed)
+	{
+		FloeStatus st;
+
+		floe_fail(&st, FLOE_ERR_NOMEM, "out of memory");
+		floe_buf_free(&body);
+		end_locating(l, &st);
+		return;
+	}
+	request.path = tree_path(l->nessie, "/contents");
+	request.body = body.data;
+	floe_session_send(&l->nessie->session, &request, on_contents, l);
+	floe_buf_free(&body);
+}
+
+static void
+on_reference(void *arg, const FloeStatus *st, FloeHttpResponse *response)
+{
+	Locating *l = arg;
+	FloeStatus result;
+	FloeJsonDoc *doc = parse(st, response, "answer to get reference", CONFIG_MAX_BYTES, &result);
+	const char *hash = doc != NULL ? read_hash(floe_json_root(doc), "reference", &result) : NULL;
+	FloeLocated same = {.unchanged = true, .etag = hash};
+	int left = 0;
+
+	if (hash == NULL)
+	{
+		floe_json_free(doc);
+		end_locating(l, &result);
+		return;
+	}
+	floe_status_ok(&result);
+	for (int i = 0; i < l->count; i++)
+	{
+		if (l->items[i].etag != NULL && strcmp(l->items[i].etag, hash) == 0)
+			answer(l, i, &result, &same);
+		else
+			left++;
+	}
+	floe_json_free(doc);
+	if (left == 0)
+		end_locating(l, &result);
+	else
+		ask_contents(l);
+}
+
+static void
+nessie_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int count, FloeLocateDone done, void *arg)
+{
+	Nessie *nessie = (Nessie *) catalog;
+	MemoryContext context = AllocSetContextCreate(nessie->context, "floe locating", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Locating *l = palloc0(sizeof(Locating));
+	HASHCTL info = {0};
+	bool any_etag = false;
+
+	l->nessie = nessie;
+	l->context = context;
+	l->items = items;
+	l->count = count;
+	l->done = done;
+	l->arg = arg;
+	l->answered = palloc0(sizeof(bool) * (size_t) count);
+	info.keysize = sizeof(uint64);
+	info.entrysize = sizeof(Wanted);
+	info.hcxt = context;
+	l->wanted = hash_create("floe keys", count, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < count; i++)
+	{
+		uint64 key = hash_key(items[i].id.namespace, items[i].id.nlevels, items[i].id.name);
+		Wanted *wanted = hash_search(l->wanted, &key, HASH_ENTER, NULL);
+
+		wanted->item = i;
+		any_etag |= items[i].etag != NULL;
+	}
+	MemoryContextSwitchTo(old);
+	if (any_etag)
+		ask(nessie, "get reference", tree_path(nessie, ""), CONFIG_MAX_BYTES, on_reference, l);
+	else
+		ask_contents(l);
+}
+
+/* ---- the rest ---- */
+
+static FloeCatalog *
+nessie_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
+{
+	Nessie *nessie = palloc0(sizeof(Nessie));
+	const char *uri = floe_conn_option(conn, "uri");
+	const char *ref = floe_conn_option(conn, "ref");
+
+	nessie->base.ops = &floe_catalog_nessie;
+	nessie->base.conn = conn;
+	nessie->base.http = http;
+	nessie->base.keeps_gc = "Nessie";
+	nessie->context = CurrentMemoryContext;
+	nessie->ref = pstrdup(ref != NULL ? ref : "");
+	if (uri == NULL)
+	{
+		floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has no option \"uri\"", conn->server_name);
+		return NULL;
+	}
+	return floe_session_init(&nessie->session, http, conn, uri, NULL, st) ? &nessie->base : NULL;
+}
+
+static const char *
+nessie_property(const FloeCatalog *catalog, const char *key)
+{
+	return NULL;
+}
+
+static void
+nessie_describe(const FloeCatalog *catalog, FloeBuf *out)
+{
+	const Nessie *nessie = (const Nessie *) catalog;
+
+	floe_buf_text(out, "{\"ref\": ");
+	floe_json_quote(out, nessie->ref, strlen(nessie->ref));
+	floe_buf_printf(out, ", \"max_api_version\": %d, \"authentication\": \"%s\"}", nessie->max_api,
+					floe_session_auth_name(&nessie->session));
+}
+
+/* Engines go through its Iceberg REST endpoint, which needs nothing but Iceberg: .../api/v2 is beside .../iceberg. */
+static void
+nessie_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+{
+	const char *uri = floe_conn_option(conn, "uri");
+	const char *ref = floe_conn_option(conn, "ref");
+	StringInfoData rest;
+	const char *api = strstr(uri, "/api/v");
+
+	initStringInfo(&rest);
+	appendBinaryStringInfo(&rest, uri, api != NULL ? (int) (api - uri) : (int) strlen(uri));
+	appendStringInfoString(&rest, "/iceberg");
+	if (ref != NULL)
+	{
+		appendStringInfoChar(&rest, '/');
+		floe_session_encode(&rest, ref);
+	}
+	floe_rest_engine_properties(conn, rest.data, add, arg);
+}
+
+const FloeCatalogOps floe_catalog_nessie = {
+	.type = "nessie",
+	.open = nessie_open,
+	.connect = nessie_connect,
+	.probe = nessie_probe,
+	.list_tables = nessie_list_tables,
+	.locate_tables = nessie_locate_tables,
+	.property = nessie_property,
+	.describe = nessie_describe,
+	.engine_properties = nessie_engine_properties,
+};
