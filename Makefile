@@ -32,6 +32,7 @@ else
 
 EXTENSION    = floe
 MODULE_big   = floe
+PG_CONFIG   ?= pg_config
 DATA         = floe--1.0.sql
 PGFILEDESC   = "floe - control plane for Apache Iceberg table maintenance"
 
@@ -43,12 +44,11 @@ OBJS         = $(SRCS:.c=.o)
 
 WARNINGS     = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
                -Wno-missing-field-initializers -Wno-declaration-after-statement
-PG_CPPFLAGS  = -I$(CURDIR)/src $(WARNINGS) $(SAN)
-SHLIB_LINK   = -lcurl -ljansson -ldeflate -lz -lzstd -lsnappy $(SAN) -Wl,--version-script=$(CURDIR)/src/exports.map
+PG_CPPFLAGS  = -I$(CURDIR)/src -I$(shell $(PG_CONFIG) --includedir) $(WARNINGS) $(SAN)
+SHLIB_LINK   = -L$(shell $(PG_CONFIG) --libdir) -lpq -lcurl -ljansson -ldeflate -lz -lzstd -lsnappy $(SAN) -Wl,--version-script=$(CURDIR)/src/exports.map
 
 EXTRA_CLEAN  = build tmp_check tmp_check_iso output_iso $(shell find src -name '*.bc')
 
-PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 

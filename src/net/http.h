@@ -160,6 +160,19 @@ extern void floe_http_abort_all(FloeHttp *http);
 typedef void (*FloeWatchReady)(void *arg, int events);
 extern bool floe_http_watch(FloeHttp *http, int fd, int events, FloeWatchReady ready, void *arg, FloeStatus *st);
 
+/*
+ * Whoever watches sockets and may outlive the engine: http becomes NULL when
+ * the engine ends.  Zero-initialised is nobody's.
+ */
+typedef struct FloeHttpGuest
+{
+	FloeHttp *http;
+	struct FloeHttpGuest *next;
+} FloeHttpGuest;
+
+extern void floe_http_guest_join(FloeHttp *http, FloeHttpGuest *guest);
+extern void floe_http_guest_leave(FloeHttpGuest *guest);
+
 /* Calls `done` once after at least delay_ms.  Throws when out of memory. */
 extern void floe_http_after(FloeHttp *http, int delay_ms, FloeTimerDone done, void *arg);
 

@@ -25,6 +25,7 @@
 #include "net/http.h"
 #include "net/pollset.h"
 #include "net/timers.h"
+#include "utils/palloc.h"
 
 /* CURLOPT_QUICK_EXIT; older ones also lack CURLOPT_PROTOCOLS_STR and CURLOPT_PREREQFUNCTION */
 #if LIBCURL_VERSION_NUM < 0x075700
@@ -155,6 +156,8 @@ struct FloeHttp
 	dlist_head doomed;
 	FloeHttpTransfer *delivering;
 
+	MemoryContext context; /* in which it was created, and with which it ends */
+	FloeHttpGuest *guests;
 	FloeWatch *watches;
 	int nwatches;
 	int watches_size;
@@ -204,6 +207,7 @@ extern bool floe_http_resolve_reference(const char *base, const char *reference,
 extern void floe_http_describe_error(FloeHttpTransfer *transfer, CURLcode result, FloeStatus *st);
 
 /* http_watch.c */
+extern void floe_http_dismiss_guests(FloeHttp *http);
 extern bool floe_http_watch_event(FloeHttp *http, const FloePollEvent *event); /* false: it is libcurl's */
 extern bool floe_http_dispatch_watches(FloeHttp *http);                        /* true: a callback ran */
 

@@ -122,6 +122,7 @@ destroy(void *arg)
 {
 	FloeHttp *http = arg;
 
+	floe_http_dismiss_guests(http);
 	floe_http_abort_all(http);
 	if (http->delivering != NULL)
 		floe_http_transfer_free(http->delivering);
@@ -193,6 +194,7 @@ floe_http_create(const FloeHttpOptions *options)
 	if (http == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
 	http->cleanup = cleanup;
+	http->context = CurrentMemoryContext;
 	http->curl_due_us = -1;
 	http->wait_event_http = wait_event_http;
 	http->wait_event_idle = wait_event_idle;

@@ -100,3 +100,32 @@ floe_http_dispatch_watches(FloeHttp *http)
 		http->nwatches--;
 	return any;
 }
+
+void
+floe_http_guest_join(FloeHttp *http, FloeHttpGuest *guest)
+{
+	guest->http = http;
+	guest->next = http->guests;
+	http->guests = guest;
+}
+
+void
+floe_http_guest_leave(FloeHttpGuest *guest)
+{
+	FloeHttpGuest **at;
+
+	if (guest->http == NULL)
+		return;
+	for (at = &guest->http->guests; *at != NULL && *at != guest; at = &(*at)->next)
+		;
+	if (*at != NULL)
+		*at = guest->next;
+	guest->http = NULL;
+}
+
+void
+floe_http_dismiss_guests(FloeHttp *http)
+{
+	while (http->guests != NULL)
+		floe_http_guest_leave(http->guests);
+}

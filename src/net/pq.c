@@ -1,0 +1,618 @@
+/*
+ * pq.c: libpq's asynchronous side, driven by the loop.
+ */
+#include "floe.h"
+
+#include "net/pq.h"
+
+#include "base/cleanup.h"
+#include "base/url.h"
+#include "compat.h"
+#include "net/allowlist.h"
+#include "net/http_engine.h"
+#include "net/pollset.h"
+
+#include "libpq-fe.h"
+#include "nodes/pg_list.h"
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#define MAX_PARAMS 8
+
+typedef struct PqQuery
+{
+	FloePq *pq;
+	char *what;
+	char *sql;
+	char *params[MAX_PARAMS];
+	int nparams;
+	FloePqDone done;
+	void *arg;
+	FloeStatus st; /* of one that could not be sent */
+} PqQuery;
+
+struct FloePq
+{
+	FloeHttp *http;
+	FloeHttpGuest guest; /* the loop may go before us */
+	MemoryContext context;
+	FloePqOptions options;
+	FloeUrl host; /* for the list of allowed hosts */
+	PGconn *conn;
+	bool has_fd;  /* counted by fd.c */
+	int fd;       /* that is watched; -1: none */
+	bool is_open; /* the handshake is over */
+	bool flushing;
+	List *queue;     /* PqQuery; the first one is under way when is_open */
+	bool sent;       /* it is */
+	PGresult *result; /* of it */
+	struct Alarm *deadline; /* of what is waited for; NULL: nothing */
+	struct Alarm *start;    /* a query is to be looked at */
+	char version[32];
+};
+
+/* What a timer leads to; lives as long as the loop, because a timer cannot be taken back. */
+typedef struct Alarm
+{
+	FloePq *pq; /* NULL: it means nothing any more */
+} Alarm;
+
+static void advance(FloePq *pq);
+
+/* ---- what may be connected to ---- */
+
+/* Of libpq's parameters those that neither read files nor run or impersonate anything on this machine. */
+static bool
+is_allowed(const char *keyword)
+{
+	static const char *const allowed[] = {"host",    "port",    "dbname",          "user",
+										  "sslmode", "sslsni", "channel_binding", "target_session_attrs"};
+
+	for (size_t i = 0; i < lengthof(allowed); i++)
+	{
+		if (strcmp(keyword, allowed[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+check_parameters(const PQconninfoOption *options, FloeUrl *url, FloeStatus *st)
+{
+	const char *host = NULL;
+	const char *port = NULL;
+
+	for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
+	{
+		if (o->val == NULL)
+			continue;
+		if (strcmp(o->keyword, "password") == 0)
+			return floe_fail_detail(st, FLOE_ERR_CONFIG, "The user mapping has \"password\" and \"password_file\".",
+									"the URI of the database holds a password");
+		if (!is_allowed(o->keyword))
+			return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database must not have the parameter \"%s\"",
+							 o->keyword);
+		if (strcmp(o->keyword, "host") == 0)
+			host = o->val;
+		if (strcmp(o->keyword, "port") == 0)
+			port = o->val;
+	}
+	if (host == NULL || host[0] == '\0' || host[0] == '/' || host[0] == '@' || strchr(host, ',') != NULL)
+		return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database must name one host, which is reached over TCP");
+	url->port = port != NULL ? atoi(port) : 5432;
+	return floe_url_parse_host(host, strlen(host), url, st);
+}
+
+static bool
+parse_uri(const char *uri, FloeUrl *url, FloeStatus *st)
+{
+	PQconninfoOption *options;
+	bool ok;
+
+	memset(url, 0, sizeof(*url));
+	url->target = "";
+	if (strncmp(uri, "postgresql://", 13) != 0 && strncmp(uri, "postgres://", 11) != 0)
+		return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database does not begin with postgresql://");
+	options = PQconninfoParse(uri, NULL);
+	if (options == NULL)
+		return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database is malformed");
+	ok = check_parameters(options, url, st);
+	PQconninfoFree(options);
+	return ok;
+}
+
+bool
+floe_pq_check_uri(const char *uri, FloeStatus *st)
+{
+	FloeUrl url;
+
+	return parse_uri(uri, &url, st);
+}
+
+/* ---- the connection ---- */
+
+static void
+disarm(Alarm **alarm)
+{
+	if (*alarm != NULL)
+		(*alarm)->pq = NULL;
+	*alarm = NULL;
+}
+
+static void
+close_connection(FloePq *pq)
+{
+	FloeStatus ignored;
+
+	if (pq->fd >= 0)
+		floe_http_watch(pq->http, pq->fd, 0, NULL, NULL, &ignored);
+	pq->fd = -1;
+	if (pq->result != NULL)
+		PQclear(pq->result);
+	pq->result = NULL;
+	if (pq->conn != NULL)
+		PQfinish(pq->conn);
+	pq->conn = NULL;
+	if (pq->has_fd)
+		ReleaseExternalFD();
+	pq->has_fd = pq->is_open = pq->sent = pq->flushing = false;
+	disarm(&pq->deadline);
+}
+
+/* The context goes; the loop may have gone before. */
+static void
+release(void *arg)
+{
+	FloePq *pq = arg;
+	FloeStatus ignored;
+
+	if (pq->guest.http != NULL)
+	{
+		disarm(&pq->deadline);
+		disarm(&pq->start);
+		if (pq->fd >= 0)
+			floe_http_watch(pq->http, pq->fd, 0, NULL, NULL, &ignored);
+		floe_http_guest_leave(&pq->guest);
+	}
+	if (pq->result != NULL)
+		PQclear(pq->result);
+	if (pq->conn != NULL)
+		PQfinish(pq->conn);
+	if (pq->has_fd)
+		ReleaseExternalFD();
+}
+
+static void
+end_query(FloePq *pq, const FloeStatus *st, const FloePqRows *rows)
+{
+	PqQuery *query = linitial(pq->queue);
+
+	pq->queue = list_delete_first(pq->queue);
+	pq->sent = false;
+	disarm(&pq->deadline);
+	query->done(query->arg, st, rows);
+	pfree(query->what);
+	pfree(query->sql);
+	for (int i = 0; i < query->nparams; i++)
+		pfree(query->params[i]);
+	pfree(query);
+}
+
+/* SQLSTATE of an error message in verbose form, "FATAL:  28P01: …"; "" when there is none. */
+static void
+find_sqlstate(const char *message, char state[6])
+{
+	state[0] = '\0';
+	for (const char *p = strstr(message, ":  "); p != NULL; p = strstr(p + 1, ":  "))
+	{
+		if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && p[8] == ':')
+		{
+			floe_copy_text(state, 6, p + 3, 5);
+			return;
+		}
+	}
+}
+
+static FloeCode
+code_of(const char *state, bool connecting)
+{
+	static const struct
+	{
+		const char *prefix;
+		FloeCode code;
+	} codes[] = {
+		{"28", FLOE_ERR_AUTH},       {"3D", FLOE_ERR_NOT_FOUND}, {"42501", FLOE_ERR_FORBIDDEN},
+		{"42P01", FLOE_ERR_NOT_FOUND}, {"3F", FLOE_ERR_NOT_FOUND}, {"42", FLOE_ERR_PROTOCOL},
+		{"57014", FLOE_ERR_TIMEOUT}, {"53300", FLOE_ERR_THROTTLED},
+	};
+
+	for (size_t i = 0; i < lengthof(codes); i++)
+	{
+		if (strncmp(state, codes[i].prefix, strlen(codes[i].prefix)) == 0)
+			return codes[i].code;
+	}
+	if (state[0] != '\0')
+		return FLOE_ERR_SERVER;
+	return connecting ? FLOE_ERR_CONNECT : FLOE_ERR_NETWORK;
+}
+
+/* The first line of what libpq or the server says. */
+static void
+set_error(const FloePq *pq, const char *what, const char *message, const char *state, bool connecting, FloeStatus *st)
+{
+	char detail[FLOE_STATUS_DETAIL_SIZE];
+	FloeCode code = code_of(state, connecting);
+
+	floe_copy_text(detail, sizeof(detail), message, strcspn(message, "\n"));
+	if (connecting && state[0] == '\0' && strstr(message, "could not translate host name") != NULL)
+		code = FLOE_ERR_DNS;
+	else if (connecting && state[0] == '\0' && strstr(message, "SSL") != NULL)
+		code = FLOE_ERR_TLS;
+	if (connecting)
+		floe_fail_detail(st, code, detail, "%s: no connection to the database at %s:%d", what, pq->host.host,
+						 pq->host.port);
+	else
+		floe_fail_detail(st, code, detail, "%s: the database answered with an error", what);
+}
+
+/* Everything that waits ends; the next query connects anew. */
+static void
+fail_all(FloePq *pq, const FloeStatus *failure)
+{
+	List *queue = pq->queue;
+
+	close_connection(pq);
+	/* what a callback asks next waits for its own connection */
+	pq->queue = NIL;
+	while (queue != NIL)
+	{
+		List *rest = list_delete_first(list_copy(queue));
+		List *fresh = pq->queue;
+
+		pq->queue = list_make1(linitial(queue));
+		end_query(pq, failure, NULL);
+		pq->queue = fresh;
+		queue = rest;
+	}
+}
+
+static void
+fail_connection(FloePq *pq)
+{
+	const char *message = pq->conn != NULL ? PQerrorMessage(pq->conn) : "out of memory";
+	const char *what = pq->queue != NIL ? ((PqQuery *) linitial(pq->queue))->what : "connect";
+	bool connecting = !pq->is_open;
+	char state[6];
+	FloeStatus st;
+
+	find_sqlstate(message, state);
+	set_error(pq, what, message, state, connecting, &st);
+	fail_all(pq, &st);
+}
+
+/* Whose alarm it is; NULL: nobody's any more. */
+static FloePq *
+answer_alarm(Alarm *alarm)
+{
+	FloePq *pq = alarm->pq;
+
+	pfree(alarm);
+	return pq;
+}
+
+static Alarm *
+set_alarm(FloePq *pq, int ms, FloeTimerDone done)
+{
+	Alarm *alarm = MemoryContextAlloc(pq->http->context, sizeof(Alarm));
+
+	alarm->pq = pq;
+	floe_http_after(pq->http, ms, done, alarm);
+	return alarm;
+}
+
+static void
+on_deadline(void *arg)
+{
+	FloePq *pq = answer_alarm(arg);
+	FloeStatus st;
+
+	if (pq == NULL)
+		return;
+	pq->deadline = NULL;
+	floe_fail(&st, pq->is_open ? FLOE_ERR_TIMEOUT : FLOE_ERR_CONNECT, "%s: no answer of the database at %s:%d in time",
+			  pq->queue != NIL ? ((PqQuery *) linitial(pq->queue))->what : "connect", pq->host.host, pq->host.port);
+	fail_all(pq, &st);
+}
+
+static void
+set_deadline(FloePq *pq, int ms)
+{
+	disarm(&pq->deadline);
+	pq->deadline = set_alarm(pq, ms, on_deadline);
+}
+
+static void
+on_ready(void *arg, int events)
+{
+	advance(arg);
+}
+
+/* false: the connection is over. */
+static bool
+watch(FloePq *pq, int events)
+{
+	int fd = PQsocket(pq->conn);
+	FloeStatus st;
+
+	/* libpq goes from one address to the next with another socket */
+	if (pq->fd >= 0 && pq->fd != fd)
+		floe_http_watch(pq->http, pq->fd, 0, NULL, NULL, &st);
+	pq->fd = fd;
+	if (floe_http_watch(pq->http, fd, events, on_ready, pq, &st))
+		return true;
+	fail_all(pq, &st);
+	return false;
+}
+
+static void
+start_connecting(FloePq *pq)
+{
+	const char *keywords[] = {"dbname",   "user", "password", "fallback_application_name", "client_encoding",
+							  "options", NULL};
+	const char *values[] = {pq->options.uri,
+							pq->options.username,
+							pq->options.password,
+							"floe",
+							"UTF8",
+							"-c default_transaction_read_only=on -c search_path=pg_catalog,public -c lc_messages=C",
+							NULL};
+	FloeStatus st;
+
+	if (!floe_allowlist_check_url(pq->http->allowed, &pq->host, &st))
+	{
+		fail_all(pq, &st);
+		return;
+	}
+	pq->has_fd = AcquireExternalFD();
+	if (!pq->has_fd)
+	{
+		floe_fail(&st, FLOE_ERR_NOMEM, "too many open files for a connection to the database at %s:%d", pq->host.host,
+				  pq->host.port);
+		fail_all(pq, &st);
+		return;
+	}
+	pq->conn = PQconnectStartParams(keywords, values, 1);
+	if (pq->conn == NULL || PQstatus(pq->conn) == CONNECTION_BAD)
+	{
+		fail_connection(pq);
+		return;
+	}
+	PQsetErrorVerbosity(pq->conn, PQERRORS_VERBOSE);
+	set_deadline(pq, pq->options.connect_timeout_ms);
+	watch(pq, FLOE_POLL_WRITE);
+}
+
+/* Nothing was sent yet: the address that the name led to is one that may be talked to. */
+static bool
+check_address(FloePq *pq)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	FloeStatus st;
+
+	if (getpeername(PQsocket(pq->conn), (struct sockaddr *) &address, &size) != 0)
+		return true; /* not connected yet */
+	if (floe_allowlist_check_address(pq->http->allowed, (struct sockaddr *) &address, &pq->host, &st))
+		return true;
+	fail_all(pq, &st);
+	return false;
+}
+
+static void
+connected(FloePq *pq)
+{
+	FloeStatus st;
+
+	if (pq->options.need_password && !PQconnectionUsedPassword(pq->conn))
+	{
+		floe_fail_detail(&st, FLOE_ERR_DENIED,
+						 "The owner of the server is not a superuser, and the database let floe in without a password.",
+						 "the database at %s:%d must ask for a password", pq->host.host, pq->host.port);
+		fail_all(pq, &st);
+		return;
+	}
+	PQsetErrorVerbosity(pq->conn, PQERRORS_DEFAULT);
+	PQsetnonblocking(pq->conn, 1);
+	strlcpy(pq->version, PQparameterStatus(pq->conn, "server_version") != NULL
+							 ? PQparameterStatus(pq->conn, "server_version")
+							 : "",
+			sizeof(pq->version));
+	pq->is_open = true;
+	disarm(&pq->deadline);
+	advance(pq);
+}
+
+static void
+go_on_connecting(FloePq *pq)
+{
+	if (!check_address(pq))
+		return;
+	switch (PQconnectPoll(pq->conn))
+	{
+		case PGRES_POLLING_READING:
+			watch(pq, FLOE_POLL_READ);
+			break;
+		case PGRES_POLLING_WRITING:
+			watch(pq, FLOE_POLL_WRITE);
+			break;
+		case PGRES_POLLING_OK:
+			connected(pq);
+			break;
+		default:
+			fail_connection(pq);
+	}
+}
+
+/* ---- queries ---- */
+
+static void
+deliver(FloePq *pq)
+{
+	PGresult *result = pq->result;
+	PqQuery *query = linitial(pq->queue);
+	FloePqRows rows = {result, result != NULL ? PQntuples(result) : 0};
+	ExecStatusType status = result != NULL ? PQresultStatus(result) : PGRES_FATAL_ERROR;
+	const char *state;
+	FloeStatus st;
+
+	pq->result = NULL;
+	floe_status_ok(&st);
+	if (status != PGRES_TUPLES_OK)
+	{
+		state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+		set_error(pq, query->what, result != NULL ? PQresultErrorMessage(result) : "no answer",
+				  state != NULL ? state : "", false, &st);
+	}
+	else if (PQresultMemorySize(result) > pq->options.max_bytes)
+		floe_fail(&st, FLOE_ERR_TOO_LARGE, "%s: the answer of the database is larger than %zu bytes", query->what,
+				  pq->options.max_bytes);
+	end_query(pq, &st, st.code == FLOE_OK ? &rows : NULL);
+	PQclear(result);
+}
+
+static void
+send_next(FloePq *pq)
+{
+	PqQuery *query = linitial(pq->queue);
+
+	if (!PQsendQueryParams(pq->conn, query->sql, query->nparams, NULL, (const char *const *) query->params, NULL, NULL,
+						   0))
+	{
+		fail_connection(pq);
+		return;
+	}
+	pq->sent = pq->flushing = true;
+	set_deadline(pq, pq->options.query_timeout_ms);
+}
+
+/* As far as it goes without waiting. */
+static void
+advance(FloePq *pq)
+{
+	if (pq->conn == NULL)
+		return;
+	if (!pq->is_open)
+	{
+		go_on_connecting(pq);
+		return;
+	}
+	while (pq->conn != NULL)
+	{
+		int left;
+
+		if (!pq->sent && pq->queue != NIL)
+			send_next(pq);
+		if (pq->conn == NULL)
+			return;
+		left = pq->flushing ? PQflush(pq->conn) : 0;
+		if (left < 0 || !PQconsumeInput(pq->conn))
+		{
+			fail_connection(pq);
+			return;
+		}
+		pq->flushing = left > 0;
+		if (!pq->sent || PQisBusy(pq->conn))
+		{
+			watch(pq, FLOE_POLL_READ | (pq->flushing ? FLOE_POLL_WRITE : 0));
+			return;
+		}
+		for (PGresult *result; !PQisBusy(pq->conn) && (result = PQgetResult(pq->conn)) != NULL;)
+		{
+			if (pq->result != NULL)
+				PQclear(pq->result);
+			pq->result = result;
+			if (PQisBusy(pq->conn))
+			{
+				watch(pq, FLOE_POLL_READ);
+				return;
+			}
+		}
+		deliver(pq);
+	}
+}
+
+static void
+begin(void *arg)
+{
+	FloePq *pq = answer_alarm(arg);
+
+	if (pq == NULL)
+		return;
+	pq->start = NULL;
+	if (pq->queue == NIL)
+		return;
+	if (pq->conn == NULL)
+		start_connecting(pq);
+	else if (pq->is_open && !pq->sent)
+		advance(pq);
+}
+
+void
+floe_pq_query(FloePq *pq, const char *what, const char *sql, const char *const *params, int nparams, FloePqDone done,
+			  void *arg)
+{
+	MemoryContext old = MemoryContextSwitchTo(pq->context);
+	PqQuery *query = palloc0(sizeof(PqQuery));
+
+	Assert(nparams <= MAX_PARAMS);
+	query->pq = pq;
+	query->what = pstrdup(what);
+	query->sql = pstrdup(sql);
+	for (int i = 0; i < nparams; i++)
+		query->params[i] = pstrdup(params[i]);
+	query->nparams = nparams;
+	query->done = done;
+	query->arg = arg;
+	pq->queue = lappend(pq->queue, query);
+	MemoryContextSwitchTo(old);
+	if (pq->start == NULL)
+		pq->start = set_alarm(pq, 0, begin);
+}
+
+FloePq *
+floe_pq_open(FloeHttp *http, const FloePqOptions *options)
+{
+	FloePq *pq = palloc0(sizeof(FloePq));
+	FloeStatus st;
+
+	pq->http = http;
+	pq->context = CurrentMemoryContext;
+	pq->options = *options;
+	pq->options.uri = pstrdup(options->uri);
+	pq->options.username = options->username != NULL ? pstrdup(options->username) : NULL;
+	pq->options.password = options->password != NULL ? pstrdup(options->password) : NULL;
+	pq->fd = -1;
+	/* floe_pq_check_uri() took it */
+	if (!parse_uri(options->uri, &pq->host, &st))
+		elog(ERROR, "%s", st.message);
+	floe_cleanup_hold(floe_cleanup_register(release), pq);
+	floe_http_guest_join(http, &pq->guest);
+	return pq;
+}
+
+const char *
+floe_pq_value(const FloePqRows *rows, int row, int column)
+{
+	const PGresult *result = rows->result;
+
+	return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
+const char *
+floe_pq_server_version(const FloePq *pq)
+{
+	return pq->version;
+}

@@ -1,0 +1,56 @@
+/*
+ * pq.h: queries to another PostgreSQL, by libpq, in the same loop as HTTP.
+ *
+ * Some catalogs are tables in a database: the JDBC catalog's iceberg_tables,
+ * the Hive Metastore's own schema.  One connection, whose queries run one
+ * after another; opened by the first, and anew by the next one after it
+ * failed.  Everything is text, and nothing is written: the session is read
+ * only.
+ *
+ * libpq resolves host names without a way to wait for it in a loop; that much
+ * of connecting blocks the process.
+ */
+#ifndef FLOE_NET_PQ_H
+#define FLOE_NET_PQ_H
+
+#include "net/http.h"
+
+typedef struct FloePq FloePq;
+
+typedef struct FloePqOptions
+{
+	const char *uri;      /* postgresql://host[:port]/database[?sslmode=…]; floe_pq_check_uri() took it */
+	const char *username; /* NULL: of the URI */
+	const char *password; /* NULL: none */
+	bool need_password;   /* refuse a server that lets us in without: it may have believed the operating system's user */
+	int connect_timeout_ms;
+	int query_timeout_ms;
+	size_t max_bytes; /* of one result */
+} FloePqOptions;
+
+typedef struct FloePqRows
+{
+	const void *result;
+	int count;
+} FloePqRows;
+
+/* rows is valid only while the callback runs, and NULL after a failure. */
+typedef void (*FloePqDone)(void *arg, const FloeStatus *st, const FloePqRows *rows);
+
+/* Hosts over TCP and a few parameters only: no service or password files, no programs, no sockets of the machine. */
+extern bool floe_pq_check_uri(const char *uri, FloeStatus *st);
+
+/* In the current memory context, and torn down with it; options' strings are copied. No connection yet. */
+extern FloePq *floe_pq_open(FloeHttp *http, const FloePqOptions *options);
+
+/* what: "list tables", for messages.  done runs once, from the loop. */
+extern void floe_pq_query(FloePq *pq, const char *what, const char *sql, const char *const *params, int nparams,
+						  FloePqDone done, void *arg);
+
+/* NULL for SQL NULL. */
+extern const char *floe_pq_value(const FloePqRows *rows, int row, int column);
+
+/* "15.4", once connected; else "" */
+extern const char *floe_pq_server_version(const FloePq *pq);
+
+#endif /* FLOE_NET_PQ_H */
