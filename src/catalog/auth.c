@@ -26,12 +26,9 @@
 /* ---- which ---- */
 
 static const char *const kinds[] = {
-	[FLOE_AUTH_NONE] = "none",
-	[FLOE_AUTH_BEARER] = "bearer",
-	[FLOE_AUTH_OAUTH2] = "oauth2",
-	[FLOE_AUTH_EXCHANGE] = "token-exchange",
-	[FLOE_AUTH_BASIC] = "basic",
-	[FLOE_AUTH_SIGV4] = "sigv4",
+	[FLOE_AUTH_NONE] = "none",     [FLOE_AUTH_BEARER] = "bearer",
+	[FLOE_AUTH_OAUTH2] = "oauth2", [FLOE_AUTH_EXCHANGE] = "token-exchange",
+	[FLOE_AUTH_BASIC] = "basic",   [FLOE_AUTH_SIGV4] = "sigv4",
 };
 
 const char *
@@ -53,11 +50,8 @@ choose(FloeSession *session, FloeStatus *st)
 		const char *option;
 		FloeAuthKind kind;
 	} given[] = {
-		{"token", FLOE_AUTH_BEARER},
-		{"client_secret", FLOE_AUTH_OAUTH2},
-		{"subject_token", FLOE_AUTH_EXCHANGE},
-		{"password", FLOE_AUTH_BASIC},
-		{"sigv4_service", FLOE_AUTH_SIGV4},
+		{"token", FLOE_AUTH_BEARER},   {"client_secret", FLOE_AUTH_OAUTH2}, {"subject_token", FLOE_AUTH_EXCHANGE},
+		{"password", FLOE_AUTH_BASIC}, {"sigv4_service", FLOE_AUTH_SIGV4},
 	};
 	const char *first = NULL;
 
@@ -225,7 +219,9 @@ build_form(const FloeSession *session, StringInfo body)
 	const char *scope = floe_conn_option(conn, "scope");
 	const char *fields[][2] = {
 		{"subject_token", exchange ? floe_conn_option(conn, "subject_token") : NULL},
-		{"subject_token_type", !exchange ? NULL : type != NULL ? type : DEFAULT_SUBJECT_TYPE},
+		{"subject_token_type", !exchange      ? NULL
+							   : type != NULL ? type
+											  : DEFAULT_SUBJECT_TYPE},
 		{"client_id", floe_conn_option(conn, "client_id")},
 		{"client_secret", floe_conn_option(conn, "client_secret")},
 		{"scope", scope != NULL ? scope : DEFAULT_SCOPE},
@@ -281,7 +277,10 @@ floe_auth_fetch(FloeSession *session)
 static int
 hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+		   : c >= 'A' && c <= 'F' ? c - 'A' + 10
+		   : c >= 'a' && c <= 'f' ? c - 'a' + 10
+								  : -1;
 }
 
 /* A piece of a query without its percent-encoding. */
@@ -318,7 +317,8 @@ split_query(const char *query, FloeSigV4Param *params, int *nparams, FloeArena *
 		FloeSigV4Param *param = &params[*nparams];
 
 		if (*nparams == MAX_PARAMS)
-			return floe_fail(st, FLOE_ERR_INTERNAL, "a request with more than %d parameters cannot be signed", MAX_PARAMS);
+			return floe_fail(st, FLOE_ERR_INTERNAL, "a request with more than %d parameters cannot be signed",
+							 MAX_PARAMS);
 		param->name = decoded(arena, query, name);
 		param->value = name < len ? decoded(arena, query + name + 1, len - name - 1) : "";
 		if (param->name == NULL || param->value == NULL)

@@ -13,6 +13,7 @@
 #include "conn/conn.h"
 #include "iceberg/metadata.h"
 #include "net/http.h"
+#include "net/pq.h"
 
 typedef struct FloeCatalog FloeCatalog;
 
@@ -105,6 +106,9 @@ typedef struct FloeCatalogOps
 	/* What it said about itself, as JSON without secrets. */
 	void (*describe)(const FloeCatalog *catalog, FloeBuf *out);
 
+	/* What engines must call it; NULL, or a function that returns NULL: what floe likes. Once connected. */
+	const char *(*engine_name)(const FloeCatalog *catalog);
+
 	/*
 	 * Appends what an engine needs to define this catalog, as pairs of Iceberg
 	 * catalog properties (uri, warehouse, credential …), secrets included.
@@ -123,6 +127,18 @@ struct FloeCatalog
 
 extern const FloeCatalogOps floe_catalog_rest;
 extern const FloeCatalogOps floe_catalog_nessie;
+extern const FloeCatalogOps floe_catalog_jdbc;
+
+/* What engines need to read and write the files of tables, as far as options say it; and engine.* options, which come last. */
+extern void floe_catalog_store_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg);
+
+/*
+ * A query in this very database, as the server's owner and read only, for
+ * catalogs that live in it.  Set by whoever has a database; NULL: there is none.
+ */
+typedef bool (*FloeLocalQuery)(const FloeConn *conn, const char *what, const char *sql, const char *const *params,
+							   int nparams, FloePqRows *rows, FloeStatus *st);
+extern FloeLocalQuery floe_catalog_local_query;
 
 /* NULL for an unknown type. */
 extern const FloeCatalogOps *floe_catalog_lookup(const char *type);

@@ -8,6 +8,7 @@
 static const FloeCatalogOps *const catalogs[] = {
 	&floe_catalog_rest,
 	&floe_catalog_nessie,
+	&floe_catalog_jdbc,
 };
 
 const FloeCatalogOps *

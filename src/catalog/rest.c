@@ -382,19 +382,9 @@ floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogPr
 		const char *option;
 		const char *property;
 	} plain[] = {
-		{"warehouse", "warehouse"},
-		{"prefix", "prefix"},
-		{"oauth2_server_uri", "oauth2-server-uri"},
-		{"scope", "scope"},
-		{"audience", "audience"},
-		{"resource", "resource"},
+		{"warehouse", "warehouse"}, {"prefix", "prefix"},     {"oauth2_server_uri", "oauth2-server-uri"},
+		{"scope", "scope"},         {"audience", "audience"}, {"resource", "resource"},
 		{"token", "token"},
-		{"s3_endpoint", "s3.endpoint"},
-		{"s3_path_style", "s3.path-style-access"},
-		{"s3_region", "client.region"},
-		{"s3_access_key_id", "s3.access-key-id"},
-		{"s3_secret_access_key", "s3.secret-access-key"},
-		{"s3_session_token", "s3.session-token"},
 	};
 	const char *id = floe_conn_option(conn, "client_id");
 	const char *secret = floe_conn_option(conn, "client_secret");
@@ -412,14 +402,6 @@ floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogPr
 		if (floe_conn_option(conn, "scope") == NULL)
 			add(arg, "scope", "catalog");
 	}
-	if (floe_conn_option(conn, "s3_endpoint") != NULL || floe_conn_option(conn, "s3_access_key_id") != NULL)
-	{
-		add(arg, "io-impl", "org.apache.iceberg.aws.s3.S3FileIO");
-		if (floe_conn_option(conn, "s3_region") == NULL)
-			add(arg, "client.region", "us-east-1");
-		if (floe_conn_option(conn, "s3_path_style") == NULL && floe_conn_option(conn, "s3_endpoint") != NULL)
-			add(arg, "s3.path-style-access", "true");
-	}
 	if (delegation != NULL)
 		add(arg, "header.X-Iceberg-Access-Delegation", delegation);
 	for (int i = 0; i < conn->noptions; i++)
@@ -427,11 +409,7 @@ floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogPr
 		if (strncmp(conn->options[i].name, "header.", 7) == 0)
 			add(arg, conn->options[i].name, conn->options[i].value);
 	}
-	for (int i = 0; i < conn->noptions; i++)
-	{
-		if (strncmp(conn->options[i].name, "engine.", 7) == 0)
-			add(arg, conn->options[i].name + 7, conn->options[i].value);
-	}
+	floe_catalog_store_properties(conn, add, arg);
 }
 
 static void

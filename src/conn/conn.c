@@ -12,6 +12,7 @@
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "nodes/pg_list.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
@@ -157,6 +158,7 @@ floe_conn_resolve(FloeWrapper wrapper, const char *server_name, FloeStatus *st)
 	conn->wrapper = wrapper;
 	conn->server_oid = server->serverid;
 	conn->owner = server->owner;
+	conn->owner_is_superuser = superuser_arg(server->owner);
 	conn->server_name = pstrdup(server->servername);
 	conn->server_type = pstrdup(server->servertype != NULL ? server->servertype : "");
 	conn->options = palloc0(sizeof(FloeConnOption) * (list_length(server->options) + list_length(mapping) + 1));

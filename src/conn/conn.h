@@ -24,6 +24,7 @@ typedef struct FloeConn
 	FloeWrapper wrapper;
 	Oid server_oid;
 	Oid owner;
+	bool owner_is_superuser;
 	const char *server_name;
 	const char *server_type; /* never NULL; "" when the server has none */
 	int noptions;

@@ -16,7 +16,13 @@
 
 /* wrapper and context, name, type, required, secret, superuser only, min, max, choices, description */
 static const FloeConnOptionDef options[] = {
-	{CATALOG_SERVER, "uri", FLOE_VALUE_URL, true, false, false, 0, 0, NULL, "base URL of the catalog, without /v1"},
+	{CATALOG_SERVER, "uri", FLOE_VALUE_URI, true, false, false, 0, 0, NULL,
+	 "rest: base URL of the catalog, without /v1; nessie: of the API, .../api/v2; hive: thrift://host:port; "
+	 "jdbc: postgresql://host:port/database, or postgresql:/// for this database"},
+	{CATALOG_SERVER, "catalog_name", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "jdbc: value of column catalog_name; default: the only one there is"},
+	{CATALOG_SERVER, "schema", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "jdbc: schema of table iceberg_tables; default public"},
 	{CATALOG_SERVER, "warehouse", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "warehouse name or location sent to /v1/config"},
 	{CATALOG_SERVER, "prefix", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
@@ -77,8 +83,7 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_MAPPING, "username", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "user of HTTP Basic, or of a database"},
 	{CATALOG_MAPPING, "password", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "password of that user"},
-	{CATALOG_MAPPING, "password_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
-	 "file that holds the password"},
+	{CATALOG_MAPPING, "password_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL, "file that holds the password"},
 	{CATALOG_MAPPING, "sigv4_access_key_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "access key for sigv4_service; default: the S3 keys"},
 	{CATALOG_MAPPING, "sigv4_secret_access_key", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
@@ -154,9 +159,11 @@ const char *
 floe_conn_value_name(FloeConnValue type)
 {
 	static const char *const names[] = {
-		[FLOE_VALUE_TEXT] = "text",          [FLOE_VALUE_URL] = "url",       [FLOE_VALUE_BOOL] = "boolean",
-		[FLOE_VALUE_COUNT] = "integer",      [FLOE_VALUE_NUMBER] = "number", [FLOE_VALUE_INTERVAL] = "interval",
-		[FLOE_VALUE_FILE] = "absolute path", [FLOE_VALUE_ENUM] = "choice",   [FLOE_VALUE_HEADER] = "header value",
+		[FLOE_VALUE_TEXT] = "text",         [FLOE_VALUE_URL] = "url",
+		[FLOE_VALUE_URI] = "uri",           [FLOE_VALUE_BOOL] = "boolean",
+		[FLOE_VALUE_COUNT] = "integer",     [FLOE_VALUE_NUMBER] = "number",
+		[FLOE_VALUE_INTERVAL] = "interval", [FLOE_VALUE_FILE] = "absolute path",
+		[FLOE_VALUE_ENUM] = "choice",       [FLOE_VALUE_HEADER] = "header value",
 	};
 
 	return names[type];
@@ -260,6 +267,31 @@ check_no_secret(const char *name, FloeStatus *st)
 	return true;
 }
 
+/* Of a protocol that is not HTTP; its adapter takes it apart. Never a user and password: everybody can read it. */
+static bool
+check_uri(const char *name, const char *value, FloeStatus *st)
+{
+	static const char *const schemes[] = {"thrift://", "postgresql://", "postgres://"};
+	FloeUrl url;
+
+	for (size_t i = 0; i < lengthof(schemes); i++)
+	{
+		if (strncmp(value, schemes[i], strlen(schemes[i])) != 0)
+			continue;
+		for (const char *p = value; *p != '\0'; p++)
+		{
+			if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 0x7F)
+				return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" holds a character that must be percent-encoded",
+								 name);
+		}
+		if (strchr(value, '@') != NULL || strstr(value, "password=") != NULL)
+			return floe_fail_detail(st, FLOE_ERR_CONFIG, "The USER MAPPING has \"username\" and \"password\".",
+									"option \"%s\" must not hold a user or a password", name);
+		return true;
+	}
+	return floe_url_parse(value, &url, st) || floe_status_prefix(st, "option \"%s\"", name);
+}
+
 bool
 floe_conn_option_check(const FloeConnOptionDef *option, const char *name, const char *value, FloeStatus *st)
 {
@@ -278,6 +310,8 @@ floe_conn_option_check(const FloeConnOptionDef *option, const char *name, const 
 			if (!floe_url_parse(value, &url, st))
 				return floe_status_prefix(st, "option \"%s\"", name);
 			return true;
+		case FLOE_VALUE_URI:
+			return check_uri(name, value, st);
 		case FLOE_VALUE_BOOL:
 			if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
 				return floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" must be true or false", name);

@@ -27,6 +27,7 @@ typedef enum FloeConnValue
 {
 	FLOE_VALUE_TEXT,
 	FLOE_VALUE_URL,
+	FLOE_VALUE_URI, /* also of protocols other than HTTP */
 	FLOE_VALUE_BOOL,
 	FLOE_VALUE_COUNT,    /* integer within min and max */
 	FLOE_VALUE_NUMBER,   /* real, not negative */

@@ -46,9 +46,9 @@ struct FloePq
 	int fd;       /* that is watched; -1: none */
 	bool is_open; /* the handshake is over */
 	bool flushing;
-	List *queue;     /* PqQuery; the first one is under way when is_open */
-	bool sent;       /* it is */
-	PGresult *result; /* of it */
+	List *queue;            /* PqQuery; the first one is under way when is_open */
+	bool sent;              /* it is */
+	PGresult *result;       /* of it */
 	struct Alarm *deadline; /* of what is waited for; NULL: nothing */
 	struct Alarm *start;    /* a query is to be looked at */
 	char version[32];
@@ -68,7 +68,7 @@ static void advance(FloePq *pq);
 static bool
 is_allowed(const char *keyword)
 {
-	static const char *const allowed[] = {"host",    "port",    "dbname",          "user",
+	static const char *const allowed[] = {"host",    "port",   "dbname",          "user",
 										  "sslmode", "sslsni", "channel_binding", "target_session_attrs"};
 
 	for (size_t i = 0; i < lengthof(allowed); i++)
@@ -224,9 +224,9 @@ code_of(const char *state, bool connecting)
 		const char *prefix;
 		FloeCode code;
 	} codes[] = {
-		{"28", FLOE_ERR_AUTH},       {"3D", FLOE_ERR_NOT_FOUND}, {"42501", FLOE_ERR_FORBIDDEN},
-		{"42P01", FLOE_ERR_NOT_FOUND}, {"3F", FLOE_ERR_NOT_FOUND}, {"42", FLOE_ERR_PROTOCOL},
-		{"57014", FLOE_ERR_TIMEOUT}, {"53300", FLOE_ERR_THROTTLED},
+		{"28", FLOE_ERR_AUTH},         {"3D", FLOE_ERR_NOT_FOUND},    {"42501", FLOE_ERR_FORBIDDEN},
+		{"42P01", FLOE_ERR_NOT_FOUND}, {"3F", FLOE_ERR_NOT_FOUND},    {"42", FLOE_ERR_PROTOCOL},
+		{"57014", FLOE_ERR_TIMEOUT},   {"53300", FLOE_ERR_THROTTLED},
 	};
 
 	for (size_t i = 0; i < lengthof(codes); i++)
@@ -360,8 +360,8 @@ watch(FloePq *pq, int events)
 static void
 start_connecting(FloePq *pq)
 {
-	const char *keywords[] = {"dbname",   "user", "password", "fallback_application_name", "client_encoding",
-							  "options", NULL};
+	const char *keywords[] = {"dbname",          "user",    "password", "fallback_application_name",
+							  "client_encoding", "options", NULL};
 	const char *values[] = {pq->options.uri,
 							pq->options.username,
 							pq->options.password,
@@ -426,9 +426,8 @@ connected(FloePq *pq)
 	}
 	PQsetErrorVerbosity(pq->conn, PQERRORS_DEFAULT);
 	PQsetnonblocking(pq->conn, 1);
-	strlcpy(pq->version, PQparameterStatus(pq->conn, "server_version") != NULL
-							 ? PQparameterStatus(pq->conn, "server_version")
-							 : "",
+	strlcpy(pq->version,
+			PQparameterStatus(pq->conn, "server_version") != NULL ? PQparameterStatus(pq->conn, "server_version") : "",
 			sizeof(pq->version));
 	pq->is_open = true;
 	disarm(&pq->deadline);
@@ -458,12 +457,18 @@ go_on_connecting(FloePq *pq)
 
 /* ---- queries ---- */
 
+static const char *
+get_value(const void *result, int row, int column)
+{
+	return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
 static void
 deliver(FloePq *pq)
 {
 	PGresult *result = pq->result;
 	PqQuery *query = linitial(pq->queue);
-	FloePqRows rows = {result, result != NULL ? PQntuples(result) : 0};
+	FloePqRows rows = {result, result != NULL ? PQntuples(result) : 0, get_value};
 	ExecStatusType status = result != NULL ? PQresultStatus(result) : PGRES_FATAL_ERROR;
 	const char *state;
 	FloeStatus st;
@@ -601,14 +606,6 @@ floe_pq_open(FloeHttp *http, const FloePqOptions *options)
 	floe_cleanup_hold(floe_cleanup_register(release), pq);
 	floe_http_guest_join(http, &pq->guest);
 	return pq;
-}
-
-const char *
-floe_pq_value(const FloePqRows *rows, int row, int column)
-{
-	const PGresult *result = rows->result;
-
-	return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
 }
 
 const char *

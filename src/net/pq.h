@@ -22,16 +22,18 @@ typedef struct FloePqOptions
 	const char *uri;      /* postgresql://host[:port]/database[?sslmode=…]; floe_pq_check_uri() took it */
 	const char *username; /* NULL: of the URI */
 	const char *password; /* NULL: none */
-	bool need_password;   /* refuse a server that lets us in without: it may have believed the operating system's user */
+	bool need_password; /* refuse a server that lets us in without: it may have believed the operating system's user */
 	int connect_timeout_ms;
 	int query_timeout_ms;
 	size_t max_bytes; /* of one result */
 } FloePqOptions;
 
+/* A result as text, whoever asked for it. */
 typedef struct FloePqRows
 {
 	const void *result;
 	int count;
+	const char *(*value)(const void *result, int row, int column); /* NULL for SQL NULL */
 } FloePqRows;
 
 /* rows is valid only while the callback runs, and NULL after a failure. */
@@ -47,8 +49,11 @@ extern FloePq *floe_pq_open(FloeHttp *http, const FloePqOptions *options);
 extern void floe_pq_query(FloePq *pq, const char *what, const char *sql, const char *const *params, int nparams,
 						  FloePqDone done, void *arg);
 
-/* NULL for SQL NULL. */
-extern const char *floe_pq_value(const FloePqRows *rows, int row, int column);
+static inline const char *
+floe_pq_value(const FloePqRows *rows, int row, int column)
+{
+	return rows->value(rows->result, row, column);
+}
 
 /* "15.4", once connected; else "" */
 extern const char *floe_pq_server_version(const FloePq *pq);

@@ -440,8 +440,8 @@ floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *loca
 		floe_assess_fail(a, &result);
 		return;
 	}
-	if (meta == NULL || (a->claim.metadata_location != NULL &&
-						 strcmp(meta->load.metadata_location, a->claim.metadata_location) == 0))
+	if (meta == NULL ||
+		(a->claim.metadata_location != NULL && strcmp(meta->load.metadata_location, a->claim.metadata_location) == 0))
 	{
 		unchanged(a);
 		return;

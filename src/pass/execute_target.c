@@ -15,11 +15,14 @@
 #include "utils/memutils.h"
 
 const char *
-floe_run_engine_catalog(const FloeConn *catalog)
+floe_run_engine_catalog(const FloePassCatalog *catalog)
 {
-	const char *configured = floe_conn_option(catalog, "engine_catalog");
+	const FloeCatalogOps *ops = catalog->catalog->ops;
+	const char *configured = floe_conn_option(catalog->conn, "engine_catalog");
 	char *name;
 
+	if (configured == NULL && ops->engine_name != NULL)
+		configured = ops->engine_name(catalog->catalog);
 	if (configured != NULL)
 		return configured;
 	name = psprintf("floe_%s", catalog->server_name);
@@ -66,7 +69,7 @@ static bool
 add_catalog(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
 {
 	const FloeConn *catalog = run->catalog->conn;
-	const char *name = floe_run_engine_catalog(catalog);
+	const char *name = floe_run_engine_catalog(run->catalog);
 	Collected properties = {0};
 
 	if (floe_conn_option(catalog, "engine_catalog") != NULL)

@@ -59,6 +59,9 @@ extern void floe_pass_run(const FloePassOptions *options);
 FLOE_NORETURN extern void floe_pass_assess_forever(const FloePassOptions *options);
 FLOE_NORETURN extern void floe_pass_execute_forever(const FloePassOptions *options);
 
+/* Lets catalogs that live in this database be read, between floe_db_begin() and floe_db_end() of whoever set that. */
+extern void floe_pass_use_local_query(void);
+
 /* ---- inside pass/ ---- */
 
 typedef struct FloePassCatalog

@@ -77,6 +77,7 @@ floe_sql_run_maintenance(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	end_step(); /* a transaction of our own */
 	floe_db_use(&procedure_ops);
+	floe_pass_use_local_query();
 	floe_pass_run(&options);
 	SPI_finish();
 	MemoryContextSwitchTo(old);

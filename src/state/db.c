@@ -222,48 +222,72 @@ pin_settings(void)
 	set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-bool
-floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, FloeStatus *st)
+/* Runs inside the subtransaction, as that role; what it returns is read before that ends. */
+typedef void (*ReadResult)(void *arg);
+
+typedef struct Call
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	const char *sql;
+	const FloeArg *args;
+	int nargs;
+	Oid role; /* InvalidOid: the extension's owner */
+	int security;
+	ReadResult read;
+	void *arg;
+	char sqlstate[6]; /* of the error */
+} Call;
+
+static Oid
+role_of(const Call *call)
+{
+	Oid role = OidIsValid(call->role) ? call->role : extension_owner();
+
+	if (!OidIsValid(role))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"floe\" is gone from this database")));
+	return role;
+}
+
+static void
+execute(const Call *call)
+{
 	Oid types[MAX_ARGS];
 	Datum values[MAX_ARGS];
 	char nulls[MAX_ARGS];
+	int ret;
+
+	Assert(call->nargs <= MAX_ARGS);
+	for (int i = 0; i < call->nargs; i++)
+	{
+		types[i] = call->args[i].type;
+		values[i] = call->args[i].value;
+		nulls[i] = call->args[i].isnull ? 'n' : ' ';
+	}
+	pin_settings();
+	ret = SPI_execute_with_args(call->sql, call->nargs, types, values, nulls, false, 0);
+	if (ret != SPI_OK_SELECT)
+		elog(ERROR, "unexpected result %d of an internal call", ret);
+	let_go();
+	held = SPI_tuptable;
+	if (call->read != NULL)
+		call->read(call->arg);
+}
+
+static bool
+run(Call *call, FloeStatus *st)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
 	Oid user;
 	int sec_context;
 
-	Assert(nargs <= MAX_ARGS);
-	for (int i = 0; i < nargs; i++)
-	{
-		types[i] = args[i].type;
-		values[i] = args[i].value;
-		nulls[i] = args[i].isnull ? 'n' : ' ';
-	}
 	floe_status_ok(st);
 	GetUserIdAndSecContext(&user, &sec_context);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		Oid as = extension_owner();
-		int ret;
-
-		if (!OidIsValid(as))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"floe\" is gone from this database")));
-		SetUserIdAndSecContext(as, sec_context | SECURITY_LOCAL_USERID_CHANGE);
-		pin_settings();
-		ret = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
-		if (ret != SPI_OK_SELECT)
-			elog(ERROR, "unexpected result %d of an internal call", ret);
-		let_go();
-		held = SPI_tuptable;
-		if (rows != NULL)
-		{
-			rows->table = SPI_tuptable;
-			rows->count = (int) SPI_processed;
-		}
+		SetUserIdAndSecContext(role_of(call), sec_context | SECURITY_LOCAL_USERID_CHANGE | call->security);
+		execute(call);
 		SetUserIdAndSecContext(user, sec_context);
 		ReleaseCurrentSubTransaction();
 	}
@@ -279,6 +303,7 @@ floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, Fl
 		SetUserIdAndSecContext(user, sec_context);
 		if (ends_everything(error->sqlerrcode))
 			ReThrowError(error);
+		strlcpy(call->sqlstate, unpack_sql_state(error->sqlerrcode), sizeof(call->sqlstate));
 		floe_fail_detail(st, is_busy(error->sqlerrcode) ? FLOE_ERR_BUSY : FLOE_ERR_DATABASE, error->detail, "%s",
 						 error->message);
 		FreeErrorData(error);
@@ -287,6 +312,60 @@ floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, Fl
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return st->code == FLOE_OK;
+}
+
+static void
+give_rows(void *arg)
+{
+	FloeRows *rows = arg;
+
+	rows->table = SPI_tuptable;
+	rows->count = (int) SPI_processed;
+}
+
+bool
+floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, FloeStatus *st)
+{
+	Call call = {.sql = sql, .args = args, .nargs = nargs, .read = rows != NULL ? give_rows : NULL, .arg = rows};
+
+	return run(&call, st);
+}
+
+static void
+copy_texts(void *arg)
+{
+	FloeTextRows *rows = arg;
+	SPITupleTable *table = SPI_tuptable;
+
+	rows->count = (int) SPI_processed;
+	rows->columns = table->tupdesc->natts;
+	rows->values = palloc0(sizeof(char *) * (size_t) Max(rows->count * rows->columns, 1));
+	for (int i = 0; i < rows->count; i++)
+	{
+		for (int j = 0; j < rows->columns; j++)
+			rows->values[i * rows->columns + j] = SPI_getvalue(table->vals[i], table->tupdesc, j + 1);
+	}
+}
+
+bool
+floe_db_query_as(Oid role, const char *sql, const char *const *params, int nparams, FloeTextRows *rows,
+				 char sqlstate[6], FloeStatus *st)
+{
+	FloeArg args[MAX_ARGS];
+	Call call = {.sql = sql,
+				 .args = args,
+				 .nargs = nparams,
+				 .role = role,
+				 .security = SECURITY_RESTRICTED_OPERATION,
+				 .read = copy_texts,
+				 .arg = rows};
+	bool ok;
+
+	for (int i = 0; i < nparams; i++)
+		args[i] = floe_arg_text(params[i]);
+	ok = run(&call, st);
+	strlcpy(sqlstate, call.sqlstate, 6);
+	return ok;
 }
 
 static Datum

@@ -66,6 +66,22 @@ typedef struct FloeRows
 /* rows may be NULL.  FLOE_ERR_DATABASE, or FLOE_ERR_BUSY, with the server's message on an error. */
 extern bool floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, FloeStatus *st);
 
+/*
+ * A query that is not floe's, as a role, in a security-restricted operation:
+ * nothing that it calls can keep or change anything beyond it.  Parameters are
+ * texts.  values: rows times columns, NULL for SQL NULL, copied into
+ * CurrentMemoryContext.  sqlstate gets the five characters of an error's.
+ */
+typedef struct FloeTextRows
+{
+	int count;
+	int columns;
+	char **values;
+} FloeTextRows;
+
+extern bool floe_db_query_as(Oid role, const char *sql, const char *const *params, int nparams, FloeTextRows *rows,
+							 char sqlstate[6], FloeStatus *st);
+
 /* Columns by position from 0.  Texts are copied into CurrentMemoryContext; NULL for SQL NULL. */
 extern int64 floe_row_int8(const FloeRows *rows, int row, int column, int64 if_null);
 extern int32 floe_row_int4(const FloeRows *rows, int row, int column, int32 if_null);

@@ -282,6 +282,7 @@ floe_worker_main(Datum arg)
 	pgstat_report_activity(STATE_IDLE, NULL);
 	settle_down();
 	floe_db_use(&worker_ops);
+	floe_pass_use_local_query();
 	options.on_turn = on_turn;
 	options.is_woken = is_woken;
 	options.number = floe_my_slot->number;
