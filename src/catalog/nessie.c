@@ -491,6 +491,7 @@ ask_contents(Locating *l)
 	}
 	request.path = tree_path(l->nessie, "/contents");
 	request.body = body.data;
+	request.body_len = body.len;
 	floe_session_send(&l->nessie->session, &request, on_contents, l);
 	floe_buf_free(&body);
 }

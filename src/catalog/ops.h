@@ -128,6 +128,7 @@ struct FloeCatalog
 extern const FloeCatalogOps floe_catalog_rest;
 extern const FloeCatalogOps floe_catalog_nessie;
 extern const FloeCatalogOps floe_catalog_jdbc;
+extern const FloeCatalogOps floe_catalog_hive;
 
 /* What engines need to read and write the files of tables, as far as options say it; and engine.* options, which come last. */
 extern void floe_catalog_store_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg);

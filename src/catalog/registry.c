@@ -9,6 +9,7 @@ static const FloeCatalogOps *const catalogs[] = {
 	&floe_catalog_rest,
 	&floe_catalog_nessie,
 	&floe_catalog_jdbc,
+	&floe_catalog_hive,
 };
 
 const FloeCatalogOps *

@@ -72,12 +72,6 @@ floe_session_redact(const FloeSession *session, char *text, size_t size)
 
 /* ---- one call ---- */
 
-static const char *
-copy(const char *text)
-{
-	return text != NULL ? pstrdup(text) : NULL;
-}
-
 static void
 give_up(const char *text)
 {
@@ -96,7 +90,14 @@ new_call(FloeSession *session, const FloeSessionRequest *request, FloeSessionDon
 	call->request = *request;
 	call->request.what = pstrdup(request->what);
 	call->request.path = pstrdup(request->path);
-	call->request.body = copy(request->body);
+	if (request->body != NULL)
+	{
+		char *body = palloc(request->body_len + 1);
+
+		memcpy(body, request->body, request->body_len);
+		body[request->body_len] = '\0';
+		call->request.body = body;
+	}
 	for (int i = 0; i < request->nheaders; i++)
 	{
 		call->request.headers[i].name = pstrdup(request->headers[i].name);
@@ -173,7 +174,7 @@ send_now(Call *call)
 		.method = call->request.method,
 		.url = url,
 		.body = call->request.body,
-		.body_len = call->request.body != NULL ? strlen(call->request.body) : 0,
+		.body_len = call->request.body_len,
 		.max_body = call->request.max_body,
 		.post_is_repeatable = call->request.is_repeatable,
 		.accept_gzip = true,

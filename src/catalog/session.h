@@ -28,6 +28,7 @@ typedef struct FloeSessionRequest
 	const char *method; /* NULL: GET */
 	const char *path;   /* after the base URL, encoded, with its query; begins with a slash */
 	const char *body;   /* NULL: none */
+	size_t body_len;
 	const char *content_type;
 	bool is_repeatable; /* a POST that only asks */
 	FloeHttpHeader headers[4];

@@ -20,7 +20,9 @@ static const FloeConnOptionDef options[] = {
 	 "rest: base URL of the catalog, without /v1; nessie: of the API, .../api/v2; hive: thrift://host:port; "
 	 "jdbc: postgresql://host:port/database, or postgresql:/// for this database"},
 	{CATALOG_SERVER, "catalog_name", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
-	 "jdbc: value of column catalog_name; default: the only one there is"},
+	 "jdbc: value of column catalog_name, default: the only one there is; hive: catalog of the metastore, default hive"},
+	{CATALOG_SERVER, "thrift_transport", FLOE_VALUE_ENUM, false, false, false, 0, 0, "buffered|framed",
+	 "hive: metastore.thrift.framed.transport.enabled of the metastore; default buffered"},
 	{CATALOG_SERVER, "schema", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "jdbc: schema of table iceberg_tables; default public"},
 	{CATALOG_SERVER, "warehouse", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,

@@ -18,6 +18,8 @@
 #include "base/buf.h"
 #include "base/status.h"
 
+#include "utils/palloc.h"
+
 typedef struct FloeHttp FloeHttp;
 
 typedef struct FloeHttpHeader
@@ -61,6 +63,12 @@ typedef struct FloeHttpRequest
 	int max_attempts;
 	bool post_is_repeatable;
 
+	/*
+	 * Only a TCP connection to the URL's host and port, with its rules and
+	 * limits, for a protocol that is not HTTP: response->socket has it.
+	 */
+	bool connect_only;
+
 	bool no_redirect;    /* answer a 3xx as it is; otherwise only the same origin is followed */
 	bool accept_gzip;    /* send Accept-Encoding and decode */
 	const char *ca_file; /* PEM file of authorities; NULL: the system's */
@@ -97,6 +105,9 @@ typedef struct FloeHttpResponse
 	 * copying the struct and calling floe_buf_init() on this one.
 	 */
 	FloeBuf body;
+	/* Of connect_only; whoever takes it sets has_socket to false and closes it some day. */
+	int socket;
+	bool has_socket;
 	FloeHttpTiming timing;
 	int attempts;
 	FloeBuf header_block; /* raw header lines of the last answer; read with floe_http_header() */
@@ -169,6 +180,9 @@ typedef struct FloeHttpGuest
 	FloeHttp *http;
 	struct FloeHttpGuest *next;
 } FloeHttpGuest;
+
+/* In which the engine was created, and with which it ends. */
+extern MemoryContext floe_http_context(const FloeHttp *http);
 
 extern void floe_http_guest_join(FloeHttp *http, FloeHttpGuest *guest);
 extern void floe_http_guest_leave(FloeHttpGuest *guest);

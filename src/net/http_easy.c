@@ -275,6 +275,12 @@ set_connection(CURL *easy, FloeHttpTransfer *transfer)
 	SET(CURLOPT_PROXY, http->options.proxy); /* "" also keeps the environment's proxies out */
 	SET(CURLOPT_NOPROXY, "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's own answer is not the server's */
+	if (request->connect_only)
+	{
+		SET(CURLOPT_CONNECT_ONLY, 1L);
+		SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+	}
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout_ms);
 	SET(CURLOPT_TIMEOUT_MS, (long) request->total_timeout_ms);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -393,6 +399,20 @@ read_timing(CURL *easy, FloeHttpTiming *timing)
 	timing->total_ms = to_ms(time_us(easy, CURLINFO_TOTAL_TIME_T));
 }
 
+/* libcurl closes its own descriptor of a connection that it only made when the handle goes. */
+static void
+keep_socket(FloeHttpTransfer *transfer)
+{
+	FloeHttpResponse *response = &transfer->response;
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd);
+	response->socket = fd != CURL_SOCKET_BAD ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	response->has_socket = response->socket >= 0;
+	if (!response->has_socket)
+		floe_fail(&response->status, FLOE_ERR_NOMEM, "no file descriptor left for a connection to %s", transfer->who);
+}
+
 void
 floe_http_easy_read_result(FloeHttpTransfer *transfer, CURLcode result)
 {
@@ -402,6 +422,8 @@ floe_http_easy_read_result(FloeHttpTransfer *transfer, CURLcode result)
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &http_status);
 	response->http_status = (int) http_status;
 	read_timing(transfer->easy, &response->timing);
+	if (result == CURLE_OK && transfer->request.connect_only)
+		keep_socket(transfer);
 	if (result != CURLE_OK && response->status.code == FLOE_OK && !transfer->body_cut)
 		floe_http_describe_error(transfer, result, &response->status);
 	if (response->status.code != FLOE_OK)

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* RFC 9110, 5.6.2: the characters of a header name. */
 static bool
@@ -104,4 +105,7 @@ floe_http_response_free(FloeHttpResponse *response)
 {
 	floe_buf_free(&response->body);
 	floe_buf_free(&response->header_block);
+	if (response->has_socket)
+		close(response->socket);
+	response->has_socket = false;
 }

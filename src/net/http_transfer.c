@@ -333,7 +333,7 @@ void
 floe_http_ended(FloeHttpTransfer *transfer, CURLcode result)
 {
 	floe_http_easy_read_result(transfer, result);
-	detach(transfer, result == CURLE_OK);
+	detach(transfer, result == CURLE_OK && !transfer->request.connect_only);
 	if (transfer->doomed)
 		return; /* floe_http_leave_curl() drops it */
 	if (transfer->response.status.code == FLOE_OK)

@@ -129,3 +129,9 @@ floe_http_dismiss_guests(FloeHttp *http)
 	while (http->guests != NULL)
 		floe_http_guest_leave(http->guests);
 }
+
+MemoryContext
+floe_http_context(const FloeHttp *http)
+{
+	return http->context;
+}

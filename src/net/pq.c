@@ -306,7 +306,7 @@ answer_alarm(Alarm *alarm)
 static Alarm *
 set_alarm(FloePq *pq, int ms, FloeTimerDone done)
 {
-	Alarm *alarm = MemoryContextAlloc(pq->http->context, sizeof(Alarm));
+	Alarm *alarm = MemoryContextAlloc(floe_http_context(pq->http), sizeof(Alarm));
 
 	alarm->pq = pq;
 	floe_http_after(pq->http, ms, done, alarm);
