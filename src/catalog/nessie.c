@@ -427,8 +427,12 @@ read_contents(Locating *l, FloeJson root, FloeStatus *st)
 		floe_status_ok(&good);
 		if (strcmp(type, "ICEBERG_TABLE") != 0)
 			floe_fail_detail(&good, FLOE_ERR_UNSUPPORTED, type, "it is not an Iceberg table");
-		else if (floe_json_get_string(content, "metadataLocation", &located.metadata_location, &good))
+		else if (floe_json_get_string(content, "metadataLocation", &located.metadata_location, &good) &&
+				 floe_json_opt_int(content, "snapshotId", -1, &located.snapshot_id, &good))
+		{
+			located.has_snapshot = true;
 			floe_status_ok(&good);
+		}
 		answer(l, wanted->item, &good, &located);
 	}
 	return true;

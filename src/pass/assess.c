@@ -340,6 +340,12 @@ on_metadata_file(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size)
 	}
 	*merged = *meta;
 	merged->load = load_result;
+	if (!floe_assess_adapt(a, merged, &result))
+	{
+		a->location = merged->location;
+		floe_assess_fail(a, &result);
+		return;
+	}
 	a->meta = merged;
 	read_manifest_list(a);
 }
@@ -426,6 +432,8 @@ floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *loca
 		a->location = floe_arena_text(a->arena, located->location, strlen(located->location));
 	if (located->etag != NULL)
 		a->etag = floe_arena_text(a->arena, located->etag, strlen(located->etag));
+	a->has_snapshot = located->has_snapshot;
+	a->snapshot_id = located->snapshot_id;
 	if (st->code == FLOE_OK && !located->unchanged)
 	{
 		meta = floe_arena_alloc0(a->arena, sizeof(FloeTableMeta));

@@ -29,6 +29,8 @@ typedef struct FloeAssess
 	FloeStore store;
 	FloeMetaParser *file_parser; /* while a metadata file is read */
 	FloeStatus parse_status;
+	bool has_snapshot;           /* the catalog says which snapshot is current */
+	int64 snapshot_id;           /* that one; -1: none */
 	bool probing;         /* asking with snapshots=refs whether anything changed */
 	int64 metadata_bytes; /* of the metadata file as stored; -1: unknown */
 
@@ -67,6 +69,9 @@ extern void floe_assess_name_object(FloeStatus *st, const char *location);
 
 /* The catalog has told where the metadata file is, or that it is where it was. */
 extern void floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *located);
+
+/* locate.c: what the catalog says of a table goes before what its metadata file says */
+extern bool floe_assess_adapt(const FloeAssess *a, FloeTableMeta *meta, FloeStatus *st);
 
 /* locate.c: asks where the metadata file is, together with others of the catalog, then floe_assess_located() */
 extern void floe_assess_locate(FloeAssess *a);

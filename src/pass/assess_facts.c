@@ -168,6 +168,12 @@ floe_assess_facts(const FloeAssess *a, FloeBuf *out, FloeStatus *st)
 	floe_buf_text(out, ", \"specs\": ");
 	append_specs(meta, out);
 	floe_buf_text(out, ", \"details\": {");
+	/* the catalog's own garbage collector is the only one that may delete files */
+	if (a->catalog->catalog->keeps_gc != NULL)
+	{
+		key_text(out, "gc_owner", a->catalog->catalog->keeps_gc);
+		floe_buf_text(out, ", ");
+	}
 	if (!append_measures(a, out, st))
 		return false;
 	floe_buf_printf(out,

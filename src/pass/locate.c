@@ -15,6 +15,47 @@
 /* More than that is several questions: an answer stands in memory as a whole. */
 #define MAX_BATCH 1000
 
+static bool
+set_current(FloeTableMeta *meta, int64 snapshot_id, FloeStatus *st)
+{
+	meta->current_snapshot_id = snapshot_id;
+	meta->current = -1;
+	for (int i = 0; i < meta->snapshot_count; i++)
+	{
+		if (meta->snapshots[i].id == snapshot_id)
+			meta->current = i;
+	}
+	return snapshot_id < 0 || meta->current >= 0 ||
+		   floe_fail(st, FLOE_ERR_CORRUPT, "the metadata file has no snapshot %lld, which is current in the catalog",
+					 (long long) snapshot_id);
+}
+
+static bool
+forbid_gc(const FloeAssess *a, FloeTableMeta *meta, FloeStatus *st)
+{
+	int n = meta->properties.count;
+	FloeMetaProperty *items = floe_arena_alloc(a->arena, sizeof(FloeMetaProperty) * (size_t) (n + 1));
+
+	if (items == NULL)
+		return floe_fail(st, FLOE_ERR_NOMEM, "out of memory for table metadata");
+	if (n > 0)
+		memcpy(items, meta->properties.items, sizeof(FloeMetaProperty) * (size_t) n);
+	items[n] = (FloeMetaProperty){"gc.enabled", "false"};
+	meta->properties = (FloeMetaProperties){items, n + 1};
+	return true;
+}
+
+bool
+floe_assess_adapt(const FloeAssess *a, FloeTableMeta *meta, FloeStatus *st)
+{
+	if (a->has_snapshot && (meta->current < 0 ? -1 : meta->current_snapshot_id) != a->snapshot_id &&
+		!set_current(meta, a->snapshot_id, st))
+		return false;
+	if (a->catalog->catalog->keeps_gc != NULL && floe_meta_property(&meta->properties, "gc.enabled") == NULL)
+		return forbid_gc(a, meta, st);
+	return true;
+}
+
 typedef struct Batch
 {
 	FloePassCatalog *catalog;

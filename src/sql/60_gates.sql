@@ -256,7 +256,8 @@ BEGIN
 			CASE WHEN t.status IN ('error', 'unsupported', 'quarantined') THEN 'last assessment (' || t.status || ')' END,
 			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END),
 		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
-			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
+			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN c.deletes_files AND (t.properties ? 'nessie.commit.id' OR t.details ->> 'gc_owner' = 'Nessie') THEN 'table property gc.enabled, by Nessie: other branches and commits may need the files; nessie-gc removes them'
+				WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
 		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked'
 				WHEN unlocated.told IS NOT NULL THEN 'wait' ELSE 'pass' END, 'location',
 			COALESCE('shared with or nested in ' || shared.name, unlocated.told, t.location), NULL,

