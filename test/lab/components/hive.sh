@@ -36,6 +36,8 @@ hive_spawn() {
 	dir=$(component_dir "$name")
 	shift 4
 	mkdir -p "$conf/warehouse"
+	# it keeps everything there; database_start was called before, if need be
+	await database database_ready
 	if [ -z "$(database_psql -d "$database" -c "SELECT to_regclass('\"VERSION\"')")" ]; then
 		(cd "$dir/scripts/metastore/upgrade/postgres" && database_psql -d "$database" -f "hive-schema-$schema.postgres.sql") >"$FLOE_RUN/$name-schema.log" 2>&1
 	fi
