@@ -31,11 +31,27 @@ def catalog_definition(lab_name: str) -> tuple[dict[str, str], dict[str, str]]:
                   "oauth2_server_uri": env["FLOE_SEAWEEDFS_URI"] + "/v1/oauth/tokens"}
         key, secret = env["FLOE_SEAWEEDFS_KEY"], env["FLOE_SEAWEEDFS_SECRET"]
         return server, {"client_id": key, "client_secret": secret, "s3_access_key_id": key, "s3_secret_access_key": secret}
-    server, mapping = {"uri": env["FLOE_REST_URI"]}, {}
-    if lab_name == "s3":
+    place = {
+        "rest": {"uri": env["FLOE_REST_URI"]},
+        "s3": {"uri": env["FLOE_REST_URI"]},
+        "nessie": {"uri": env["FLOE_NESSIE_URI"] + "/api/v2"},
+        "nessie_rest": {"uri": env["FLOE_NESSIE_URI"] + "/iceberg", "warehouse": "lab"},
+        "hive3": {"uri": env["FLOE_HIVE3_URI"]},
+        "hive4": {"uri": env["FLOE_HIVE4_URI"]},
+        "jdbc": {"uri": env["FLOE_DATABASE_URI"] + "/iceberg", "catalog_name": "jdbc"},
+    }
+    server, mapping = place[lab_name], {}
+    if lab_name in ("s3", "nessie", "nessie_rest", "jdbc"):
         server.update(s3_endpoint=env["FLOE_S3_URI"], s3_region=env["FLOE_S3_REGION"])
         mapping = {"s3_access_key_id": env["FLOE_S3_KEY"], "s3_secret_access_key": env["FLOE_S3_SECRET"]}
+    if lab_name == "jdbc":
+        mapping.update(username="lab", password="labsecret")
     return server, mapping
+
+
+def catalog_type(lab_name: str) -> str:
+    """SERVER TYPE."""
+    return {"nessie": "nessie", "hive3": "hive", "hive4": "hive", "jdbc": "jdbc"}.get(lab_name, "rest")
 
 
 class Lakehouse(Cluster):
@@ -53,7 +69,7 @@ class Lakehouse(Cluster):
     def add_catalog(self, lab_name: str, name: str | None = None, **more: str) -> str:
         server, mapping = catalog_definition(lab_name)
         name = name or lab_name
-        self.add_server(name, "floe_catalog", "rest", {**server, **more}, mapping)
+        self.add_server(name, "floe_catalog", catalog_type(lab_name), {**server, **more}, mapping)
         return name
 
     def add_engine(self, name: str = "spark", **more: str) -> str:

@@ -3,6 +3,10 @@
     rest        the reference Iceberg REST server, tables in local files
     s3          the same server, tables in versitygw, the S3 that checks every signature
     seaweedfs   SeaweedFS's Iceberg REST catalog with OAuth2, tables in its S3
+    nessie      Nessie, written through its Iceberg REST endpoint, tables in versitygw
+    hive3       a Hive Metastore 3.1, tables in local files (its server knows no S3)
+    hive4       a Hive Metastore 4.0, which pyiceberg cannot talk to: it gets copies of hive3's tables (copy_to_hive4)
+    jdbc        a JDBC catalog in the lab's PostgreSQL, tables in versitygw
 """
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 import sparksql
 import weedmeta
 
-NAMES = ["rest", "s3", "seaweedfs"]
+NAMES = ["rest", "s3", "seaweedfs", "nessie", "hive3", "jdbc"]
 
 
 class LabCatalog:
@@ -39,6 +43,23 @@ class LabCatalog:
             self.root = "file://" + env["FLOE_REST_WAREHOUSE"] if name == "rest" else f"s3://{env['FLOE_S3_BUCKET']}/tables"
             properties.update(uri=self.uri)
             self.spark_options = sparksql.rest_catalog(self.uri)
+        elif name == "nessie":
+            endpoint, key, secret = env["FLOE_S3_URI"], env["FLOE_S3_KEY"], env["FLOE_S3_SECRET"]
+            self.uri, self.warehouse, self.root = env["FLOE_NESSIE_URI"] + "/iceberg", "lab", f"s3://{env['FLOE_S3_BUCKET']}/nessie"
+            properties.update(uri=self.uri, warehouse=self.warehouse)
+            self.spark_options = sparksql.rest_catalog(self.uri, self.warehouse)
+        elif name == "hive3":
+            self.uri, self.warehouse, self.root = env["FLOE_HIVE3_URI"], None, f"file://{env['FLOE_RUN']}/hive3/warehouse"
+            properties = {"type": "hive", "uri": self.uri}
+            self.spark_options = {"type": "hive", "uri": self.uri, "cache-enabled": "false"}
+        elif name == "jdbc":
+            endpoint, key, secret = env["FLOE_S3_URI"], env["FLOE_S3_KEY"], env["FLOE_S3_SECRET"]
+            place = env["FLOE_DATABASE_URI"].split("://")[1]
+            self.uri, self.root = f"{place}/iceberg", f"s3://{env['FLOE_S3_BUCKET']}/jdbc"
+            self.warehouse = self.root
+            properties = {"type": "sql", "uri": f"postgresql+psycopg2://lab:labsecret@{self.uri}", "warehouse": self.warehouse}
+            self.spark_options = {"type": "jdbc", "uri": f"jdbc:postgresql://{self.uri}", "jdbc.user": "lab", "jdbc.password": "labsecret",
+                                  "warehouse": self.warehouse, "cache-enabled": "false"}
         else:
             raise ValueError(f"unknown catalog {name}: one of {', '.join(NAMES)}")
         if self.root.startswith("s3:"):
@@ -48,7 +69,7 @@ class LabCatalog:
 
     def location(self, levels: tuple[str, ...]) -> str | None:
         """Where to put a table, when its catalog would not choose rightly by itself."""
-        if self.name != "s3":
+        if self.name not in ("s3", "jdbc"):
             return None
         # In an s3:// location "?", "#" and "%" do not stand for themselves, and its server tries for minutes before it says so.
         return "/".join([self.root, *(re.sub("[?#%/]", "_", level) for level in levels)])
@@ -58,6 +79,17 @@ class LabCatalog:
 
     def filer(self) -> weedmeta.Filer:
         return weedmeta.Filer(os.environ["FLOE_SEAWEEDFS_WEED"], os.environ["FLOE_SEAWEEDFS_FILER"])
+
+    @staticmethod
+    def copy_to_hive4(database: str) -> None:
+        """The tables of a database of hive3, as they are now, in hive4: two metastores that know of the same files."""
+        with _hive(os.environ["FLOE_HIVE3_URI"]) as old, _hive(os.environ["FLOE_HIVE4_URI"]) as new:
+            for name in new.get_all_tables(database):
+                new.drop_table(database, name, False)
+            if database not in new.get_all_databases():
+                new.create_database(old.get_database(database))
+            for name in old.get_all_tables(database):
+                new.create_table(old.get_table(database, name))
 
     def allow_past(self, levels: tuple[str, ...], timestamp_ms: int) -> None:
         """Lets a table without snapshots take some that are older than itself. The reference server needs nothing for that."""
@@ -84,3 +116,10 @@ class LabCatalog:
             with open(path, "wb") as file:
                 file.write(content)
             os.utime(path, (mtime, mtime))
+
+
+def _hive(uri: str) -> Any:
+    """A Thrift client of a metastore, as pyiceberg has it."""
+    from pyiceberg.catalog.hive import _HiveClient
+
+    return _HiveClient(uri)

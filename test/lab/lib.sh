@@ -357,6 +357,8 @@ kill_component() {
 	local name=$1 signal=${2:-TERM} pid i
 	if is_running "$name"; then
 		read -r pid _ <"$FLOE_RUN/$name.pid"
+		# to PostgreSQL TERM says: when all clients have gone
+		[ "$name$signal" != databaseTERM ] || signal=INT
 		kill -s "$signal" -- "-$pid" 2>/dev/null || true
 		for ((i = 0; i < 100; i++)); do
 			kill -0 -- "-$pid" 2>/dev/null || break

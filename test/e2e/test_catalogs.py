@@ -1,0 +1,200 @@
+"""Each catalog as its users run it, on the real server: listed, assessed, polled, written to, dropped from, and gone for a while.
+
+What stands in the README's matrix is what this shows. Writers are pyiceberg, and so is the judge.
+"""
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from typing import Any
+
+from harness import Tap, judge, lab, lab_pid, make_tables
+from lakehouse import Lakehouse, catalog_definition, catalog_type
+
+from catalogs import LabCatalog
+
+NS = f"cat_{int(time.time())}"
+SETTINGS = {"floe.request_timeout": "5s", "floe.connect_timeout": "2s"}
+# Where its tables are made: hive4 has copies of hive3's, Nessie's REST endpoint shows what its own API shows.
+WRITTEN = {"hive4": "hive3", "nessie_rest": "nessie"}
+FLAT = ("hive3", "hive4")
+SHAPES = {
+    "rest": ["empty", "many_small", "position_deletes", "nested", "evil_names", "gzip_metadata"],
+    "seaweedfs": ["empty", "many_small", "position_deletes", "nested"],
+    "nessie": ["empty", "many_small", "position_deletes", "nested", "evil_names"],
+    "hive3": ["empty", "many_small", "position_deletes", "branch_tag", "gzip_metadata"],
+    "jdbc": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names"],
+}
+# The component that is stopped, and how: Nessie's lab server would forget everything if it ended.
+SERVER = {"rest": "iceberg-rest", "seaweedfs": "seaweedfs", "nessie": "nessie", "nessie_rest": "nessie", "hive3": "hive3", "hive4": "hive4", "jdbc": "database"}
+
+
+class Case:
+    def __init__(self, t: Tap, pg: Lakehouse, name: str):
+        self.t, self.pg, self.name = t, pg, name
+        self.writer = WRITTEN.get(name, name)
+        self.lab = LabCatalog(self.writer)
+        self.namespace = f"{NS}_{self.writer}"
+
+    def ok(self, condition: Any, what: str, *more: Any) -> bool:
+        return self.t.ok(condition, f"{self.name}: {what}", *more)
+
+    def equal(self, got: Any, wanted: Any, what: str) -> bool:
+        return self.t.equal(got, wanted, f"{self.name}: {what}")
+
+    def levels(self, one: dict[str, Any]) -> list[str]:
+        return [*one["namespace"], one["table"]]
+
+    def table(self, levels: list[str]) -> dict[str, Any]:
+        rows = self.pg.sql("SELECT * FROM floe.tables WHERE name = %s", (self.pg.format_name([self.name, *levels]),))
+        return rows[0] if rows else {}
+
+    def look(self) -> str:
+        """All of this catalog's tables are due, and looked at."""
+        if self.name == "hive4":
+            LabCatalog.copy_to_hive4(self.namespace)
+        return self.pg.maintain(f'{self.name}.**')
+
+    # what is shown
+
+    def listed(self, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        wanted = {self.pg.format_name([self.name, *self.levels(one)]) for one in made}
+        found = {row["name"] for row in self.pg.sql("SELECT name FROM floe.tables WHERE status <> 'dropped' AND name LIKE %s", (f"{self.name}.%{NS}%",))}
+        every = {row["name"] for row in self.pg.sql("SELECT name FROM floe.tables WHERE status <> 'dropped'")}
+        self.ok(wanted <= every and found <= wanted, f"all {len(wanted)} tables are listed under their names, and no others", wanted - every, found - wanted)
+        return made
+
+    def assessed(self, made: list[dict[str, Any]]) -> None:
+        for one in made:
+            levels = self.levels(one)
+            row = self.table(levels)
+            if row.get("status") != "ok":
+                # pyiceberg cuts paths at "?" and "#", where the catalog puts the name into the location: such a table lacks files, which floe has to say
+                broken = any(c in "".join(levels) for c in "?#") and any(c in str(row.get("location")) for c in "?#")
+                self.ok(broken and re.search("No such file|NoSuchKey", str(row.get("error_detail"))), f"{levels}: assessed, or its files are missing", row)
+                continue
+            wanted = judge(self.writer, levels)["metrics"]
+            found = self.pg.metrics(self.pg.format_name([self.name, *levels]))
+            moving = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count")
+            wrong = [f"{key}: floe {found.get(key)!r}, judge {value!r}" for key, value in wanted.items()
+                     if key not in moving and ((found.get(key) is None) != (value is None) or (value is not None and abs(found[key] - value) > 1e-6 * max(1, abs(value))))]
+            self.ok(not wrong and wanted, f"{levels}: health equals the judge's", *wrong)
+
+    def polled(self, made: list[dict[str, Any]]) -> None:
+        before = {row["name"]: row for row in self.pg.sql("SELECT name, assessed_at, polled_at FROM floe.tables WHERE status = 'ok' AND name LIKE %s", (f"{self.name}.%",))}
+        self.look()
+        after = {row["name"]: row for row in self.pg.sql("SELECT name, assessed_at, polled_at FROM floe.tables WHERE name LIKE %s", (f"{self.name}.%",))}
+        again = [name for name, row in before.items() if after[name]["assessed_at"] != row["assessed_at"]]
+        if self.name != "hive4":
+            self.equal(again, [], "what did not change is not read again")
+        self.equal([name for name, row in before.items() if not after[name]["polled_at"] > row["polled_at"]], [], "but was looked at")
+
+    def changed(self, made: list[dict[str, Any]]) -> None:
+        one = next(one for one in made if one["shape"] == "many_small")
+        levels = self.levels(one)
+        before = self.table(levels)
+        table = self.lab.catalog.load_table(tuple(levels))
+        table.append(table.scan(limit=3).to_arrow())
+        self.look()
+        after = self.table(levels)
+        wanted = self.lab.catalog.load_table(tuple(levels))
+        self.equal((after.get("status"), after.get("data_file_count", 0) > before["data_file_count"]), ("ok", True), "a commit is seen")
+        self.equal(self.pg.value("SELECT current_snapshot_id FROM floe_internal.iceberg_table WHERE name = %s", (after["name"],)), wanted.current_snapshot().snapshot_id,
+                   "with the snapshot that is current")
+
+    def dropped(self, made: list[dict[str, Any]]) -> None:
+        levels = self.levels(next(one for one in made if one["shape"] == "position_deletes"))
+        name = self.pg.format_name([self.name, *levels])
+        if self.name == self.writer:
+            # its server was restarted
+            LabCatalog(self.writer).catalog.drop_table(tuple(levels))
+        history = self.pg.value("SELECT count(*) FROM floe.health_history WHERE table_name = %s", (name,))
+        self.look()
+        self.equal(self.pg.value("SELECT status FROM floe.tables WHERE name = %s", (name,)), "dropped", "a table that was dropped is dropped")
+        self.equal((self.pg.value("SELECT count(*) FROM floe.health_history WHERE table_name = %s", (name,)), history > 0), (history, True), "and its history stays")
+
+    def outage(self) -> None:
+        """Gone, and back: a state with a reason; nothing is dropped, nothing is forgotten."""
+        server = SERVER[self.name]
+        before = self.pg.sql("SELECT name, status, data_file_count FROM floe.tables WHERE name LIKE %s AND status = 'ok' ORDER BY 1", (f"{self.name}.%",))
+        if server == "nessie":
+            os.kill(lab_pid(server), signal.SIGSTOP)
+        else:
+            lab("stop", server)
+        try:
+            self.look_quietly()
+            row = self.pg.sql("SELECT status, error, error_since FROM floe.catalogs WHERE name = %s", (self.name,))[0]
+            self.ok(row["status"] == "error" and row["error"] and row["error_since"], "a server that is gone is a state with a reason and a time", row)
+            during = self.pg.sql("SELECT name, data_file_count FROM floe.tables WHERE name LIKE %s AND status <> 'dropped' ORDER BY 1", (f"{self.name}.%",))
+            self.ok({one["name"] for one in before} <= {one["name"] for one in during}, "no table is dropped because of it")
+            self.equal([one["data_file_count"] for one in during if one["name"] in {b["name"] for b in before}], [one["data_file_count"] for one in before], "and each keeps its health")
+        finally:
+            if server == "nessie":
+                os.kill(lab_pid(server), signal.SIGCONT)
+            else:
+                lab("start", server)
+        self.look_quietly()
+        self.equal(self.pg.value("SELECT status FROM floe.catalogs WHERE name = %s", (self.name,)), "ok", "it is back")
+        after = self.pg.sql("SELECT name, status, data_file_count FROM floe.tables WHERE name LIKE %s AND status = 'ok' ORDER BY 1", (f"{self.name}.%",))
+        self.equal(after, before, "and everything is as it was")
+
+    def look_quietly(self) -> None:
+        self.pg.sql("SELECT floe.refresh(%s)", (f"{self.name}.**",))
+        self.pg.maintain(f"{self.name}.**")
+
+    def credentials(self) -> None:
+        """Wrong ones are a reason; given anew they count at once."""
+        server, mapping = catalog_definition(self.name)
+        secret = {"seaweedfs": "client_secret", "jdbc": "password"}.get(self.name)
+        if secret is None:
+            return
+        wrong = f"{self.name}_wrong"
+        self.pg.add_server(wrong, "floe_catalog", catalog_type(self.name), server, {**mapping, secret: "not-the-secret"})
+        checked = self.pg.sql("SELECT * FROM floe.check_catalog(%s)", (wrong,))[0]
+        self.ok(not checked["success"] and checked["detail"]["code"] == "auth", "wrong credentials are said to be that", checked)
+        self.pg.maintain(f"{wrong}.**")
+        self.equal(self.pg.value("SELECT error_code FROM floe_internal.catalog WHERE server_name = %s", (wrong,)), "auth", "in a pass, too")
+        self.pg.sql(f'ALTER USER MAPPING FOR PUBLIC SERVER "{wrong}" OPTIONS (SET {secret} \'{mapping[secret]}\')')
+        self.pg.maintain(f"{wrong}.**")
+        self.equal(self.pg.value("SELECT status FROM floe.catalogs WHERE name = %s", (wrong,)), "ok", "rotated credentials count in the next pass")
+        self.ok("not-the-secret" not in self.pg.server_log(), "and none of it is in the log")
+        self.pg.sql(f'DROP SERVER "{wrong}" CASCADE')
+
+    def run(self) -> None:
+        self.pg.add_catalog(self.name)
+        checked = self.pg.sql("SELECT * FROM floe.check_catalog(%s)", (self.name,))[0]
+        self.ok(checked["success"], "check_catalog() says that it answers", checked)
+        shapes = SHAPES[self.writer]
+        if self.name == self.writer:
+            MADE[self.name] = [one for one in make_tables(self.writer, self.namespace, shapes) if "refused" not in one]
+        made = MADE[self.writer]
+        self.ok(len(made) >= len(shapes), f"{len(made)} tables are there")
+        self.look()
+        self.assessed(self.listed(made))
+        self.polled(made)
+        self.changed(made)
+        self.outage()
+        self.credentials()
+        if self.name == self.writer and self.writer not in WRITTEN.values():
+            self.dropped(made)
+        elif self.name != self.writer:
+            LabCatalog(self.writer).catalog.drop_table(tuple(self.levels(next(one for one in made if one["shape"] == "position_deletes"))))
+            self.dropped(made)
+
+
+MADE: dict[str, list[dict[str, Any]]] = {}
+
+
+def main() -> None:
+    names = sys.argv[1:] or ["nessie", "nessie_rest", "hive3", "hive4", "jdbc"]
+    with Tap() as t, Lakehouse(conf=SETTINGS) as pg:
+        for name in names:
+            Case(t, pg, name).run()
+        t.equal(pg.value("SELECT count(*) FROM floe_internal.table_poll WHERE claim_pass IS NOT NULL OR crashes > 0"), 0, "no claim is left behind")
+
+
+if __name__ == "__main__":
+    main()
