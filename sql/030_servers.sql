@@ -50,6 +50,8 @@ SELECT lab.server('floe_catalog', $$uri 'http://c', client_secret 'x'$$);
 SELECT lab.server('floe_catalog', $$uri 'http://c', token 'x'$$);
 SELECT lab.server('floe_catalog', $$uri 'http://c', s3_secret_access_key 'x'$$);
 SELECT lab.server('floe_engine', $$url 'http://c', password 'x'$$);
+-- URIs of other protocols than HTTP; a password has no place in any
+SELECT o, lab.server('floe_catalog', o) FROM (VALUES ($$uri 'thrift://h:9083,thrift://i:9083'$$), ($$uri 'postgresql://h:5432/db?sslmode=require'$$), ($$uri 'postgresql:///'$$), ($$uri 'postgresql://me:secret@h/db'$$), ($$uri 'postgresql://h/db?password=x'$$), ($$uri 'thrift://h h'$$), ($$uri 'ftp://h'$$)) AS v (o);
 SELECT lab.server('floe_engine', $$url 'http://c', username 'x'$$);
 SELECT lab.server('floe_catalog', $$"header." 'x', uri 'http://c'$$);
 SELECT lab.server('floe_catalog', $$URI 'http://c', "Warehouse" 'x'$$);
@@ -74,7 +76,7 @@ SELECT lab.server('floe_engine', o) FROM (VALUES
 	($$url 'http://s', memory_gb '.'$$), ($$url 'http://s', memory_gb '0.5'$$), ($$url 'http://s', "spark." 'x'$$), ($$url 'http://s', "spark.hadoop.fs.s3a.secret.key" 'x'$$)) AS v (o);
 -- types
 SELECT lab.says($$CREATE SERVER s FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
-SELECT lab.says($$CREATE SERVER s TYPE 'hive' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
+SELECT lab.says($$CREATE SERVER s TYPE 'glue' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
 SELECT lab.says($$CREATE SERVER s TYPE 'REST' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
 SELECT lab.says($$CREATE SERVER s TYPE 'rest' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://c')$$);
 -- neither wrapper has options of its own or foreign tables
@@ -82,7 +84,7 @@ SELECT lab.catalog(), lab.engine();
 SELECT lab.says($$ALTER FOREIGN DATA WRAPPER floe_catalog OPTIONS (ADD uri 'http://c')$$);
 SELECT lab.says($$CREATE FOREIGN TABLE lab.t (a int) SERVER demo OPTIONS (x 'y')$$);
 -- mappings
-SELECT lab.mapping('demo', o) FROM (VALUES ($$user 'x'$$), ($$uri 'http://c'$$), ($$client_id ''$$), ($$token E'a\nb'$$), ($$token_file 'x'$$), ($$password 'x'$$)) AS v (o);
+SELECT lab.mapping('demo', o) FROM (VALUES ($$user 'x'$$), ($$uri 'http://c'$$), ($$client_id ''$$), ($$token E'a\nb'$$), ($$token_file 'x'$$), ($$passphrase 'x'$$)) AS v (o);
 SELECT lab.mapping('spark', o) FROM (VALUES ($$user 'x'$$), ($$url 'http://c'$$), ($$password_file 'x'$$), ($$token E'a\nb'$$), ($$client_id 'x'$$)) AS v (o);
 \pset tuples_only off
 \pset format aligned

@@ -12,42 +12,23 @@
  */
 #include "floe.h"
 
-#include "catalog/ops.h"
+#include "catalog/nessie.h"
 #include "catalog/rest.h"
-#include "catalog/session.h"
 
-#include "base/json.h"
-
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "common/hashfn.h"
-
-#define CONFIG_MAX_BYTES ((size_t) 1024 * 1024)
-#define PAGE_MAX_BYTES ((size_t) 64 * 1024 * 1024)
 #define DEFAULT_PAGE_SIZE 1000
 #define MAX_TABLES 2000000
-#define MAX_ELEMENTS 30
 #define MAX_NAME_BYTES 1024 /* all levels together: names are keys of indexes */
 #define MAX_PAGES 100000
 /* entry.contentType=='ICEBERG_TABLE' (CEL), encoded */
 #define ONLY_TABLES "entry.contentType%3D%3D%27ICEBERG_TABLE%27"
 
-typedef struct Nessie
-{
-	FloeCatalog base;
-	MemoryContext context;
-	FloeSession session;
-	char *ref; /* branch or tag; "" until connected, where the server's default is taken */
-	FloeCatalogDone connect_done;
-	void *connect_arg;
-	int max_api;
-} Nessie;
-
 /* ---- small things ---- */
 
-static void
-ask(Nessie *nessie, const char *what, const char *path, size_t max_body, FloeSessionDone done, void *arg)
+void
+floe_nessie_ask(FloeNessie *nessie, const char *what, const char *path, size_t max_body, FloeSessionDone done,
+				void *arg)
 {
 	FloeSessionRequest request = {.what = what, .path = path, .max_body = max_body};
 
@@ -55,8 +36,8 @@ ask(Nessie *nessie, const char *what, const char *path, size_t max_body, FloeSes
 }
 
 /* "/trees/main" and what follows */
-static char *
-tree_path(const Nessie *nessie, const char *rest)
+char *
+floe_nessie_tree_path(const FloeNessie *nessie, const char *rest)
 {
 	StringInfoData path;
 
@@ -67,8 +48,9 @@ tree_path(const Nessie *nessie, const char *rest)
 	return path.data;
 }
 
-static FloeJsonDoc *
-parse(const FloeStatus *st, const FloeHttpResponse *response, const char *what, size_t max, FloeStatus *result)
+FloeJsonDoc *
+floe_nessie_parse(const FloeStatus *st, const FloeHttpResponse *response, const char *what, size_t max,
+				  FloeStatus *result)
 {
 	*result = *st;
 	if (st->code != FLOE_OK)
@@ -77,8 +59,8 @@ parse(const FloeStatus *st, const FloeHttpResponse *response, const char *what, 
 }
 
 /* {"reference" or "effectiveReference": {"hash"}} */
-static const char *
-read_hash(FloeJson root, const char *member, FloeStatus *st)
+const char *
+floe_nessie_read_hash(FloeJson root, const char *member, FloeStatus *st)
 {
 	FloeJson reference;
 	const char *hash;
@@ -94,8 +76,8 @@ read_hash(FloeJson root, const char *member, FloeStatus *st)
 }
 
 /* Elements of a content key; 0: floe cannot use it as a name; -1: it is none. */
-static int
-read_key(FloeJson key, const char **elements)
+int
+floe_nessie_read_key(FloeJson key, const char **elements)
 {
 	FloeJson array = floe_json_field(key, "elements");
 	size_t n = floe_json_length(array);
@@ -110,7 +92,7 @@ read_key(FloeJson key, const char **elements)
 		if (element == NULL)
 			return -1;
 		bytes += strlen(element);
-		if (n < 2 || n > MAX_ELEMENTS || element[0] == '\0' || strchr(element, 0x1F) != NULL)
+		if (n < 2 || n > FLOE_NESSIE_ELEMENTS || element[0] == '\0' || strchr(element, 0x1F) != NULL)
 			return 0;
 		elements[i] = element;
 	}
@@ -120,7 +102,7 @@ read_key(FloeJson key, const char **elements)
 /* ---- connecting ---- */
 
 static void
-connected(Nessie *nessie, const FloeStatus *st)
+connected(FloeNessie *nessie, const FloeStatus *st)
 {
 	FloeCatalogDone done = nessie->connect_done;
 
@@ -131,9 +113,9 @@ connected(Nessie *nessie, const FloeStatus *st)
 static void
 on_config(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 {
-	Nessie *nessie = arg;
+	FloeNessie *nessie = arg;
 	FloeStatus result;
-	FloeJsonDoc *doc = parse(st, response, "answer to /config", CONFIG_MAX_BYTES, &result);
+	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to /config", FLOE_NESSIE_SMALL_BYTES, &result);
 	const char *branch;
 	int64 version;
 
@@ -159,11 +141,11 @@ on_config(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 static void
 nessie_connect(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 {
-	Nessie *nessie = (Nessie *) catalog;
+	FloeNessie *nessie = (FloeNessie *) catalog;
 
 	nessie->connect_done = done;
 	nessie->connect_arg = arg;
-	ask(nessie, "get configuration", "/config", CONFIG_MAX_BYTES, on_config, nessie);
+	floe_nessie_ask(nessie, "get configuration", "/config", FLOE_NESSIE_SMALL_BYTES, on_config, nessie);
 }
 
 typedef struct Probe
@@ -177,9 +159,9 @@ on_probe(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 {
 	Probe *probe = arg;
 	FloeStatus result;
-	FloeJsonDoc *doc = parse(st, response, "answer to get reference", CONFIG_MAX_BYTES, &result);
+	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to get reference", FLOE_NESSIE_SMALL_BYTES, &result);
 
-	if (doc != NULL && read_hash(floe_json_root(doc), "reference", &result) != NULL)
+	if (doc != NULL && floe_nessie_read_hash(floe_json_root(doc), "reference", &result) != NULL)
 		floe_status_ok(&result);
 	floe_json_free(doc);
 	probe->done(probe->arg, &result);
@@ -189,19 +171,20 @@ on_probe(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 static void
 nessie_probe(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 {
-	Nessie *nessie = (Nessie *) catalog;
+	FloeNessie *nessie = (FloeNessie *) catalog;
 	Probe *probe = MemoryContextAlloc(nessie->context, sizeof(Probe));
 
 	probe->done = done;
 	probe->arg = arg;
-	ask(nessie, "get reference", tree_path(nessie, ""), CONFIG_MAX_BYTES, on_probe, probe);
+	floe_nessie_ask(nessie, "get reference", floe_nessie_tree_path(nessie, ""), FLOE_NESSIE_SMALL_BYTES, on_probe,
+					probe);
 }
 
 /* ---- listing ---- */
 
 typedef struct Listing
 {
-	Nessie *nessie;
+	FloeNessie *nessie;
 	FloeCatalogPage page;
 	FloeCatalogDone done;
 	void *arg;
@@ -232,13 +215,14 @@ read_entries(Listing *listing, FloeJson root, FloeStatus *st)
 	if (!floe_json_get_array(root, "entries", &entries, st))
 		return false;
 	ids = palloc(sizeof(FloeTableId) * Max(floe_json_length(entries), 1));
-	elements = palloc_extended(sizeof(char *) * MAX_ELEMENTS * Max(floe_json_length(entries), 1), MCXT_ALLOC_HUGE);
+	elements =
+		palloc_extended(sizeof(char *) * FLOE_NESSIE_ELEMENTS * Max(floe_json_length(entries), 1), MCXT_ALLOC_HUGE);
 	for (size_t i = 0; i < floe_json_length(entries); i++)
 	{
 		FloeJson entry = floe_json_at(entries, i);
-		const char **key = &elements[(size_t) n * MAX_ELEMENTS];
+		const char **key = &elements[(size_t) n * FLOE_NESSIE_ELEMENTS];
 		const char *type = floe_json_string(floe_json_field(entry, "type"));
-		int count = read_key(floe_json_field(entry, "name"), key);
+		int count = floe_nessie_read_key(floe_json_field(entry, "name"), key);
 
 		if (count < 0)
 			return floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: entry %zu has no name", i);
@@ -289,7 +273,7 @@ on_entries(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 {
 	Listing *listing = arg;
 	FloeStatus result;
-	FloeJsonDoc *doc = parse(st, response, "answer to list tables", PAGE_MAX_BYTES, &result);
+	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to list tables", FLOE_NESSIE_PAGE_BYTES, &result);
 	char *token = NULL;
 
 	if (doc != NULL && read_entries(listing, floe_json_root(doc), &result))
@@ -309,25 +293,25 @@ on_entries(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 static void
 next_page(Listing *listing)
 {
-	Nessie *nessie = listing->nessie;
+	FloeNessie *nessie = listing->nessie;
 	StringInfoData path;
 
 	initStringInfo(&path);
-	appendStringInfo(&path, "%s?filter=%s&max-records=%lld", tree_path(nessie, "/entries"), ONLY_TABLES,
+	appendStringInfo(&path, "%s?filter=%s&max-records=%lld", floe_nessie_tree_path(nessie, "/entries"), ONLY_TABLES,
 					 (long long) floe_conn_count(nessie->base.conn, "page_size", DEFAULT_PAGE_SIZE));
 	if (listing->token != NULL)
 	{
 		appendStringInfoString(&path, "&page-token=");
 		floe_session_encode(&path, listing->token);
 	}
-	ask(nessie, "list tables", path.data, PAGE_MAX_BYTES, on_entries, listing);
+	floe_nessie_ask(nessie, "list tables", path.data, FLOE_NESSIE_PAGE_BYTES, on_entries, listing);
 	pfree(path.data);
 }
 
 static void
 nessie_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg)
 {
-	Nessie *nessie = (Nessie *) catalog;
+	FloeNessie *nessie = (FloeNessie *) catalog;
 	Listing *listing = MemoryContextAllocZero(nessie->context, sizeof(Listing));
 
 	listing->nessie = nessie;
@@ -338,241 +322,12 @@ nessie_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone d
 	next_page(listing);
 }
 
-/* ---- where tables are ---- */
-
-typedef struct Locating
-{
-	Nessie *nessie;
-	MemoryContext context;
-	const FloeLocateItem *items;
-	int count;
-	bool *answered;
-	HTAB *wanted; /* hash of a key to its item */
-	FloeLocateDone done;
-	void *arg;
-} Locating;
-
-typedef struct Wanted
-{
-	uint64 hash;
-	int item;
-} Wanted;
-
-static void
-answer(Locating *l, int i, const FloeStatus *st, const FloeLocated *located)
-{
-	static const FloeLocated nothing = {0};
-
-	if (l->answered[i])
-		return;
-	l->answered[i] = true;
-	l->done(l->arg, i, st, located != NULL ? located : &nothing);
-}
-
-/* Everything that has no answer yet gets this one. */
-static void
-end_locating(Locating *l, const FloeStatus *st)
-{
-	MemoryContext context = l->context;
-
-	for (int i = 0; i < l->count; i++)
-		answer(l, i, st, NULL);
-	MemoryContextDelete(context);
-}
-
-static uint64
-hash_key(const char *const *levels, int nlevels, const char *name)
-{
-	StringInfoData key;
-	uint64 hash;
-
-	initStringInfo(&key);
-	for (int i = 0; i < nlevels; i++)
-	{
-		appendStringInfoString(&key, levels[i]);
-		appendStringInfoChar(&key, 0x1F);
-	}
-	appendStringInfoString(&key, name);
-	hash = hash_bytes_extended((unsigned char *) key.data, key.len, 0);
-	pfree(key.data);
-	return hash;
-}
-
-static bool
-read_contents(Locating *l, FloeJson root, FloeStatus *st)
-{
-	const char *hash = read_hash(root, "effectiveReference", st);
-	FloeJson contents;
-
-	if (hash == NULL || !floe_json_get_array(root, "contents", &contents, st))
-		return false;
-	for (size_t i = 0; i < floe_json_length(contents); i++)
-	{
-		FloeJson entry = floe_json_at(contents, i);
-		FloeJson content = floe_json_field(entry, "content");
-		FloeLocated located = {.etag = hash};
-		const char *elements[MAX_ELEMENTS];
-		int n = read_key(floe_json_field(entry, "key"), elements);
-		const char *type = floe_json_string(floe_json_field(content, "type"));
-		Wanted *wanted;
-		uint64 key;
-		FloeStatus good;
-
-		if (n <= 0 || type == NULL)
-			continue;
-		key = hash_key(elements, n - 1, elements[n - 1]);
-		wanted = hash_search(l->wanted, &key, HASH_FIND, NULL);
-		if (wanted == NULL)
-			continue;
-		floe_status_ok(&good);
-		if (strcmp(type, "ICEBERG_TABLE") != 0)
-			floe_fail_detail(&good, FLOE_ERR_UNSUPPORTED, type, "it is not an Iceberg table");
-		else if (floe_json_get_string(content, "metadataLocation", &located.metadata_location, &good) &&
-				 floe_json_opt_int(content, "snapshotId", -1, &located.snapshot_id, &good))
-		{
-			located.has_snapshot = true;
-			floe_status_ok(&good);
-		}
-		answer(l, wanted->item, &good, &located);
-	}
-	return true;
-}
-
-static void
-on_contents(void *arg, const FloeStatus *st, FloeHttpResponse *response)
-{
-	Locating *l = arg;
-	FloeStatus result;
-	FloeJsonDoc *doc = parse(st, response, "answer to get contents", PAGE_MAX_BYTES, &result);
-
-	if (doc != NULL && read_contents(l, floe_json_root(doc), &result))
-		floe_fail(&result, FLOE_ERR_NOT_FOUND, "the catalog has no such table on \"%s\"", l->nessie->ref);
-	floe_json_free(doc);
-	end_locating(l, &result);
-}
-
-/* {"requestedKeys": [{"elements": ["a", "t"]}, …]} of what is not answered */
-static void
-ask_contents(Locating *l)
-{
-	FloeSessionRequest request = {
-		.what = "get contents",
-		.method = "POST",
-		.content_type = "application/json",
-		.is_repeatable = true,
-		.max_body = PAGE_MAX_BYTES,
-	};
-	FloeBuf body;
-	const char *separator = "";
-
-	floe_buf_init(&body, PAGE_MAX_BYTES);
-	floe_buf_text(&body, "{\"requestedKeys\": [");
-	for (int i = 0; i < l->count; i++)
-	{
-		const FloeTableId *id = &l->items[i].id;
-
-		if (l->answered[i])
-			continue;
-		floe_buf_printf(&body, "%s{\"elements\": [", separator);
-		for (int j = 0; j < id->nlevels; j++)
-		{
-			floe_json_quote(&body, id->namespace[j], strlen(id->namespace[j]));
-			floe_buf_text(&body, ", ");
-		}
-		floe_json_quote(&body, id->name, strlen(id->name));
-		floe_buf_text(&body, "]}");
-		separator = ", ";
-	}
-	floe_buf_text(&body, "]}");
-	if (body.failed)
-	{
-		FloeStatus st;
-
-		floe_fail(&st, FLOE_ERR_NOMEM, "out of memory");
-		floe_buf_free(&body);
-		end_locating(l, &st);
-		return;
-	}
-	request.path = tree_path(l->nessie, "/contents");
-	request.body = body.data;
-	request.body_len = body.len;
-	floe_session_send(&l->nessie->session, &request, on_contents, l);
-	floe_buf_free(&body);
-}
-
-static void
-on_reference(void *arg, const FloeStatus *st, FloeHttpResponse *response)
-{
-	Locating *l = arg;
-	FloeStatus result;
-	FloeJsonDoc *doc = parse(st, response, "answer to get reference", CONFIG_MAX_BYTES, &result);
-	const char *hash = doc != NULL ? read_hash(floe_json_root(doc), "reference", &result) : NULL;
-	FloeLocated same = {.unchanged = true, .etag = hash};
-	int left = 0;
-
-	if (hash == NULL)
-	{
-		floe_json_free(doc);
-		end_locating(l, &result);
-		return;
-	}
-	floe_status_ok(&result);
-	for (int i = 0; i < l->count; i++)
-	{
-		if (l->items[i].etag != NULL && strcmp(l->items[i].etag, hash) == 0)
-			answer(l, i, &result, &same);
-		else
-			left++;
-	}
-	floe_json_free(doc);
-	if (left == 0)
-		end_locating(l, &result);
-	else
-		ask_contents(l);
-}
-
-static void
-nessie_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int count, FloeLocateDone done, void *arg)
-{
-	Nessie *nessie = (Nessie *) catalog;
-	MemoryContext context = AllocSetContextCreate(nessie->context, "floe locating", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	Locating *l = palloc0(sizeof(Locating));
-	HASHCTL info = {0};
-	bool any_etag = false;
-
-	l->nessie = nessie;
-	l->context = context;
-	l->items = items;
-	l->count = count;
-	l->done = done;
-	l->arg = arg;
-	l->answered = palloc0(sizeof(bool) * (size_t) count);
-	info.keysize = sizeof(uint64);
-	info.entrysize = sizeof(Wanted);
-	info.hcxt = context;
-	l->wanted = hash_create("floe keys", count, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	for (int i = 0; i < count; i++)
-	{
-		uint64 key = hash_key(items[i].id.namespace, items[i].id.nlevels, items[i].id.name);
-		Wanted *wanted = hash_search(l->wanted, &key, HASH_ENTER, NULL);
-
-		wanted->item = i;
-		any_etag |= items[i].etag != NULL;
-	}
-	MemoryContextSwitchTo(old);
-	if (any_etag)
-		ask(nessie, "get reference", tree_path(nessie, ""), CONFIG_MAX_BYTES, on_reference, l);
-	else
-		ask_contents(l);
-}
-
 /* ---- the rest ---- */
 
 static FloeCatalog *
 nessie_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 {
-	Nessie *nessie = palloc0(sizeof(Nessie));
+	FloeNessie *nessie = palloc0(sizeof(FloeNessie));
 	const char *uri = floe_conn_option(conn, "uri");
 	const char *ref = floe_conn_option(conn, "ref");
 
@@ -599,7 +354,7 @@ nessie_property(const FloeCatalog *catalog, const char *key)
 static void
 nessie_describe(const FloeCatalog *catalog, FloeBuf *out)
 {
-	const Nessie *nessie = (const Nessie *) catalog;
+	const FloeNessie *nessie = (const FloeNessie *) catalog;
 
 	floe_buf_text(out, "{\"ref\": ");
 	floe_json_quote(out, nessie->ref, strlen(nessie->ref));
@@ -633,7 +388,7 @@ const FloeCatalogOps floe_catalog_nessie = {
 	.connect = nessie_connect,
 	.probe = nessie_probe,
 	.list_tables = nessie_list_tables,
-	.locate_tables = nessie_locate_tables,
+	.locate_tables = floe_nessie_locate_tables,
 	.property = nessie_property,
 	.describe = nessie_describe,
 	.engine_properties = nessie_engine_properties,

@@ -66,8 +66,8 @@ typedef struct FloeLocated
 {
 	bool unchanged; /* the table is as it was when etag was given; metadata_location is not set then */
 	const char *metadata_location;
-	bool has_snapshot; /* the catalog, and not the file, says which snapshot is current */
-	int64 snapshot_id; /* -1: none */
+	bool has_snapshot;    /* the catalog, and not the file, says which snapshot is current */
+	int64 snapshot_id;    /* -1: none */
 	const char *etag;     /* stands for this state of the table; NULL: there is nothing of the kind */
 	const char *location; /* also after a failure: the table's own, where the catalog tells it; else NULL */
 } FloeLocated;

@@ -17,10 +17,12 @@
 /* wrapper and context, name, type, required, secret, superuser only, min, max, choices, description */
 static const FloeConnOptionDef options[] = {
 	{CATALOG_SERVER, "uri", FLOE_VALUE_URI, true, false, false, 0, 0, NULL,
-	 "rest: base URL of the catalog, without /v1; nessie: of the API, .../api/v2; hive: thrift://host:port; "
+	 "place of the catalog. rest: base URL, without /v1; nessie: that of the API, .../api/v2; hive: "
+	 "thrift://host:port; "
 	 "jdbc: postgresql://host:port/database, or postgresql:/// for this database"},
 	{CATALOG_SERVER, "catalog_name", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
-	 "jdbc: value of column catalog_name, default: the only one there is; hive: catalog of the metastore, default hive"},
+	 "jdbc: value of column catalog_name, default: the only one there is; hive: catalog of the metastore, default "
+	 "hive"},
 	{CATALOG_SERVER, "thrift_transport", FLOE_VALUE_ENUM, false, false, false, 0, 0, "buffered|framed",
 	 "hive: metastore.thrift.framed.transport.enabled of the metastore; default buffered"},
 	{CATALOG_SERVER, "schema", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,

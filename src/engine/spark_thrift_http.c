@@ -11,7 +11,6 @@
 
 #include "base/backoff.h"
 
-
 #include <ctype.h>
 #include <string.h>
 
@@ -62,9 +61,8 @@ prepare_basic(FloeThriftRun *m, const char *user, const char *password, FloeStat
 	m->authorization = floe_http_basic(m->run->arena, user, password);
 	if (m->authorization == NULL)
 		return no_memory(st);
-	return m->run->target->password == NULL ||
-		   floe_secrets_add(&m->secrets, m->authorization + strlen("Basic "),
-							strlen(m->authorization) - strlen("Basic "), st);
+	return m->run->target->password == NULL || floe_secrets_add(&m->secrets, m->authorization + strlen("Basic "),
+																strlen(m->authorization) - strlen("Basic "), st);
 }
 
 static bool

@@ -62,76 +62,6 @@ typedef struct Alarm
 
 static void advance(FloePq *pq);
 
-/* ---- what may be connected to ---- */
-
-/* Of libpq's parameters those that neither read files nor run or impersonate anything on this machine. */
-static bool
-is_allowed(const char *keyword)
-{
-	static const char *const allowed[] = {"host",    "port",   "dbname",          "user",
-										  "sslmode", "sslsni", "channel_binding", "target_session_attrs"};
-
-	for (size_t i = 0; i < lengthof(allowed); i++)
-	{
-		if (strcmp(keyword, allowed[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
-check_parameters(const PQconninfoOption *options, FloeUrl *url, FloeStatus *st)
-{
-	const char *host = NULL;
-	const char *port = NULL;
-
-	for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
-	{
-		if (o->val == NULL)
-			continue;
-		if (strcmp(o->keyword, "password") == 0)
-			return floe_fail_detail(st, FLOE_ERR_CONFIG, "The user mapping has \"password\" and \"password_file\".",
-									"the URI of the database holds a password");
-		if (!is_allowed(o->keyword))
-			return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database must not have the parameter \"%s\"",
-							 o->keyword);
-		if (strcmp(o->keyword, "host") == 0)
-			host = o->val;
-		if (strcmp(o->keyword, "port") == 0)
-			port = o->val;
-	}
-	if (host == NULL || host[0] == '\0' || host[0] == '/' || host[0] == '@' || strchr(host, ',') != NULL)
-		return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database must name one host, which is reached over TCP");
-	url->port = port != NULL ? atoi(port) : 5432;
-	return floe_url_parse_host(host, strlen(host), url, st);
-}
-
-static bool
-parse_uri(const char *uri, FloeUrl *url, FloeStatus *st)
-{
-	PQconninfoOption *options;
-	bool ok;
-
-	memset(url, 0, sizeof(*url));
-	url->target = "";
-	if (strncmp(uri, "postgresql://", 13) != 0 && strncmp(uri, "postgres://", 11) != 0)
-		return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database does not begin with postgresql://");
-	options = PQconninfoParse(uri, NULL);
-	if (options == NULL)
-		return floe_fail(st, FLOE_ERR_CONFIG, "the URI of the database is malformed");
-	ok = check_parameters(options, url, st);
-	PQconninfoFree(options);
-	return ok;
-}
-
-bool
-floe_pq_check_uri(const char *uri, FloeStatus *st)
-{
-	FloeUrl url;
-
-	return parse_uri(uri, &url, st);
-}
-
 /* ---- the connection ---- */
 
 static void
@@ -601,7 +531,7 @@ floe_pq_open(FloeHttp *http, const FloePqOptions *options)
 	pq->options.password = options->password != NULL ? pstrdup(options->password) : NULL;
 	pq->fd = -1;
 	/* floe_pq_check_uri() took it */
-	if (!parse_uri(options->uri, &pq->host, &st))
+	if (!floe_pq_parse_uri(options->uri, &pq->host, &st))
 		elog(ERROR, "%s", st.message);
 	floe_cleanup_hold(floe_cleanup_register(release), pq);
 	floe_http_guest_join(http, &pq->guest);

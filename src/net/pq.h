@@ -13,6 +13,7 @@
 #ifndef FLOE_NET_PQ_H
 #define FLOE_NET_PQ_H
 
+#include "base/url.h"
 #include "net/http.h"
 
 typedef struct FloePq FloePq;
@@ -41,6 +42,8 @@ typedef void (*FloePqDone)(void *arg, const FloeStatus *st, const FloePqRows *ro
 
 /* Hosts over TCP and a few parameters only: no service or password files, no programs, no sockets of the machine. */
 extern bool floe_pq_check_uri(const char *uri, FloeStatus *st);
+/* The same; and the host and port, for the rules about hosts. */
+extern bool floe_pq_parse_uri(const char *uri, FloeUrl *url, FloeStatus *st);
 
 /* In the current memory context, and torn down with it; options' strings are copied. No connection yet. */
 extern FloePq *floe_pq_open(FloeHttp *http, const FloePqOptions *options);

@@ -29,8 +29,8 @@ typedef struct FloeAssess
 	FloeStore store;
 	FloeMetaParser *file_parser; /* while a metadata file is read */
 	FloeStatus parse_status;
-	bool has_snapshot;           /* the catalog says which snapshot is current */
-	int64 snapshot_id;           /* that one; -1: none */
+	bool has_snapshot;    /* the catalog says which snapshot is current */
+	int64 snapshot_id;    /* that one; -1: none */
 	bool probing;         /* asking with snapshots=refs whether anything changed */
 	int64 metadata_bytes; /* of the metadata file as stored; -1: unknown */
 
