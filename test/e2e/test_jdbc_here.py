@@ -1,0 +1,79 @@
+"""A JDBC catalog in floe's own database: pyiceberg writes, a trigger tells, the workers look within a second, and nothing polls."""
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+from harness import Tap
+from lakehouse import Lakehouse
+from pyiceberg.catalog import load_catalog
+
+CONF = {"floe.databases": "postgres"}
+ROWS = 3
+
+
+def main() -> None:
+    warehouse = Path(tempfile.mkdtemp(prefix="jdbc-here-", dir=os.environ["FLOE_RUN"]))
+    try:
+        with Tap() as t, Lakehouse(conf=CONF, preload=True, name="jdbc") as pg:
+            run(t, pg, warehouse)
+    finally:
+        shutil.rmtree(warehouse, ignore_errors=True)
+
+
+def run(t: Tap, pg: Lakehouse, warehouse: Path) -> None:
+    catalog = load_catalog("lake", type="sql", uri=f"postgresql+psycopg2://postgres@127.0.0.1:{pg.port}/postgres", warehouse=f"file://{warehouse}")
+    schema = pa.schema([("id", pa.int64())])
+    rows = pa.table({"id": list(range(ROWS))})
+    catalog.create_namespace("a")
+    catalog.create_namespace(("a", "b"))
+    tables = [catalog.create_table(name, schema) for name in (("a", "t"), ("a", "b", "t"), ("a", 'q"u.ote'))]
+    for one in tables:
+        one.append(rows)
+    pg.sql("CREATE SERVER here TYPE 'jdbc' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'postgresql:///')")
+    pg.sql("SELECT floe.create_policy('seldom', '**', '{\"poll_interval\": \"1 day\", \"min_poll_interval\": \"1 day\"}')")
+    checked = pg.sql("SELECT * FROM floe.check_catalog('here')")[0]
+    t.equal((checked["success"], checked["detail"].get("catalog")), (True, {"database": "this", "catalog_name": "lake"}), "check_catalog() reads this database")
+    t.equal(pg.value("SELECT floe.watch_catalog('here')::text"), "iceberg_tables", "the catalog's table is watched")
+    pg.wait_for("SELECT count(*) = 3 AND bool_and(status = 'ok') FROM floe.tables")
+    t.equal(pg.value("SELECT string_agg(name, ' ' ORDER BY name) FROM floe.tables"), 'here.a."q""u.ote" here.a.b.t here.a.t', "nested namespaces and odd names")
+    times = []
+    for turn in range(6):
+        one = tables[turn % 3]
+        name = pg.format_name(["here", *one.name()])
+        one.append(rows)
+        begun = time.monotonic()
+        pg.wait_for("SELECT current_snapshot_id = %s FROM floe_internal.iceberg_table WHERE name = %s", (one.current_snapshot().snapshot_id, name), timeout=30)
+        times.append(time.monotonic() - begun)
+    t.note("seconds from the commit: " + ", ".join(f"{one:.2f}" for one in times))
+    t.ok(sorted(times)[len(times) // 2] < 1, "a commit is seen within a second, without a poll", times)
+    t.equal(pg.value("SELECT count(*) FROM floe_internal.table_poll WHERE next_poll_at < now() + interval '1 hour'"), 0, "none of them was due by itself")
+    catalog.create_table(("a", "later"), schema)
+    pg.wait_for("SELECT count(*) FROM floe.tables WHERE name = 'here.a.later' AND status = 'ok'")
+    catalog.drop_table(("a", "later"))
+    pg.wait_for("SELECT status = 'dropped' FROM floe.tables WHERE name = 'here.a.later'")
+    t.ok(True, "a table that is made, or dropped, is noticed as soon")
+    catalog.rename_table(("a", "t"), ("a", "renamed"))
+    pg.wait_for("SELECT count(*) = 2 FROM floe.tables WHERE (name, status) IN (('here.a.t', 'dropped'), ('here.a.renamed', 'ok'))")
+    t.ok(True, "and one that is renamed")
+    # somebody holds what the trigger would write: he who commits does not wait for him
+    holder = pg.connect(autocommit=False)
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM floe_internal.table_poll FOR UPDATE")
+        begun = time.monotonic()
+        tables[1].append(rows)
+        took = time.monotonic() - begun
+    holder.rollback()
+    t.ok(took < 5, f"a commit does not wait for a lock of floe's ({took:.1f} s)")
+    t.equal(catalog.load_table(("a", "b", "t")).scan().to_arrow().num_rows, 4 * ROWS, "and is there")
+    pg.sql("DROP EXTENSION floe CASCADE")
+    tables[1].append(rows)
+    t.equal(catalog.load_table(("a", "b", "t")).scan().to_arrow().num_rows, 5 * ROWS, "without floe it goes on")
+
+
+if __name__ == "__main__":
+    main()
