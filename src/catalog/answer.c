@@ -109,6 +109,20 @@ read_envelope(FloeJson root, char *detail, size_t size, FloeCode *code)
 	}
 }
 
+/* Services that verify signatures say 403 to a wrong key, too. */
+static bool
+speaks_of_keys(const char *detail)
+{
+	static const char *const words[] = {"ignature", "ccess key", "AccessKey", "ecurity token"};
+
+	for (size_t i = 0; i < lengthof(words); i++)
+	{
+		if (strstr(detail, words[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 bool
 floe_session_status(const FloeSession *session, const char *what, const FloeHttpResponse *response, FloeStatus *st)
 {
@@ -131,6 +145,8 @@ floe_session_status(const FloeSession *session, const char *what, const FloeHttp
 	else
 		plain_text(session, &response->body, detail, sizeof(detail));
 	floe_json_free(doc);
+	if (code == FLOE_ERR_FORBIDDEN && session->auth == FLOE_AUTH_SIGV4 && speaks_of_keys(detail))
+		code = FLOE_ERR_AUTH;
 	floe_fail_detail(st, code, detail, "%s: the catalog answered %d", what, response->http_status);
 	st->http_status = response->http_status;
 	st->retry_after_ms = response->status.retry_after_ms;

@@ -31,19 +31,26 @@ def catalog_definition(lab_name: str) -> tuple[dict[str, str], dict[str, str]]:
                   "oauth2_server_uri": env["FLOE_SEAWEEDFS_URI"] + "/v1/oauth/tokens"}
         key, secret = env["FLOE_SEAWEEDFS_KEY"], env["FLOE_SEAWEEDFS_SECRET"]
         return server, {"client_id": key, "client_secret": secret, "s3_access_key_id": key, "s3_secret_access_key": secret}
+    if lab_name == "seaweedfs_sigv4":
+        server, mapping = catalog_definition("seaweedfs")
+        return ({key: value for key, value in server.items() if key != "oauth2_server_uri"} | {"sigv4_service": "s3tables"},
+                {key: value for key, value in mapping.items() if key.startswith("s3_")})
     place = {
         "rest": {"uri": env["FLOE_REST_URI"]},
         "s3": {"uri": env["FLOE_REST_URI"]},
         "nessie": {"uri": env["FLOE_NESSIE_URI"] + "/api/v2"},
+        "nessie_oidc": {"uri": env["FLOE_NESSIE_OIDC_URI"] + "/api/v2", "oauth2_server_uri": env["FLOE_OAUTH2_URI"] + "/token"},
         "nessie_rest": {"uri": env["FLOE_NESSIE_URI"] + "/iceberg", "warehouse": "lab"},
         "hive3": {"uri": env["FLOE_HIVE3_URI"]},
         "hive4": {"uri": env["FLOE_HIVE4_URI"]},
         "jdbc": {"uri": env["FLOE_DATABASE_URI"] + "/iceberg", "catalog_name": "jdbc"},
     }
     server, mapping = place[lab_name], {}
-    if lab_name in ("s3", "nessie", "nessie_rest", "jdbc"):
+    if lab_name in ("s3", "nessie", "nessie_oidc", "nessie_rest", "jdbc"):
         server.update(s3_endpoint=env["FLOE_S3_URI"], s3_region=env["FLOE_S3_REGION"])
         mapping = {"s3_access_key_id": env["FLOE_S3_KEY"], "s3_secret_access_key": env["FLOE_S3_SECRET"]}
+    if lab_name == "nessie_oidc":
+        mapping.update(client_id="floe", client_secret="any")
     if lab_name == "jdbc":
         mapping.update(username="lab", password="labsecret")
     return server, mapping
@@ -51,7 +58,7 @@ def catalog_definition(lab_name: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def catalog_type(lab_name: str) -> str:
     """SERVER TYPE."""
-    return {"nessie": "nessie", "hive3": "hive", "hive4": "hive", "jdbc": "jdbc"}.get(lab_name, "rest")
+    return {"nessie": "nessie", "nessie_oidc": "nessie", "hive3": "hive", "hive4": "hive", "jdbc": "jdbc"}.get(lab_name, "rest")
 
 
 class Lakehouse(Cluster):

@@ -17,19 +17,21 @@ from lakehouse import Lakehouse, catalog_definition, catalog_type
 from catalogs import LabCatalog
 
 NS = f"cat_{int(time.time())}"
-SETTINGS = {"floe.request_timeout": "5s", "floe.connect_timeout": "2s"}
+# localhost is what the OpenID provider's tokens say that it is
+SETTINGS = {"floe.request_timeout": "5s", "floe.connect_timeout": "2s", "floe.allowed_hosts": "127.0.0.1, localhost"}
 # Where its tables are made: hive4 has copies of hive3's, Nessie's REST endpoint shows what its own API shows.
-WRITTEN = {"hive4": "hive3", "nessie_rest": "nessie"}
-FLAT = ("hive3", "hive4")
+WRITTEN = {"hive4": "hive3", "nessie_rest": "nessie", "seaweedfs_sigv4": "seaweedfs"}
 SHAPES = {
     "rest": ["empty", "many_small", "position_deletes", "nested", "evil_names", "gzip_metadata"],
     "seaweedfs": ["empty", "many_small", "position_deletes", "nested"],
     "nessie": ["empty", "many_small", "position_deletes", "nested", "evil_names"],
+    "nessie_oidc": ["empty", "many_small", "position_deletes", "nested"],
     "hive3": ["empty", "many_small", "position_deletes", "branch_tag", "gzip_metadata"],
     "jdbc": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names"],
 }
 # The component that is stopped, and how: Nessie's lab server would forget everything if it ended.
-SERVER = {"rest": "iceberg-rest", "seaweedfs": "seaweedfs", "nessie": "nessie", "nessie_rest": "nessie", "hive3": "hive3", "hive4": "hive4", "jdbc": "database"}
+SERVER = {"rest": "iceberg-rest", "seaweedfs": "seaweedfs", "nessie": "nessie", "nessie_rest": "nessie", "nessie_oidc": "nessie-oidc",
+          "seaweedfs_sigv4": "seaweedfs", "hive3": "hive3", "hive4": "hive4", "jdbc": "database"}
 
 
 class Case:
@@ -120,7 +122,7 @@ class Case:
         """Gone, and back: a state with a reason; nothing is dropped, nothing is forgotten."""
         server = SERVER[self.name]
         before = self.pg.sql("SELECT name, status, data_file_count FROM floe.tables WHERE name LIKE %s AND status = 'ok' ORDER BY 1", (f"{self.name}.%",))
-        if server == "nessie":
+        if server.startswith("nessie"):
             os.kill(lab_pid(server), signal.SIGSTOP)
         else:
             lab("stop", server)
@@ -132,7 +134,7 @@ class Case:
             self.ok({one["name"] for one in before} <= {one["name"] for one in during}, "no table is dropped because of it")
             self.equal([one["data_file_count"] for one in during if one["name"] in {b["name"] for b in before}], [one["data_file_count"] for one in before], "and each keeps its health")
         finally:
-            if server == "nessie":
+            if server.startswith("nessie"):
                 os.kill(lab_pid(server), signal.SIGCONT)
             else:
                 lab("start", server)
@@ -148,16 +150,19 @@ class Case:
     def credentials(self) -> None:
         """Wrong ones are a reason; given anew they count at once."""
         server, mapping = catalog_definition(self.name)
-        secret = {"seaweedfs": "client_secret", "jdbc": "password"}.get(self.name)
+        # The lab's OpenID provider gives everybody a token: there the wrong thing is the token itself.
+        secret = {"seaweedfs": "client_secret", "seaweedfs_sigv4": "s3_secret_access_key", "jdbc": "password", "nessie_oidc": "token"}.get(self.name)
         if secret is None:
             return
         wrong = f"{self.name}_wrong"
-        self.pg.add_server(wrong, "floe_catalog", catalog_type(self.name), server, {**mapping, secret: "not-the-secret"})
+        bad = {key: value for key, value in mapping.items() if secret != "token" or not key.startswith("client_")} | {secret: "not-the-secret"}
+        self.pg.add_server(wrong, "floe_catalog", catalog_type(self.name), server, bad)
         checked = self.pg.sql("SELECT * FROM floe.check_catalog(%s)", (wrong,))[0]
         self.ok(not checked["success"] and checked["detail"]["code"] == "auth", "wrong credentials are said to be that", checked)
         self.pg.maintain(f"{wrong}.**")
         self.equal(self.pg.value("SELECT error_code FROM floe_internal.catalog WHERE server_name = %s", (wrong,)), "auth", "in a pass, too")
-        self.pg.sql(f'ALTER USER MAPPING FOR PUBLIC SERVER "{wrong}" OPTIONS (SET {secret} \'{mapping[secret]}\')')
+        change = "DROP token, ADD client_id 'floe', ADD client_secret 'any'" if secret == "token" else f"SET {secret} '{mapping[secret]}'"
+        self.pg.sql(f'ALTER USER MAPPING FOR PUBLIC SERVER "{wrong}" OPTIONS ({change})')
         self.pg.maintain(f"{wrong}.**")
         self.equal(self.pg.value("SELECT status FROM floe.catalogs WHERE name = %s", (wrong,)), "ok", "rotated credentials count in the next pass")
         self.ok("not-the-secret" not in self.pg.server_log(), "and none of it is in the log")
@@ -189,7 +194,7 @@ MADE: dict[str, list[dict[str, Any]]] = {}
 
 
 def main() -> None:
-    names = sys.argv[1:] or ["nessie", "nessie_rest", "hive3", "hive4", "jdbc"]
+    names = sys.argv[1:] or ["rest", "seaweedfs", "seaweedfs_sigv4", "nessie", "nessie_rest", "nessie_oidc", "hive3", "hive4", "jdbc"]
     with Tap() as t, Lakehouse(conf=SETTINGS) as pg:
         for name in names:
             Case(t, pg, name).run()

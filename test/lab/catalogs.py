@@ -4,15 +4,18 @@
     s3          the same server, tables in versitygw, the S3 that checks every signature
     seaweedfs   SeaweedFS's Iceberg REST catalog with OAuth2, tables in its S3
     nessie      Nessie, written through its Iceberg REST endpoint, tables in versitygw
+    nessie_oidc another one, which wants a token of the lab's OpenID provider
     hive3       a Hive Metastore 3.1, tables in local files (its server knows no S3)
     hive4       a Hive Metastore 4.0, which pyiceberg cannot talk to: it gets copies of hive3's tables (copy_to_hive4)
     jdbc        a JDBC catalog in the lab's PostgreSQL, tables in versitygw
 """
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
+import urllib.request
 from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
@@ -20,7 +23,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 import sparksql
 import weedmeta
 
-NAMES = ["rest", "s3", "seaweedfs", "nessie", "hive3", "jdbc"]
+NAMES = ["rest", "s3", "seaweedfs", "nessie", "nessie_oidc", "hive3", "jdbc"]
 
 
 class LabCatalog:
@@ -43,10 +46,11 @@ class LabCatalog:
             self.root = "file://" + env["FLOE_REST_WAREHOUSE"] if name == "rest" else f"s3://{env['FLOE_S3_BUCKET']}/tables"
             properties.update(uri=self.uri)
             self.spark_options = sparksql.rest_catalog(self.uri)
-        elif name == "nessie":
+        elif name in ("nessie", "nessie_oidc"):
             endpoint, key, secret = env["FLOE_S3_URI"], env["FLOE_S3_KEY"], env["FLOE_S3_SECRET"]
-            self.uri, self.warehouse, self.root = env["FLOE_NESSIE_URI"] + "/iceberg", "lab", f"s3://{env['FLOE_S3_BUCKET']}/nessie"
-            properties.update(uri=self.uri, warehouse=self.warehouse)
+            self.uri, self.warehouse = env["FLOE_NESSIE_URI" if name == "nessie" else "FLOE_NESSIE_OIDC_URI"] + "/iceberg", "lab"
+            self.root = f"s3://{env['FLOE_S3_BUCKET']}/{name.replace('_', '-')}"
+            properties.update(uri=self.uri, warehouse=self.warehouse, **({} if name == "nessie" else {"token": _token()}))
             self.spark_options = sparksql.rest_catalog(self.uri, self.warehouse)
         elif name == "hive3":
             self.uri, self.warehouse, self.root = env["FLOE_HIVE3_URI"], None, f"file://{env['FLOE_RUN']}/hive3/warehouse"
@@ -123,3 +127,10 @@ def _hive(uri: str) -> Any:
     from pyiceberg.catalog.hive import _HiveClient
 
     return _HiveClient(uri)
+
+
+def _token() -> str:
+    """One of the lab's OpenID provider, for whoever asks."""
+    form = b"grant_type=client_credentials&client_id=lab&client_secret=any&scope=catalog"
+    with urllib.request.urlopen(os.environ["FLOE_OAUTH2_URI"] + "/token", form) as answer:
+        return json.load(answer)["access_token"]
