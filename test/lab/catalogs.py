@@ -95,6 +95,17 @@ class LabCatalog:
             for name in old.get_all_tables(database):
                 new.create_table(old.get_table(database, name))
 
+    @staticmethod
+    def plain_hive_table(database: str, name: str) -> None:
+        """In hive3: a table that is not Iceberg's."""
+        from hive_metastore.ttypes import FieldSchema, SerDeInfo, StorageDescriptor, Table
+
+        with _hive(os.environ["FLOE_HIVE3_URI"]) as client:
+            place = f"file://{os.environ['FLOE_RUN']}/hive3/warehouse/{database}.db/{name}"
+            client.create_table(Table(dbName=database, tableName=name, owner="lab", tableType="EXTERNAL_TABLE", parameters={"EXTERNAL": "TRUE"}, partitionKeys=[],
+                                      sd=StorageDescriptor(cols=[FieldSchema("id", "bigint", "")], location=place, serdeInfo=SerDeInfo(
+                                          serializationLib="org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"))))
+
     def allow_past(self, levels: tuple[str, ...], timestamp_ms: int) -> None:
         """Lets a table without snapshots take some that are older than itself. The reference server needs nothing for that."""
         if self.name == "seaweedfs":
