@@ -380,7 +380,6 @@ hive_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 {
 	const char *warehouse = floe_conn_option(conn, "warehouse");
 
-	add(arg, "type", "hive");
 	add(arg, "uri", floe_conn_option(conn, "uri"));
 	if (warehouse != NULL)
 		add(arg, "warehouse", warehouse);
@@ -389,6 +388,7 @@ hive_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 
 const FloeCatalogOps floe_catalog_hive = {
 	.type = "hive",
+	.engine_type = "hive",
 	.open = hive_open,
 	.connect = hive_connect,
 	.probe = hive_probe,

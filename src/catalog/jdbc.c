@@ -463,7 +463,6 @@ jdbc_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 	const char *warehouse = floe_conn_option(conn, "warehouse");
 	const char *rest = strstr(uri, "://");
 
-	add(arg, "type", "jdbc");
 	if (!is_here(conn))
 		add(arg, "uri",
 			psprintf("jdbc:postgresql%s%s%s", rest,
@@ -483,6 +482,7 @@ jdbc_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 
 const FloeCatalogOps floe_catalog_jdbc = {
 	.type = "jdbc",
+	.engine_type = "jdbc",
 	.open = jdbc_open,
 	.connect = jdbc_connect,
 	.probe = jdbc_probe,

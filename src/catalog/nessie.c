@@ -384,6 +384,7 @@ nessie_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *ar
 
 const FloeCatalogOps floe_catalog_nessie = {
 	.type = "nessie",
+	.engine_type = "rest",
 	.open = nessie_open,
 	.connect = nessie_connect,
 	.probe = nessie_probe,

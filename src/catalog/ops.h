@@ -80,7 +80,8 @@ typedef void (*FloeCatalogProperty)(void *arg, const char *key, const char *valu
 
 typedef struct FloeCatalogOps
 {
-	const char *type; /* SERVER TYPE */
+	const char *type;        /* SERVER TYPE */
+	const char *engine_type; /* as what engines know it: Iceberg's catalog property "type" */
 
 	/* Allocates in CurrentMemoryContext; conn must live as long. No request yet. */
 	FloeCatalog *(*open)(FloeHttp *http, const FloeConn *conn, FloeStatus *st);

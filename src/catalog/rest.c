@@ -420,6 +420,7 @@ rest_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 
 const FloeCatalogOps floe_catalog_rest = {
 	.type = "rest",
+	.engine_type = "rest",
 	.open = rest_open,
 	.connect = rest_connect,
 	.probe = rest_probe,

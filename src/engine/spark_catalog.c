@@ -14,7 +14,6 @@
 /* What floe decides: a cache would show the engine tables as they were half a minute ago. */
 static const FloeKeyValue fixed[] = {
 	{"", "org.apache.iceberg.spark.SparkCatalog"},
-	{".type", "rest"},
 	{".cache-enabled", "false"},
 };
 
@@ -62,6 +61,8 @@ check_property(const FloeKeyValue *property, FloeStatus *st)
 		return floe_fail(st, FLOE_ERR_CONFIG, "\"%s\" is no name of a catalog property", property->key);
 	if (strcmp(property->key, "catalog-impl") == 0)
 		return floe_fail(st, FLOE_ERR_CONFIG, "catalog property \"%s\" cannot be set", property->key);
+	if (strcmp(property->key, "type") == 0)
+		return floe_fail(st, FLOE_ERR_CONFIG, "catalog property \"%s\" cannot be set", property->key);
 	for (size_t i = 1; i < lengthof(fixed); i++)
 	{
 		if (strcmp(property->key, fixed[i].key + 1) == 0)
@@ -84,8 +85,8 @@ add_key(FloeArena *arena, FloeConfList *conf, const char *name, const char *dot,
 }
 
 bool
-floe_spark_catalog_conf(FloeArena *arena, const char *name, const FloeKeyValue *properties, int nproperties,
-						FloeConfList *conf, FloeStatus *st)
+floe_spark_catalog_conf(FloeArena *arena, const char *name, const char *type, const FloeKeyValue *properties,
+						int nproperties, FloeConfList *conf, FloeStatus *st)
 {
 	bool has_uri = false;
 
@@ -96,6 +97,8 @@ floe_spark_catalog_conf(FloeArena *arena, const char *name, const FloeKeyValue *
 		if (!add_key(arena, conf, name, "", fixed[i].key, fixed[i].value, st))
 			return false;
 	}
+	if (!add_key(arena, conf, name, "", ".type", type, st))
+		return false;
 	for (int i = 0; i < nproperties; i++)
 	{
 		const FloeKeyValue *property = &properties[i];

@@ -32,11 +32,12 @@ extern bool floe_spark_catalog_name_check(const char *name, FloeStatus *st);
  * spark.sql.catalog.<name> and its keys type, cache-enabled, and every given
  * property under its own Iceberg name (uri, warehouse, credential, token,
  * oauth2-server-uri, scope, header.X, io-impl, s3.…, client.region, …).
- * Properties without a value are left out.  FLOE_ERR_CONFIG without uri, for
+ * type is Iceberg's: rest, hive, jdbc.  Properties without a value are left out.  FLOE_ERR_CONFIG without uri, for
  * a key that is none or that floe sets itself, and for a value that a server
  * would change or refuse (line break, "${").
  */
-extern bool floe_spark_catalog_conf(FloeArena *arena, const char *name, const FloeKeyValue *properties, int nproperties,
-									FloeConfList *conf, FloeStatus *st);
+extern bool floe_spark_catalog_conf(FloeArena *arena, const char *name, const char *type,
+									const FloeKeyValue *properties, int nproperties, FloeConfList *conf,
+									FloeStatus *st);
 
 #endif /* FLOE_ENGINE_SPARK_CATALOG_H */

@@ -77,7 +77,8 @@ add_catalog(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
 	run->catalog->catalog->ops->engine_properties(catalog, collect, &properties);
 	if (properties.overflow)
 		return floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has too many options for an engine", catalog->server_name);
-	return floe_spark_catalog_conf(run->run.arena, name, properties.items, properties.count, conf, st);
+	return floe_spark_catalog_conf(run->run.arena, name, run->catalog->catalog->ops->engine_type, properties.items,
+								   properties.count, conf, st);
 }
 
 /* What came out of a secret option is a secret under any key. */

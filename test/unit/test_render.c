@@ -262,7 +262,7 @@ test_catalog(void)
 	FloeStatus st;
 
 	ok(floe_conf_add(arena, &conf, "before", "1", &st), "a list that has something");
-	ok(floe_spark_catalog_conf(arena, "demo", properties, lengthof(properties), &conf, &st), "a catalog");
+	ok(floe_spark_catalog_conf(arena, "demo", "rest", properties, lengthof(properties), &conf, &st), "a catalog");
 	is_int(conf.count, 1 + (int) lengthof(want), "its settings");
 	for (int i = 1; i < conf.count; i++)
 	{
@@ -270,13 +270,14 @@ test_catalog(void)
 		is_str(conf.items[i].value, want[i - 1].value, "value of %s", want[i - 1].key);
 	}
 	for (size_t i = 0; i < lengthof(bad); i++)
-		ok(!floe_spark_catalog_conf(arena, "demo", &bad[i], 1, &conf, &st) && st.code == FLOE_ERR_CONFIG &&
+		ok(!floe_spark_catalog_conf(arena, "demo", "rest", &bad[i], 1, &conf, &st) && st.code == FLOE_ERR_CONFIG &&
 			   strstr(st.message, "${env") == NULL,
 		   "bad property %zu", i);
 	for (size_t i = 0; i < lengthof(bad_names); i++)
-		ok(!floe_spark_catalog_conf(arena, bad_names[i], properties, 1, &conf, &st) && st.code == FLOE_ERR_CONFIG,
+		ok(!floe_spark_catalog_conf(arena, bad_names[i], "rest", properties, 1, &conf, &st) &&
+			   st.code == FLOE_ERR_CONFIG,
 		   "bad name %zu", i);
-	ok(!floe_spark_catalog_conf(arena, "demo", properties + 1, 1, &conf, &st), "no uri");
+	ok(!floe_spark_catalog_conf(arena, "demo", "rest", properties + 1, 1, &conf, &st), "no uri");
 	floe_arena_free(arena);
 }
 

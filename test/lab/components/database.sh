@@ -23,4 +23,7 @@ database_ready() {
 	done
 }
 
+# The driver of Java programs: Spark's JDBC catalog.
+pgjdbc_fetch() { maven_copy "$1" "org.postgresql:postgresql:$PGJDBC_VERSION"; }
+
 database_env() { echo "FLOE_DATABASE_URI=postgresql://127.0.0.1:$PORT_DATABASE"; }

@@ -18,7 +18,7 @@ hive_get() {
 		echo '<exclusion><groupId>ch.qos.reload4j</groupId><artifactId>reload4j</artifactId></exclusion><exclusion><groupId>log4j</groupId><artifactId>log4j</artifactId></exclusion>'
 		echo '</exclusions></dependency><dependency><groupId>org.apache.hadoop</groupId><artifactId>hadoop-hdfs</artifactId><version>3.3.6</version>'
 		echo '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>'
-		maven_dependency org.postgresql postgresql 42.7.7
+		maven_dependency org.postgresql postgresql "$PGJDBC_VERSION"
 		echo '</dependencies></project>'
 	} >"$dir/pom.xml"
 	maven -f "$dir/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$dir/hadoop"

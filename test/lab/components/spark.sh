@@ -28,7 +28,7 @@ spark_start() {
 		spark.master                      local[2]
 		spark.driver.memory               1g
 		spark.driver.bindAddress          127.0.0.1
-		spark.driver.extraClassPath       $dir/iceberg/iceberg-spark-runtime-3.5_2.12-$ICEBERG_VERSION.jar:$dir/iceberg/iceberg-aws-bundle-$ICEBERG_VERSION.jar
+		spark.driver.extraClassPath       $dir/iceberg/iceberg-spark-runtime-3.5_2.12-$ICEBERG_VERSION.jar:$dir/iceberg/iceberg-aws-bundle-$ICEBERG_VERSION.jar:$(component_dir pgjdbc)/postgresql-$PGJDBC_VERSION.jar
 		spark.sql.extensions              org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions
 		spark.sql.catalogImplementation   in-memory
 		spark.sql.warehouse.dir           $home/warehouse
