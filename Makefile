@@ -44,7 +44,8 @@ OBJS         = $(SRCS:.c=.o)
 
 WARNINGS     = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
                -Wno-missing-field-initializers -Wno-declaration-after-statement
-PG_CPPFLAGS  = -I$(CURDIR)/src -I$(shell $(PG_CONFIG) --includedir) $(WARNINGS) $(SAN)
+# libpq's header is the server's own, or the one of the package libpq-dev.
+PG_CPPFLAGS  = -I$(CURDIR)/src -I$(shell $(PG_CONFIG) --includedir) $(shell pkg-config --cflags-only-I libpq 2>/dev/null) $(WARNINGS) $(SAN)
 SHLIB_LINK   = -L$(shell $(PG_CONFIG) --libdir) -lpq -lcurl -ljansson -ldeflate -lz -lzstd -lsnappy $(SAN) -Wl,--version-script=$(CURDIR)/src/exports.map
 
 EXTRA_CLEAN  = build tmp_check tmp_check_iso output_iso $(shell find src -name '*.bc')

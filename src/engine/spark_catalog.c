@@ -13,7 +13,6 @@
 
 /* What floe decides: a cache would show the engine tables as they were half a minute ago. */
 static const FloeKeyValue fixed[] = {
-	{"", "org.apache.iceberg.spark.SparkCatalog"},
 	{".cache-enabled", "false"},
 };
 
@@ -63,7 +62,7 @@ check_property(const FloeKeyValue *property, FloeStatus *st)
 		return floe_fail(st, FLOE_ERR_CONFIG, "catalog property \"%s\" cannot be set", property->key);
 	if (strcmp(property->key, "type") == 0)
 		return floe_fail(st, FLOE_ERR_CONFIG, "catalog property \"%s\" cannot be set", property->key);
-	for (size_t i = 1; i < lengthof(fixed); i++)
+	for (size_t i = 0; i < lengthof(fixed); i++)
 	{
 		if (strcmp(property->key, fixed[i].key + 1) == 0)
 			return floe_fail(st, FLOE_ERR_CONFIG, "catalog property \"%s\" cannot be set", property->key);
@@ -92,13 +91,14 @@ floe_spark_catalog_conf(FloeArena *arena, const char *name, const char *type, co
 
 	if (!floe_spark_catalog_name_check(name, st))
 		return false;
+	if (!add_key(arena, conf, name, "", "", "org.apache.iceberg.spark.SparkCatalog", st) ||
+		!add_key(arena, conf, name, "", ".type", type, st))
+		return false;
 	for (size_t i = 0; i < lengthof(fixed); i++)
 	{
 		if (!add_key(arena, conf, name, "", fixed[i].key, fixed[i].value, st))
 			return false;
 	}
-	if (!add_key(arena, conf, name, "", ".type", type, st))
-		return false;
 	for (int i = 0; i < nproperties; i++)
 	{
 		const FloeKeyValue *property = &properties[i];

@@ -38,7 +38,7 @@ COMMENT ON FUNCTION floe.notify_jdbc_commit() IS 'Trigger on the table iceberg_t
 
 -- The table of a catalog in this database, and the names that the trigger needs. As the caller: he must be allowed to put a trigger there.
 CREATE FUNCTION floe_internal.jdbc_relation(of_server pg_catalog.text, OUT relation pg_catalog.regclass, OUT catalog_name pg_catalog.text) RETURNS pg_catalog.record
-	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	s record;
@@ -61,7 +61,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.jdbc_relation(pg_catalog.text) IS 'Where a JDBC catalog of this database has its table; an error for all others';
 
 CREATE FUNCTION floe_internal.drop_watch(relation pg_catalog.regclass, of_server pg_catalog.text) RETURNS pg_catalog.bool
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
 	IF NOT EXISTS (SELECT 1 FROM pg_trigger AS t WHERE t.tgrelid = drop_watch.relation AND t.tgname = ('floe_watch_' || of_server)::name) THEN
@@ -73,8 +73,8 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.drop_watch(pg_catalog.regclass, pg_catalog.text) IS 'As the caller: takes the trigger away that tells of a catalog''s commits; false: there was none';
 
-CREATE FUNCTION floe_internal.put_watch(relation pg_catalog.regclass, of_server pg_catalog.text, catalog_name pg_catalog.text, had_one pg_catalog.bool) RETURNS pg_catalog.regclass
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION floe_internal.put_watch(relation pg_catalog.regclass, of_server pg_catalog.text, catalog_name pg_catalog.text) RETURNS pg_catalog.regclass
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	trigger_name text := 'floe_watch_' || of_server;
@@ -86,13 +86,13 @@ BEGIN
 	RETURN put_watch.relation;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.bool) IS 'As the caller, who must own the table: makes the trigger of floe.watch_catalog() anew; had_one only says that an older one was taken away before';
+COMMENT ON FUNCTION floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) IS 'As the caller, who must own the table: makes the trigger of floe.watch_catalog(), which is not there';
 
 CREATE FUNCTION floe.watch_catalog(server_name pg_catalog.text) RETURNS pg_catalog.regclass
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT floe_internal.put_watch(p.relation, watch_catalog.server_name, p.catalog_name, floe_internal.drop_watch(p.relation, watch_catalog.server_name))
-	FROM floe_internal.jdbc_relation(watch_catalog.server_name) AS p;
+	SELECT floe_internal.drop_watch(p.relation, watch_catalog.server_name) FROM floe_internal.jdbc_relation(watch_catalog.server_name) AS p;
+	SELECT floe_internal.put_watch(p.relation, watch_catalog.server_name, p.catalog_name) FROM floe_internal.jdbc_relation(watch_catalog.server_name) AS p;
 END;
 COMMENT ON FUNCTION floe.watch_catalog(pg_catalog.text) IS 'Puts a trigger on the table of a JDBC catalog in this database, so that floe looks at a table as soon as somebody commits to it. The caller must own that table; returns it';
 

@@ -21,6 +21,7 @@ PGJDBC_VERSION=42.7.7
 HIVE3_VERSION=3.1.3
 HIVE4_VERSION=4.0.1
 OAUTH2_MOCK_VERSION=9.3.0
+NODE_VERSION=22.20.0
 PYICEBERG_VERSION=0.12.0
 PYARROW_VERSION=26.0.1
 FASTAVRO_VERSION=1.13.1
@@ -169,7 +170,7 @@ component_dir() {
 	pgjdbc) echo "$FLOE_CACHE/pgjdbc-$PGJDBC_VERSION" ;;
 	hive3) echo "$FLOE_CACHE/hive-$HIVE3_VERSION" ;;
 	hive4) echo "$FLOE_CACHE/hive-$HIVE4_VERSION" ;;
-	oauth2) echo "$FLOE_CACHE/oauth2-$OAUTH2_MOCK_VERSION" ;;
+	oauth2) echo "$FLOE_CACHE/oauth2-$OAUTH2_MOCK_VERSION-$NODE_VERSION" ;;
 	pg16 | pg17 | pg18) echo "$FLOE_CACHE/$1" ;;
 	*) die "unknown component: $1" ;;
 	esac

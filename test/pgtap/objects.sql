@@ -41,7 +41,7 @@ SELECT is_empty($$SELECT w.fdwname FROM pg_foreign_data_wrapper AS w CROSS JOIN 
 SELECT is((SELECT string_agg(DISTINCT x.grantee::regrole::text, ' ') FROM relation AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x WHERE x.grantee <> c.relowner), 'floe_admin floe_viewer', 'grants on tables are to floe''s own roles');
 SELECT is_empty($$SELECT c.oid::regclass FROM relation AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x WHERE c.relnamespace = 'floe_internal'::regnamespace AND x.grantee <> c.relowner$$, 'nothing of floe_internal''s tables is for anybody');
 SELECT is((SELECT string_agg(p.proname::text, ' ' ORDER BY p.proname) FROM routine AS p CROSS JOIN LATERAL aclexplode(p.proacl) AS x WHERE p.pronamespace = 'floe_internal'::regnamespace AND x.grantee <> p.proowner),
-	'clock connection_options end_pg_cron_jobs engine_options match_pattern pg_cron_command prepare_schedule prepare_unschedule tell_pg_cron workers', 'and of its functions only those that views call, and those that act as who calls floe.schedule()');
+	'clock connection_options drop_watch end_pg_cron_jobs engine_options jdbc_relation match_pattern pg_cron_command prepare_schedule prepare_unschedule put_watch tell_pg_cron workers', 'and of its functions only those that views call, and those that act as who calls floe.schedule() or floe.watch_catalog()');
 SELECT is_empty($$SELECT c.oid::regclass FROM relation AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x WHERE x.is_grantable AND x.grantee <> c.relowner$$, 'nobody may pass a privilege on');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM routine AS p WHERE p.pronamespace = 'floe'::regnamespace AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) AS x WHERE x.grantee <> p.proowner)$$, 'every function of schema floe is for some role');
 SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname IN ('floe_viewer', 'floe_operator', 'floe_admin') AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolcanlogin OR rolreplication OR rolbypassrls)$$, 'floe''s roles have no power of their own');
@@ -92,6 +92,10 @@ CREATE TABLE cron.job (jobid bigint, schedule text, command text, database text,
 CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';
 CREATE FUNCTION cron.unschedule(job_id bigint) RETURNS bool LANGUAGE sql AS 'SELECT true';
 CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL, database text DEFAULT NULL, username text DEFAULT NULL, active bool DEFAULT NULL) RETURNS void LANGUAGE sql AS 'SELECT';
+
+-- and the table of a JDBC catalog, on which floe.watch_catalog() puts its trigger
+CREATE TABLE iceberg_tables (catalog_name text, table_namespace text, table_name text, metadata_location text, previous_metadata_location text);
+CREATE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON iceberg_tables FOR EACH ROW EXECUTE FUNCTION floe.notify_jdbc_commit('demo');
 
 SELECT is_empty($$
 	SELECT p.oid::regprocedure, f.lineno, f.level, f.message, f.detail
