@@ -176,8 +176,8 @@ component_dir() {
 	esac
 }
 
-# What is a package of the system has nothing to be fetched.
-is_fetched() { [ "$1" = database ] || [ -e "$(component_dir "$1")/.complete" ]; }
+# What is a package of the system, or of this repository, has nothing to be fetched.
+is_fetched() { [ "$1" = database ] || [ "$1" = dialects ] || [ -e "$(component_dir "$1")/.complete" ]; }
 
 # The Python that the lab's own environment is made from. Debian's, because one in somebody's home
 # cannot be run by the lab user.
@@ -312,6 +312,7 @@ settle_ports() {
 	PORT_OAUTH2=$((FLOE_PORT + 15))
 	PORT_NESSIE_OIDC=$((FLOE_PORT + 16))
 	PORT_NESSIE_OIDC_MANAGEMENT=$((FLOE_PORT + 17))
+	PORT_DIALECTS=$((FLOE_PORT + 18))
 	export FLOE_PORT
 }
 

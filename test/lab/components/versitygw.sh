@@ -21,11 +21,11 @@ VERSITYGW_KEY=${VERSITYGW_KEY:-lab}
 VERSITYGW_SECRET=${VERSITYGW_SECRET:-labsecret}
 
 versitygw_start() {
-	mkdir -p "$FLOE_RUN/versitygw/s3/lab" "$FLOE_RUN/versitygw/meta"
-	# --sidecar keeps the S3 metadata beside the files, so the file system needs no extended attributes.
+	mkdir -p "$FLOE_RUN/versitygw/s3/lab" "$FLOE_RUN/versitygw/meta" "$FLOE_RUN/versitygw/users"
+	# --iam-dir: users beside the first one, for vended credentials (dialects.sh). --sidecar keeps the S3 metadata beside the files, so the file system needs no extended attributes.
 	ROOT_ACCESS_KEY=$VERSITYGW_KEY ROOT_SECRET_KEY=$VERSITYGW_SECRET \
 		spawn versitygw "$(component_dir versitygw)/bin/versitygw" --port "127.0.0.1:$PORT_VERSITYGW" --region us-east-1 \
-		--health /health posix --sidecar "$FLOE_RUN/versitygw/meta" "$FLOE_RUN/versitygw/s3"
+		--health /health --iam-dir "$FLOE_RUN/versitygw/users" posix --sidecar "$FLOE_RUN/versitygw/meta" "$FLOE_RUN/versitygw/s3"
 }
 
 versitygw_ready() { http_ok "http://127.0.0.1:$PORT_VERSITYGW/health"; }
