@@ -240,6 +240,23 @@ build_form(const FloeSession *session, StringInfo body)
 	}
 }
 
+/*
+ * A catalog's own token endpoint may need the headers that the catalog does
+ * (Polaris-Realm says where the client is known); anybody else must not see them.
+ */
+static bool
+add_catalog_headers(const FloeSession *session, FloeHttpRequest *request, FloeStatus *st)
+{
+	FloeUrl catalog;
+	FloeUrl endpoint;
+	FloeStatus ignored;
+
+	if (!floe_url_parse(session->base_url, &catalog, &ignored) ||
+		!floe_url_parse(session->token_url, &endpoint, &ignored) || !floe_url_same_origin(&catalog, &endpoint))
+		return true;
+	return floe_session_add_option_headers(session, request, st);
+}
+
 void
 floe_auth_fetch(FloeSession *session)
 {
@@ -262,6 +279,7 @@ floe_auth_fetch(FloeSession *session)
 	request.ca_file = floe_conn_option(session->conn, "ca_file");
 	if (!floe_http_add_header(&request, "Content-Type", "application/x-www-form-urlencoded", &st) ||
 		!floe_http_add_header(&request, "Accept", "application/json", &st) ||
+		!add_catalog_headers(session, &request, &st) ||
 		!floe_http_submit(session->http, &request, on_token, session, NULL, &st))
 	{
 		session->fetching_token = false;

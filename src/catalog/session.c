@@ -140,15 +140,11 @@ on_response(void *arg, FloeHttpResponse *response)
 	end_call(call, &st, response);
 }
 
-static bool
-add_headers(const Call *call, FloeHttpRequest *request, FloeStatus *st)
+bool
+floe_session_add_option_headers(const FloeSession *session, FloeHttpRequest *request, FloeStatus *st)
 {
-	const FloeConn *conn = call->session->conn;
-	const char *content_type = call->request.content_type;
+	const FloeConn *conn = session->conn;
 
-	if (!floe_http_add_header(request, "Accept", "application/json", st) ||
-		(content_type != NULL && !floe_http_add_header(request, "Content-Type", content_type, st)))
-		return false;
 	for (int i = 0; i < conn->noptions; i++)
 	{
 		const char *name = conn->options[i].name;
@@ -156,6 +152,18 @@ add_headers(const Call *call, FloeHttpRequest *request, FloeStatus *st)
 		if (strncmp(name, "header.", 7) == 0 && !floe_http_add_header(request, name + 7, conn->options[i].value, st))
 			return false;
 	}
+	return true;
+}
+
+static bool
+add_headers(const Call *call, FloeHttpRequest *request, FloeStatus *st)
+{
+	const char *content_type = call->request.content_type;
+
+	if (!floe_http_add_header(request, "Accept", "application/json", st) ||
+		(content_type != NULL && !floe_http_add_header(request, "Content-Type", content_type, st)) ||
+		!floe_session_add_option_headers(call->session, request, st))
+		return false;
 	for (int i = 0; i < call->request.nheaders; i++)
 	{
 		if (!floe_http_add_header(request, call->request.headers[i].name, call->request.headers[i].value, st))

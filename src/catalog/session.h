@@ -108,5 +108,7 @@ extern bool floe_auth_renew(FloeSession *session, int token_serial);
 /* Adds what the credentials demand; may replace the URL. Memory of the arena. */
 extern bool floe_auth_apply(FloeSession *session, FloeHttpRequest *request, FloeArena *arena, FloeStatus *st);
 extern void floe_session_release_waiting(FloeSession *session, const FloeStatus *st);
+/* Those of the options "header.NAME". */
+extern bool floe_session_add_option_headers(const FloeSession *session, FloeHttpRequest *request, FloeStatus *st);
 
 #endif /* FLOE_CATALOG_SESSION_H */

@@ -44,12 +44,20 @@ def catalog_definition(lab_name: str) -> tuple[dict[str, str], dict[str, str]]:
         "hive3": {"uri": env["FLOE_HIVE3_URI"]},
         "hive4": {"uri": env["FLOE_HIVE4_URI"]},
         "jdbc": {"uri": env["FLOE_DATABASE_URI"] + "/iceberg", "catalog_name": "jdbc"},
+        "polaris": {"uri": env["FLOE_POLARIS_URI"], "warehouse": "lake", "scope": "PRINCIPAL_ROLE:ALL", "header.Polaris-Realm": "floe-lab"},
+        "lakekeeper": {"uri": env["FLOE_LAKEKEEPER_URI"], "warehouse": "lab", "oauth2_server_uri": env["FLOE_OAUTH2_URI"] + "/token", "scope": "floe",
+                       "access_delegation": "client-managed"},
+        "gravitino": {"uri": env["FLOE_GRAVITINO_URI"], "warehouse": "lake"},
     }
     server, mapping = place[lab_name], {}
-    if lab_name in ("s3", "nessie", "nessie_oidc", "nessie_rest", "jdbc"):
+    if lab_name in ("s3", "nessie", "nessie_oidc", "nessie_rest", "jdbc", "lakekeeper"):
         server.update(s3_endpoint=env["FLOE_S3_URI"], s3_region=env["FLOE_S3_REGION"])
         mapping = {"s3_access_key_id": env["FLOE_S3_KEY"], "s3_secret_access_key": env["FLOE_S3_SECRET"]}
-    if lab_name == "nessie_oidc":
+    if lab_name == "polaris":
+        mapping.update(client_id="floe-client", client_secret="floe-secret")
+    if lab_name == "gravitino":
+        mapping.update(username="floe", password="floe-password")
+    if lab_name in ("nessie_oidc", "lakekeeper"):
         mapping.update(client_id="floe", client_secret="any")
     if lab_name == "jdbc":
         mapping.update(username="lab", password="labsecret")

@@ -29,10 +29,14 @@ SHAPES = {
     "nessie_oidc": ["empty", "many_small", "position_deletes", "nested"],
     "hive3": ["empty", "many_small", "position_deletes", "branch_tag", "gzip_metadata"],
     "jdbc": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names"],
+    "polaris": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names"],
+    "lakekeeper": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names"],
+    "gravitino": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names"],
 }
 # The component that is stopped, and how: Nessie's lab server would forget everything if it ended.
 SERVER = {"rest": "iceberg-rest", "seaweedfs": "seaweedfs", "nessie": "nessie", "nessie_rest": "nessie", "nessie_oidc": "nessie-oidc",
-          "seaweedfs_sigv4": "seaweedfs", "hive3": "hive3", "hive4": "hive4", "jdbc": "database"}
+          "seaweedfs_sigv4": "seaweedfs", "hive3": "hive3", "hive4": "hive4", "jdbc": "database",
+          "polaris": "dialects", "lakekeeper": "dialects", "gravitino": "dialects"}
 
 
 class Case:
@@ -184,7 +188,8 @@ class Case:
         """Wrong ones are a reason; given anew they count at once."""
         server, mapping = catalog_definition(self.name)
         # The lab's OpenID provider gives everybody a token: there the wrong thing is the token itself.
-        secret = {"seaweedfs": "client_secret", "seaweedfs_sigv4": "s3_secret_access_key", "jdbc": "password", "nessie_oidc": "token"}.get(self.name)
+        secret = {"seaweedfs": "client_secret", "seaweedfs_sigv4": "s3_secret_access_key", "jdbc": "password", "nessie_oidc": "token", "lakekeeper": "token",
+                  "polaris": "client_secret", "gravitino": "password"}.get(self.name)
         if secret is None:
             return
         wrong = f"{self.name}_wrong"
@@ -232,11 +237,11 @@ class Case:
 MADE: dict[str, list[dict[str, Any]]] = {}
 # Servers that no other test needs, and what they need: they run while this does.
 OWN = {"nessie": ["nessie"], "nessie_rest": ["nessie"], "nessie_oidc": ["oauth2", "nessie-oidc"], "hive3": ["database", "hive3"], "hive4": ["database", "hive3", "hive4"],
-       "jdbc": ["database"]}
+       "jdbc": ["database"], "polaris": ["dialects"], "lakekeeper": ["oauth2", "dialects"], "gravitino": ["dialects"]}
 
 
 def main() -> None:
-    names = sys.argv[1:] or ["rest", "seaweedfs", "seaweedfs_sigv4", "nessie", "nessie_rest", "nessie_oidc", "hive3", "hive4", "jdbc"]
+    names = sys.argv[1:] or ["rest", "seaweedfs", "seaweedfs_sigv4", "nessie", "nessie_rest", "nessie_oidc", "hive3", "hive4", "jdbc", "polaris", "lakekeeper", "gravitino"]
     own = list(dict.fromkeys(server for name in names for server in OWN.get(name, [])))
     with Tap() as t, Lakehouse(conf=SETTINGS) as pg:
         pg.add_engine()

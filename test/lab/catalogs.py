@@ -8,6 +8,8 @@
     hive3       a Hive Metastore 3.1, tables in local files (its server knows no S3)
     hive4       a Hive Metastore 4.0, which pyiceberg cannot talk to: it gets copies of hive3's tables (copy_to_hive4)
     jdbc        a JDBC catalog in the lab's PostgreSQL, tables in versitygw
+    polaris, lakekeeper, gravitino   dialects of these products in front of the reference server (dialect.py), tables in versitygw,
+                opened with keys that they vend (polaris, gravitino) or with our own (lakekeeper)
 """
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 import sparksql
 import weedmeta
 
-NAMES = ["rest", "s3", "seaweedfs", "nessie", "nessie_oidc", "hive3", "jdbc"]
+NAMES = ["rest", "s3", "seaweedfs", "nessie", "nessie_oidc", "hive3", "jdbc", "polaris", "lakekeeper", "gravitino"]
 
 
 class LabCatalog:
@@ -52,6 +54,12 @@ class LabCatalog:
             self.root = f"s3://{env['FLOE_S3_BUCKET']}/{name.replace('_', '-')}"
             properties.update(uri=self.uri, warehouse=self.warehouse, **({} if name == "nessie" else {"token": _token()}))
             self.spark_options = sparksql.rest_catalog(self.uri, self.warehouse)
+        elif name in ("polaris", "lakekeeper", "gravitino"):
+            endpoint, key, secret = env["FLOE_S3_URI"], env["FLOE_S3_KEY"], env["FLOE_S3_SECRET"]
+            self.uri, self.warehouse = env[f"FLOE_{name.upper()}_URI"], "lab" if name == "lakekeeper" else "lake"
+            self.root = f"s3://{env['FLOE_S3_BUCKET']}/{name}"
+            properties.update(uri=self.uri, warehouse=self.warehouse, **_dialect_writer(name))
+            self.spark_options = sparksql.rest_catalog(self.uri, self.warehouse)
         elif name == "hive3":
             self.uri, self.warehouse, self.root = env["FLOE_HIVE3_URI"], None, f"file://{env['FLOE_RUN']}/hive3/warehouse"
             properties = {"type": "hive", "uri": self.uri}
@@ -66,7 +74,8 @@ class LabCatalog:
                                   "warehouse": self.warehouse, "cache-enabled": "false"}
         else:
             raise ValueError(f"unknown catalog {name}: one of {', '.join(NAMES)}")
-        if self.root.startswith("s3:"):
+        # the keys that these vend must do
+        if self.root.startswith("s3:") and name not in ("polaris", "gravitino"):
             self.io = {"s3.endpoint": endpoint, "s3.access-key-id": key, "s3.secret-access-key": secret, "s3.region": "us-east-1"}
             self.spark_options.update(sparksql.s3_settings(endpoint, key, secret))
         self.catalog: Catalog = load_catalog(name, **properties, **self.io)
@@ -133,6 +142,15 @@ class LabCatalog:
             os.utime(path, (mtime, mtime))
 
 
+def _dialect_writer(name: str) -> dict[str, Any]:
+    """Who makes the tables there: not the user that floe is."""
+    if name == "polaris":
+        return {"credential": "writer-client:writer-secret", "scope": "PRINCIPAL_ROLE:ALL", "header.Polaris-Realm": "floe-lab"}
+    if name == "gravitino":
+        return {"auth": {"type": "basic", "basic": {"username": "writer", "password": "writer-password"}}}
+    return {"token": _token("writer"), "header.X-Iceberg-Access-Delegation": "client-managed"}
+
+
 def _hive(uri: str) -> Any:
     """A Thrift client of a metastore, as pyiceberg has it."""
     from pyiceberg.catalog.hive import _HiveClient
@@ -140,8 +158,8 @@ def _hive(uri: str) -> Any:
     return _HiveClient(uri)
 
 
-def _token() -> str:
+def _token(scope: str = "catalog") -> str:
     """One of the lab's OpenID provider, for whoever asks."""
-    form = b"grant_type=client_credentials&client_id=lab&client_secret=any&scope=catalog"
+    form = f"grant_type=client_credentials&client_id=lab&client_secret=any&scope={scope}".encode()
     with urllib.request.urlopen(os.environ["FLOE_OAUTH2_URI"] + "/token", form) as answer:
         return json.load(answer)["access_token"]

@@ -20,10 +20,9 @@ import os
 import sys
 import traceback
 
+from dialects import gravitino, lakekeeper, polaris
 from dialects.core import Answer, Issuer, Request, State
 from dialects.lake import Lake
-from dialects.polaris import FIRST_STATE as POLARIS_STATE
-from dialects.polaris import Polaris
 from dialects.rest import Product
 from dialects.vending import Vending
 
@@ -99,7 +98,11 @@ def main() -> None:
     def state(name: str, first: dict[str, object]) -> State:
         return State(os.path.join(args.state, f"{name}.json"), first)
 
-    Handler.products = {"polaris": Polaris(lake, state("polaris", POLARIS_STATE), url, vending)}
+    Handler.products = {
+        "polaris": polaris.Polaris(lake, state("polaris", polaris.FIRST_STATE), url, vending),
+        "lakekeeper": lakekeeper.Lakekeeper(lake, state("lakekeeper", lakekeeper.FIRST_STATE), url, vending, issuer),
+        "gravitino": gravitino.Gravitino(lake, state("gravitino", gravitino.FIRST_STATE), url, vending, issuer),
+    }
     Server(("127.0.0.1", int(args.port)), Handler).serve_forever()
 
 
