@@ -388,6 +388,8 @@ floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogPr
 	};
 	const char *id = floe_conn_option(conn, "client_id");
 	const char *secret = floe_conn_option(conn, "client_secret");
+	const char *user = floe_conn_option(conn, "username");
+	const char *password = floe_conn_option(conn, "password");
 	const char *delegation = choose_delegation(conn);
 
 	add(arg, "uri", uri);
@@ -401,6 +403,13 @@ floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogPr
 		add(arg, "credential", id != NULL ? psprintf("%s:%s", id, secret) : secret);
 		if (floe_conn_option(conn, "scope") == NULL)
 			add(arg, "scope", "catalog");
+	}
+	/* org.apache.iceberg.rest.auth.AuthProperties, since Iceberg 1.9 */
+	if (user != NULL && password != NULL)
+	{
+		add(arg, "rest.auth.type", "basic");
+		add(arg, "rest.auth.basic.username", user);
+		add(arg, "rest.auth.basic.password", password);
 	}
 	if (delegation != NULL)
 		add(arg, "header.X-Iceberg-Access-Delegation", delegation);
