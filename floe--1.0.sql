@@ -469,6 +469,8 @@ CREATE TABLE floe_internal.catalog (
 	tripped_by		pg_catalog.text CHECK (tripped_by IN ('tables', 'probe')),
 	listed_at		pg_catalog.timestamptz,
 	left_out		pg_catalog.int8 NOT NULL DEFAULT 0,
+	refused_count	pg_catalog.int8 NOT NULL DEFAULT 0,
+	refusal			pg_catalog.text,
 	next_list_at	pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
 	claim_pass		pg_catalog.int4,
 	created_at		pg_catalog.timestamptz NOT NULL,
@@ -477,6 +479,7 @@ CREATE TABLE floe_internal.catalog (
 COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
 COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
 COMMENT ON COLUMN floe_internal.catalog.left_out IS 'Namespaces and tables of the last listing whose names floe cannot keep: longer than 1024 bytes with all their levels, more than 30 levels, an empty level, or the character U+001F in a namespace';
+COMMENT ON COLUMN floe_internal.catalog.refused_count IS 'Namespaces that the last listing was not allowed to look into; refusal has the catalog''s words for the first one. What floe knows of them is not regarded as dropped';
 COMMENT ON COLUMN floe_internal.catalog.tripped_by IS 'tables: not the catalog itself failed, but too many of its tables in a row, so a listing does not show that all is well; probe: it was listed since then, and the next table that is looked at tells';
 COMMENT ON COLUMN floe_internal.catalog.next_list_at IS '-infinity: somebody asked for it, if need be while the catalog is being listed, which then does not count as the answer';
 COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
@@ -778,7 +781,7 @@ BEGIN
 	END IF;
 	UPDATE floe_internal.catalog AS c
 		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL,
-			listed_at = NULL, left_out = 0, next_list_at = '-infinity'
+			listed_at = NULL, left_out = 0, refused_count = 0, refusal = NULL, next_list_at = '-infinity'
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e
@@ -2914,7 +2917,8 @@ BEGIN
 				WHEN k.listed_at IS NULL THEN pg_catalog.format('catalog "%s" was not listed yet', k.server_name)
 				WHEN u.n > 0 THEN pg_catalog.format('unknown of %s (%s)', u.name, u.status)
 					|| CASE WHEN u.n >= 1000 THEN ' and at least 999 more' WHEN u.n > 1 THEN pg_catalog.format(' and %s more', u.n - 1) ELSE '' END
-				WHEN k.left_out > 0 THEN pg_catalog.format('unknown of %s tables or namespaces with names that floe cannot keep', k.left_out) END AS told,
+				WHEN k.left_out > 0 THEN pg_catalog.format('unknown of %s tables or namespaces with names that floe cannot keep', k.left_out)
+				WHEN k.refused_count > 0 THEN pg_catalog.format('unknown of what is in %s namespaces that floe may not list', k.refused_count) END AS told,
 			   pg_catalog.format('tables of catalog "%s"', k.server_name) AS set_by
 		FROM floe_internal.catalog AS k
 		CROSS JOIN LATERAL (
@@ -3796,7 +3800,7 @@ COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.
 
 -- Namespaces as levels joined with U+001F, one entry per table.
 CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[],
-		left_out pg_catalog.int8 DEFAULT 0, of_pass_id pg_catalog.int4 DEFAULT NULL) RETURNS pg_catalog.int4
+		left_out pg_catalog.int8 DEFAULT 0, of_pass_id pg_catalog.int4 DEFAULT NULL, refused pg_catalog.text[] DEFAULT '{}', refusal pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -3849,11 +3853,12 @@ BEGIN
 		WHERE i.catalog_id = of_catalog_id AND i.status <> 'dropped'
 		  AND NOT EXISTS (SELECT 1 FROM unnest(namespaces, table_names) AS l (namespace, table_name)
 						  WHERE string_to_array(l.namespace, chr(31)) = i.namespace AND l.table_name = i.table_name)
+		  AND (refused = '{}' OR NOT EXISTS (SELECT 1 FROM generate_series(1, cardinality(i.namespace)) AS d (depth) WHERE array_to_string(i.namespace[1:d.depth], chr(31)) = ANY (refused)))
 		RETURNING i.table_id, i.name
 	LOOP
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.table_id = t.table_id;
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
-		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
+		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog, or not shown to floe any more', t.name), NULL);
 	END LOOP;
 	-- A pass with an end that finds no table due would leave it in error.
 	UPDATE floe_internal.catalog AS c SET tripped_by = 'probe'
@@ -3862,15 +3867,15 @@ BEGIN
 		PERFORM floe_internal.catalog_well(of_catalog_id);
 	END IF;
 	UPDATE floe_internal.catalog AS c
-		SET listed_at = at, left_out = apply_listing.left_out, claim_pass = NULL,
+		SET listed_at = at, left_out = apply_listing.left_out, refused_count = (SELECT count(DISTINCT r) FROM unnest(refused) AS r), refusal = apply_listing.refusal, claim_pass = NULL,
 			next_list_at = CASE WHEN c.next_list_at = '-infinity' THEN at
 				ELSE at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes') END
 		WHERE c.catalog_id = of_catalog_id;
 	RETURN COALESCE(array_length(fresh, 1), 0);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8, pg_catalog.int4)
-	IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off. of_pass_id: who claimed the catalog for it; by anybody else it counts for nothing';
+COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8, pg_catalog.int4, pg_catalog.text[], pg_catalog.text)
+	IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off. of_pass_id: who claimed the catalog for it; by anybody else it counts for nothing. refused: namespaces that could not be listed, and why';
 
 -- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
 CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,
@@ -6205,11 +6210,11 @@ COMMENT ON VIEW floe.pauses IS 'What is paused now';
 CREATE VIEW floe.catalogs AS
 	SELECT s.server_name AS name, s.server_type AS type, s.options ->> 'uri' AS uri, s.options ->> 'warehouse' AS warehouse, COALESCE(c.status, 'new') AS status,
 		   c.error_message AS error, c.error_detail AS error_detail, c.error_since, c.failures, c.listed_at, c.next_list_at,
-		   (SELECT pg_catalog.count(*) FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id AND t.status <> 'dropped') AS tables, c.left_out, c.config
+		   (SELECT pg_catalog.count(*) FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id AND t.status <> 'dropped') AS tables, c.left_out, c.refused_count AS refused_namespaces, c.refusal, c.config
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.catalog AS c ON c.server_name = s.server_name AND c.status <> 'removed'
 	WHERE s.wrapper = 'floe_catalog';
-COMMENT ON VIEW floe.catalogs IS 'Catalogs and their state; left_out: listed names that floe cannot keep, so that those namespaces and tables are not among its tables';
+COMMENT ON VIEW floe.catalogs IS 'Catalogs and their state; left_out: listed names that floe cannot keep, so that those namespaces and tables are not among its tables; refused_namespaces: those that floe may not list, and refusal the catalog''s words for it';
 
 CREATE VIEW floe.engines AS
 	SELECT s.server_name AS name, s.server_type AS type, s.options ->> 'url' AS url, COALESCE(e.status, 'new') AS status, e.product,

@@ -117,6 +117,7 @@ INSERT INTO lab.case (gate, told, operation, by_hand, named, setup) VALUES
 	('location', 'dropped and back: it may be elsewhere now', 'remove_orphan_files', false, false, $$SELECT lab.list_tables('demo', 'demo.db.t'), lab.list_tables('demo', 'demo.db.t', 'demo.db.other')$$),
 	('location', 'more than are counted', 'remove_orphan_files', false, false, $$SELECT lab.list_tables('demo', 'demo.db.t', 'demo.db.other', 'demo.db.t1'); SELECT lab.list_tables('demo', VARIADIC ARRAY['demo.db.t', 'demo.db.other'] || ARRAY(SELECT 'demo.db.t' || n FROM generate_series(1, 1001) AS n))$$),
 	('location', 'some have names that floe cannot keep', 'remove_orphan_files', false, false, $$SELECT floe_internal.apply_listing(c.catalog_id, '{db,db}', '{t,other}', 2) FROM floe_internal.catalog AS c$$),
+	('location', 'some namespaces may not be listed', 'remove_orphan_files', false, false, $$SELECT floe_internal.apply_listing(c.catalog_id, '{db}', '{t}', 0, NULL, '{db,db,secret}', 'list tables of db: the catalog answered 403') FROM floe_internal.catalog AS c$$),
 	('location', 'the catalog was never listed', 'remove_orphan_files', true, true, $$UPDATE floe_internal.catalog SET listed_at = NULL$$),
 	('location', 'the others delete no files of others', 'expire_snapshots', false, false, $$SELECT lab.list_tables('demo', 'demo.db.t', 'demo.db.other', 'demo.db.new')$$),
 	('location', 'snapshots know their files', 'expire_snapshots', false, false, $$SELECT lab.assess('demo.db.other', location => 's3://lake/demo/db/t')$$),

@@ -144,6 +144,17 @@ SELECT floe_internal.table_failed(lab.id('demo.db.b'), 'timeout', 'no answer', N
 SELECT lab.list_tables('demo', 'demo.db.b', 'demo.db.c', 'demo.db.late');
 SELECT * FROM lab.next_looks();
 
+-- ---- namespaces that floe may not list: what is known of them stays, and what else is gone is dropped ----
+
+SELECT lab.list_tables('demo', 'demo.a.t', 'demo.a.x.t', 'demo.ax.t', 'demo.b.t');
+SELECT floe_internal.apply_listing(c.catalog_id, '{}', '{}', 0, NULL, '{a,a,c}', 'list tables of a: the catalog answered 403: ForbiddenException') FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+SELECT name, status FROM floe.tables WHERE name ~ '^demo\.(a|ax|b)\.' ORDER BY 1;
+SELECT status, refused_namespaces, refusal FROM floe.catalogs WHERE name = 'demo';
+SELECT floe_internal.apply_listing(c.catalog_id, '{}', '{}', 0, NULL, ARRAY['a' || chr(31) || 'x'], 'the same') FROM floe_internal.catalog AS c WHERE c.server_name = 'demo';
+SELECT name, status FROM floe.tables WHERE name ~ '^demo\.(a|ax|b)\.' ORDER BY 1;
+SELECT lab.list_tables('demo', 'demo.db.b', 'demo.db.c', 'demo.db.late');
+SELECT refused_namespaces, refusal FROM floe.catalogs WHERE name = 'demo';
+
 -- ---- a listing that takes its time, while other things happen to the catalog ----
 
 CREATE FUNCTION lab.list_as(pass int, VARIADIC names text[]) RETURNS int LANGUAGE sql AS $$

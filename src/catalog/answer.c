@@ -153,17 +153,26 @@ floe_session_status(const FloeSession *session, const char *what, const FloeHttp
 	return false;
 }
 
+/* Iceberg's error envelope, which nobody but a catalog sends. */
+static bool
+is_envelope(const FloeBuf *body)
+{
+	FloeStatus ignored;
+	FloeJsonDoc *doc = floe_json_parse(body->data, body->len, "error", FLOE_STATUS_DETAIL_SIZE * 64, &ignored);
+	bool found = doc != NULL && floe_json_kind(floe_json_field(floe_json_root(doc), "error")) == FLOE_JSON_OBJECT;
+
+	floe_json_free(doc);
+	return found;
+}
+
 bool
 floe_session_says_missing(const FloeStatus *st, const FloeHttpResponse *response)
 {
-	FloeJsonDoc *doc;
-	FloeStatus ignored;
-	bool missing;
+	return st->code == FLOE_ERR_NOT_FOUND && response != NULL && is_envelope(&response->body);
+}
 
-	if (st->code != FLOE_ERR_NOT_FOUND || response == NULL)
-		return false;
-	doc = floe_json_parse(response->body.data, response->body.len, "error", FLOE_STATUS_DETAIL_SIZE * 64, &ignored);
-	missing = doc != NULL && floe_json_kind(floe_json_field(floe_json_root(doc), "error")) == FLOE_JSON_OBJECT;
-	floe_json_free(doc);
-	return missing;
+bool
+floe_session_says_forbidden(const FloeStatus *st, const FloeHttpResponse *response)
+{
+	return st->code == FLOE_ERR_FORBIDDEN && response != NULL && is_envelope(&response->body);
 }

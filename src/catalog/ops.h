@@ -92,7 +92,11 @@ typedef struct FloeCatalogOps
 	/* The cheapest question that needs a privilege: does it let us in? */
 	void (*probe)(FloeCatalog *catalog, FloeCatalogDone done, void *arg);
 
-	/* All tables of all namespaces, page by page, each once, then done once; left_out counts what has no usable name. */
+	/*
+	 * All tables of all namespaces, page by page, each once, then done once.
+	 * left_out counts what has no usable name, refused has what may not be
+	 * listed; where not even the first level may be, the listing fails.
+	 */
 	void (*list_tables)(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg);
 
 	/*
@@ -119,12 +123,22 @@ typedef struct FloeCatalogOps
 	void (*engine_properties)(const FloeConn *conn, FloeCatalogProperty add, void *arg);
 } FloeCatalogOps;
 
+/* What a catalog that lists other namespaces does not let these credentials list: nobody knows what is in them and below them. */
+typedef struct FloeRefusedNamespaces
+{
+	char **names; /* levels joined with U+001F; perhaps twice */
+	int n;
+	int size;
+	FloeStatus why; /* of the first */
+} FloeRefusedNamespaces;
+
 struct FloeCatalog
 {
 	const FloeCatalogOps *ops;
 	const FloeConn *conn;
 	FloeHttp *http;
-	int64 left_out;       /* namespaces and tables of the last listing whose names floe cannot keep */
+	int64 left_out;                /* namespaces and tables of the last listing whose names floe cannot keep */
+	FloeRefusedNamespaces refused; /* of the last listing */
 	const char *keeps_gc; /* its name, where it alone may delete files: tables count as gc.enabled=false; else NULL */
 };
 

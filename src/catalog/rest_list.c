@@ -5,7 +5,8 @@
  * server may answer with more than one level, or ignore `parent`, so what was
  * seen is remembered.  Pages are followed until no token comes, but not for
  * ever.  Any failure ends the listing: half a listing would look like dropped
- * tables.  Names that floe cannot keep are left out and counted.
+ * tables.  But a namespace below the first level that these credentials may not
+ * list is one that is known not to be known (refused).  Names that floe cannot keep are left out and counted.
  */
 #include "floe.h"
 
@@ -236,6 +237,29 @@ has_no_nesting(const FloeStatus *st)
 		   strncmp(st->detail, "UnsupportedOperationException", strlen("UnsupportedOperationException")) == 0;
 }
 
+/* Polaris and others: there are rights to some namespaces only. */
+static void
+refuse(Chain *chain, const FloeStatus *why)
+{
+	FloeRefusedNamespaces *refused = &chain->listing->rest->base.refused;
+	MemoryContext old = MemoryContextSwitchTo(chain->listing->context);
+	StringInfoData joined;
+
+	initStringInfo(&joined);
+	for (int i = 0; i < chain->nlevels; i++)
+		appendStringInfo(&joined, "%s%s", i > 0 ? "\x1F" : "", chain->levels[i]);
+	if (refused->n == refused->size)
+	{
+		refused->size = Max(16, refused->size * 2);
+		refused->names = refused->names == NULL ? palloc(sizeof(char *) * refused->size)
+												: repalloc_huge(refused->names, sizeof(char *) * refused->size);
+	}
+	if (refused->n == 0)
+		refused->why = *why;
+	refused->names[refused->n++] = joined.data;
+	MemoryContextSwitchTo(old);
+}
+
 static void
 on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 {
@@ -249,6 +273,11 @@ on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 		return;
 	if (chain->nlevels > 0 && (floe_session_says_missing(st, response) || (!chain->tables && has_no_nesting(st))))
 		floe_status_ok(&result); /* gone in between, or nothing can be below */
+	else if (chain->nlevels > 0 && floe_session_says_forbidden(st, response))
+	{
+		refuse(chain, st);
+		floe_status_ok(&result);
+	}
 	else if (st->code != FLOE_OK)
 	{
 		finish(listing, st);
@@ -332,6 +361,7 @@ floe_rest_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDon
 	listing->done = done;
 	listing->arg = arg;
 	catalog->left_out = 0;
+	memset(&catalog->refused, 0, sizeof(catalog->refused));
 	listing->seen = hash_create("floe namespaces", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	MemoryContextSwitchTo(old);
 	next_page(new_chain(listing, false, NULL, 0));

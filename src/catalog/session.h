@@ -97,6 +97,9 @@ extern bool floe_session_status(const FloeSession *session, const char *what, co
 /* The catalog itself says that what was asked for does not exist, and not a proxy, a wrong URL or the token endpoint. */
 extern bool floe_session_says_missing(const FloeStatus *st, const FloeHttpResponse *response);
 
+/* The same of the right to it. */
+extern bool floe_session_says_forbidden(const FloeStatus *st, const FloeHttpResponse *response);
+
 /* ---- inside session.c and auth.c ---- */
 
 extern bool floe_auth_init(FloeSession *session, const char *default_token_path, FloeStatus *st);

@@ -121,13 +121,33 @@ arrived(FloePassCatalog *catalog)
 static void
 tell_listing(const FloePassCatalog *catalog, int32 fresh)
 {
-	char skipped[100] = "";
+	char skipped[200] = "";
+	const FloeRefusedNamespaces *refused = &catalog->catalog->refused;
 
 	if (catalog->catalog->left_out > 0)
 		snprintf(skipped, sizeof(skipped), ", %lld left out because of their names",
 				 (long long) catalog->catalog->left_out);
+	if (refused->n > 0)
+		snprintf(skipped + strlen(skipped), sizeof(skipped) - strlen(skipped), ", some namespaces may not be listed");
 	floe_pass_progress(catalog->pass, "catalog \"%s\": %d table%s, %d new%s", catalog->server_name, catalog->nlisted,
 					   catalog->nlisted == 1 ? "" : "s", fresh, skipped);
+}
+
+static bool
+apply_listing(FloePassCatalog *catalog, int32 *fresh, FloeStatus *st)
+{
+	const FloeRefusedNamespaces *refused = &catalog->catalog->refused;
+	char why[FLOE_STATUS_MESSAGE_SIZE + FLOE_STATUS_DETAIL_SIZE];
+	bool ok;
+
+	snprintf(why, sizeof(why), "%s%s%s", refused->why.message, refused->why.detail[0] != '\0' ? ": " : "",
+			 refused->why.detail);
+	floe_db_begin();
+	ok = floe_inbox_apply_listing(catalog->pass->pass_id, catalog->catalog_id, catalog->namespaces, catalog->names,
+								  catalog->nlisted, catalog->catalog->left_out, (const char *const *) refused->names,
+								  refused->n, refused->n > 0 ? why : NULL, fresh, st);
+	floe_db_end();
+	return ok;
 }
 
 static void
@@ -145,10 +165,7 @@ store_listing(void *arg)
 		forget_listing(catalog);
 		return;
 	}
-	floe_db_begin();
-	ok = floe_inbox_apply_listing(catalog->pass->pass_id, catalog->catalog_id, catalog->namespaces, catalog->names,
-								  catalog->nlisted, catalog->catalog->left_out, &fresh, &st);
-	floe_db_end();
+	ok = apply_listing(catalog, &fresh, &st);
 	if (!ok && st.code == FLOE_ERR_BUSY &&
 		(catalog->pass->endless || ++catalog->listing_failures < STORE_LISTING_ATTEMPTS))
 	{

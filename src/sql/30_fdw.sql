@@ -90,7 +90,7 @@ BEGIN
 	END IF;
 	UPDATE floe_internal.catalog AS c
 		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, tripped_by = NULL,
-			listed_at = NULL, left_out = 0, next_list_at = '-infinity'
+			listed_at = NULL, left_out = 0, refused_count = 0, refusal = NULL, next_list_at = '-infinity'
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e

@@ -171,7 +171,8 @@ BEGIN
 				WHEN k.listed_at IS NULL THEN pg_catalog.format('catalog "%s" was not listed yet', k.server_name)
 				WHEN u.n > 0 THEN pg_catalog.format('unknown of %s (%s)', u.name, u.status)
 					|| CASE WHEN u.n >= 1000 THEN ' and at least 999 more' WHEN u.n > 1 THEN pg_catalog.format(' and %s more', u.n - 1) ELSE '' END
-				WHEN k.left_out > 0 THEN pg_catalog.format('unknown of %s tables or namespaces with names that floe cannot keep', k.left_out) END AS told,
+				WHEN k.left_out > 0 THEN pg_catalog.format('unknown of %s tables or namespaces with names that floe cannot keep', k.left_out)
+				WHEN k.refused_count > 0 THEN pg_catalog.format('unknown of what is in %s namespaces that floe may not list', k.refused_count) END AS told,
 			   pg_catalog.format('tables of catalog "%s"', k.server_name) AS set_by
 		FROM floe_internal.catalog AS k
 		CROSS JOIN LATERAL (

@@ -147,7 +147,7 @@ COMMENT ON FUNCTION floe_internal.catalog_connected(pg_catalog.int4, pg_catalog.
 
 -- Namespaces as levels joined with U+001F, one entry per table.
 CREATE FUNCTION floe_internal.apply_listing(of_catalog_id pg_catalog.int4, namespaces pg_catalog.text[], table_names pg_catalog.text[],
-		left_out pg_catalog.int8 DEFAULT 0, of_pass_id pg_catalog.int4 DEFAULT NULL) RETURNS pg_catalog.int4
+		left_out pg_catalog.int8 DEFAULT 0, of_pass_id pg_catalog.int4 DEFAULT NULL, refused pg_catalog.text[] DEFAULT '{}', refusal pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -200,11 +200,12 @@ BEGIN
 		WHERE i.catalog_id = of_catalog_id AND i.status <> 'dropped'
 		  AND NOT EXISTS (SELECT 1 FROM unnest(namespaces, table_names) AS l (namespace, table_name)
 						  WHERE string_to_array(l.namespace, chr(31)) = i.namespace AND l.table_name = i.table_name)
+		  AND (refused = '{}' OR NOT EXISTS (SELECT 1 FROM generate_series(1, cardinality(i.namespace)) AS d (depth) WHERE array_to_string(i.namespace[1:d.depth], chr(31)) = ANY (refused)))
 		RETURNING i.table_id, i.name
 	LOOP
 		UPDATE floe_internal.table_poll AS p SET next_poll_at = 'infinity' WHERE p.table_id = t.table_id;
 		PERFORM floe_internal.drop_queued(t.table_id, 'the catalog no longer lists the table');
-		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog', t.name), NULL);
+		PERFORM floe_internal.write_event('table dropped', server, t.table_id, t.name, NULL, format('%s is no longer in the catalog, or not shown to floe any more', t.name), NULL);
 	END LOOP;
 	-- A pass with an end that finds no table due would leave it in error.
 	UPDATE floe_internal.catalog AS c SET tripped_by = 'probe'
@@ -213,15 +214,15 @@ BEGIN
 		PERFORM floe_internal.catalog_well(of_catalog_id);
 	END IF;
 	UPDATE floe_internal.catalog AS c
-		SET listed_at = at, left_out = apply_listing.left_out, claim_pass = NULL,
+		SET listed_at = at, left_out = apply_listing.left_out, refused_count = (SELECT count(DISTINCT r) FROM unnest(refused) AS r), refusal = apply_listing.refusal, claim_pass = NULL,
 			next_list_at = CASE WHEN c.next_list_at = '-infinity' THEN at
 				ELSE at + COALESCE((SELECT (s.options ->> 'list_interval')::interval FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = server), interval '5 minutes') END
 		WHERE c.catalog_id = of_catalog_id;
 	RETURN COALESCE(array_length(fresh, 1), 0);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8, pg_catalog.int4)
-	IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off. of_pass_id: who claimed the catalog for it; by anybody else it counts for nothing';
+COMMENT ON FUNCTION floe_internal.apply_listing(pg_catalog.int4, pg_catalog.text[], pg_catalog.text[], pg_catalog.int8, pg_catalog.int4, pg_catalog.text[], pg_catalog.text)
+	IS 'A complete listing: registers new tables and marks those that are gone as dropped; returns the number of new ones. Never called with a listing that broke off. of_pass_id: who claimed the catalog for it; by anybody else it counts for nothing. refused: namespaces that could not be listed, and why';
 
 -- Each catalog has its own share: one that is slow or has much to look at takes nothing from the others.
 CREATE FUNCTION floe_internal.claim_tables(of_pass_id pg_catalog.int4, catalog_ids pg_catalog.int4[], pattern pg_catalog.text, shares pg_catalog.int4[], nothing_in_flight pg_catalog.bool,

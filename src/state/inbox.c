@@ -93,13 +93,16 @@ floe_inbox_catalog_well(int32 catalog_id, FloeStatus *st)
 
 bool
 floe_inbox_apply_listing(int32 pass_id, int32 catalog_id, const char *const *namespaces, const char *const *names,
-						 int n, int64 left_out, int32 *fresh, FloeStatus *st)
+						 int n, int64 left_out, const char *const *refused, int nrefused, const char *refusal,
+						 int32 *fresh, FloeStatus *st)
 {
 	FloeRows rows;
-	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text_array(namespaces, n), floe_arg_text_array(names, n),
-					  floe_arg_int8(left_out), floe_arg_int4(pass_id)};
+	FloeArg args[] = {floe_arg_int4(catalog_id),     floe_arg_text_array(namespaces, n),
+					  floe_arg_text_array(names, n), floe_arg_int8(left_out),
+					  floe_arg_int4(pass_id),        floe_arg_text_array(refused, nrefused),
+					  floe_arg_text(refusal)};
 
-	if (!floe_db_call("SELECT floe_internal.apply_listing($1, $2, $3, $4, $5)", args, 5, &rows, st))
+	if (!floe_db_call("SELECT floe_internal.apply_listing($1, $2, $3, $4, $5, $6, $7)", args, 7, &rows, st))
 		return false;
 	*fresh = floe_row_int4(&rows, 0, 0, 0);
 	return true;

@@ -30,9 +30,10 @@ extern bool floe_inbox_catalog_failed(int32 pass_id, int32 catalog_id, const Flo
 									  FloeStatus *st);
 extern bool floe_inbox_catalog_well(int32 catalog_id, FloeStatus *st);
 
-/* A complete listing; namespaces with levels joined by U+001F. */
+/* A complete listing; namespaces with levels joined by U+001F. refusal: why the refused ones are. */
 extern bool floe_inbox_apply_listing(int32 pass_id, int32 catalog_id, const char *const *namespaces,
-									 const char *const *names, int n, int64 left_out, int32 *fresh, FloeStatus *st);
+									 const char *const *names, int n, int64 left_out, const char *const *refused,
+									 int nrefused, const char *refusal, int32 *fresh, FloeStatus *st);
 
 typedef struct FloeTableClaim
 {
