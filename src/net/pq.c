@@ -297,7 +297,7 @@ start_connecting(FloePq *pq)
 							pq->options.password,
 							"floe",
 							"UTF8",
-							"-c default_transaction_read_only=on -c search_path=pg_catalog,public -c lc_messages=C",
+							"-c default_transaction_read_only=on -c search_path=pg_catalog,public",
 							NULL};
 	FloeStatus st;
 
