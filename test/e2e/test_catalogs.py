@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from harness import Tap, checksum, judge, lab, lab_pid, make_tables
+from catalog_rights import Stage
 from lakehouse import Lakehouse, catalog_definition, catalog_type
 
 from catalogs import LabCatalog
@@ -227,6 +228,7 @@ class Case:
             self.maintained(made)
         self.outage()
         self.credentials()
+        Stage(self, made).run()
         if self.name == self.writer and self.writer not in WRITTEN.values():
             self.dropped(made)
         elif self.name != self.writer:

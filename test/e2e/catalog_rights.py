@@ -1,0 +1,138 @@
+"""What floe says when a catalog answers and does not let it look: the column "no grant" of test_catalogs.py's matrix.
+
+A file of its own because each product takes rights away, and says so, in its own way; what must hold for all of them is in Stage.
+Only catalogs that have rights are here: the others let in whoever they know.
+"""
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from typing import Any
+
+import psycopg2
+from lakehouse import catalog_definition
+
+
+def dialect(name: str, patch: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The users and grants of a dialect, changed by an RFC 7396 patch if there is one."""
+    data = None if patch is None else json.dumps(patch).encode()
+    request = urllib.request.Request(f"{os.environ['FLOE_DIALECTS_URI']}/lab/{name}", data=data, method="GET" if patch is None else "PATCH")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+class Stage:
+    """case: of test_catalogs.py."""
+
+    def __init__(self, case: Any, made: list[dict[str, Any]]):
+        self.case, self.pg, self.name = case, case.pg, case.name
+        self.mine = case.levels(next(one for one in made if one["shape"] == "many_small"))
+        self.other = case.levels(next(one for one in made if one["shape"] == "nested"))
+
+    def tables(self) -> list[str]:
+        return [row["name"] for row in self.pg.sql("SELECT name FROM floe.tables WHERE status <> 'dropped' AND name LIKE %s ORDER BY 1", (f"{self.name}.%",))]
+
+    def refused(self, code: str, words: str) -> None:
+        """Nothing may be looked at: a state of the catalog with its own words, and no table is taken for dropped."""
+        before = self.tables()
+        checked = self.pg.sql("SELECT * FROM floe.check_catalog(%s)", (self.name,))[0]
+        self.case.ok(not checked["success"] and checked["detail"]["code"] == code and words in f"{checked['message']} {checked['detail']['detail']}", f"no grant: check_catalog() says {words!r}", checked)
+        self.case.look_quietly()
+        row = self.pg.sql("SELECT status, error_code, error_message, error_detail FROM floe_internal.catalog WHERE server_name = %s", (self.name,))[0]
+        self.case.ok(row["status"] == "error" and row["error_code"] == code and words in f"{row['error_message']} {row['error_detail']}", "no grant: a state with the catalog's words", row)
+        self.case.equal(self.tables(), before, "no grant: no table is taken for dropped")
+
+    def table_refused(self, levels: list[str], words: str) -> None:
+        row = self.case.table(levels)
+        self.case.ok(row.get("status") == "error" and words in f"{row['error']} {row['error_detail']}" and row["data_file_count"] is not None,
+                     f"no grant: a table says {words!r} and keeps its health", row)
+
+    def granted(self, before: list[str]) -> None:
+        self.case.look_quietly()
+        row = self.pg.sql("SELECT status, refused_namespaces, refusal FROM floe.catalogs WHERE name = %s", (self.name,))[0]
+        self.case.equal((row["status"], row["refused_namespaces"], row["refusal"]), ("ok", 0, None), "granted again: the catalog is well")
+        self.case.equal((self.tables(), [self.case.table(one).get("status") for one in (self.mine, self.other)]), (before, ["ok", "ok"]), "granted again: all tables are there")
+
+    def vanished(self) -> None:
+        """All but one are not shown any more. That cannot be told from a drop, so history must outlast it."""
+        name = self.pg.format_name([self.name, *self.other])
+        history = self.pg.value("SELECT count(*) FROM floe.health_history WHERE table_name = %s", (name,))
+        self.case.look_quietly()
+        self.case.equal(self.case.table(self.mine).get("status"), "ok", "no grant: what is still shown is well")
+        self.case.equal((self.case.table(self.other).get("status"), self.pg.value("SELECT count(*) FROM floe.health_history WHERE table_name = %s", (name,)), history > 0), ("dropped", history, True),
+                        "no grant: what is not shown any more counts as gone, and its history stays")
+        self.case.equal(self.pg.value("SELECT message FROM floe.events WHERE kind = 'table dropped' AND table_name = %s ORDER BY id DESC LIMIT 1", (name,)),
+                        f"{name} is no longer in the catalog, or not shown to floe any more", "no grant: the event says that it may only be hidden")
+
+    # each product
+
+    def polaris(self) -> None:
+        def grant(*privileges: Any) -> None:
+            dialect("polaris", {"realms": {"floe-lab": {"grants": {"maintainer": {"lake": list(privileges)}}}}})
+
+        grant("TABLE_READ_DATA")
+        self.refused("forbidden", "not authorized for op LIST_NAMESPACES")
+        # to one namespace only: of the others floe knows that it does not know
+        grant("NAMESPACE_LIST", {"privilege": "TABLE_READ_DATA", "on": self.mine[:-1]})
+        before = self.tables()
+        self.case.look_quietly()
+        row = self.pg.sql("SELECT status, refused_namespaces, refusal FROM floe.catalogs WHERE name = %s", (self.name,))[0]
+        self.case.ok(row["status"] == "ok" and row["refused_namespaces"] > 0 and "not authorized for op LIST_TABLES" in row["refusal"], "no grant: namespaces that may not be listed are told", row)
+        self.case.equal((self.tables(), self.case.table(self.mine).get("status")), (before, "ok"), "no grant: the others are well, and none is taken for dropped")
+        # metadata, and not the files
+        grant("NAMESPACE_LIST", "TABLE_READ_PROPERTIES")
+        self.case.look_quietly()
+        self.table_refused(self.mine, "not authorized for op LOAD_TABLE_WITH_READ_DELEGATION")
+
+    def lakekeeper(self) -> None:
+        def grant(*rights: Any) -> None:
+            dialect("lakekeeper", {"users": {"floe": {"lab": list(rights)}}})
+
+        grant()
+        self.refused("not_found", 'has no warehouse "lab", or does not show it to these credentials')
+        grant({"right": "select", "on": self.mine})
+        self.vanished()
+
+    def gravitino(self) -> None:
+        def grant(*privileges: Any) -> None:
+            dialect("gravitino", {"users": {"floe": {"privileges": {"lake": list(privileges)}}}})
+
+        grant()
+        self.refused("forbidden", "ANY_USE_CATALOG")
+        grant("USE_CATALOG", "USE_SCHEMA", {"privilege": "SELECT_TABLE", "on": self.mine})
+        self.vanished()
+
+    def jdbc(self) -> None:
+        def execute(*statements: str) -> None:
+            uri = catalog_definition("jdbc")[0]["uri"]
+            with psycopg2.connect(uri, user="lab", password="labsecret") as connection, connection.cursor() as cursor:
+                for one in statements:
+                    cursor.execute(one)
+            connection.close()
+
+        execute("CREATE ROLE stranger LOGIN PASSWORD 'strange'")
+        self.pg.sql('ALTER USER MAPPING FOR PUBLIC SERVER jdbc OPTIONS (SET username \'stranger\', SET password \'strange\')')
+        try:
+            self.refused("forbidden", "permission denied for table iceberg_tables")
+            # all that floe needs, and nobody gives more
+            execute("GRANT SELECT ON iceberg_tables TO stranger")
+            self.case.look_quietly()
+            self.case.equal(self.pg.value("SELECT status FROM floe.catalogs WHERE name = 'jdbc'"), "ok", "to SELECT from one table is enough")
+        finally:
+            self.pg.sql('ALTER USER MAPPING FOR PUBLIC SERVER jdbc OPTIONS (SET username \'lab\', SET password \'labsecret\')')
+            execute("DROP OWNED BY stranger", "DROP ROLE stranger")
+
+    def run(self) -> bool:
+        """False: this catalog has no rights."""
+        play = {"polaris": self.polaris, "lakekeeper": self.lakekeeper, "gravitino": self.gravitino, "jdbc": self.jdbc}.get(self.name)
+        if play is None:
+            return False
+        before, first = self.tables(), dialect(self.name) if self.name != "jdbc" else None
+        try:
+            play()
+        finally:
+            if first is not None:
+                dialect(self.name, first)
+        self.granted(before)
+        return True
