@@ -418,6 +418,11 @@ floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogPr
 		if (strncmp(conn->options[i].name, "header.", 7) == 0)
 			add(arg, conn->options[i].name, conn->options[i].value);
 	}
+	/*
+	 * Lakekeeper's default with soft deletion is false, against Spark's DROP TABLE PURGE.  What floe sends deletes files on
+	 * purpose: expire_snapshots would forget them and leave them where they are.
+	 */
+	add(arg, "s3.delete-enabled", "true");
 	floe_catalog_store_properties(conn, add, arg);
 }
 
