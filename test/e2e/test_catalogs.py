@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from harness import Tap, checksum, judge, lab, lab_pid, make_tables
+from harness import Tap, checksum, judge, lab, lab_pid, make_tables, reachable
 from catalog_rights import Stage
 from lakehouse import Lakehouse, catalog_definition, catalog_type
 
@@ -142,6 +142,7 @@ class Case:
         self.ok(after["data_file_count"] == 20 < before["data_file_count"], "the files are fewer, by the judge", before["data_file_count"], after["data_file_count"])
         if not self.writer.startswith("nessie"):
             self.equal(after["snapshot_count"], 1, "and the snapshots")
+            self.equal([one for one in reachable(self.writer, levels)["unreferenced"] if "/data/" in one], [], "and what they alone needed is deleted")
         self.equal(checksum(self.writer, levels), rows, "the rows are the same")
         self.equal(self.pg.metrics(name)["data_file_count"], after["data_file_count"], "floe knows it")
 

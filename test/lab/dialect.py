@@ -47,7 +47,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if request.path.startswith("/lab/"):
             return self.lab(request)
         for product in self.products.values():
-            if request.path == product.base or request.path.startswith(product.base + "/"):
+            if request.path == product.base or request.path.startswith((product.base + "/", product.management + "/")):
                 return product.serve(request)
         return Answer(200, {"products": list(self.products)}) if request.path == "/lab" else Answer(404)
 

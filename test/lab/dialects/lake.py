@@ -137,3 +137,9 @@ class Lake:
 
     def rename(self, root: str, body: dict[str, Any]) -> None:
         self.ask("POST", "tables/rename", {key: self._identifier(root, body[key]) for key in ("source", "destination")})
+
+    def put_away(self, root: str, levels: Levels, table: str, away: str, name: str) -> None:
+        """To another root, where nobody looks; its files stay."""
+        self._at(away)
+        self.ask("POST", "tables/rename", {"source": self._identifier(root, {"namespace": levels, "name": table}),
+                                           "destination": self._identifier(away, {"namespace": (), "name": name})})

@@ -1,19 +1,22 @@
 """Lakekeeper 0.13.1, in front of the real tables (lake.py), after recordings of a real one: every word of an answer here was in them.
 
-From its documentation and source only: that a tag depends on the caller's rights. What differs from the recordings, and why:
+From its source only: that a tag depends on the caller's rights, and that a warehouse with soft deletion has "s3.delete-enabled": "false" among the
+defaults of its configuration (service/storage/s3.rs, generate_catalog_config; on unless the storage profile says push-s3-delete-disabled=false). What differs from the recordings, and why:
   users are the scope of their token: the lab's OpenID provider puts nothing else into it that a client can choose
   a warehouse "with STS" vends plain key pairs of versitygw (vending.py), without a session token
   remote signing is announced, and its endpoint is not played: whoever follows it meets a 404
   listings are in the order of names, not of creation, and the ids of namespaces are made from their names
+  a soft-deleted table stays for good, under another name of the real server
   table metadata is the reference server's, so its keys are too: "properties" is there when empty
 
 The state, which GET, PUT and PATCH /lab/lakekeeper show and change:
-  {"warehouses": {"lab": {"location": "s3://lab/lk", "project": "00000000-…", "sts": false}}, "max_page": 1000,
+  {"warehouses": {"lab": {"location": "s3://lab/lk", "project": "00000000-…", "sts": false, "soft_s": 3600}}, "max_page": 1000,
    "users": {"floe": {"lab": [{"right": "modify", "on": []}, {"right": "describe", "on": ["a", "t1"]}]}}}
 A right (describe < select < modify) is on the warehouse, a namespace or a table, and what is below.
 """
 from __future__ import annotations
 
+import datetime
 import random
 import time
 import uuid
@@ -35,7 +38,7 @@ MARK = "lab.unsaid"
 
 FIRST_STATE = {
     "warehouses": {
-        "lab": {"location": "s3://lab/lakekeeper", "project": DEFAULT_PROJECT, "sts": False},
+        "lab": {"location": "s3://lab/lakekeeper", "project": DEFAULT_PROJECT, "sts": False, "soft_s": 3600},
         "sts": {"location": "s3://lab/lakekeeper-sts", "project": DEFAULT_PROJECT, "sts": True},
     },
     "max_page": 1000,
@@ -54,7 +57,7 @@ def shuffled(value: Any) -> Any:
 
 
 class Lakekeeper(Product):
-    base = "/catalog"
+    base, management = "/catalog", "/management"
 
     def __init__(self, lake: Lake, state: State, url: str, vending: Vending, issuer: Issuer):
         super().__init__(lake, state, url)
@@ -75,7 +78,15 @@ class Lakekeeper(Product):
         return claims.get("scope", "")
 
     def serve(self, request: Request) -> Answer:
-        answer = Answer(404) if request.path.endswith("/") else super().serve(request)
+        if request.path.endswith("/"):
+            answer = Answer(404)
+        elif request.path.startswith(self.management):
+            try:
+                answer = self.manage(request)
+            except Refusal as refusal:
+                answer = self.refused(refusal)
+        else:
+            answer = super().serve(request)
         answer.headers |= {"cache-control": "private", "vary": "authorization, x-project-id, x-iceberg-access-delegation", "x-request-id": str(uuid.uuid4())}
         return answer
 
@@ -86,6 +97,39 @@ class Lakekeeper(Product):
 
     def malformed(self, request: Request, error: Exception) -> Answer:
         return Answer(400, f"Failed to parse the request body as JSON: {error}".encode(), content_type="text/plain; charset=utf-8")
+
+    def manage(self, request: Request) -> Answer:
+        """Of its management API: what is soft-deleted."""
+        match [request.method, *request.segments(self.management)]:
+            case ["GET", "v1", "warehouse", prefix, "deleted-tabulars"]:
+                who = self.authenticate(request)
+                if isinstance(who, Answer):
+                    return who
+                warehouse = self.warehouse(request, who, prefix)
+                found = [one for one in self.state.value.get("deleted", []) if one["warehouse-id"] == prefix and self.right(who, warehouse, [*one["namespace"], one["name"]]) > 2]
+                return Answer(200, {"tabulars": found, "next-page-token": None})
+        return Answer(404)
+
+    def drop_table(self, warehouse: Warehouse, levels: Levels, table: str, purge: bool) -> None:
+        """Soft: it is not there any more, its name is free, and its files stay, also with purge."""
+        kept = warehouse.settings.get("soft_s")
+        if not kept:
+            super().drop_table(warehouse, levels, table, purge)
+            return
+        ident, now = self.lake.load(warehouse.root, levels, table, True)["metadata"]["table-uuid"], datetime.datetime.now(datetime.timezone.utc)
+        self.lake.put_away(warehouse.root, levels, table, warehouse.root + "-deleted", ident)
+        entry = {"id": ident, "name": table, "namespace": list(levels), "typ": "table", "warehouse-id": warehouse.settings["id"], "created-at": now.isoformat(),
+                 "deleted-at": now.isoformat(), "expiration-date": (now + datetime.timedelta(seconds=kept)).isoformat()}
+        self.state.change(lambda value: value.setdefault("deleted", []).append(entry))
+
+    def drop_namespace(self, warehouse: Warehouse, levels: Levels) -> None:
+        tables, below = len(self.lake.tables(warehouse.root, levels)), len(self.lake.namespaces(warehouse.root, levels))
+        gone = sum(one["warehouse-id"] == warehouse.settings["id"] and one["namespace"] == list(levels) for one in self.state.value.get("deleted", []))
+        if tables or below or gone:
+            raise Refusal(409, "NamespaceNotEmptyException", f"Namespace with name '{'.'.join(levels)}' is not empty.",
+                          f"Contains {tables} tables/views/generic tables, {gone} soft-deleted tables/views/generic tables and {below} child namespaces.",
+                          "Use 'recursive' flag to delete all content.", "Error dropping Namespace in catalog")
+        super().drop_namespace(warehouse, levels)
 
     def other(self, request: Request, segments: list[str]) -> Answer | None:
         if segments == ["v1", "oauth", "tokens"]:
@@ -187,7 +231,7 @@ class Lakekeeper(Product):
             raise Refusal(404, "NoSuchWarehouseException", f"A warehouse '{name}' does not exist")
         return Answer(200, shuffled({
             "overrides": {"uri": self.url + self.base}, "endpoints": ENDPOINTS, "idempotency-key-lifetime": "PT30M",
-            "defaults": shuffled({"prefix": self.of(found).settings["id"], "rest-page-size": "100"})}))
+            "defaults": shuffled({"prefix": self.of(found).settings["id"], "rest-page-size": "100", **({"s3.delete-enabled": "false"} if settings.get("soft_s") else {})})}))
 
     def of(self, name: str) -> Warehouse:
         settings = self.state.value["warehouses"][name]

@@ -37,6 +37,7 @@ class Product:
     """base: the path that it serves."""
 
     base = ""
+    management = "-"  # what it serves beside that
 
     def __init__(self, lake: Lake, state: State, url: str):
         self.lake, self.state, self.url = lake, state, url
@@ -105,6 +106,12 @@ class Product:
 
     def credentials(self, request: Request, who: Any, warehouse: Warehouse, levels: Levels, table: str) -> Answer:
         raise NotImplementedError
+
+    def drop_table(self, warehouse: Warehouse, levels: Levels, table: str, purge: bool) -> None:
+        self.lake.drop(warehouse.root, levels, table, purge)
+
+    def drop_namespace(self, warehouse: Warehouse, levels: Levels) -> None:
+        self.lake.drop_namespace(warehouse.root, levels)
 
     def other(self, request: Request, segments: list[str]) -> Answer | None:
         """What is not of the Iceberg protocol: tokens, management. None: it is not that either."""
@@ -196,7 +203,7 @@ class Product:
                 return Answer(204)
             case ["DELETE"]:
                 self.allow(who, warehouse, "DROP_NAMESPACE", levels)
-                self.lake.drop_namespace(root, levels)
+                self.drop_namespace(warehouse, levels)
                 return Answer(204)
             case ["POST", "properties"]:
                 self.allow(who, warehouse, "UPDATE_NAMESPACE_PROPERTIES", levels)
@@ -252,7 +259,7 @@ class Product:
                 return self.committed(self.lake.commit(root, levels, table, body))
             case ["DELETE"]:
                 self.allow(who, warehouse, "DROP_TABLE", levels, table)
-                self.lake.drop(root, levels, table, request.query.get("purgeRequested", "").lower() == "true")
+                self.drop_table(warehouse, levels, table, request.query.get("purgeRequested", "").lower() == "true")
                 return Answer(204)
             case ["GET", "credentials"]:
                 self.allow(who, warehouse, "LOAD_TABLE", levels, table)
