@@ -48,7 +48,7 @@ struct FloePq
 	bool flushing;
 	List *queue;            /* PqQuery; the first one is under way when is_open */
 	bool sent;              /* it is */
-	PGresult *result;       /* of it */
+	PGresult *result;       /* of it, as far as it has come */
 	struct Alarm *deadline; /* of what is waited for; NULL: nothing */
 	struct Alarm *start;    /* a query is to be looked at */
 	char version[32];
@@ -292,14 +292,15 @@ start_connecting(FloePq *pq)
 {
 	const char *keywords[] = {"dbname",          "user",    "password", "fallback_application_name",
 							  "client_encoding", "options", NULL};
-	const char *values[] = {pq->options.uri,
-							pq->options.username,
-							pq->options.password,
-							"floe",
-							"UTF8",
-							"-c default_transaction_read_only=on -c search_path=pg_catalog,public",
-							NULL};
+	char options[160];
+	const char *values[] = {pq->options.uri, pq->options.username, pq->options.password, "floe", "UTF8", options, NULL};
 	FloeStatus st;
+
+	/* a query that is not waited for any more must not go on there, with its locks */
+	snprintf(options, sizeof(options),
+			 "-c default_transaction_read_only=on -c search_path=pg_catalog,public "
+			 "-c statement_timeout=%d",
+			 pq->options.query_timeout_ms);
 
 	if (!floe_allowlist_check_url(pq->http->allowed, &pq->host, &st))
 	{
@@ -411,11 +412,56 @@ deliver(FloePq *pq)
 		set_error(pq, query->what, result != NULL ? PQresultErrorMessage(result) : "no answer",
 				  state != NULL ? state : "", false, &st);
 	}
-	else if (PQresultMemorySize(result) > pq->options.max_bytes)
-		floe_fail(&st, FLOE_ERR_TOO_LARGE, "%s: the answer of the database is larger than %zu bytes", query->what,
-				  pq->options.max_bytes);
 	end_query(pq, &st, st.code == FLOE_OK ? &rows : NULL);
 	PQclear(result);
+}
+
+/* Adds the row that has come to those before it; false: out of memory. */
+static bool
+keep_row(FloePq *pq, const PGresult *row)
+{
+	int n;
+
+	if (pq->result == NULL)
+		pq->result = PQcopyResult(row, PG_COPYRES_ATTRS);
+	if (pq->result == NULL)
+		return false;
+	n = PQntuples(pq->result);
+	for (int i = 0; i < PQnfields(row); i++)
+	{
+		if (!PQsetvalue(pq->result, n, i, PQgetvalue(row, 0, i), PQgetisnull(row, 0, i) ? -1 : PQgetlength(row, 0, i)))
+			return false;
+	}
+	return true;
+}
+
+/* Rows come one by one, so that a database that sends without end fills no memory; false: the connection is over. */
+static bool
+take_result(FloePq *pq, PGresult *result)
+{
+	FloeStatus st;
+	bool kept;
+
+	if (PQresultStatus(result) != PGRES_SINGLE_TUPLE)
+	{
+		/* after the last row, or instead of the first, or an error */
+		if (pq->result != NULL && PQresultStatus(result) == PGRES_TUPLES_OK)
+			PQclear(result);
+		else
+		{
+			PQclear(pq->result);
+			pq->result = result;
+		}
+		return true;
+	}
+	kept = keep_row(pq, result);
+	PQclear(result);
+	if (kept && PQresultMemorySize(pq->result) <= pq->options.max_bytes)
+		return true;
+	floe_fail(&st, FLOE_ERR_TOO_LARGE, "%s: the answer of the database is larger than %zu bytes",
+			  ((PqQuery *) linitial(pq->queue))->what, pq->options.max_bytes);
+	fail_all(pq, &st);
+	return false;
 }
 
 static void
@@ -429,6 +475,7 @@ send_next(FloePq *pq)
 		fail_connection(pq);
 		return;
 	}
+	PQsetSingleRowMode(pq->conn);
 	pq->sent = pq->flushing = true;
 	set_deadline(pq, pq->options.query_timeout_ms);
 }
@@ -466,9 +513,8 @@ advance(FloePq *pq)
 		}
 		for (PGresult *result; !PQisBusy(pq->conn) && (result = PQgetResult(pq->conn)) != NULL;)
 		{
-			if (pq->result != NULL)
-				PQclear(pq->result);
-			pq->result = result;
+			if (!take_result(pq, result))
+				return;
 			if (PQisBusy(pq->conn))
 			{
 				watch(pq, FLOE_POLL_READ);
