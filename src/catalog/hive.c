@@ -90,6 +90,11 @@ read_names(FloeCursor *c, const char *what, int64 *left_out, FloeStatus *st)
 	if (!floe_hive_success(c, FLOE_THRIFT_LIST, what, st))
 		return NIL;
 	list = floe_thrift_read_list(c);
+	if (!c->bad && list.count > MAX_TABLES)
+	{
+		floe_fail(st, FLOE_ERR_TOO_LARGE, "%s: the metastore has more than %d", what, MAX_TABLES);
+		return NIL;
+	}
 	for (uint32 i = 0; i < list.count && !c->bad && list.type == FLOE_THRIFT_STRING; i++)
 	{
 		FloeThriftText name = floe_thrift_read_text(c);

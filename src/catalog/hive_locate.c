@@ -149,7 +149,9 @@ end_locating(Locating *l, const FloeStatus *st)
 static bool
 same_database(const Locating *l, int i)
 {
-	return !l->answered[i] && strcmp(l->items[i].id.namespace[0], l -> items[l->first].id.namespace[0]) == 0;
+	const char *wanted = l->items[l->first].id.namespace[0];
+
+	return !l->answered[i] && strcmp(l->items[i].id.namespace[0], wanted) == 0;
 }
 
 static void
@@ -166,6 +168,8 @@ answer_with(Locating *l, int i, const Object *object)
 		floe_fail_detail(&st, FLOE_ERR_UNSUPPORTED,
 						 psprintf("%s%s%s", copy_text(object->type), type[0] != '\0' ? ", table_type " : "", type),
 						 "it is not an Iceberg table");
+	else if (memchr(object->metadata_location.data, '\0', object->metadata_location.len) != NULL)
+		floe_hive_malformed("get tables", &st);
 	else if (object->metadata_location.len == 0)
 		floe_fail(&st, FLOE_ERR_PROTOCOL, "the metastore has no metadata_location of the table");
 	else
@@ -191,6 +195,8 @@ read_objects(Locating *l, FloeCursor *c, const bool *asked, FloeStatus *st)
 			continue;
 		}
 		list = floe_thrift_read_list(c);
+		if (list.count > PER_CALL)
+			return floe_hive_malformed("get tables", st); /* more than were asked for */
 		for (uint32 n = 0; n < list.count && !c->bad && list.type == FLOE_THRIFT_STRUCT; n++)
 		{
 			Object object;

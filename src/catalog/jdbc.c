@@ -16,6 +16,7 @@
 #include "catalog/ops.h"
 
 #include "base/json.h"
+#include "guc.h"
 #include "net/pq.h"
 
 #include "lib/stringinfo.h"
@@ -105,6 +106,15 @@ connected(Jdbc *jdbc, const FloeStatus *st)
 	done(jdbc->connect_arg, st);
 }
 
+/* What a database says need not be what was asked for: its iceberg_tables may be a view, and it may be anything that speaks the protocol. */
+static const char *
+text_of(const FloePqRows *rows, int row, int column)
+{
+	const char *text = floe_pq_value(rows, row, column);
+
+	return text != NULL ? text : "";
+}
+
 /* Which catalogs the table holds: one, or the one that was asked for. */
 static void
 on_names(void *arg, const FloeStatus *st, const FloePqRows *rows)
@@ -117,15 +127,15 @@ on_names(void *arg, const FloeStatus *st, const FloePqRows *rows)
 	if (st->code == FLOE_OK && wanted != NULL)
 		jdbc->name = wanted;
 	else if (st->code == FLOE_OK && rows->count == 1)
-		jdbc->name = MemoryContextStrdup(jdbc->context, floe_pq_value(rows, 0, 0));
+		jdbc->name = MemoryContextStrdup(jdbc->context, text_of(rows, 0, 0));
 	else if (st->code == FLOE_OK && rows->count == 0)
 		jdbc->name = "";
 	else if (st->code == FLOE_OK)
 	{
 		initStringInfo(&names);
 		appendStringInfoString(&names, "Set the server's option \"catalog_name\" to one of them: ");
-		for (int i = 0; i < rows->count; i++)
-			appendStringInfo(&names, "%s%.100s", i > 0 ? ", " : "", floe_pq_value(rows, i, 0));
+		for (int i = 0; i < Min(rows->count, MAX_CATALOGS); i++)
+			appendStringInfo(&names, "%s%.100s", i > 0 ? ", " : "", text_of(rows, i, 0));
 		floe_fail_detail(&result, FLOE_ERR_CONFIG, names.data, "the database holds more than one catalog");
 	}
 	else if (st->code == FLOE_ERR_NOT_FOUND && strstr(st->detail, "iceberg_tables") != NULL)
@@ -183,7 +193,7 @@ typedef struct Listing
 	FloeCatalogPage page;
 	FloeCatalogDone done;
 	void *arg;
-	int64 tables;
+	int64 rows;
 	char *last_namespace; /* of the page before */
 	char *last_name;
 } Listing;
@@ -221,14 +231,14 @@ read_page(Listing *listing, const FloePqRows *rows)
 		FloeTableId *id = &ids[n];
 
 		id->namespace = &levels[(size_t) n * MAX_LEVELS];
-		id->name = floe_pq_value(rows, i, 1);
-		id->nlevels = split_namespace(pstrdup(floe_pq_value(rows, i, 0)), id->name, &levels[(size_t) n * MAX_LEVELS]);
+		id->name = text_of(rows, i, 1);
+		id->nlevels = split_namespace(pstrdup(text_of(rows, i, 0)), id->name, &levels[(size_t) n * MAX_LEVELS]);
 		if (id->nlevels == 0)
 			listing->jdbc->base.left_out++;
 		else
 			n++;
 	}
-	listing->tables += n;
+	listing->rows += rows->count;
 	listing->page(listing->arg, ids, n);
 	pfree(ids);
 	pfree(levels);
@@ -241,16 +251,18 @@ on_page(void *arg, const FloeStatus *st, const FloePqRows *rows)
 	MemoryContext context = listing->jdbc->context;
 	FloeStatus result = *st;
 
-	if (st->code == FLOE_OK)
+	if (st->code == FLOE_OK && rows->count > PAGE)
+		floe_fail(&result, FLOE_ERR_PROTOCOL, "list tables: the database answered with more than was asked for");
+	else if (st->code == FLOE_OK)
 	{
 		read_page(listing, rows);
-		if (listing->tables > MAX_TABLES)
+		if (listing->rows > MAX_TABLES)
 			floe_fail(&result, FLOE_ERR_TOO_LARGE, "list tables: the catalog has more than %d", MAX_TABLES);
 	}
 	if (result.code == FLOE_OK && rows->count == PAGE)
 	{
-		listing->last_namespace = MemoryContextStrdup(context, floe_pq_value(rows, PAGE - 1, 0));
-		listing->last_name = MemoryContextStrdup(context, floe_pq_value(rows, PAGE - 1, 1));
+		listing->last_namespace = MemoryContextStrdup(context, text_of(rows, PAGE - 1, 0));
+		listing->last_name = MemoryContextStrdup(context, text_of(rows, PAGE - 1, 1));
 		next_page(listing);
 		return;
 	}
@@ -383,8 +395,8 @@ open_database(Jdbc *jdbc, FloeStatus *st)
 		.username = floe_conn_option(conn, "username"),
 		.password = floe_conn_option(conn, "password"),
 		.need_password = !conn->owner_is_superuser,
-		.connect_timeout_ms = 15000,
-		.query_timeout_ms = 120000,
+		.connect_timeout_ms = floe_connect_timeout_ms,
+		.query_timeout_ms = floe_request_timeout_ms,
 		.max_bytes = ANSWER_MAX_BYTES,
 	};
 

@@ -21,6 +21,7 @@
 #define MAX_TABLES 2000000
 #define MAX_NAME_BYTES 1024 /* all levels together: names are keys of indexes */
 #define MAX_PAGES 100000
+#define MAX_BARREN_PAGES 1000 /* in a row, without a table */
 /* entry.contentType=='ICEBERG_TABLE' (CEL), encoded */
 #define ONLY_TABLES "entry.contentType%3D%3D%27ICEBERG_TABLE%27"
 
@@ -190,6 +191,7 @@ typedef struct Listing
 	void *arg;
 	int64 tables;
 	int pages;
+	int barren_pages; /* in a row */
 	char *token;
 } Listing;
 
@@ -241,6 +243,7 @@ read_entries(Listing *listing, FloeJson root, FloeStatus *st)
 	}
 	if ((listing->tables += n) > MAX_TABLES)
 		return floe_fail(st, FLOE_ERR_TOO_LARGE, "list tables: the catalog has more than %d", MAX_TABLES);
+	listing->barren_pages = n > 0 ? 0 : listing->barren_pages + 1;
 	listing->page(listing->arg, ids, n);
 	pfree(ids);
 	pfree(elements);
@@ -261,7 +264,8 @@ read_token(Listing *listing, FloeJson root, FloeStatus *st)
 		return NULL;
 	if (token == NULL || token[0] == '\0')
 		floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: there are more, and no token to ask for them");
-	else if ((listing->token != NULL && strcmp(token, listing->token) == 0) || ++listing->pages > MAX_PAGES)
+	else if ((listing->token != NULL && strcmp(token, listing->token) == 0) || ++listing->pages > MAX_PAGES ||
+			 listing->barren_pages >= MAX_BARREN_PAGES)
 		floe_fail(st, FLOE_ERR_PROTOCOL, "list tables: the pages do not come to an end");
 	else
 		return MemoryContextStrdup(listing->nessie->context, token);

@@ -6,7 +6,10 @@
  */
 #include "floe.h"
 
+#include "guc.h"
 #include "pass/pass.h"
+
+#define MAX_ROWS 1000000 /* beyond what any adapter asks for */
 
 static const char *
 get_value(const void *result, int row, int column)
@@ -23,6 +26,8 @@ code_of(const char *sqlstate, FloeCode code)
 		return FLOE_ERR_NOT_FOUND;
 	if (strcmp(sqlstate, "42501") == 0)
 		return FLOE_ERR_FORBIDDEN;
+	if (strcmp(sqlstate, "57014") == 0)
+		return FLOE_ERR_TIMEOUT;
 	return code == FLOE_ERR_DATABASE ? FLOE_ERR_SERVER : code;
 }
 
@@ -31,12 +36,20 @@ static bool
 query(const FloeConn *conn, const char *what, const char *sql, const char *const *params, int nparams, FloePqRows *rows,
 	  FloeStatus *st)
 {
+	FloeForeignQuery foreign = {
+		.role = conn->owner,
+		.sql = sql,
+		.params = params,
+		.nparams = nparams,
+		.max_rows = MAX_ROWS,
+		.timeout_ms = floe_request_timeout_ms,
+	};
 	FloeTextRows *result = palloc0(sizeof(FloeTextRows));
 	char sqlstate[6] = "";
 	bool ok;
 
 	floe_db_begin();
-	ok = floe_db_query_as(conn->owner, sql, params, nparams, result, sqlstate, st);
+	ok = floe_db_query_as(&foreign, result, sqlstate, st);
 	floe_db_end();
 	if (!ok)
 	{

@@ -19,6 +19,9 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
+
+#include <signal.h>
 
 #define MAX_ARGS 16
 
@@ -234,8 +237,44 @@ typedef struct Call
 	int security;
 	ReadResult read;
 	void *arg;
+	long max_rows;    /* 0: all */
+	int timeout_ms;   /* 0: none */
 	char sqlstate[6]; /* of the error */
 } Call;
+
+/* Of what is not floe's a statement may take for ever: workers have no statement_timeout. */
+static TimeoutId call_timeout = MAX_TIMEOUTS;
+static volatile sig_atomic_t call_timed_out;
+
+static void
+on_call_timeout(void)
+{
+	call_timed_out = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+}
+
+static void
+start_timeout(const Call *call)
+{
+	call_timed_out = false;
+	if (call->timeout_ms == 0)
+		return;
+	if (call_timeout == MAX_TIMEOUTS)
+		call_timeout = RegisterTimeout(USER_TIMEOUT, on_call_timeout);
+	enable_timeout_after(call_timeout, call->timeout_ms);
+}
+
+static void
+end_timeout(const Call *call)
+{
+	if (call->timeout_ms == 0)
+		return;
+	disable_timeout(call_timeout, false);
+	/* it came when everything was done */
+	if (call_timed_out)
+		QueryCancelPending = false;
+}
 
 static Oid
 role_of(const Call *call)
@@ -263,7 +302,7 @@ execute(const Call *call)
 		nulls[i] = call->args[i].isnull ? 'n' : ' ';
 	}
 	pin_settings();
-	ret = SPI_execute_with_args(call->sql, call->nargs, types, values, nulls, false, 0);
+	ret = SPI_execute_with_args(call->sql, call->nargs, types, values, nulls, false, call->max_rows);
 	if (ret != SPI_OK_SELECT)
 		elog(ERROR, "unexpected result %d of an internal call", ret);
 	let_go();
@@ -287,7 +326,9 @@ run(Call *call, FloeStatus *st)
 	PG_TRY();
 	{
 		SetUserIdAndSecContext(role_of(call), sec_context | SECURITY_LOCAL_USERID_CHANGE | call->security);
+		start_timeout(call);
 		execute(call);
+		end_timeout(call);
 		SetUserIdAndSecContext(user, sec_context);
 		ReleaseCurrentSubTransaction();
 	}
@@ -298,10 +339,11 @@ run(Call *call, FloeStatus *st)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
+		end_timeout(call);
 		held = NULL;
 		RollbackAndReleaseCurrentSubTransaction();
 		SetUserIdAndSecContext(user, sec_context);
-		if (ends_everything(error->sqlerrcode))
+		if (ends_everything(error->sqlerrcode) && !(call_timed_out && error->sqlerrcode == ERRCODE_QUERY_CANCELED))
 			ReThrowError(error);
 		strlcpy(call->sqlstate, unpack_sql_state(error->sqlerrcode), sizeof(call->sqlstate));
 		floe_fail_detail(st, is_busy(error->sqlerrcode) ? FLOE_ERR_BUSY : FLOE_ERR_DATABASE, error->detail, "%s",
@@ -348,21 +390,22 @@ copy_texts(void *arg)
 }
 
 bool
-floe_db_query_as(Oid role, const char *sql, const char *const *params, int nparams, FloeTextRows *rows,
-				 char sqlstate[6], FloeStatus *st)
+floe_db_query_as(const FloeForeignQuery *query, FloeTextRows *rows, char sqlstate[6], FloeStatus *st)
 {
 	FloeArg args[MAX_ARGS];
-	Call call = {.sql = sql,
+	Call call = {.sql = query->sql,
 				 .args = args,
-				 .nargs = nparams,
-				 .role = role,
+				 .nargs = query->nparams,
+				 .role = query->role,
 				 .security = SECURITY_RESTRICTED_OPERATION,
+				 .max_rows = query->max_rows,
+				 .timeout_ms = query->timeout_ms,
 				 .read = copy_texts,
 				 .arg = rows};
 	bool ok;
 
-	for (int i = 0; i < nparams; i++)
-		args[i] = floe_arg_text(params[i]);
+	for (int i = 0; i < query->nparams; i++)
+		args[i] = floe_arg_text(query->params[i]);
 	ok = run(&call, st);
 	strlcpy(sqlstate, call.sqlstate, 6);
 	return ok;

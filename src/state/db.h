@@ -67,11 +67,20 @@ typedef struct FloeRows
 extern bool floe_db_call(const char *sql, const FloeArg *args, int nargs, FloeRows *rows, FloeStatus *st);
 
 /*
- * A query that is not floe's, as a role, in a security-restricted operation:
- * nothing that it calls can keep or change anything beyond it.  Parameters are
- * texts.  values: rows times columns, NULL for SQL NULL, copied into
- * CurrentMemoryContext.  sqlstate gets the five characters of an error's.
+ * A query that is not floe's, in a security-restricted operation: nothing that
+ * it calls can keep or change anything beyond it.  Parameters are texts.
  */
+typedef struct FloeForeignQuery
+{
+	Oid role; /* whose rights it has */
+	const char *sql;
+	const char *const *params;
+	int nparams;
+	int max_rows;   /* it is ended after them */
+	int timeout_ms; /* 57014 after it */
+} FloeForeignQuery;
+
+/* rows times columns, NULL for SQL NULL, in CurrentMemoryContext. */
 typedef struct FloeTextRows
 {
 	int count;
@@ -79,8 +88,8 @@ typedef struct FloeTextRows
 	char **values;
 } FloeTextRows;
 
-extern bool floe_db_query_as(Oid role, const char *sql, const char *const *params, int nparams, FloeTextRows *rows,
-							 char sqlstate[6], FloeStatus *st);
+/* sqlstate gets the five characters of an error's. */
+extern bool floe_db_query_as(const FloeForeignQuery *query, FloeTextRows *rows, char sqlstate[6], FloeStatus *st);
 
 /* Columns by position from 0.  Texts are copied into CurrentMemoryContext; NULL for SQL NULL. */
 extern int64 floe_row_int8(const FloeRows *rows, int row, int column, int64 if_null);
