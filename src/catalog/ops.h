@@ -75,6 +75,12 @@ typedef struct FloeLocated
 /* Of item i; once for each item, in any order. */
 typedef void (*FloeLocateDone)(void *arg, int i, const FloeStatus *st, const FloeLocated *located);
 
+/*
+ * Maintenance policies that apply to a target, as pages of what the catalog
+ * answered with: JSON objects whose "applicable-policies" are objects.
+ */
+typedef void (*FloeCatalogPolicies)(void *arg, const FloeStatus *st, const char *const *pages, int npages);
+
 /* One Iceberg catalog property for an engine. */
 typedef void (*FloeCatalogProperty)(void *arg, const char *key, const char *value);
 
@@ -106,6 +112,13 @@ typedef struct FloeCatalogOps
 	 */
 	void (*load_table)(FloeCatalog *catalog, const FloeLoadRequest *request, FloeLoadDone done, void *arg);
 	void (*locate_tables)(FloeCatalog *catalog, const FloeLocateItem *items, int count, FloeLocateDone done, void *arg);
+
+	/*
+	 * Of the catalog (no levels), a namespace, or a table (target->name is not
+	 * NULL).  FLOE_ERR_NOT_FOUND: there is no such target, or nothing of the
+	 * kind at all.  NULL: the protocol has no policies.
+	 */
+	void (*list_policies)(FloeCatalog *catalog, const FloeTableId *target, FloeCatalogPolicies done, void *arg);
 
 	/* A property the catalog gave for all its tables ("s3.endpoint"); NULL: none. Valid as long as the catalog. */
 	const char *(*property)(const FloeCatalog *catalog, const char *key);

@@ -63,7 +63,8 @@ send_now(FloeRestCall *call)
 {
 	FloeRest *rest = call->rest;
 	bool prefixed = !call->before_config && rest->prefix[0] != '\0';
-	char *path = psprintf("/v1/%s%s%s", prefixed ? rest->prefix : "", prefixed ? "/" : "", call->path);
+	char *path = psprintf("%s%s%s%s", call->root != NULL ? call->root : "/v1/", prefixed ? rest->prefix : "",
+						  prefixed ? "/" : "", call->path);
 	FloeSessionRequest request = {
 		.what = call->what,
 		.path = path,
@@ -440,6 +441,7 @@ const FloeCatalogOps floe_catalog_rest = {
 	.probe = rest_probe,
 	.list_tables = floe_rest_list_tables,
 	.load_table = floe_rest_load_table,
+	.list_policies = floe_rest_list_policies,
 	.property = rest_property,
 	.describe = rest_describe,
 	.engine_properties = rest_engine_properties,

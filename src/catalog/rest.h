@@ -29,7 +29,8 @@ struct FloeRestCall
 {
 	FloeRest *rest;
 	const char *what;          /* "list tables of a.b", for messages */
-	const char *path;          /* after /v1/ and the prefix, encoded, without leading slash; with its query */
+	const char *root;          /* of the path; NULL: /v1/ */
+	const char *path;          /* after root and the prefix, encoded, without leading slash; with its query */
 	bool before_config;        /* the configuration itself: no prefix, does not wait for it */
 	const char *if_none_match; /* NULL: unconditional */
 	bool wants_credentials;    /* send the access delegation header */
@@ -74,6 +75,10 @@ extern void floe_rest_encode_namespace(FloeRest *rest, StringInfo out, const cha
 /* rest_list.c, rest_load.c */
 extern void floe_rest_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone done, void *arg);
 extern void floe_rest_load_table(FloeCatalog *catalog, const FloeLoadRequest *request, FloeLoadDone done, void *arg);
+
+/* rest_policies.c */
+extern void floe_rest_list_policies(FloeCatalog *catalog, const FloeTableId *target, FloeCatalogPolicies done,
+									void *arg);
 
 /* rest.c: how engines reach a catalog with these options by the REST protocol, at this URI */
 extern void floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogProperty add, void *arg);

@@ -109,9 +109,8 @@ forget_listing(FloePassCatalog *catalog)
 	catalog->namespaces = catalog->names = NULL;
 }
 
-/* The connecting, and the listing that may be part of it, are over. */
-static void
-arrived(FloePassCatalog *catalog)
+void
+floe_pass_catalog_arrived(FloePassCatalog *catalog)
 {
 	catalog->pass->connecting--;
 	catalog->refs--;
@@ -161,7 +160,7 @@ store_listing(void *arg)
 	if (catalog->retired)
 	{
 		/* listed anew meanwhile: this one is the older truth, and the claim is another's */
-		arrived(catalog);
+		floe_pass_catalog_arrived(catalog);
 		forget_listing(catalog);
 		return;
 	}
@@ -174,10 +173,10 @@ store_listing(void *arg)
 		floe_http_after(catalog->pass->http, STORE_AGAIN_MS, store_listing, catalog);
 		return;
 	}
-	arrived(catalog);
 	forget_listing(catalog);
 	if (!ok)
 	{
+		floe_pass_catalog_arrived(catalog);
 		floe_status_prefix(&st, "the listing cannot be stored");
 		failed(catalog, &st, false);
 		return;
@@ -186,6 +185,7 @@ store_listing(void *arg)
 	if (catalog->state != FLOE_CATALOG_FAILED)
 		catalog->state = FLOE_CATALOG_READY;
 	tell_listing(catalog, fresh);
+	floe_pass_read_policies(catalog);
 }
 
 static void
@@ -198,7 +198,7 @@ on_listed(void *arg, const FloeStatus *st)
 		store_listing(catalog);
 		return;
 	}
-	arrived(catalog);
+	floe_pass_catalog_arrived(catalog);
 	forget_listing(catalog);
 	if (!catalog->retired)
 		failed(catalog, st, false);
@@ -213,7 +213,7 @@ on_connected(void *arg, const FloeStatus *st)
 
 	if (st->code != FLOE_OK || catalog->retired)
 	{
-		arrived(catalog);
+		floe_pass_catalog_arrived(catalog);
 		if (!catalog->retired)
 			failed(catalog, st, false);
 		return;
@@ -237,7 +237,7 @@ on_connected(void *arg, const FloeStatus *st)
 		catalog->catalog->ops->list_tables(catalog->catalog, on_page, on_listed, catalog);
 	}
 	else
-		arrived(catalog);
+		floe_pass_catalog_arrived(catalog);
 }
 
 static void

@@ -164,6 +164,12 @@ extern void floe_pass_adjust_window(FloePassCatalog *catalog, bool answered);
 
 /* catalogs.c */
 extern void floe_pass_start_catalogs(FloePass *pass);
+/* The connecting, and what is part of it (listing, policies), are over. */
+extern void floe_pass_catalog_arrived(FloePassCatalog *catalog);
+
+/* policies.c: after a listing; ends with floe_pass_catalog_arrived() */
+extern void floe_pass_read_policies(FloePassCatalog *catalog);
+
 /* NULL: the pass has no such catalog.  An endless pass connects to it when it must. */
 extern FloePassCatalog *floe_pass_catalog(FloePass *pass, const char *server_name);
 /* Forgets connections that nobody uses any more, and those whose server or user mapping changed. */

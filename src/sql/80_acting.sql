@@ -167,6 +167,8 @@ BEGIN
 	PERFORM floe_internal.sync_servers();
 	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
 		WHERE c.status <> 'removed' AND floe_internal.match_catalog(floe_internal.check_pattern(refresh.pattern), c.server_name);
+	UPDATE floe_internal.policy_source AS s SET tables_read_at = NULL
+		FROM floe_internal.catalog AS c WHERE c.catalog_id = s.catalog_id AND s.tables_read_at IS NOT NULL AND floe_internal.match_catalog(refresh.pattern, c.server_name);
 	UPDATE floe_internal.iceberg_table AS t SET status = CASE WHEN t.assessed_at IS NULL THEN 'unseen' ELSE 'error' END
 		WHERE t.status = 'quarantined' AND floe_internal.match_pattern(refresh.pattern, t.levels) IS NOT NULL;
 	UPDATE floe_internal.table_poll AS p SET next_poll_at = floe_internal.clock(), notified_at = floe_internal.clock(), crashes = 0

@@ -35,9 +35,11 @@ COMMENT ON VIEW floe.pauses IS 'What is paused now';
 CREATE VIEW floe.catalogs AS
 	SELECT s.server_name AS name, s.server_type AS type, s.options ->> 'uri' AS uri, s.options ->> 'warehouse' AS warehouse, COALESCE(c.status, 'new') AS status,
 		   c.error_message AS error, c.error_detail AS error_detail, c.error_since, c.failures, c.listed_at, c.next_list_at,
-		   (SELECT pg_catalog.count(*) FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id AND t.status <> 'dropped') AS tables, c.left_out, c.refused_count AS refused_namespaces, c.refusal, c.config
+		   (SELECT pg_catalog.count(*) FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id AND t.status <> 'dropped') AS tables, c.left_out, c.refused_count AS refused_namespaces, c.refusal, c.config,
+		   o.read_at AS policies_read_at, o.error_message AS policies_error
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.catalog AS c ON c.server_name = s.server_name AND c.status <> 'removed'
+	LEFT JOIN floe_internal.policy_source AS o ON o.catalog_id = c.catalog_id
 	WHERE s.wrapper = 'floe_catalog';
 COMMENT ON VIEW floe.catalogs IS 'Catalogs and their state; left_out: listed names that floe cannot keep, so that those namespaces and tables are not among its tables; refused_namespaces: those that floe may not list, and refusal the catalog''s words for it';
 

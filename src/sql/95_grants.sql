@@ -16,7 +16,7 @@ GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_
 	floe.export_policy(pg_catalog.text) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.workers(),
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),

@@ -108,6 +108,48 @@ floe_inbox_apply_listing(int32 pass_id, int32 catalog_id, const char *const *nam
 	return true;
 }
 
+bool
+floe_inbox_policy_targets(int32 catalog_id, FloePolicyTarget **targets, int *n, FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_int4(catalog_id)};
+
+	if (!floe_db_call("SELECT t.namespace, t.table_name FROM floe_internal.policy_targets($1) AS t", args, 1, &rows,
+					  st))
+		return false;
+	*n = rows.count;
+	*targets = palloc_extended(sizeof(FloePolicyTarget) * Max(rows.count, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < rows.count; i++)
+	{
+		(*targets)[i].namespace = floe_row_text(&rows, i, 0);
+		(*targets)[i].name = floe_row_text(&rows, i, 1);
+	}
+	return true;
+}
+
+bool
+floe_inbox_apply_policies(int32 catalog_id, const char *const *namespaces, const char *const *names,
+						  const char *const *answers, int n, int32 *attached, FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text_array(namespaces, n), floe_arg_text_array(names, n),
+					  floe_arg_text_array(answers, n)};
+
+	if (!floe_db_call("SELECT floe_internal.apply_catalog_policies($1, $2, array_replace($3, '', NULL), $4)", args, 4,
+					  &rows, st))
+		return false;
+	*attached = floe_row_int4(&rows, 0, 0, 0);
+	return true;
+}
+
+bool
+floe_inbox_policies_failed(int32 catalog_id, const FloeStatus *failure, FloeStatus *st)
+{
+	FloeArg args[] = {floe_arg_int4(catalog_id), floe_arg_text(failure->message), floe_arg_text(failure->detail)};
+
+	return floe_db_call("SELECT floe_internal.policy_source_failed($1, $2, $3)", args, 3, NULL, st);
+}
+
 static bool
 not_listed(FloeStatus *st)
 {

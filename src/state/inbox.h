@@ -35,6 +35,19 @@ extern bool floe_inbox_apply_listing(int32 pass_id, int32 catalog_id, const char
 									 const char *const *names, int n, int64 left_out, const char *const *refused,
 									 int nrefused, const char *refusal, int32 *fresh, FloeStatus *st);
 
+/* Where a catalog is to be asked for policies; a namespace as its levels joined by U+001F, name NULL: not of a table. */
+typedef struct FloePolicyTarget
+{
+	char *namespace;
+	char *name;
+} FloePolicyTarget;
+
+extern bool floe_inbox_policy_targets(int32 catalog_id, FloePolicyTarget **targets, int *n, FloeStatus *st);
+/* Answers by namespace and name ("": not of a table), several of one target where there were pages. */
+extern bool floe_inbox_apply_policies(int32 catalog_id, const char *const *namespaces, const char *const *names,
+									  const char *const *answers, int n, int32 *attached, FloeStatus *st);
+extern bool floe_inbox_policies_failed(int32 catalog_id, const FloeStatus *failure, FloeStatus *st);
+
 typedef struct FloeTableClaim
 {
 	int64 table_id;
