@@ -4,9 +4,11 @@ The dialects (test/lab/dialect.py) play the products; that they play them is tes
 """
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import re
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -29,6 +31,36 @@ def answers(method: str, path: str) -> list[str]:
     """Status codes that the dialects gave to floe for paths that match, oldest first."""
     log = Path(os.environ["FLOE_RUN"], "dialects.log").read_text(encoding="utf-8")
     return re.findall(rf'"{method} {path} HTTP/1\.1" (\d+) - floe', log)
+
+
+class TokenEndpoint:
+    """One that refuses everybody, and keeps the names of the headers that it got."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[str]] = []
+        seen = self.seen
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:  # noqa: N802
+                seen.append([one.lower() for one in self.headers.keys()])
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(401)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, form: str, *args: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.uri = f"http://127.0.0.1:{self.server.server_address[1]}/token"
+
+    def __enter__(self) -> "TokenEndpoint":
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Meeting:
@@ -76,6 +108,10 @@ class Meeting:
         self.refused("p_role", "forbidden", "activated PrincipalRoles '[]'", "Polaris: a principal role that floe has not")
         self.add("p_nowhere", "polaris", {"warehouse": "nowhere"}, {})
         self.refused("p_nowhere", "not_found", "Unable to find warehouse nowhere", "Polaris: a catalog that is not there")
+        with TokenEndpoint() as elsewhere:
+            self.add("p_elsewhere", "polaris", {"oauth2_server_uri": elsewhere.uri}, {})
+            self.said("p_elsewhere")
+            self.t.ok(elsewhere.seen and not any("polaris-realm" in one for one in elsewhere.seen), "Polaris: a token endpoint elsewhere does not get the catalog's headers", elsewhere.seen)
         self.add("p_keys", "polaris", keys[0], keys[1])
         first = dialect("polaris")
         try:
