@@ -27,8 +27,15 @@ class Stage:
 
     def __init__(self, case: Any, made: list[dict[str, Any]]):
         self.case, self.pg, self.name = case, case.pg, case.name
-        self.mine = case.levels(next(one for one in made if one["shape"] == "many_small"))
-        self.other = case.levels(next(one for one in made if one["shape"] == "nested"))
+        self.made = made
+
+    @property
+    def mine(self) -> list[str]:
+        return self.case.levels(next(one for one in self.made if one["shape"] == "many_small"))
+
+    @property
+    def other(self) -> list[str]:
+        return self.case.levels(next(one for one in self.made if one["shape"] == "nested"))
 
     def tables(self) -> list[str]:
         return [row["name"] for row in self.pg.sql("SELECT name FROM floe.tables WHERE status <> 'dropped' AND name LIKE %s ORDER BY 1", (f"{self.name}.%",))]
