@@ -159,6 +159,9 @@ LISTING = [
     C("ns_endless", namespaces(paging(lambda token: f"t{next(counter)}")), "protocol", "^list namespaces( of ns)?: 1000 pages in a row brought nothing new, and there are more$", None),
     C("t_500", tables(error(500)), "server", "^list tables of ns: the catalog answered 500", None),
     C("t_401", tables(error(401, "NotAuthorizedException", "not any more")), "auth", "^list tables of ns: the catalog answered 401", None),
+    # whose words these are is not known: they do not mean that there are no rights to this one namespace
+    C("t_403_html", tables(answer(403, HTML)), "forbidden", "^list tables of ns: the catalog answered 403", None),
+    C("ns_403", on(r"^GET /v1/namespaces\?pageToken=", error(403, "ForbiddenException", "not you")), "forbidden", "^list namespaces: the catalog answered 403: ForbiddenException: not you", "auth"),
     C("t_404_html", tables(answer(404, HTML)), "not_found", "^list tables of ns: the catalog answered 404", None),
     C("t_html", tables(answer(200, HTML)), "protocol", "^answer to list tables: ", None),
     C("t_none", tables(says("{}")), "protocol", "answer to list tables.*identifiers", None),

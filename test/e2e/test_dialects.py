@@ -49,7 +49,7 @@ def s3_status(location: str, config: dict[str, str], method: str = "GET") -> int
     from dialects.vending import Vending
 
     try:
-        Vending(os.environ["FLOE_S3_URI"], config["s3.access-key-id"], config["s3.secret-access-key"], "us-east-1", "")._signed(
+        Vending(os.environ["FLOE_S3_URI"], config["s3.access-key-id"], config["s3.secret-access-key"], "us-east-1")._signed(
             method, "/" + location.removeprefix("s3://"), "", b"")
         return 200
     except urllib.error.HTTPError as error:

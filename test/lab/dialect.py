@@ -86,13 +86,13 @@ class Server(http.server.ThreadingHTTPServer):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("port", "lake", "store", "store-region", "versitygw", "issuer", "state"):
+    for name in ("port", "lake", "store", "store-region", "issuer", "state"):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
     os.makedirs(args.state, exist_ok=True)
     url = f"http://127.0.0.1:{args.port}"
     # the store's keys come by the environment, not by the command line
-    vending = Vending(args.store, os.environ["STORE_KEY"], os.environ["STORE_SECRET"], args.store_region, args.versitygw)
+    vending = Vending(args.store, os.environ["STORE_KEY"], os.environ["STORE_SECRET"], args.store_region)
     lake, issuer = Lake(args.lake), Issuer(args.issuer)
 
     def state(name: str, first: dict[str, object]) -> State:

@@ -6,7 +6,7 @@
 dialects_start() {
 	STORE_KEY=$VERSITYGW_KEY STORE_SECRET=$VERSITYGW_SECRET spawn dialects "$(base_python)" -B -u "$LAB/dialect.py" --port "$PORT_DIALECTS" \
 		--lake "http://127.0.0.1:$PORT_ICEBERG_REST" --store "http://127.0.0.1:$PORT_VERSITYGW" --store-region us-east-1 \
-		--versitygw "$(component_dir versitygw)/bin/versitygw" --issuer "http://localhost:$PORT_OAUTH2" --state "$FLOE_RUN/dialects"
+		--issuer "http://localhost:$PORT_OAUTH2" --state "$FLOE_RUN/dialects"
 }
 
 dialects_ready() { http_ok "http://127.0.0.1:$PORT_DIALECTS/lab"; }
