@@ -2,7 +2,7 @@
 # need no server (UNIT_SRCS), PostgreSQL's frontend libraries (printf, HMAC, hash) and nothing else.
 
 UNIT_SRCS  := $(shell ls src/base/*.c src/iceberg/*.c src/engine/*.c src/net/http_policy.c src/net/http_message.c src/net/allowlist.c \
-                src/net/timers.c src/net/sigv4.c 2>/dev/null)
+                src/net/timers.c src/net/sigv4.c src/store/place.c 2>/dev/null)
 # These are of the same rooms but need the server.
 UNIT_SRCS  := $(filter-out src/base/cleanup.c src/base/clock.c,$(UNIT_SRCS))
 UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.c))
