@@ -7,7 +7,7 @@
  */
 #include "floe.h"
 
-#include "store/store.h"
+#include "store/job.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,22 +4,28 @@
  * Keys come from the user mapping, else from what the catalog vended for the
  * longest prefix of the location.  Iceberg locations hold keys as they are,
  * not percent-encoded (org.apache.iceberg.aws.s3.S3URI), and so they are signed.
+ *
+ * Regions: a signature is made for one, and a store that has the bucket in
+ * another says which (Amazon, "Request redirection and the REST API").  Then
+ * the request is signed for that one and sent once more, to the endpoint that
+ * is configured, or else to Amazon's of that region; never to a host that the
+ * answer names, because with it would go a signature that is good for reading.
  */
 #include "floe.h"
 
-#include "store/store.h"
+#include "store/job.h"
 
 #include "base/clock.h"
 #include "base/url.h"
-#include "conn/redact.h"
-#include "net/http_policy.h"
 #include "net/sigv4.h"
+#include "store/place.h"
 
-#include <stdlib.h>
+#include "utils/memutils.h"
+
 #include <string.h>
 
 #define DEFAULT_REGION "us-east-1"
-#define ARENA_BYTES (256 * 1024)
+#define REGION_SIZE 64
 
 typedef struct S3Target
 {
@@ -33,62 +39,59 @@ typedef struct S3Target
 	const char *region;
 } S3Target;
 
-static const FloeStoreGrant *
-grant_for(const FloeStoreJob *job)
+/* Where a bucket is, as its store has said. */
+typedef struct KnownRegion
 {
-	const FloeStoreGrant *best = NULL;
-
-	for (int i = 0; i < job->store->ngrants; i++)
-	{
-		const FloeStoreGrant *grant = &job->store->grants[i];
-
-		if (strncmp(job->location, grant->prefix, strlen(grant->prefix)) != 0)
-			continue;
-		if (best == NULL || strlen(grant->prefix) > strlen(best->prefix))
-			best = grant;
-	}
-	return best;
-}
+	const char *bucket;
+	const char *region;
+} KnownRegion;
 
 static const char *
-setting(const FloeStoreGrant *grant, const char *key)
+known_region(const FloeStore *store, const char *bucket)
 {
-	for (int i = 0; grant != NULL && i < grant->nsettings; i++)
+	ListCell *cell;
+
+	foreach (cell, store->regions)
 	{
-		if (strcmp(grant->settings[i].key, key) == 0)
-			return grant->settings[i].value;
+		const KnownRegion *known = lfirst(cell);
+
+		if (strcmp(known->bucket, bucket) == 0)
+			return known->region;
 	}
 	return NULL;
 }
 
-/* The server's option, what came with the table, what the catalog says for all tables. */
-static const char *
-resolve(const FloeStoreJob *job, const FloeStoreGrant *grant, const char *option, const char *key)
+static void
+remember_region(FloeStore *store, const char *bucket, const char *region)
 {
-	const FloeStore *store = job->store;
-	const char *value = floe_conn_option(store->conn, option);
+	MemoryContext old = MemoryContextSwitchTo(store->context);
+	KnownRegion *known = palloc(sizeof(KnownRegion));
 
-	if (value == NULL)
-		value = setting(grant, key);
-	if (value == NULL && store->catalog_default != NULL)
-		value = store->catalog_default(store->catalog_default_arg, key);
-	return value;
+	known->bucket = pstrdup(bucket);
+	known->region = pstrdup(region);
+	/* the newest goes first: a bucket may be known already, and wrongly */
+	store->regions = lcons(known, store->regions);
+	MemoryContextSwitchTo(old);
 }
 
 static bool
-find_credentials(FloeStoreJob *job, const FloeStoreGrant *grant, S3Target *target)
+find_credentials(FloeStoreJob *job, S3Target *target)
 {
-	target->access_key = floe_conn_option(job->store->conn, "s3_access_key_id");
+	const FloeConn *conn = job->store->conn;
+	const FloeStoreGrant *grant;
+
+	target->access_key = floe_conn_option(conn, "s3_access_key_id");
 	if (target->access_key != NULL)
 	{
-		target->secret_key = floe_conn_option(job->store->conn, "s3_secret_access_key");
-		target->session_token = floe_conn_option(job->store->conn, "s3_session_token");
+		target->secret_key = floe_conn_option(conn, "s3_secret_access_key");
+		target->session_token = floe_conn_option(conn, "s3_session_token");
 	}
-	else
+	else if ((grant = floe_store_grant_with(job, "s3.access-key-id")) != NULL)
 	{
-		target->access_key = setting(grant, "s3.access-key-id");
-		target->secret_key = setting(grant, "s3.secret-access-key");
-		target->session_token = setting(grant, "s3.session-token");
+		target->access_key = floe_store_granted(grant, "s3.access-key-id");
+		target->secret_key = floe_store_granted(grant, "s3.secret-access-key");
+		target->session_token = floe_store_granted(grant, "s3.session-token");
+		floe_store_use_grant(job, grant, "s3.session-token-expires-at-ms");
 	}
 	if (target->access_key == NULL || target->secret_key == NULL)
 		return floe_fail_detail(&job->st, FLOE_ERR_CONFIG,
@@ -100,10 +103,10 @@ find_credentials(FloeStoreJob *job, const FloeStoreGrant *grant, S3Target *targe
 
 /* The endpoint, with the bucket in its host name or in the path. */
 static bool
-find_endpoint(FloeStoreJob *job, const FloeStoreGrant *grant, S3Target *target)
+find_endpoint(FloeStoreJob *job, S3Target *target)
 {
-	const char *endpoint = resolve(job, grant, "s3_endpoint", "s3.endpoint");
-	const char *style = resolve(job, grant, "s3_path_style", "s3.path-style-access");
+	const char *endpoint = floe_store_setting(job, "s3_endpoint", "s3.endpoint");
+	const char *style = floe_store_setting(job, "s3_path_style", "s3.path-style-access");
 	bool path_style = style != NULL ? pg_strcasecmp(style, "true") == 0 : endpoint != NULL;
 	FloeBuf text;
 	FloeUrl url;
@@ -112,7 +115,7 @@ find_endpoint(FloeStoreJob *job, const FloeStoreGrant *grant, S3Target *target)
 
 	floe_buf_init(&text, FLOE_URL_MAX);
 	if (endpoint == NULL)
-		floe_buf_printf(&text, "https://s3.%s.amazonaws.com", target->region);
+		floe_place_amazon(&text, target->region);
 	else
 		floe_buf_printf(&text, "%s%s", strstr(endpoint, "://") == NULL ? "https://" : "", endpoint);
 	ok = !text.failed && floe_url_parse(text.data, &url, &job->st);
@@ -153,120 +156,88 @@ find_endpoint(FloeStoreJob *job, const FloeStoreGrant *grant, S3Target *target)
 	return true;
 }
 
+/* A region becomes part of a host name and of what is signed. */
 static bool
-find_target(FloeStoreJob *job, size_t scheme_len, S3Target *target)
+find_region(FloeStoreJob *job, S3Target *target)
 {
-	const FloeStoreGrant *grant = grant_for(job);
-	const char *bucket = job->location + scheme_len;
-	const char *slash = strchr(bucket, '/');
-
-	memset(target, 0, sizeof(*target));
-	if (slash == NULL || slash == bucket || slash[1] == '\0')
-		return floe_fail(&job->st, FLOE_ERR_CORRUPT, "location \"%s\" has no bucket and key", job->shown);
-	target->bucket = floe_arena_text(job->arena, bucket, (size_t) (slash - bucket));
-	target->key = slash + 1;
-	if (target->bucket == NULL)
-		return floe_fail(&job->st, FLOE_ERR_NOMEM, "out of memory");
-	target->region = resolve(job, grant, "s3_region", "s3.region");
+	target->region = known_region(job->store, target->bucket);
 	if (target->region == NULL)
-		target->region = resolve(job, grant, "s3_region", "client.region");
+		target->region = floe_store_setting(job, "s3_region", "s3.region");
+	if (target->region == NULL)
+		target->region = floe_store_setting(job, "s3_region", "client.region");
 	if (target->region == NULL)
 		target->region = DEFAULT_REGION;
-	return find_credentials(job, grant, target) && find_endpoint(job, grant, target);
+	job->region = target->region;
+	return floe_place_is_region(target->region) ||
+		   floe_fail(&job->st, FLOE_ERR_CONFIG, "the region of \"%s\" is not a region's name", job->shown);
 }
 
-/* The text of an XML element, without entities: for people. */
-static void
-element(const FloeBuf *body, const char *name, char *out, size_t size)
+static bool
+find_target(FloeStoreJob *job, S3Target *target)
 {
-	char open[32];
-	const char *start;
-	const char *end;
-
-	out[0] = '\0';
-	snprintf(open, sizeof(open), "<%s>", name);
-	start = body->data != NULL ? strstr(body->data, open) : NULL;
-	end = start != NULL ? strchr(start + strlen(open), '<') : NULL;
-	if (end != NULL)
-		floe_copy_text(out, size, start + strlen(open), (size_t) (end - start) - strlen(open));
+	memset(target, 0, sizeof(*target));
+	if (!floe_place_bucket(job->name, job->arena, &target->bucket, &target->key))
+		return floe_fail(&job->st, FLOE_ERR_CORRUPT, "location \"%s\" has no bucket and key", job->shown);
+	return find_region(job, target) && find_credentials(job, target) && find_endpoint(job, target);
 }
 
-/* The keys may be the user mapping's or those that the catalog vended. */
-static void
-redact(const FloeStoreJob *job, char *text, size_t size)
+/* Which region the store says that the bucket is in; false when it says nothing that could be one. */
+static bool
+told_region(const FloeHttpResponse *response, char *region, size_t size)
 {
-	const FloeStoreGrant *grant = grant_for(job);
-	FloeRedaction redaction = {0};
-
-	floe_redaction_add_conn(&redaction, job->store->conn);
-	floe_redaction_add(&redaction, setting(grant, "s3.secret-access-key"));
-	floe_redaction_add(&redaction, setting(grant, "s3.session-token"));
-	floe_redact(&redaction, text, size);
+	if (!floe_http_header(response, "x-amz-bucket-region", region, size))
+		floe_store_element(&response->body, "Region", region, size);
+	/* what was cut is not the region */
+	return strlen(region) < size - 1 && floe_place_is_region(region);
 }
 
-static void
-on_answer(void *arg, FloeHttpResponse *response)
+static bool
+s3_refused(FloeStoreJob *job, const FloeHttpResponse *response, FloeStoreRefusal *refusal)
 {
-	FloeStoreJob *job = arg;
-	FloeCode code = floe_http_code(response->http_status, response->status.retry_after_ms);
-	char reason[64];
-	char message[FLOE_STATUS_DETAIL_SIZE];
-	char detail[FLOE_STATUS_DETAIL_SIZE + 66];
-	char length[32];
+	int status = response->http_status;
+	char region[REGION_SIZE + 1];
+	char said[FLOE_STATUS_DETAIL_SIZE];
+	const char *bucket;
+	const char *key;
 
-	if (response->status.code != FLOE_OK)
+	/* versitygw's answer to an access key it does not know: nothing was said of the object */
+	if (refusal->code == FLOE_ERR_NOT_FOUND && strcmp(refusal->reason, "XAdminUserNotFound") == 0)
+		refusal->code = FLOE_ERR_FORBIDDEN;
+	if (status != 301 && status != 307 && status != 400)
+		return false;
+	if (told_region(response, region, sizeof(region)) && strcmp(region, job->region) != 0 &&
+		floe_place_bucket(job->name, job->arena, &bucket, &key))
 	{
-		job->st = response->status;
-		floe_status_prefix(&job->st, "read \"%s\"", job->shown);
+		if (!job->moved)
+		{
+			job->moved = true;
+			remember_region(job->store, bucket, region);
+			floe_store_object_start(job);
+			return true;
+		}
+		strlcpy(said, refusal->detail, sizeof(said));
+		snprintf(refusal->detail, sizeof(refusal->detail),
+				 "Signed for region %s as the store had asked, which now asks for %s. %.800s", job->region, region,
+				 said);
 	}
-	else if (code != FLOE_OK || response->http_status == 304)
-	{
-		element(&response->body, "Code", reason, sizeof(reason));
-		element(&response->body, "Message", message, sizeof(message));
-		/* versitygw's answer to an access key it does not know: nothing was said of the object */
-		if (code == FLOE_ERR_NOT_FOUND && strcmp(reason, "XAdminUserNotFound") == 0)
-			code = FLOE_ERR_FORBIDDEN;
-		snprintf(detail, sizeof(detail), "%s%s%s", reason, message[0] != '\0' ? ": " : "", message);
-		redact(job, detail, sizeof(detail));
-		floe_fail_detail(&job->st, code != FLOE_OK ? code : FLOE_ERR_PROTOCOL, detail,
-						 "read \"%s\": the store answered %d", job->shown, response->http_status);
-		job->st.http_status = response->http_status;
-		job->st.retry_after_ms = response->status.retry_after_ms;
-	}
-	else
-	{
-		job->data = response->body;
-		floe_buf_init(&response->body, 0);
-		job->size = (int64_t) job->data.len;
-		if (job->read.size_only || job->read.sink != NULL)
-			job->size =
-				floe_http_header(response, "Content-Length", length, sizeof(length)) ? strtoll(length, NULL, 10) : -1;
-	}
-	floe_store_finish(job);
+	else if (status != 400 && refusal->detail[0] == '\0')
+		strlcpy(refusal->detail,
+				"The store redirects and names no region; redirects of signed requests are not followed.",
+				sizeof(refusal->detail));
+	return false;
 }
 
-void
-floe_store_s3_start(FloeStoreJob *job, size_t scheme_len)
+static bool
+s3_start(FloeStoreJob *job)
 {
 	FloeHttpRequest request = {0};
 	FloeSigV4Input in = {0};
 	FloeSigV4Output out;
 	S3Target target;
 
-	job->arena = floe_arena_new(ARENA_BYTES);
-	if (job->arena == NULL)
-	{
-		floe_fail(&job->st, FLOE_ERR_NOMEM, "out of memory");
-		floe_store_finish(job);
-		return;
-	}
-	if (!find_target(job, scheme_len, &target))
-	{
-		floe_store_finish(job);
-		return;
-	}
-	request.method = job->read.size_only ? "HEAD" : "GET";
-	in.method = request.method;
+	if (!find_target(job, &target))
+		return false;
+	in.method = job->read.size_only ? "HEAD" : "GET";
 	in.endpoint = &target.endpoint;
 	in.path = target.path;
 	in.s3 = true;
@@ -277,19 +248,17 @@ floe_store_s3_start(FloeStoreJob *job, size_t scheme_len)
 	in.region = target.region;
 	in.service = "s3";
 	in.time_ms = floe_clock_wall_ms();
-	if (floe_sigv4_sign(&in, job->arena, &out, &job->st))
-	{
-		request.url = out.url;
-		for (int i = 0; i < out.nheaders; i++)
-			request.headers[request.nheaders++] = out.headers[i];
-		request.max_body = job->read.max_bytes;
-		request.no_redirect = true;
-		request.ca_file = floe_conn_option(job->store->conn, "ca_file");
-		request.sink = job->read.size_only ? NULL : job->read.sink;
-		request.sink_arg = job->read.sink_arg;
-		if (floe_http_submit(job->store->http, &request, on_answer, job, NULL, &job->st))
-			return;
-	}
-	floe_status_prefix(&job->st, "read \"%s\"", job->shown);
-	floe_store_finish(job);
+	if (!floe_sigv4_sign(&in, job->arena, &out, &job->st))
+		return floe_status_prefix(&job->st, "read \"%s\"", job->shown);
+	request.url = out.url;
+	for (int i = 0; i < out.nheaders; i++)
+		request.headers[request.nheaders++] = out.headers[i];
+	request.no_redirect = true;
+	return floe_store_object_get(job, &request);
 }
+
+const FloeStoreScheme floe_store_s3 = {
+	.name = "s3",
+	.start = s3_start,
+	.refused = s3_refused,
+};

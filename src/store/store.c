@@ -3,7 +3,7 @@
  */
 #include "floe.h"
 
-#include "store/store.h"
+#include "store/job.h"
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
@@ -48,18 +48,48 @@ has_scheme(const char *location, const char *scheme)
 	return pg_strncasecmp(location, scheme, len) == 0 ? len : 0;
 }
 
-static void
-show(FloeStoreJob *job)
+char *
+floe_store_show(const char *location, char *out, size_t size)
 {
-	size_t len = strlen(job->location);
-	size_t room = sizeof(job->shown) - 1;
+	bool is_url = pg_strncasecmp(location, "http", 4) == 0;
+	size_t len = is_url ? strcspn(location, "?") : strlen(location);
+	const char *hidden = location[len] != '\0' ? "?..." : "";
+	size_t room = size - 1 - strlen(hidden);
 
 	if (len <= room)
-		strlcpy(job->shown, job->location, sizeof(job->shown));
+		snprintf(out, size, "%.*s%s", (int) len, location, hidden);
 	else
-		snprintf(job->shown, sizeof(job->shown), "...%s", job->location + len - (room - 3));
+		snprintf(out, size, "...%.*s%s", (int) (room - 3), location + len - (room - 3), hidden);
 	/* a character may have been cut at the front */
-	floe_utf8_repair(job->shown);
+	floe_utf8_repair(out);
+	return out;
+}
+
+static const struct
+{
+	const char *prefix;
+	const FloeStoreScheme *scheme;
+} schemes[] = {
+	{"s3://", &floe_store_s3},
+	{"s3a://", &floe_store_s3},
+	{"s3n://", &floe_store_s3},
+};
+
+static bool
+start_object(FloeStoreJob *job)
+{
+	for (size_t i = 0; i < lengthof(schemes); i++)
+	{
+		size_t len = has_scheme(job->location, schemes[i].prefix);
+
+		if (len == 0)
+			continue;
+		job->scheme = schemes[i].scheme;
+		job->name = job->location + len;
+		floe_store_object_start(job);
+		return true;
+	}
+	return false;
 }
 
 void
@@ -68,7 +98,6 @@ floe_store_read(FloeStore *store, const FloeStoreRead *read)
 	MemoryContext context = AllocSetContextCreate(store->context, "floe object", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	FloeStoreJob *job = palloc0(sizeof(FloeStoreJob));
-	size_t len;
 
 	job->context = context;
 	job->store = store;
@@ -77,14 +106,13 @@ floe_store_read(FloeStore *store, const FloeStoreRead *read)
 	floe_cleanup_hold(floe_cleanup_register(release_job), job);
 	MemoryContextSwitchTo(old);
 	job->read.location = job->location;
-	show(job);
+	floe_store_show(job->location, job->shown, sizeof(job->shown));
 	job->size = -1;
 	floe_status_ok(&job->st);
 	floe_buf_init(&job->data, read->max_bytes);
-	if ((len = has_scheme(job->location, "s3://")) || (len = has_scheme(job->location, "s3a://")) ||
-		(len = has_scheme(job->location, "s3n://")))
-		floe_store_s3_start(job, len);
-	else if (has_scheme(job->location, "file:///"))
+	if (start_object(job))
+		return;
+	if (has_scheme(job->location, "file:///"))
 		floe_store_file_start(job, job->location + strlen("file://"));
 	else if (has_scheme(job->location, "file:/") && job->location[6] != '/')
 		floe_store_file_start(job, job->location + strlen("file:"));

@@ -1,18 +1,24 @@
 /*
- * store.h: reading objects: manifests, manifest lists and metadata files, from S3 and from local files.
+ * store.h: reading objects: manifests, manifest lists and metadata files, wherever a location says they are.
  *
  * A FloeStore is the stores of one table as one assessment sees them: the
  * catalog connection's own keys, or what the catalog vended with the table.
  * Reading is asynchronous on the process's FloeHttp; a callback never runs
  * before the function that started the read has returned.
+ *
+ *   store.c         from a location to the scheme that reads it
+ *   grant.c         what the catalog vended, and that it runs out
+ *   object.c        what all schemes over HTTP have in common
+ *   s3.c file.c     one scheme each
+ *   place.c         URLs
  */
 #ifndef FLOE_STORE_STORE_H
 #define FLOE_STORE_STORE_H
 
-#include "base/arena.h"
 #include "conn/conn.h"
 #include "net/http.h"
 
+#include "nodes/pg_list.h"
 #include "utils/palloc.h"
 
 typedef struct FloeStoreSetting
@@ -32,6 +38,9 @@ typedef struct FloeStoreGrant
 /* A setting that holds for the whole catalog ("s3.endpoint"); NULL: none. */
 typedef const char *(*FloeStoreDefault)(void *arg, const char *key);
 
+/* Asks the catalog for new grants, then calls floe_store_renewed(), once, perhaps before it returns. */
+typedef void (*FloeStoreRenew)(void *arg);
+
 typedef struct FloeStore
 {
 	FloeHttp *http;
@@ -40,9 +49,24 @@ typedef struct FloeStore
 	const char *file_roots; /* floe.allowed_file_roots */
 	FloeStoreDefault catalog_default;
 	void *catalog_default_arg;
+	FloeStoreRenew renew; /* NULL: what was vended cannot be renewed */
+	void *renew_arg;
+
+	/* set by floe_store_grant() and floe_store_renewed(); older grants must live as long as the store */
 	const FloeStoreGrant *grants;
 	int ngrants;
+	int64 granted_at_ms;
+
+	/* the store's own */
+	bool renewing;
+	List *waiting; /* jobs that wait for it */
+	List *regions; /* of buckets, where the store said so */
 } FloeStore;
+
+/* What came with the table; before the first read. */
+extern void floe_store_grant(FloeStore *store, const FloeStoreGrant *grants, int ngrants);
+/* The answer to renew: new grants, or a failure and the old ones stay. */
+extern void floe_store_renewed(FloeStore *store, const FloeStatus *st, const FloeStoreGrant *grants, int ngrants);
 
 /* st: FLOE_OK and the object's bytes, or its size alone. data is empty when a sink took it. */
 typedef void (*FloeStoreDone)(void *arg, const FloeStatus *st, FloeBuf *data, int64_t size);
@@ -61,24 +85,7 @@ typedef struct FloeStoreRead
 /* Never throws what the location or the store is to blame for; `done` gets it. The read is copied. */
 extern void floe_store_read(FloeStore *store, const FloeStoreRead *read);
 
-#define FLOE_STORE_SHOWN_MAX 128
-
-/* Internal to store/: one file per scheme. */
-typedef struct FloeStoreJob
-{
-	MemoryContext context; /* of this job alone */
-	FloeStore *store;
-	FloeStoreRead read;
-	char *location;
-	char shown[FLOE_STORE_SHOWN_MAX]; /* the location for messages: of a long one the end, where names differ */
-	FloeStatus st;
-	FloeBuf data;
-	int64_t size;
-	FloeArena *arena;
-} FloeStoreJob;
-
-extern void floe_store_finish(FloeStoreJob *job);
-extern void floe_store_s3_start(FloeStoreJob *job, size_t scheme_len);
-extern void floe_store_file_start(FloeStoreJob *job, const char *path);
+/* For messages: a location's end, where names differ, without the query of a URL, which may be a key to it. Returns out. */
+extern char *floe_store_show(const char *location, char *out, size_t size);
 
 #endif /* FLOE_STORE_STORE_H */
