@@ -208,3 +208,14 @@ floe_url_origin(const FloeUrl *url, char *out, size_t size)
 	floe_url_host_port(url, host_port, sizeof(host_port));
 	snprintf(out, size, "%s://%s", url->https ? "https" : "http", host_port);
 }
+
+bool
+floe_url_is_query(const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *) text; *p != '\0'; p++)
+	{
+		if (*p <= ' ' || *p >= 0x7F || strchr("\"<>\\^`{|}#", *p) != NULL)
+			return false;
+	}
+	return text[0] != '\0' && strcmp(text, "?") != 0;
+}

@@ -44,4 +44,7 @@ extern void floe_url_host_port(const FloeUrl *url, char *out, size_t size);
 /* As the Host header has it (RFC 9110, 7.2): without the scheme's own port. */
 extern void floe_url_host_header(const FloeUrl *url, char *out, size_t size);
 
+/* Nothing in it but what a query may hold as it is; a "?" at its front is allowed. */
+extern bool floe_url_is_query(const char *text);
+
 #endif /* FLOE_BASE_URL_H */
