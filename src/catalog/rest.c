@@ -309,12 +309,18 @@ rest_probe(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 static const char *
 choose_delegation(const FloeConn *conn)
 {
+	static const char *const own[] = {"s3_access_key_id", "gcs_token", "adls_sas_token", "adls_token"};
 	const char *option = floe_conn_option(conn, "access_delegation");
 
 	if (option != NULL)
 		return strcmp(option, "none") == 0 ? NULL : option;
 	/* with keys of our own, nothing the server would have to make for us */
-	return floe_conn_option(conn, "s3_access_key_id") != NULL ? NULL : "vended-credentials";
+	for (size_t i = 0; i < lengthof(own); i++)
+	{
+		if (floe_conn_option(conn, own[i]) != NULL)
+			return NULL;
+	}
+	return "vended-credentials";
 }
 
 static FloeCatalog *

@@ -38,6 +38,9 @@ static const struct
 	{"subject_token_file", "subject_token"},
 	{"sigv4_secret_access_key_file", "sigv4_secret_access_key"},
 	{"sigv4_session_token_file", "sigv4_session_token"},
+	{"gcs_token_file", "gcs_token"},
+	{"adls_sas_token_file", "adls_sas_token"},
+	{"adls_token_file", "adls_token"},
 };
 
 /* The owner's mapping, else that of PUBLIC; NIL when there is none. */

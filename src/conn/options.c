@@ -5,6 +5,7 @@
 
 #include "conn/options.h"
 
+#include "base/location.h"
 #include "base/url.h"
 
 #include <string.h>
@@ -46,7 +47,8 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_SERVER, "resource", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 resource"},
 	{CATALOG_SERVER, "access_delegation", FLOE_VALUE_ENUM, false, false, false, 0, 0,
 	 "none|vended-credentials|remote-signing|client-managed",
-	 "header X-Iceberg-Access-Delegation; default: vended-credentials without S3 keys in the user mapping, else none"},
+	 "header X-Iceberg-Access-Delegation; default: vended-credentials without keys of a store in the user mapping, "
+	 "else none"},
 	{CATALOG_SERVER, "header.", FLOE_VALUE_HEADER, false, false, false, 0, 0, NULL,
 	 "header sent with every request to the catalog; not for secrets"},
 	{CATALOG_SERVER, "page_size", FLOE_VALUE_COUNT, false, false, false, 1, 10000, NULL,
@@ -59,6 +61,13 @@ static const FloeConnOptionDef options[] = {
 	 "S3 region; default: what the catalog says, else us-east-1"},
 	{CATALOG_SERVER, "s3_path_style", FLOE_VALUE_BOOL, false, false, false, 0, 0, NULL,
 	 "bucket in the path instead of the host name; default: what the catalog says, else true with s3_endpoint"},
+	{CATALOG_SERVER, "gcs_endpoint", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
+	 "endpoint of Google Cloud Storage's JSON API; default: Google's, or for vended tokens what the catalog says"},
+	{CATALOG_SERVER, "adls_endpoint", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
+	 "endpoint of Azure Data Lake Storage for all accounts; default: the host in the location"},
+	{CATALOG_SERVER, "allowed_locations", FLOE_VALUE_LOCATIONS, false, false, false, 0, 0, NULL,
+	 "locations (s3://bucket/folder, ...), separated by commas, below which the catalog's files may be; default: "
+	 "anywhere that credentials, floe.allowed_hosts and floe.allowed_file_roots let floe read"},
 	{CATALOG_SERVER, "ca_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "PEM file of certificate authorities, instead of the system's"},
 	{CATALOG_SERVER, "list_interval", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
@@ -114,6 +123,19 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_MAPPING, "s3_session_token", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "S3 session token"},
 	{CATALOG_MAPPING, "s3_session_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the S3 session token"},
+	{CATALOG_MAPPING, "gcs_token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,
+	 "bearer token for Google Cloud Storage; without it the catalog's vended token is used"},
+	{CATALOG_MAPPING, "gcs_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	 "file that holds the bearer token for Google Cloud Storage; read again with every connection"},
+	{CATALOG_MAPPING, "adls_sas_token", FLOE_VALUE_QUERY, false, true, false, 0, 0, NULL,
+	 "shared access signature for Azure storage, percent-encoded as Azure gives it; without it and adls_token what the "
+	 "catalog vended is used"},
+	{CATALOG_MAPPING, "adls_sas_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	 "file that holds the shared access signature; read again with every connection"},
+	{CATALOG_MAPPING, "adls_token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,
+	 "bearer token for Azure storage"},
+	{CATALOG_MAPPING, "adls_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	 "file that holds the bearer token for Azure storage; read again with every connection"},
 	{ENGINE_SERVER, "url", FLOE_VALUE_URL, true, false, false, 0, 0, NULL,
 	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice"},
 	{ENGINE_SERVER, "max_operations", FLOE_VALUE_COUNT, false, false, false, 1, 1000, NULL,
@@ -167,11 +189,18 @@ const char *
 floe_conn_value_name(FloeConnValue type)
 {
 	static const char *const names[] = {
-		[FLOE_VALUE_TEXT] = "text",         [FLOE_VALUE_URL] = "url",
-		[FLOE_VALUE_URI] = "uri",           [FLOE_VALUE_BOOL] = "boolean",
-		[FLOE_VALUE_COUNT] = "integer",     [FLOE_VALUE_NUMBER] = "number",
-		[FLOE_VALUE_INTERVAL] = "interval", [FLOE_VALUE_FILE] = "absolute path",
-		[FLOE_VALUE_ENUM] = "choice",       [FLOE_VALUE_HEADER] = "header value",
+		[FLOE_VALUE_TEXT] = "text",
+		[FLOE_VALUE_URL] = "url",
+		[FLOE_VALUE_URI] = "uri",
+		[FLOE_VALUE_BOOL] = "boolean",
+		[FLOE_VALUE_COUNT] = "integer",
+		[FLOE_VALUE_NUMBER] = "number",
+		[FLOE_VALUE_INTERVAL] = "interval",
+		[FLOE_VALUE_FILE] = "absolute path",
+		[FLOE_VALUE_ENUM] = "choice",
+		[FLOE_VALUE_HEADER] = "header value",
+		[FLOE_VALUE_QUERY] = "query of a url",
+		[FLOE_VALUE_LOCATIONS] = "locations",
 	};
 
 	return names[type];
@@ -337,6 +366,11 @@ floe_conn_option_check(const FloeConnOptionDef *option, const char *name, const 
 			return true;
 		case FLOE_VALUE_ENUM:
 			return check_choice(option, name, value, st);
+		case FLOE_VALUE_QUERY:
+			return floe_url_is_query(value) ||
+				   floe_fail(st, FLOE_ERR_CONFIG, "option \"%s\" holds a character that must be percent-encoded", name);
+		case FLOE_VALUE_LOCATIONS:
+			return floe_location_check_list(value, st) || floe_status_prefix(st, "option \"%s\"", name);
 		case FLOE_VALUE_TEXT:
 		case FLOE_VALUE_INTERVAL:
 		case FLOE_VALUE_HEADER:

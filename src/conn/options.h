@@ -34,7 +34,9 @@ typedef enum FloeConnValue
 	FLOE_VALUE_INTERVAL, /* PostgreSQL interval input, positive */
 	FLOE_VALUE_FILE,     /* absolute path of a file on the database host */
 	FLOE_VALUE_ENUM,
-	FLOE_VALUE_HEADER /* value of an HTTP header */
+	FLOE_VALUE_HEADER,   /* value of an HTTP header */
+	FLOE_VALUE_QUERY,    /* query of a URL, as it is sent */
+	FLOE_VALUE_LOCATIONS /* of objects, separated by commas */
 } FloeConnValue;
 
 typedef struct FloeConnOptionDef

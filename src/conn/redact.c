@@ -86,12 +86,50 @@ floe_redaction_add(FloeRedaction *redaction, const char *secret)
 	add_form(redaction, markup_escaped(secret));
 }
 
+static int
+digit_of(char c)
+{
+	const char *digits = "0123456789abcdef";
+	const char *at = c != '\0' ? strchr(digits, tolower((unsigned char) c)) : NULL;
+
+	return at != NULL ? (int) (at - digits) : -1;
+}
+
+void
+floe_redaction_add_query(FloeRedaction *redaction, const char *query)
+{
+	const char *sig = strstr(query, "sig=");
+	char *text;
+	size_t n = 0;
+
+	floe_redaction_add(redaction, *query == '?' ? query + 1 : query);
+	if (sig == NULL)
+		return;
+	text = pstrdup(sig + 4);
+	text[strcspn(text, "&")] = '\0';
+	floe_redaction_add(redaction, pstrdup(text));
+	for (const char *p = text; *p != '\0'; p++)
+	{
+		if (*p == '%' && digit_of(p[1]) >= 0 && digit_of(p[2]) >= 0 && (digit_of(p[1]) > 0 || digit_of(p[2]) > 0))
+		{
+			text[n++] = (char) (digit_of(p[1]) * 16 + digit_of(p[2]));
+			p += 2;
+		}
+		else
+			text[n++] = *p;
+	}
+	text[n] = '\0';
+	floe_redaction_add(redaction, text);
+}
+
 void
 floe_redaction_add_conn(FloeRedaction *redaction, const FloeConn *conn)
 {
 	for (int i = 0; i < conn->noptions; i++)
 	{
-		if (conn->options[i].secret)
+		if (conn->options[i].secret && strcmp(conn->options[i].name, "adls_sas_token") == 0)
+			floe_redaction_add_query(redaction, conn->options[i].value);
+		else if (conn->options[i].secret)
 			floe_redaction_add(redaction, conn->options[i].value);
 	}
 }

@@ -21,6 +21,8 @@ typedef struct FloeRedaction
 
 /* Zero-initialised is empty; grows in CurrentMemoryContext.  NULL and what is shorter than 4 bytes is no secret. */
 extern void floe_redaction_add(FloeRedaction *redaction, const char *secret);
+/* The query of a URL that is a secret, and each value in it that is one by itself: sig=..., with and without its percent-encoding. */
+extern void floe_redaction_add_query(FloeRedaction *redaction, const char *query);
 extern void floe_redaction_add_conn(FloeRedaction *redaction, const FloeConn *conn);
 
 /*

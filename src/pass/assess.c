@@ -138,64 +138,33 @@ unchanged(FloeAssess *a)
 	finish(a, &st);
 }
 
+FloeArena *
+floe_assess_new_arena(void)
+{
+	return floe_arena_new(Max(metadata_limit(), ARENA_MIN_BYTES));
+}
+
+void
+floe_assess_load_request(const FloeAssess *a, FloeLoadMode mode, const char *etag, FloeArena *arena,
+						 FloeLoadRequest *request)
+{
+	memset(request, 0, sizeof(*request));
+	request->id.namespace = (const char *const *) a->claim.namespace;
+	request->id.nlevels = a->claim.nlevels;
+	request->id.name = a->claim.table_name;
+	request->mode = mode;
+	request->etag = etag;
+	request->arena = arena;
+	request->limits = metadata_limits();
+}
+
 static void
 load(FloeAssess *a, FloeLoadMode mode, const char *etag)
 {
-	FloeLoadRequest request = {0};
+	FloeLoadRequest request;
 
-	request.id.namespace = (const char *const *) a->claim.namespace;
-	request.id.nlevels = a->claim.nlevels;
-	request.id.name = a->claim.table_name;
-	request.mode = mode;
-	request.etag = etag;
-	request.arena = a->arena;
-	request.limits = metadata_limits();
+	floe_assess_load_request(a, mode, etag, a->arena, &request);
 	a->catalog->catalog->ops->load_table(a->catalog->catalog, &request, on_loaded, a);
-}
-
-/* ---- where objects of this table are read ---- */
-
-static const char *
-catalog_default(void *arg, const char *key)
-{
-	FloeAssess *a = arg;
-
-	return a->catalog->catalog->ops->property(a->catalog->catalog, key);
-}
-
-static FloeStoreGrant
-make_grant(FloeAssess *a, const char *prefix, const FloeMetaProperties *config)
-{
-	FloeStoreSetting *settings = MemoryContextAlloc(a->context, sizeof(FloeStoreSetting) * Max(config->count, 1));
-	FloeStoreGrant grant = {prefix, settings, config->count};
-
-	for (int i = 0; i < config->count; i++)
-	{
-		settings[i].key = config->items[i].name;
-		settings[i].value = config->items[i].value;
-	}
-	return grant;
-}
-
-static void
-open_store(FloeAssess *a)
-{
-	const FloeLoadResult *result = &a->meta->load;
-	FloeStoreGrant *grants =
-		MemoryContextAlloc(a->context, sizeof(FloeStoreGrant) * (size_t) (result->credential_count + 1));
-	int n = 0;
-
-	grants[n++] = make_grant(a, "", &result->config);
-	for (int i = 0; i < result->credential_count; i++)
-		grants[n++] = make_grant(a, result->credentials[i].prefix, &result->credentials[i].config);
-	a->store.http = a->pass->http;
-	a->store.context = a->context;
-	a->store.conn = a->catalog->conn;
-	a->store.file_roots = floe_allowed_file_roots;
-	a->store.catalog_default = catalog_default;
-	a->store.catalog_default_arg = a;
-	a->store.grants = grants;
-	a->store.ngrants = n;
 }
 
 /* ---- manifest list ---- */
@@ -209,12 +178,12 @@ floe_assess_read_failed(FloeStatus *st, const char *what)
 	floe_status_prefix(st, "%s", what);
 }
 
-/* What is in an object is wrong: its name goes into the detail. */
+/* What is in an object is wrong: its name goes into the detail, but not what may be a key to it. */
 void
 floe_assess_name_object(FloeStatus *st, const char *location)
 {
 	if (st->detail[0] == '\0')
-		floe_copy_text(st->detail, sizeof(st->detail), location, strlen(location));
+		floe_store_show(location, st->detail, sizeof(st->detail));
 }
 
 static void
@@ -418,7 +387,7 @@ on_loaded(void *arg, const FloeStatus *st, const FloeLoadAnswer *answer)
 		return;
 	}
 	a->etag = answer->etag;
-	open_store(a);
+	floe_assess_open_store(a);
 	read_metadata_file(a, metadata_from_store(a));
 }
 
@@ -456,7 +425,7 @@ floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *loca
 	}
 	a->meta = meta;
 	a->location = NULL;
-	open_store(a);
+	floe_assess_open_store(a);
 	read_metadata_file(a, true);
 }
 
@@ -511,8 +480,7 @@ floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim
 	a->metadata_bytes = -1;
 	copy_claim(a, claim);
 	floe_cleanup_hold(floe_cleanup_register(release_fetched), a);
-	a->arena =
-		floe_cleanup_hold(floe_cleanup_register(release_arena), floe_arena_new(Max(metadata_limit(), ARENA_MIN_BYTES)));
+	a->arena = floe_cleanup_hold(floe_cleanup_register(release_arena), floe_assess_new_arena());
 	MemoryContextSwitchTo(old);
 	if (a->arena == NULL)
 	{

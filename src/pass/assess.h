@@ -27,6 +27,7 @@ typedef struct FloeAssess
 	const char *location; /* what is known of it without meta; NULL: nothing */
 	const char *etag;
 	FloeStore store;
+	MemoryContext renewed;       /* the newest credentials, when they are not those that came with meta */
 	FloeMetaParser *file_parser; /* while a metadata file is read */
 	FloeStatus parse_status;
 	bool has_snapshot;    /* the catalog says which snapshot is current */
@@ -66,6 +67,13 @@ extern void floe_assess_ended(FloeAssess *a);
 extern void floe_assess_apply(FloeAssess *a);
 extern void floe_assess_read_failed(FloeStatus *st, const char *what);
 extern void floe_assess_name_object(FloeStatus *st, const char *location);
+
+extern FloeArena *floe_assess_new_arena(void);
+extern void floe_assess_load_request(const FloeAssess *a, FloeLoadMode mode, const char *etag, FloeArena *arena,
+									 FloeLoadRequest *request);
+
+/* assess_store.c: after meta is known, before the first read */
+extern void floe_assess_open_store(FloeAssess *a);
 
 /* The catalog has told where the metadata file is, or that it is where it was. */
 extern void floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *located);

@@ -343,6 +343,7 @@ add_catalog(FloePass *pass, int32 catalog_id, const char *server_name, bool list
 
 	catalog->pass = pass;
 	catalog->context = context;
+	catalog->regions.context = context;
 	catalog->catalog_id = catalog_id;
 	catalog->server_name = pstrdup(server_name);
 	catalog->list = list;

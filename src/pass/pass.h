@@ -22,6 +22,7 @@
 #include "net/http.h"
 #include "state/inbox.h"
 #include "state/queue.h"
+#include "store/store.h"
 
 #include "nodes/pg_list.h"
 
@@ -69,18 +70,19 @@ typedef struct FloePassCatalog
 	int32 catalog_id;
 	const char *server_name;
 	FloePass *pass;
-	MemoryContext context; /* its own: an endless pass connects anew now and then, and forgets the old connection */
-	bool list;             /* claimed for listing, until that is stored */
-	bool retired;          /* a newer one took its place; freed when nobody uses it any more */
-	int refs;              /* assessments, operations and the connecting itself */
-	int in_flight;         /* assessments */
-	List *to_locate;       /* FloeAssess: their metadata files are asked for at once, soon */
-	int window;            /* most of them at a time: grows with every answer, halves with every silence */
-	int most;              /* that the window grows to */
-	bool probing;          /* its tables could not be reached before: the first one that is looked at tells */
-	bool more_due;         /* the last claim took as many as it was allowed */
-	double rate;           /* of assessments, a second, where the server sets one */
-	double tokens;         /* assessments that may begin; -1: no rate */
+	MemoryContext context;    /* its own: an endless pass connects anew now and then, and forgets the old connection */
+	bool list;                /* claimed for listing, until that is stored */
+	bool retired;             /* a newer one took its place; freed when nobody uses it any more */
+	int refs;                 /* assessments, operations and the connecting itself */
+	int in_flight;            /* assessments */
+	List *to_locate;          /* FloeAssess: their metadata files are asked for at once, soon */
+	int window;               /* most of them at a time: grows with every answer, halves with every silence */
+	int most;                 /* that the window grows to */
+	bool probing;             /* its tables could not be reached before: the first one that is looked at tells */
+	bool more_due;            /* the last claim took as many as it was allowed */
+	FloeStoreRegions regions; /* of its tables' buckets */
+	double rate;              /* of assessments, a second, where the server sets one */
+	double tokens;            /* assessments that may begin; -1: no rate */
 	int64 tokens_at_us;
 	const FloeConn *conn;
 	FloeCatalog *catalog;

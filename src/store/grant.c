@@ -61,32 +61,39 @@ floe_store_setting(const FloeStoreJob *job, const char *option, const char *key)
 	return value;
 }
 
-void
-floe_store_use_grant(FloeStoreJob *job, const FloeStoreGrant *grant, const char *expiry_key)
-{
-	MemoryContext old = MemoryContextSwitchTo(job->context);
-
-	job->grant = grant;
-	job->grant_expires = expiry_key != NULL ? floe_store_granted(grant, expiry_key) : NULL;
-	for (int i = 0; i < grant->nsettings; i++)
-	{
-		/* whatever is vended beside them is as secret, unless it says where things are */
-		if (strstr(grant->settings[i].key, "secret") != NULL || strstr(grant->settings[i].key, "token") != NULL)
-			floe_redaction_add(&job->secrets, grant->settings[i].value);
-	}
-	MemoryContextSwitchTo(old);
-}
-
-/* -1: not known */
+/* Milliseconds since 1970; -1: none that can be read. */
 static int64
-expires_ms(const FloeStoreJob *job)
+parse_time(const char *text)
 {
-	const char *text = job->grant_expires;
 	size_t len = text != NULL ? strlen(text) : 0;
 
 	if (len == 0 || len > 15 || strspn(text, "0123456789") != len)
 		return -1;
 	return strtoll(text, NULL, 10);
+}
+
+void
+floe_store_use_grant(FloeStoreJob *job, const FloeStoreGrant *grant, const char *expiry_key)
+{
+	MemoryContext old = MemoryContextSwitchTo(job->context);
+
+	job->vended = true;
+	job->vended_end_ms = expiry_key != NULL ? parse_time(floe_store_granted(grant, expiry_key)) : -1;
+	for (int i = 0; i < grant->nsettings; i++)
+	{
+		char *value;
+
+		if (grant->settings[i].value == NULL)
+			continue;
+		/* a grant is gone before its job; whatever is vended beside them is as secret, unless it says where things are */
+		value = pstrdup(grant->settings[i].value);
+
+		if (strstr(grant->settings[i].key, "sas-token") != NULL)
+			floe_redaction_add_query(&job->secrets, value);
+		else if (strstr(grant->settings[i].key, "secret") != NULL || strstr(grant->settings[i].key, "token") != NULL)
+			floe_redaction_add(&job->secrets, value);
+	}
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -107,7 +114,7 @@ wait_for_renewal(FloeStoreJob *job)
 bool
 floe_store_renew_early(FloeStoreJob *job)
 {
-	int64 end = job->grant != NULL && job->store->renew != NULL ? expires_ms(job) : -1;
+	int64 end = job->store->renew != NULL ? job->vended_end_ms : -1;
 	int64 life = end - job->store->granted_at_ms;
 
 	/* what seems to have been over when it was given is a matter of clocks: the store will say */
@@ -122,13 +129,14 @@ floe_store_renew_early(FloeStoreJob *job)
 bool
 floe_store_renew_late(FloeStoreJob *job, const FloeStoreRefusal *refusal)
 {
-	int64 end = job->grant != NULL && job->store->renew != NULL ? expires_ms(job) : -1;
+	int64 end = job->vended_end_ms;
 	bool refused = refusal->code == FLOE_ERR_AUTH || refusal->code == FLOE_ERR_FORBIDDEN;
 
-	/* ExpiredToken (S3, with 400); AuthenticationFailed with its reason in words (Azure) */
-	if (job->grant == NULL || job->store->renew == NULL || job->renewed)
+	/* ExpiredToken (S3, with 400); AuthenticationFailed with its reason in words (Azure); 401 (Google) */
+	if (!job->vended || job->store->renew == NULL || job->renewed)
 		return false;
-	if (strstr(refusal->reason, "Expired") == NULL && !(refused && end >= 0 && floe_clock_wall_ms() >= end))
+	if (strstr(refusal->reason, "Expired") == NULL && !(refused && end >= 0 && floe_clock_wall_ms() >= end) &&
+		!(refusal->code == FLOE_ERR_AUTH && end < 0))
 		return false;
 	wait_for_renewal(job);
 	return true;
@@ -146,9 +154,7 @@ floe_store_grant(FloeStore *store, const FloeStoreGrant *grants, int ngrants)
 static void
 go_on(FloeStoreJob *job, const FloeStatus *st)
 {
-	int64 end = expires_ms(job);
-
-	if (st->code == FLOE_OK || floe_clock_wall_ms() < end)
+	if (st->code == FLOE_OK || floe_clock_wall_ms() < job->vended_end_ms)
 	{
 		floe_store_object_start(job);
 		return;

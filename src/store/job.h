@@ -38,6 +38,9 @@ typedef struct FloeStoreScheme
 } FloeStoreScheme;
 
 extern const FloeStoreScheme floe_store_s3;
+extern const FloeStoreScheme floe_store_gcs;
+extern const FloeStoreScheme floe_store_adls;
+extern const FloeStoreScheme floe_store_https;
 
 struct FloeStoreJob
 {
@@ -54,12 +57,12 @@ struct FloeStoreJob
 	const FloeStoreScheme *scheme;
 	const char *name; /* the location after its scheme */
 	FloeArena *arena;
-	FloeRedaction secrets;       /* what this job's requests had */
-	const FloeStoreGrant *grant; /* whose credentials were used; NULL: the user mapping's, or none */
-	const char *grant_expires;   /* when they run out: milliseconds since 1970; NULL: unknown */
-	bool renewed;                /* the catalog was asked for new ones */
-	bool moved;                  /* sent again for another region */
-	const char *region;          /* it was signed for */
+	FloeRedaction secrets; /* what this job's requests had */
+	bool vended;           /* its credentials came with the table, and not from the user mapping */
+	int64 vended_end_ms;   /* when they run out, since 1970; -1: unknown */
+	bool renewed;          /* the catalog was asked for new ones */
+	bool moved;            /* sent again for another region */
+	const char *region;    /* it was signed for */
 };
 
 extern void floe_store_finish(FloeStoreJob *job);

@@ -73,6 +73,8 @@ explain(const FloeStoreJob *job, const FloeHttpResponse *response, FloeStoreRefu
 	if (refusal->reason[0] == '\0' && message[0] == '\0' && body->len > 0 && body->data[0] != '<' &&
 		body->data[0] != '{')
 		floe_copy_text(message, sizeof(message), body->data, strcspn(body->data, "\r\n"));
+	/* Azure goes on with lines for its support */
+	message[strcspn(message, "\r\n")] = '\0';
 	floe_utf8_repair(refusal->reason);
 	floe_utf8_repair(message);
 	snprintf(refusal->detail, sizeof(refusal->detail), "%s%s%s", refusal->reason,
@@ -166,8 +168,8 @@ floe_store_object_start(FloeStoreJob *job)
 	}
 	else
 		floe_arena_reset(job->arena);
-	job->grant = NULL;
-	job->grant_expires = NULL;
+	job->vended = false;
+	job->vended_end_ms = -1;
 	ok = job->arena != NULL ? job->scheme->start(job) : floe_fail(&job->st, FLOE_ERR_NOMEM, "out of memory");
 	MemoryContextSwitchTo(old);
 	if (ok)

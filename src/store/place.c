@@ -42,16 +42,28 @@ family_of(const char *text, const char **rest)
 	return -1;
 }
 
+/* A prefix that ends in the name of a bucket or an account means that one, and none whose name goes on. */
+static bool
+begins_with(const char *location, const char *prefix, const char *name)
+{
+	size_t len = strlen(prefix);
+
+	if (strncmp(location, prefix, len) != 0)
+		return false;
+	return name == NULL || *name == '\0' || strchr(name, '/') != NULL || location[len] == '/' || location[len] == '\0';
+}
+
 bool
 floe_place_begins_with(const char *location, const char *prefix)
 {
 	const char *of_location;
 	const char *of_prefix;
 	int family = family_of(prefix, &of_prefix);
+	const char *name = strstr(prefix, "://");
 
 	if (family >= 0 && family_of(location, &of_location) == family)
-		return strncmp(of_location, of_prefix, strlen(of_prefix)) == 0;
-	return strncmp(location, prefix, strlen(prefix)) == 0;
+		return begins_with(of_location, of_prefix, of_prefix);
+	return begins_with(location, prefix, name != NULL ? name + 3 : NULL);
 }
 
 static bool

@@ -26,6 +26,7 @@
 
 #define DEFAULT_REGION "us-east-1"
 #define REGION_SIZE 64
+#define MAX_KNOWN_REGIONS 1000 /* a catalog may name any number of buckets */
 
 typedef struct S3Target
 {
@@ -42,35 +43,50 @@ typedef struct S3Target
 /* Where a bucket is, as its store has said. */
 typedef struct KnownRegion
 {
-	const char *bucket;
-	const char *region;
+	char *bucket;
+	char *region;
 } KnownRegion;
 
-static const char *
-known_region(const FloeStore *store, const char *bucket)
+static KnownRegion *
+find_known(const FloeStore *store, const char *bucket)
 {
 	ListCell *cell;
 
-	foreach (cell, store->regions)
+	foreach (cell, store->regions->known)
 	{
-		const KnownRegion *known = lfirst(cell);
+		KnownRegion *known = lfirst(cell);
 
 		if (strcmp(known->bucket, bucket) == 0)
-			return known->region;
+			return known;
 	}
 	return NULL;
 }
 
 static void
+forget_region(FloeStoreRegions *regions, KnownRegion *known)
+{
+	regions->known = list_delete_ptr(regions->known, known);
+	pfree(known->bucket);
+	pfree(known->region);
+	pfree(known);
+}
+
+/* The newest goes first: a bucket may be known already, and wrongly. */
+static void
 remember_region(FloeStore *store, const char *bucket, const char *region)
 {
-	MemoryContext old = MemoryContextSwitchTo(store->context);
-	KnownRegion *known = palloc(sizeof(KnownRegion));
+	FloeStoreRegions *regions = store->regions;
+	MemoryContext old = MemoryContextSwitchTo(regions->context);
+	KnownRegion *known = find_known(store, bucket);
 
+	if (known == NULL && list_length(regions->known) >= MAX_KNOWN_REGIONS)
+		known = llast(regions->known);
+	if (known != NULL)
+		forget_region(regions, known);
+	known = palloc(sizeof(KnownRegion));
 	known->bucket = pstrdup(bucket);
 	known->region = pstrdup(region);
-	/* the newest goes first: a bucket may be known already, and wrongly */
-	store->regions = lcons(known, store->regions);
+	regions->known = lcons(known, regions->known);
 	MemoryContextSwitchTo(old);
 }
 
@@ -160,9 +176,11 @@ find_endpoint(FloeStoreJob *job, S3Target *target)
 static bool
 find_region(FloeStoreJob *job, S3Target *target)
 {
-	target->region = known_region(job->store, target->bucket);
-	if (target->region == NULL)
-		target->region = floe_store_setting(job, "s3_region", "s3.region");
+	const KnownRegion *known = find_known(job->store, target->bucket);
+
+	/* a copy: another read may learn better meanwhile */
+	target->region = known != NULL ? floe_arena_text(job->arena, known->region, strlen(known->region))
+								   : floe_store_setting(job, "s3_region", "s3.region");
 	if (target->region == NULL)
 		target->region = floe_store_setting(job, "s3_region", "client.region");
 	if (target->region == NULL)

@@ -6,6 +6,7 @@
 #include "store/job.h"
 
 #include "base/cleanup.h"
+#include "base/location.h"
 #include "base/utf8.h"
 
 #include "utils/memutils.h"
@@ -70,10 +71,22 @@ static const struct
 	const char *prefix;
 	const FloeStoreScheme *scheme;
 } schemes[] = {
-	{"s3://", &floe_store_s3},
-	{"s3a://", &floe_store_s3},
-	{"s3n://", &floe_store_s3},
+	{"s3://", &floe_store_s3},       {"s3a://", &floe_store_s3},     {"s3n://", &floe_store_s3},
+	{"gs://", &floe_store_gcs},      {"gcs://", &floe_store_gcs},    {"abfss://", &floe_store_adls},
+	{"abfs://", &floe_store_adls},   {"wasbs://", &floe_store_adls}, {"wasb://", &floe_store_adls},
+	{"https://", &floe_store_https}, {"http://", &floe_store_https},
 };
+
+/* What the catalog says where files are is its word alone; the server's option says what it may say. */
+static bool
+is_allowed(FloeStoreJob *job)
+{
+	const char *allowed = floe_conn_option(job->store->conn, "allowed_locations");
+
+	return allowed == NULL || floe_location_is_below(job->location, allowed) ||
+		   floe_fail(&job->st, FLOE_ERR_DENIED, "\"%s\" is not below one of the server's allowed_locations",
+					 job->shown);
+}
 
 static bool
 start_object(FloeStoreJob *job)
@@ -110,6 +123,11 @@ floe_store_read(FloeStore *store, const FloeStoreRead *read)
 	job->size = -1;
 	floe_status_ok(&job->st);
 	floe_buf_init(&job->data, read->max_bytes);
+	if (!is_allowed(job))
+	{
+		floe_store_finish(job);
+		return;
+	}
 	if (start_object(job))
 		return;
 	if (has_scheme(job->location, "file:///"))
@@ -120,7 +138,8 @@ floe_store_read(FloeStore *store, const FloeStoreRead *read)
 		floe_store_file_start(job, job->location);
 	else
 	{
-		floe_fail_detail(&job->st, FLOE_ERR_UNSUPPORTED, "floe reads s3:, s3a:, s3n: and file: locations.",
+		floe_fail_detail(&job->st, FLOE_ERR_UNSUPPORTED,
+						 "floe reads s3:, gs:, abfss:, https: and file: locations, and their aliases.",
 						 "object store of location \"%s\" is not supported", job->shown);
 		floe_store_finish(job);
 	}

@@ -9,7 +9,7 @@
  *   store.c         from a location to the scheme that reads it
  *   grant.c         what the catalog vended, and that it runs out
  *   object.c        what all schemes over HTTP have in common
- *   s3.c file.c     one scheme each
+ *   s3.c gcs.c adls.c https.c file.c     one scheme each
  *   place.c         URLs
  */
 #ifndef FLOE_STORE_STORE_H
@@ -41,18 +41,26 @@ typedef const char *(*FloeStoreDefault)(void *arg, const char *key);
 /* Asks the catalog for new grants, then calls floe_store_renewed(), once, perhaps before it returns. */
 typedef void (*FloeStoreRenew)(void *arg);
 
+/* Of buckets, where their stores said so. Shared by the stores of a connection, so that each bucket is asked once. */
+typedef struct FloeStoreRegions
+{
+	MemoryContext context;
+	List *known;
+} FloeStoreRegions;
+
 typedef struct FloeStore
 {
 	FloeHttp *http;
 	MemoryContext context;  /* outlives every read */
 	const FloeConn *conn;   /* server options and own keys; they go before grants */
 	const char *file_roots; /* floe.allowed_file_roots */
+	FloeStoreRegions *regions;
 	FloeStoreDefault catalog_default;
 	void *catalog_default_arg;
 	FloeStoreRenew renew; /* NULL: what was vended cannot be renewed */
 	void *renew_arg;
 
-	/* set by floe_store_grant() and floe_store_renewed(); older grants must live as long as the store */
+	/* set by floe_store_grant() and floe_store_renewed(); they live until that returns the next time, or as long as the store */
 	const FloeStoreGrant *grants;
 	int ngrants;
 	int64 granted_at_ms;
@@ -60,7 +68,6 @@ typedef struct FloeStore
 	/* the store's own */
 	bool renewing;
 	List *waiting; /* jobs that wait for it */
-	List *regions; /* of buckets, where the store said so */
 } FloeStore;
 
 /* What came with the table; before the first read. */

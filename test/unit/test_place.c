@@ -35,6 +35,13 @@ prefixes(void)
 		{"s3://b/t", "s3", true},
 		{"file:///t", "s3://", false},
 		{"s3://b", "s3://b/t/m.avro", false},
+		{"s3://bb/t/m.avro", "s3://b", false},
+		{"s3a://bb/t/m.avro", "s3://b", false},
+		{"s3://b", "s3://b", true},
+		{"s3://b/tt", "s3://b/t", true},
+		{"s3://b/t", "s3://", true},
+		{"https://h.example/t", "https://h", false},
+		{"abfss://c@a.dfs.core.windows.net.evil.example/t", "abfss://c@a.dfs.core.windows.net", false},
 	};
 
 	for (size_t i = 0; i < lengthof(cases); i++)
