@@ -69,6 +69,9 @@ SELECT lab.server('floe_catalog', o) FROM (VALUES
 	($$uri 'http://c', max_in_flight '0'$$), ($$uri 'http://c', max_in_flight '-1'$$), ($$uri 'http://c', max_in_flight 'all'$$), ($$uri 'http://c', max_in_flight '1000000'$$), ($$uri 'http://c', max_in_flight '1'$$),
 	($$uri 'http://c', max_rate '0'$$), ($$uri 'http://c', max_rate '0.5'$$), ($$uri 'http://c', max_rate '10/s'$$), ($$uri 'http://c', max_rate '1'$$),
 	($$uri 'http://c', max_operations '0'$$), ($$uri 'http://c', max_operations '1001'$$), ($$uri 'http://c', max_operations ''$$), ($$uri 'http://c', max_operations '1'$$),
+	($$uri 'http://c', gcs_endpoint 'storage'$$), ($$uri 'http://c', adls_endpoint 'abfss://a'$$), ($$uri 'http://c', gcs_token 'x'$$), ($$uri 'http://c', adls_sas_token 'x'$$),
+	($$uri 'http://c', allowed_locations 'lake'$$), ($$uri 'http://c', allowed_locations 's3://'$$), ($$uri 'http://c', allowed_locations 's3://b/../c'$$), ($$uri 'http://c', allowed_locations ' , '$$),
+	($$uri 'http://c', allowed_locations 's3://b, gs://c/x, /warehouse'$$),
 	($$uri 'http://c', s3_endpoint 'minio:9000'$$), ($$uri 'http://c', "engine.s3.secret-access-key" 'x'$$), ($$uri 'http://c', "engine.token" 'x'$$),
 	($$uri 'http://c', "engine.client.credentials-provider" 'com.example.Provider'$$), ($$uri 'http://c', "header.X-Api-Key" 'x'$$)) AS v (o);
 SELECT lab.server('floe_engine', o) FROM (VALUES
@@ -84,7 +87,8 @@ SELECT lab.catalog(), lab.engine();
 SELECT lab.says($$ALTER FOREIGN DATA WRAPPER floe_catalog OPTIONS (ADD uri 'http://c')$$);
 SELECT lab.says($$CREATE FOREIGN TABLE lab.t (a int) SERVER demo OPTIONS (x 'y')$$);
 -- mappings
-SELECT lab.mapping('demo', o) FROM (VALUES ($$user 'x'$$), ($$uri 'http://c'$$), ($$client_id ''$$), ($$token E'a\nb'$$), ($$token_file 'x'$$), ($$passphrase 'x'$$)) AS v (o);
+SELECT lab.mapping('demo', o) FROM (VALUES ($$user 'x'$$), ($$uri 'http://c'$$), ($$client_id ''$$), ($$token E'a\nb'$$), ($$token_file 'x'$$), ($$passphrase 'x'$$),
+	($$adls_sas_token 'sv=1&sig=a b'$$), ($$adls_sas_token 'sv=1#x'$$), ($$adls_sas_token '?'$$), ($$adls_sas_token_file 'x'$$), ($$gcs_token E'a\nb'$$), ($$gcs_token_file 'x'$$), ($$adls_token_file 'x'$$)) AS v (o);
 SELECT lab.mapping('spark', o) FROM (VALUES ($$user 'x'$$), ($$url 'http://c'$$), ($$password_file 'x'$$), ($$token E'a\nb'$$), ($$client_id 'x'$$)) AS v (o);
 \pset tuples_only off
 \pset format aligned
