@@ -78,6 +78,7 @@ floe_store_use_grant(FloeStoreJob *job, const FloeStoreGrant *grant, const char 
 	MemoryContext old = MemoryContextSwitchTo(job->context);
 
 	job->vended = true;
+	job->generation = job->store->generation;
 	job->vended_end_ms = expiry_key != NULL ? parse_time(floe_store_granted(grant, expiry_key)) : -1;
 	for (int i = 0; i < grant->nsettings; i++)
 	{
@@ -138,7 +139,14 @@ floe_store_renew_late(FloeStoreJob *job, const FloeStoreRefusal *refusal)
 	if (strstr(refusal->reason, "Expired") == NULL && !(refused && end >= 0 && floe_clock_wall_ms() >= end) &&
 		!(refusal->code == FLOE_ERR_AUTH && end < 0))
 		return false;
-	wait_for_renewal(job);
+	if (job->generation == job->store->generation)
+		wait_for_renewal(job);
+	else
+	{
+		/* another read has got new ones while this one was under way */
+		job->renewed = true;
+		floe_store_object_start(job);
+	}
 	return true;
 }
 
@@ -148,6 +156,7 @@ floe_store_grant(FloeStore *store, const FloeStoreGrant *grants, int ngrants)
 	store->grants = grants;
 	store->ngrants = ngrants;
 	store->granted_at_ms = floe_clock_wall_ms();
+	store->generation++;
 }
 
 /* Without new ones: what is still good is used, for the rest there is no point in asking the store. */

@@ -60,6 +60,7 @@ struct FloeStoreJob
 	FloeRedaction secrets; /* what this job's requests had */
 	bool vended;           /* its credentials came with the table, and not from the user mapping */
 	int64 vended_end_ms;   /* when they run out, since 1970; -1: unknown */
+	uint64 generation;     /* of the grants they are of */
 	bool renewed;          /* the catalog was asked for new ones */
 	bool moved;            /* sent again for another region */
 	const char *region;    /* it was signed for */

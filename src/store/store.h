@@ -64,6 +64,7 @@ typedef struct FloeStore
 	const FloeStoreGrant *grants;
 	int ngrants;
 	int64 granted_at_ms;
+	uint64 generation; /* of the grants */
 
 	/* the store's own */
 	bool renewing;
