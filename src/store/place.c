@@ -169,7 +169,7 @@ floe_place_adls(const char *text, FloeArena *arena, FloePlaceAdls *place, FloeSt
 	size_t container = at != NULL ? (size_t) (at - text) : 0;
 	size_t host_len = at != NULL ? authority - container - 1 : 0;
 	char host[FLOE_HOST_MAX + 32];
-	FloeUrl ignored;
+	FloeUrl url;
 
 	memset(place, 0, sizeof(*place));
 	if (at == NULL || container == 0 || text[authority] != '/' || text[authority + 1] == '\0')
@@ -181,11 +181,12 @@ floe_place_adls(const char *text, FloeArena *arena, FloePlaceAdls *place, FloeSt
 	host[host_len] = '\0';
 	if (strchr(host, '.') == NULL)
 		strlcat(host, ".dfs.core.windows.net", sizeof(host));
-	if (!floe_url_parse_host(host, strlen(host), &ignored, st))
+	/* an account has a name: an address without one would not be a host in a URL either, if it is IPv6's */
+	if (!floe_url_parse_host(host, strlen(host), &url, st) || strchr(url.host, ':') != NULL)
 		return floe_fail(st, FLOE_ERR_CORRUPT, "its account is not a host name");
 	place->container = floe_arena_text(arena, text, container);
-	place->host = with_service(arena, floe_arena_text(arena, host, strlen(host)), "dfs");
-	place->account = floe_arena_text(arena, host, strcspn(host, "."));
+	place->host = with_service(arena, floe_arena_text(arena, url.host, strlen(url.host)), "dfs");
+	place->account = floe_arena_text(arena, url.host, strcspn(url.host, "."));
 	place->path = text + authority + 1;
 	if (place->container == NULL || place->host == NULL || place->account == NULL)
 		return floe_fail(st, FLOE_ERR_NOMEM, "out of memory");
