@@ -123,7 +123,9 @@ find_endpoint(FloeStoreJob *job, S3Target *target)
 {
 	const char *endpoint = floe_store_setting(job, "s3_endpoint", "s3.endpoint");
 	const char *style = floe_store_setting(job, "s3_path_style", "s3.path-style-access");
-	bool path_style = style != NULL ? pg_strcasecmp(style, "true") == 0 : endpoint != NULL;
+	/* Amazon's certificate is for one label before its own: with dots the bucket goes into the path, as its SDKs do it */
+	bool path_style =
+		style != NULL ? pg_strcasecmp(style, "true") == 0 : endpoint != NULL || strchr(target->bucket, '.') != NULL;
 	FloeBuf text;
 	FloeUrl url;
 	const char *base;
