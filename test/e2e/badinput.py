@@ -136,7 +136,7 @@ class Base:
     """A real table in versitygw, read from its directory: metadata, manifest list and manifests of the current snapshot."""
 
     def __init__(self, shape: str = "position_deletes"):
-        made = make_tables("s3", f"bad_{time.time_ns()}", [shape])[0]
+        self.made = made = make_tables("s3", f"bad_{time.time_ns()}", [shape])[0]
         self.metadata = json.loads(self.read(made["metadata_location"]))
         current = self.metadata["current-snapshot-id"]
         self.snapshot = next(one for one in self.metadata["snapshots"] if one["snapshot-id"] == current)

@@ -209,6 +209,7 @@ class Catalog:
         self.token_seconds: int | None = 3600       # "expires_in" of the tokens it gives
         self.tokens: dict[str, float] = {}          # given -> until when they are good
         self.vended: dict[str, str] = {}            # "config" of loadTable
+        self.credentials: Callable[[], list[dict[str, Any]]] | None = None  # "storage-credentials" of each loadTable
 
     def add(self, levels: tuple[str, ...], table: Any) -> Any:
         self.tables[levels] = table
@@ -264,8 +265,9 @@ class Catalog:
         if exchange.headers.get("If-None-Match") == etag:
             return Answer(304, b"", {"ETag": etag})
         metadata = table.metadata if isinstance(table.metadata, bytes) else json.dumps(table.metadata).encode()
-        body = b'{"metadata-location": %s, "metadata": %s, "config": %s}' % (
-            json.dumps(table.metadata_location).encode(), metadata, json.dumps(self.vended).encode())
+        more = b', "storage-credentials": ' + json.dumps(self.credentials()).encode() if self.credentials is not None else b""
+        body = b'{"metadata-location": %s, "metadata": %s, "config": %s%s}' % (
+            json.dumps(table.metadata_location).encode(), metadata, json.dumps(self.vended).encode(), more)
         return Answer(200, body, {"Content-Type": "application/json", "ETag": etag})
 
     def _give_token(self, exchange: Exchange) -> Answer:
