@@ -215,12 +215,18 @@ CASES = [
     case("format_version", on_manifest(header_entry("format-version", b"4")), "unsupported", f"^manifest .*: format version 4 is not supported: {DATA_NAME}"),
     # where they are
     *(case("list_" + scheme, list_at(f"{scheme}://lake/x.avro"), "unsupported",
-           f'^manifest list: object store of location "{scheme}://lake/x.avro" is not supported: floe reads s3:, s3a:, s3n: and file: locations')
-      for scheme in ("gs", "abfss", "hdfs", "wasb", "http")),
+           f'^manifest list: object store of location "{scheme}://lake/x.avro" is not supported: floe reads s3:, gs:, abfss:, https: and file: locations, and their aliases')
+      for scheme in ("hdfs", "oss", "ftp", "s3x")),
     case("list_relative", list_at("metadata/list.avro"), "unsupported", '^manifest list: object store of location "metadata/list.avro" is not supported'),
     case("list_file", list_at("file:///etc/passwd"), "denied", '^manifest list: file "file:///etc/passwd" is not below a folder of floe.allowed_file_roots'),
     case("list_no_bucket", list_at("s3:///list.avro"), "corrupt", '^manifest list: location "s3:///list.avro" has no bucket and key'),
-    case("m_gs", row(manifest_path="gs://lake/m.avro"), "unsupported", '^manifest: object store of location "gs://lake/m.avro" is not supported'),
+    case("m_hdfs", row(manifest_path="hdfs://lake/m.avro"), "unsupported", '^manifest: object store of location "hdfs://lake/m.avro" is not supported'),
+    # stores that the mapping has no keys for
+    case("list_gs", list_at("gs://lake/x.avro"), "config", '^manifest list: no Google Cloud Storage token for "gs://lake/x.avro": '),
+    case("m_gs", row(manifest_path="gs://lake/m.avro"), "config", '^manifest: no Google Cloud Storage token for "gs://lake/m.avro": '),
+    case("list_abfss", list_at("abfss://c@lake/x.avro"), "config", '^manifest list: no Azure credentials for "abfss://c@lake/x.avro": '),
+    case("list_wasb", list_at("wasb://lake/x.avro"), "corrupt", '^manifest list: location "wasb://lake/x.avro": it is not container@account'),
+    case("list_http", list_at("http://lake/x.avro"), "denied", '^manifest list: .*host "lake" .*is not in floe.allowed_hosts'),
     case("m_file", row(manifest_path="file:///etc/passwd"), "denied", '^manifest: file "file:///etc/passwd" is not below a folder of floe.allowed_file_roots'),
     # the store
     case("store_301", store(s3_error(301, "PermanentRedirect", "use the endpoint of the region", Location="http://127.0.0.1:9/elsewhere"), True), "http",

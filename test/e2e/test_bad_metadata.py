@@ -181,8 +181,8 @@ def store(behaviour):
 # Only a file can be these.
 FILE = [
     *(Case("file_" + scheme, file_at(f"{scheme}://lake/x.metadata.json"), "unsupported",
-           f'^metadata file: object store of location "{scheme}://lake/x.metadata.json" is not supported: floe reads s3:, s3a:, s3n: and file: locations', status="unsupported")
-      for scheme in ("gs", "abfss", "hdfs", "https")),
+           f'^metadata file: object store of location "{scheme}://lake/x.metadata.json" is not supported: floe reads s3:, gs:, abfss:, https: and file: locations, and their aliases', status="unsupported")
+      for scheme in ("hdfs", "oss", "ftp")),
     Case("file_local", file_at("file:///etc/passwd"), "denied", '^metadata file: file "file:///etc/passwd" is not below a folder of floe.allowed_file_roots'),
     Case("file_dots", file_at("file:///var/../etc/passwd"), "denied", "^metadata file: file .* is not below a folder of floe.allowed_file_roots"),
     Case("file_nowhere", file_at(""), "unsupported", '^metadata file: object store of location "" is not supported', status="unsupported"),

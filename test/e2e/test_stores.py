@@ -136,6 +136,8 @@ def s3_tables(s: Stores) -> list[Copy]:
     root = f"lab/{NS}/{ODD}"
     made = [s.connect(f"versitygw_{scheme}", f"{scheme}://{root}/{scheme}", into_versitygw, *own) for scheme in ("s3", "s3a", "s3n")]
     made.append(s.connect("versitygw_store", f"s3://{root}/store", into_versitygw, {**own[0], "metadata_source": "store", "allowed_locations": f"gs://x, s3a://lab/{NS}"}, own[1]))
+    # versitygw says which region it is in, though not in the answer to HEAD
+    made.append(s.connect("versitygw_region", f"s3://{root}/region", into_versitygw, {**own[0], "s3_region": "eu-central-7", "metadata_source": "store"}, own[1]))
     made.append(s.connect("vended_config", f"s3://{root}/config", into_versitygw, vended={**place, **right}))
     made.append(s.connect("vended_longest", f"s3a://{root}/longest", into_versitygw, vended={**place, **wrong},
                           credentials={"s3": wrong, "s3://lab": wrong, f"s3://{root}/longest/": right, f"s3://{root}/longest/data/": wrong}))
