@@ -142,7 +142,7 @@ def s3_tables(s: Stores) -> list[Copy]:
     made.append(s.connect("vended_longest", f"s3a://{root}/longest", into_versitygw, vended={**place, **wrong},
                           credentials={"s3": wrong, "s3://lab": wrong, f"s3://{root}/longest/": right, f"s3://{root}/longest/data/": wrong}))
     # its own server verifies signatures as well; buckets in the host, and a token beside the key
-    s.s3.keys["AKSESSION"] = Key("session-secret", session="session/token+with=all")
+    s.s3.keys["AKSESSION"] = Key("session-secret", "session/token+with=all")
     given = {"s3_access_key_id": "AKSESSION", "s3_secret_access_key": "session-secret", "s3_session_token": "session/token+with=all"}
     here = {"s3_endpoint": s.s3.uri.replace("127.0.0.1", "localhost"), "s3_path_style": "false"}
     made.append(s.connect("virtual_hosted", f"s3://host-bucket/{ODD}/v", into(s.s3, "s3://"), here, given))
@@ -267,7 +267,7 @@ def restless() -> Callable[[str], Any]:
 # -------------------------------------------------------------------------------------------------
 
 class Vending:
-    """S3 keys, new ones with each loadTable. Those that are not the newest count as expired once the newest are there."""
+    """S3 keys, new ones with each loadTable, which end after some seconds."""
 
     def __init__(self, s3: S3, name: str, seconds: float):
         self.s3, self.name, self.seconds, self.count, self.lock = s3, name, seconds, 0, threading.Lock()
@@ -280,13 +280,14 @@ class Vending:
                 self.count += 1
             access = f"AK{self.name}{self.count}"
             self.ends.setdefault(access, time.time() + self.seconds)
-            self.s3.keys.setdefault(access, Key(f"secret-of-{access}", session=f"session-of-{access}"))
+            self.s3.keys.setdefault(access, Key(f"secret-of-{access}", f"session-of-{access}", self.ends[access]))
         return [{"prefix": "s3://", "config": {"s3.access-key-id": access, "s3.secret-access-key": f"secret-of-{access}", "s3.session-token": f"session-of-{access}",
                                                "s3.session-token-expires-at-ms": str(int(self.ends[access] * 1000))}}]
 
     def expire(self) -> None:
+        """Before their time."""
         for access in self.ends:
-            self.s3.keys[access].expired = True
+            self.s3.keys[access].until = 0
 
 
 def renewed(s: Stores) -> None:
@@ -299,11 +300,13 @@ def renewed(s: Stores) -> None:
         return s.connect(f"renewed_{name}", f"s3://{name}-bucket/t", into(s3, "s3://"), vended=place, credentials=vending), vending
 
     # early: the first answer takes until the end is near, and what comes after it is read with new keys
-    one, vending = table("early", 4)
+    one, vending = table("early", 6)
 
     def hold(exchange: Any) -> None:
-        time.sleep(max(0.0, max(vending.ends.values()) - 0.5 - time.time()))
-    s3.rules.append(("^HEAD ", hold))
+        time.sleep(max(0.0, min(vending.ends.values()) - 1.2 - time.time()))
+    def hold_longer(exchange: Any) -> None:
+        time.sleep(max(0.0, min(vending.ends.values()) + 0.1 - time.time()))
+    s3.rules += [("^HEAD ", hold), ("-m0.avro", hold_longer)]
     s.look([one])
     s.is_read(one, "what is about to run out is renewed, and the table is read")
     t.equal((vending.count, set(s3.statuses())), (2, {200}), "the catalog was asked once more, and the store never saw keys that were over")

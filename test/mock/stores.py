@@ -4,7 +4,7 @@
         gcs.objects["bucket/dir/a b.avro"] = b"..."         # bucket or container, slash, name: as it is, not encoded
         gcs.tokens["t1"] = ["bucket/dir/"]                  # what it may read
         adls.sas("container", seconds=3600)                 # signed with the account's key, and checked by it
-        s3.keys["AK"] = Key("secret", session="token", expired=False)
+        s3.keys["AK"] = Key("secret", session="token", until=time.time() + 60)
         s3.regions["bucket"] = "eu-west-3"
 
 Every server keeps what it was asked: requests (method, raw path and query, status) and headers. What it does not know is refused with the status and the
@@ -21,6 +21,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import re
 import threading
 import time
@@ -237,7 +238,7 @@ class Adls(Store):
 class Key:
     secret: str
     session: str | None = None
-    expired: bool = False
+    until: float = math.inf  # on this clock: time.time()
 
 
 class S3(Store):
@@ -265,7 +266,7 @@ class S3(Store):
             return self.wrong_region(self.regions.get(bucket, "us-east-1"))
         if exchange.headers.get("x-amz-security-token") != key.session:
             return xml(403, "InvalidToken", "The provided token is malformed or otherwise invalid.")
-        if key.expired:
+        if time.time() >= key.until:
             return xml(400, "ExpiredToken", "The provided token has expired.")
         if self._sign(exchange, key.secret, day, region, signed.split(";")) != signature:
             return xml(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
