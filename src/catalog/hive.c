@@ -160,6 +160,17 @@ typedef struct Asked
 } Asked;
 
 static void
+on_log_checked(void *arg)
+{
+	Asked *asked = arg;
+	FloeStatus st;
+
+	floe_status_ok(&st);
+	asked->done(asked->arg, &st);
+	pfree(asked);
+}
+
+static void
 on_version(void *arg, const FloeStatus *st, FloeCursor *c)
 {
 	Asked *asked = arg;
@@ -172,6 +183,11 @@ on_version(void *arg, const FloeStatus *st, FloeCursor *c)
 		floe_copy_text(asked->hive->version, sizeof(asked->hive->version), version.data, version.len);
 		if (c->bad)
 			floe_hive_malformed("get version", &result);
+	}
+	if (result.code == FLOE_OK)
+	{
+		floe_hive_log_check(asked->hive, on_log_checked, asked);
+		return;
 	}
 	asked->done(asked->arg, &result);
 	pfree(asked);
@@ -360,6 +376,7 @@ hive_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	hive->base.http = http;
 	hive->context = CurrentMemoryContext;
 	hive->link = floe_hive_link_open(http, conn, st);
+	floe_hive_log_init(&hive->log, conn);
 	return hive->link != NULL ? &hive->base : NULL;
 }
 
@@ -376,7 +393,9 @@ hive_describe(const FloeCatalog *catalog, FloeBuf *out)
 
 	floe_buf_text(out, "{\"version\": ");
 	floe_json_quote(out, hive->version, strlen(hive->version));
-	floe_buf_printf(out, ", \"transport\": \"%s\"}", floe_hive_link_transport(hive->link));
+	floe_buf_printf(out, ", \"transport\": \"%s\", \"notification_log\": ", floe_hive_link_transport(hive->link));
+	floe_hive_log_describe(&hive->log, out);
+	floe_buf_text(out, "}");
 }
 
 /* org.apache.iceberg.hive.HiveCatalog */

@@ -1,20 +1,22 @@
 /*
- * hive.h: inside of the Hive Metastore adapter (hive.c, hive_locate.c).
+ * hive.h: inside of the Hive Metastore adapter (hive.c, hive_locate.c, hive_log.c).
  */
 #ifndef FLOE_CATALOG_HIVE_H
 #define FLOE_CATALOG_HIVE_H
 
 #include "base/thrift.h"
 #include "catalog/hive_link.h"
+#include "catalog/hive_log.h"
 #include "catalog/ops.h"
 
-typedef struct FloeHive
+struct FloeHive
 {
 	FloeCatalog base;
 	MemoryContext context;
 	FloeHiveLink *link;
 	char version[32];
-} FloeHive;
+	FloeHiveLog log;
+};
 
 /* Up to the value of a call's result, which has that type; false also when it is a declared exception. */
 extern bool floe_hive_success(FloeCursor *c, FloeThriftType type, const char *what, FloeStatus *st);

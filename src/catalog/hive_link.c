@@ -48,10 +48,11 @@ struct FloeHiveLink
 	FloeSession *session;       /* of HTTP; NULL: a socket */
 	char *servers[MAX_SERVERS]; /* "http://host:port" of each, for connecting */
 	int nservers;
-	int server;  /* the one that is tried, or connected to */
-	int refused; /* how many in a row could not be connected to */
-	int fd;      /* -1: not connected */
-	bool has_fd; /* counted by fd.c */
+	int server;         /* the one that is tried, or connected to */
+	int refused;        /* how many in a row could not be connected to */
+	int fd;             /* -1: not connected */
+	bool has_fd;        /* counted by fd.c */
+	uint32 connections; /* so far */
 	bool connecting;
 	bool answered; /* this connection has brought an answer: it does speak Thrift */
 	List *queue;   /* HiveCall; the first one is under way when sent is set */
@@ -226,6 +227,7 @@ on_connected(void *arg, FloeHttpResponse *response)
 		link->fd = response->socket;
 		response->has_socket = false;
 		link->refused = 0;
+		link->connections++;
 		fcntl(link->fd, F_SETFL, fcntl(link->fd, F_GETFL) | O_NONBLOCK);
 		advance(link);
 		return;
@@ -552,6 +554,12 @@ floe_hive_link_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	floe_cleanup_hold(floe_cleanup_register(release), link);
 	floe_http_guest_join(http, &link->guest);
 	return link;
+}
+
+uint32
+floe_hive_link_connection(const FloeHiveLink *link)
+{
+	return link->fd >= 0 ? link->connections : 0;
 }
 
 const char *

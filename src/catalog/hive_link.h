@@ -31,6 +31,9 @@ extern FloeHiveLink *floe_hive_link_open(FloeHttp *http, const FloeConn *conn, F
 extern void floe_hive_call(FloeHiveLink *link, const char *method, const FloeBuf *arguments, FloeHiveReply reply,
 						   void *arg);
 
+/* Number of the connection in use, which the last answer came by; 0: there is none, or no telling (HTTP). */
+extern uint32 floe_hive_link_connection(const FloeHiveLink *link);
+
 extern const char *floe_hive_link_transport(const FloeHiveLink *link); /* "buffered", "framed", "http" */
 
 #endif /* FLOE_CATALOG_HIVE_LINK_H */

@@ -4,15 +4,23 @@
  * The objects of tables of one database are one call, up to so many.  An
  * Iceberg table's metadata location is one of its parameters; other tables
  * are told apart by having no table_type=ICEBERG.
+ *
+ * Where the metastore has a notification log (hive_log.h), a table's etag says
+ * up to which event it is known, and only those that later events are about
+ * are asked for.  Once in a while a table is asked for all the same: another
+ * metastore over the same database may be without the listener.
  */
 #include "floe.h"
 
 #include "catalog/hive.h"
 
+#include "base/clock.h"
+
 #include "utils/memutils.h"
 
 #define PER_CALL 200 /* tables whose objects are asked for at once */
 #define MAX_ARGUMENTS ((size_t) 4 * 1024 * 1024)
+#define BELIEVE_SECONDS 600 /* the log is, without a look at the table itself */
 
 /* Field ids of hive_metastore.thrift. */
 enum
@@ -36,6 +44,8 @@ typedef struct Locating
 	int count;
 	bool *answered;
 	int first; /* of the call under way: it has the database of this item */
+	FloeHiveLogState log;
+	char *etag; /* of tables that are looked at now; NULL: the log does not tell when they change */
 	FloeLocateDone done;
 	void *arg;
 } Locating;
@@ -162,6 +172,7 @@ answer_with(Locating *l, int i, const Object *object)
 	FloeStatus st;
 
 	floe_status_ok(&st);
+	located.etag = l->etag;
 	if (object->location.len > 0)
 		located.location = copy_text(object->location);
 	if (!text_is(object->table_type, "ICEBERG"))
@@ -296,6 +307,103 @@ next_objects(Locating *l)
 	MemoryContextSwitchTo(old);
 }
 
+/* ---- etags ---- */
+
+typedef struct Known
+{
+	int64 event;
+	int64 looked; /* seconds since 1970, when the table itself was */
+} Known;
+
+static char *
+make_etag(const Locating *l, int64 looked)
+{
+	return psprintf("log:%lld:%lld:%lld", (long long) l->log.alive, (long long) l->log.event, (long long) looked);
+}
+
+/* false: this etag says nothing to this log, or has said it for long. */
+static bool
+read_etag(const Locating *l, const char *etag, Known *known)
+{
+	int64 now = floe_clock_wall_ms() / 1000;
+	long long alive;
+	long long event;
+	long long looked;
+
+	if (etag == NULL || sscanf(etag, "log:%18lld:%18lld:%18lld", &alive, &event, &looked) != 3)
+		return false;
+	known->event = event;
+	known->looked = looked;
+	return alive == l->log.alive && event > 0 && event <= l->log.event && looked <= now &&
+		   looked > now - BELIEVE_SECONDS;
+}
+
+/* Those that no event was about since they were looked at. */
+static void
+answer_unchanged(Locating *l, const FloeHiveChanges *changes)
+{
+	FloeLocated same = {.unchanged = true};
+	FloeStatus st;
+	Known known;
+
+	floe_status_ok(&st);
+	for (int i = 0; i < l->count; i++)
+	{
+		const char *database = l->items[i].id.namespace[0];
+		const char *table = l->items[i].id.name;
+
+		if (!read_etag(l, l->items[i].etag, &known))
+			continue;
+		if (known.event < l->log.event &&
+			(changes == NULL || floe_hive_log_changed(changes, database, table, known.event)))
+			continue;
+		same.etag = make_etag(l, known.looked);
+		answer(l, i, &st, &same);
+	}
+}
+
+static void
+on_changes(void *arg, const FloeHiveChanges *changes)
+{
+	Locating *l = arg;
+	MemoryContext old = MemoryContextSwitchTo(l->context);
+
+	/* what is no log now was none before */
+	if (l->hive->log.unused)
+		l->etag = NULL;
+	else
+		answer_unchanged(l, changes);
+	MemoryContextSwitchTo(old);
+	next_objects(l);
+}
+
+static void
+on_log(void *arg, const FloeHiveLogState *state)
+{
+	Locating *l = arg;
+	MemoryContext old = MemoryContextSwitchTo(l->context);
+	int64 oldest = state->event;
+	Known known;
+
+	l->log = *state;
+	if (state->event > 0)
+	{
+		l->etag = make_etag(l, floe_clock_wall_ms() / 1000);
+		for (int i = 0; i < l->count; i++)
+		{
+			if (read_etag(l, l->items[i].etag, &known))
+				oldest = Min(oldest, known.event);
+		}
+		if (oldest < state->event)
+			floe_hive_log_read(l->hive, oldest, state->event, on_changes, l);
+		else
+			answer_unchanged(l, NULL);
+	}
+	MemoryContextSwitchTo(old);
+	if (oldest == state->event)
+		next_objects(l);
+}
+
 void
 floe_hive_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int count, FloeLocateDone done, void *arg)
 {
@@ -310,5 +418,8 @@ floe_hive_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int c
 	l->done = done;
 	l->arg = arg;
 	l->answered = MemoryContextAllocZero(context, sizeof(bool) * (size_t) count);
-	next_objects(l);
+	if (hive->log.unused)
+		next_objects(l);
+	else
+		floe_hive_log_ask(hive, on_log, l);
 }

@@ -26,6 +26,9 @@ static const FloeConnOptionDef options[] = {
 	 "hive"},
 	{CATALOG_SERVER, "thrift_transport", FLOE_VALUE_ENUM, false, false, false, 0, 0, "buffered|framed",
 	 "hive: metastore.thrift.framed.transport.enabled of the metastore; default buffered"},
+	{CATALOG_SERVER, "notification_log", FLOE_VALUE_ENUM, false, false, false, 0, 0, "auto|on|off",
+	 "hive: believe the notification log of the metastore: on, off, or auto, where the metastore says that it has a "
+	 "DbNotificationListener; default auto"},
 	{CATALOG_SERVER, "schema", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "jdbc: schema of table iceberg_tables; default public"},
 	{CATALOG_SERVER, "warehouse", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,

@@ -184,7 +184,7 @@ HIVE = [
     Bad("h_http", does("getVersion", send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")), "protocol", "no Thrift message"),
     Bad("h_sequence", does("getVersion", lambda call: call.send(message(call.method, call.sequence + 1, struct_of(of_field(STRING, 0, text("3")))))), "protocol", "getVersion|sequence"),
     Bad("h_method", does("getVersion", lambda call: call.send(message("shutdown", call.sequence, struct_of()))), "protocol", "getVersion|shutdown"),
-    Bad("h_no_method", does("getVersion", lambda call: Metastore.answer(None, Call(call.link, "x", call.sequence, {}))), "protocol|unsupported|server", ""),
+    Bad("h_no_method", does("getVersion", lambda call: Metastore().answer(Call(call.link, "x", call.sequence, {}))), "protocol|unsupported|server", ""),
     Bad("h_nothing", does("getVersion", lambda call: call.send(message(call.method, call.sequence, struct_of()))), "protocol", "no result"),
     Bad("h_deep", does("getVersion", lambda call: call.send(message(call.method, call.sequence, nested))), "protocol|server", "getVersion|get version"),
     Bad("h_minus", does("get_all_databases", result(LIST, list_of(STRING, [struct.pack(">i", -5)]))), "protocol", "get_all_databases|list databases"),
