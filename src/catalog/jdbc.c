@@ -13,87 +13,31 @@
  */
 #include "floe.h"
 
+#include "catalog/database.h"
 #include "catalog/ops.h"
 
 #include "base/json.h"
-#include "guc.h"
-#include "net/pq.h"
 
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
-#define HERE "postgresql:///"
 #define PAGE 10000
 #define MAX_TABLES 2000000
 #define MAX_LEVELS 30
 #define MAX_NAME_BYTES 1024 /* all levels together: names are keys of indexes */
 #define MAX_CATALOGS 5
-#define ANSWER_MAX_BYTES ((size_t) 256 * 1024 * 1024)
 #define IS_TABLE "COALESCE(pg_catalog.to_jsonb(t) ->> 'iceberg_type', 'TABLE') = 'TABLE'"
-
-FloeLocalQuery floe_catalog_local_query = NULL;
 
 typedef struct Jdbc
 {
 	FloeCatalog base;
 	MemoryContext context;
-	FloePq *pq;           /* NULL: in this database */
+	FloeDatabase database;
 	const char *relation; /* quoted */
 	const char *name;     /* column catalog_name; NULL until it is known */
 	FloeCatalogDone connect_done;
 	void *connect_arg;
 } Jdbc;
-
-static bool
-is_here(const FloeConn *conn)
-{
-	return strcmp(floe_conn_option(conn, "uri"), HERE) == 0;
-}
-
-/* ---- asking ---- */
-
-static void
-query(Jdbc *jdbc, const char *what, const char *sql, const char *const *params, int nparams, FloePqDone done, void *arg)
-{
-	FloePqRows rows;
-	FloeStatus st;
-	bool ok;
-
-	if (jdbc->pq != NULL)
-	{
-		floe_pq_query(jdbc->pq, what, sql, params, nparams, done, arg);
-		return;
-	}
-	ok = floe_catalog_local_query(jdbc->base.conn, what, sql, params, nparams, &rows, &st);
-	done(arg, &st, ok ? &rows : NULL);
-}
-
-static void
-append_quoted(StringInfo out, const char *identifier)
-{
-	appendStringInfoChar(out, '"');
-	for (; *identifier != '\0'; identifier++)
-	{
-		if (*identifier == '"')
-			appendStringInfoChar(out, '"');
-		appendStringInfoChar(out, *identifier);
-	}
-	appendStringInfoChar(out, '"');
-}
-
-/* An element of an array's text form, with the comma that keeps it from the one before. */
-static void
-append_element(StringInfo out, const char *text)
-{
-	appendStringInfoString(out, out->len > 1 ? ",\"" : "\"");
-	for (; *text != '\0'; text++)
-	{
-		if (*text == '"' || *text == '\\')
-			appendStringInfoChar(out, '\\');
-		appendStringInfoChar(out, *text);
-	}
-	appendStringInfoChar(out, '"');
-}
 
 /* ---- connecting ---- */
 
@@ -104,15 +48,6 @@ connected(Jdbc *jdbc, const FloeStatus *st)
 
 	jdbc->connect_done = NULL;
 	done(jdbc->connect_arg, st);
-}
-
-/* What a database says need not be what was asked for: its iceberg_tables may be a view, and it may be anything that speaks the protocol. */
-static const char *
-text_of(const FloePqRows *rows, int row, int column)
-{
-	const char *text = floe_pq_value(rows, row, column);
-
-	return text != NULL ? text : "";
 }
 
 /* Which catalogs the table holds: one, or the one that was asked for. */
@@ -127,7 +62,7 @@ on_names(void *arg, const FloeStatus *st, const FloePqRows *rows)
 	if (st->code == FLOE_OK && wanted != NULL)
 		jdbc->name = wanted;
 	else if (st->code == FLOE_OK && rows->count == 1)
-		jdbc->name = MemoryContextStrdup(jdbc->context, text_of(rows, 0, 0));
+		jdbc->name = MemoryContextStrdup(jdbc->context, floe_database_text(rows, 0, 0));
 	else if (st->code == FLOE_OK && rows->count == 0)
 		jdbc->name = "";
 	else if (st->code == FLOE_OK)
@@ -135,7 +70,7 @@ on_names(void *arg, const FloeStatus *st, const FloePqRows *rows)
 		initStringInfo(&names);
 		appendStringInfoString(&names, "Set the server's option \"catalog_name\" to one of them: ");
 		for (int i = 0; i < Min(rows->count, MAX_CATALOGS); i++)
-			appendStringInfo(&names, "%s%.100s", i > 0 ? ", " : "", text_of(rows, i, 0));
+			appendStringInfo(&names, "%s%.100s", i > 0 ? ", " : "", floe_database_text(rows, i, 0));
 		floe_fail_detail(&result, FLOE_ERR_CONFIG, names.data, "the database holds more than one catalog");
 	}
 	else if (st->code == FLOE_ERR_NOT_FOUND && strstr(st->detail, "iceberg_tables") != NULL)
@@ -152,7 +87,7 @@ jdbc_connect(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 
 	jdbc->connect_done = done;
 	jdbc->connect_arg = arg;
-	query(jdbc, "get catalog names", sql, NULL, 0, on_names, jdbc);
+	floe_database_query(&jdbc->database, "get catalog names", sql, NULL, 0, on_names, jdbc);
 	pfree(sql);
 }
 
@@ -181,7 +116,7 @@ jdbc_probe(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 
 	probe->done = done;
 	probe->arg = arg;
-	query(jdbc, "read a table", sql, &jdbc->name, 1, on_probe, probe);
+	floe_database_query(&jdbc->database, "read a table", sql, &jdbc->name, 1, on_probe, probe);
 	pfree(sql);
 }
 
@@ -231,8 +166,9 @@ read_page(Listing *listing, const FloePqRows *rows)
 		FloeTableId *id = &ids[n];
 
 		id->namespace = &levels[(size_t) n * MAX_LEVELS];
-		id->name = text_of(rows, i, 1);
-		id->nlevels = split_namespace(pstrdup(text_of(rows, i, 0)), id->name, &levels[(size_t) n * MAX_LEVELS]);
+		id->name = floe_database_text(rows, i, 1);
+		id->nlevels =
+			split_namespace(pstrdup(floe_database_text(rows, i, 0)), id->name, &levels[(size_t) n * MAX_LEVELS]);
 		if (id->nlevels == 0)
 			listing->jdbc->base.left_out++;
 		else
@@ -261,8 +197,8 @@ on_page(void *arg, const FloeStatus *st, const FloePqRows *rows)
 	}
 	if (result.code == FLOE_OK && rows->count == PAGE)
 	{
-		listing->last_namespace = MemoryContextStrdup(context, text_of(rows, PAGE - 1, 0));
-		listing->last_name = MemoryContextStrdup(context, text_of(rows, PAGE - 1, 1));
+		listing->last_namespace = MemoryContextStrdup(context, floe_database_text(rows, PAGE - 1, 0));
+		listing->last_name = MemoryContextStrdup(context, floe_database_text(rows, PAGE - 1, 1));
 		next_page(listing);
 		return;
 	}
@@ -280,7 +216,7 @@ next_page(Listing *listing)
 						 "ORDER BY 1, 2 LIMIT %d",
 						 jdbc->relation, PAGE);
 
-	query(jdbc, "list tables", sql, params, 3, on_page, listing);
+	floe_database_query(&jdbc->database, "list tables", sql, params, 3, on_page, listing);
 	pfree(sql);
 }
 
@@ -355,21 +291,17 @@ jdbc_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int count,
 	initStringInfo(&namespaces);
 	initStringInfo(&names);
 	initStringInfo(&one);
-	appendStringInfoChar(&namespaces, '{');
-	appendStringInfoChar(&names, '{');
 	for (int i = 0; i < count; i++)
 	{
 		resetStringInfo(&one);
 		for (int j = 0; j < items[i].id.nlevels; j++)
 			appendStringInfo(&one, "%s%s", j > 0 ? "." : "", items[i].id.namespace[j]);
-		append_element(&namespaces, one.data);
-		append_element(&names, items[i].id.name);
+		floe_database_add(&namespaces, one.data);
+		floe_database_add(&names, items[i].id.name);
 	}
-	appendStringInfoChar(&namespaces, '}');
-	appendStringInfoChar(&names, '}');
 	params[0] = jdbc->name;
-	params[1] = namespaces.data;
-	params[2] = names.data;
+	params[1] = floe_database_array(&namespaces);
+	params[2] = floe_database_array(&names);
 	sql =
 		psprintf("SELECT t.metadata_location, t.table_name "
 				 "FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) "
@@ -377,7 +309,7 @@ jdbc_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int count,
 				 "LEFT JOIN %s AS t ON t.catalog_name = $1 AND t.table_namespace = l.table_namespace "
 				 "AND t.table_name = l.table_name AND " IS_TABLE " ORDER BY l.place",
 				 jdbc->relation);
-	query(jdbc, "locate tables", sql, params, 3, on_locations, l);
+	floe_database_query(&jdbc->database, "locate tables", sql, params, 3, on_locations, l);
 	pfree(sql);
 	pfree(namespaces.data);
 	pfree(names.data);
@@ -385,35 +317,6 @@ jdbc_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int count,
 }
 
 /* ---- the rest ---- */
-
-static bool
-open_database(Jdbc *jdbc, FloeStatus *st)
-{
-	const FloeConn *conn = jdbc->base.conn;
-	FloePqOptions options = {
-		.uri = floe_conn_option(conn, "uri"),
-		.username = floe_conn_option(conn, "username"),
-		.password = floe_conn_option(conn, "password"),
-		.need_password = !conn->owner_is_superuser,
-		.connect_timeout_ms = floe_connect_timeout_ms,
-		.query_timeout_ms = floe_request_timeout_ms,
-		.max_bytes = ANSWER_MAX_BYTES,
-	};
-
-	if (is_here(conn))
-		return floe_catalog_local_query != NULL ||
-			   floe_fail(st, FLOE_ERR_INTERNAL, "this process cannot query its own database");
-	if (!floe_pq_check_uri(options.uri, st))
-		return floe_status_prefix(st, "server \"%s\"", conn->server_name);
-	if (options.need_password && options.password == NULL)
-		return floe_fail_detail(
-			st, FLOE_ERR_CONFIG,
-			"Without it the database might believe the operating system's user, who is PostgreSQL.",
-			"the user mapping of server \"%s\" needs a password, because its owner is not a superuser",
-			conn->server_name);
-	jdbc->pq = floe_pq_open(jdbc->base.http, &options);
-	return true;
-}
 
 static FloeCatalog *
 jdbc_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
@@ -427,15 +330,10 @@ jdbc_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	jdbc->base.http = http;
 	jdbc->context = CurrentMemoryContext;
 	initStringInfo(&relation);
-	append_quoted(&relation, schema != NULL ? schema : "public");
+	floe_database_quote(&relation, schema != NULL ? schema : "public");
 	appendStringInfoString(&relation, ".iceberg_tables");
 	jdbc->relation = relation.data;
-	if (floe_conn_option(conn, "uri") == NULL)
-	{
-		floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has no option \"uri\"", conn->server_name);
-		return NULL;
-	}
-	return open_database(jdbc, st) ? &jdbc->base : NULL;
+	return floe_database_open(&jdbc->database, http, conn, st) ? &jdbc->base : NULL;
 }
 
 static const char *
@@ -451,12 +349,8 @@ jdbc_describe(const FloeCatalog *catalog, FloeBuf *out)
 
 	floe_buf_text(out, "{\"catalog_name\": ");
 	floe_json_quote(out, jdbc->name, strlen(jdbc->name));
-	if (jdbc->pq != NULL)
-	{
-		floe_buf_text(out, ", \"server_version\": ");
-		floe_json_quote(out, floe_pq_server_version(jdbc->pq), strlen(floe_pq_server_version(jdbc->pq)));
-	}
-	floe_buf_printf(out, ", \"database\": \"%s\"}", jdbc->pq != NULL ? "another" : "this");
+	floe_database_describe(&jdbc->database, out);
+	floe_buf_text(out, "}");
 }
 
 /* What Spark calls the catalog is what stands in catalog_name. */
@@ -475,7 +369,7 @@ jdbc_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 	const char *warehouse = floe_conn_option(conn, "warehouse");
 	const char *rest = strstr(uri, "://");
 
-	if (!is_here(conn))
+	if (!floe_database_is_here(conn))
 		add(arg, "uri",
 			psprintf("jdbc:postgresql%s%s%s", rest,
 					 schema == NULL              ? ""

@@ -1,5 +1,5 @@
 /*
- * local_query.c: catalogs that are tables of this very database (FloeCatalogOps 'jdbc').
+ * local_query.c: catalogs that are tables of this very database (catalog/database.h).
  *
  * Adapters know nothing of the server they run in; this is what connects
  * them with it.
