@@ -14,6 +14,7 @@
  */
 #include "floe.h"
 
+#include "catalog/database.h"
 #include "catalog/hive.h"
 
 #include "base/json.h"
@@ -369,8 +370,12 @@ hive_list_tables(FloeCatalog *catalog, FloeCatalogPage page, FloeCatalogDone don
 static FloeCatalog *
 hive_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 {
-	FloeHive *hive = palloc0(sizeof(FloeHive));
+	const char *uri = floe_conn_option(conn, "uri");
+	FloeHive *hive;
 
+	if (uri != NULL && floe_database_is_uri(uri))
+		return floe_catalog_hive_db.open(http, conn, st);
+	hive = palloc0(sizeof(FloeHive));
 	hive->base.ops = &floe_catalog_hive;
 	hive->base.conn = conn;
 	hive->base.http = http;
@@ -398,13 +403,14 @@ hive_describe(const FloeCatalog *catalog, FloeBuf *out)
 	floe_buf_text(out, "}");
 }
 
-/* org.apache.iceberg.hive.HiveCatalog */
-static void
-hive_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+/* org.apache.iceberg.hive.HiveCatalog; floe may read the metastore's database, engines need the metastore (option engine.uri). */
+void
+floe_hive_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
 {
 	const char *warehouse = floe_conn_option(conn, "warehouse");
 
-	add(arg, "uri", floe_conn_option(conn, "uri"));
+	if (!floe_database_is_uri(floe_conn_option(conn, "uri")))
+		add(arg, "uri", floe_conn_option(conn, "uri"));
 	if (warehouse != NULL)
 		add(arg, "warehouse", warehouse);
 	floe_catalog_store_properties(conn, add, arg);
@@ -420,5 +426,5 @@ const FloeCatalogOps floe_catalog_hive = {
 	.locate_tables = floe_hive_locate_tables,
 	.property = hive_property,
 	.describe = hive_describe,
-	.engine_properties = hive_engine_properties,
+	.engine_properties = floe_hive_engine_properties,
 };

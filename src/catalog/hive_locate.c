@@ -164,27 +164,36 @@ same_database(const Locating *l, int i)
 	return !l->answered[i] && strcmp(l->items[i].id.namespace[0], wanted) == 0;
 }
 
+bool
+floe_hive_check_table(const char *kind, const char *table_type, const char *metadata_location, FloeStatus *st)
+{
+	if (pg_strcasecmp(table_type, "ICEBERG") != 0)
+		return floe_fail_detail(st, FLOE_ERR_UNSUPPORTED,
+								psprintf("%s%s%s", kind, table_type[0] != '\0' ? ", table_type " : "", table_type),
+								"it is not an Iceberg table");
+	if (metadata_location[0] == '\0')
+		return floe_fail(st, FLOE_ERR_PROTOCOL, "the metastore has no metadata_location of the table");
+	floe_status_ok(st);
+	return true;
+}
+
 static void
 answer_with(Locating *l, int i, const Object *object)
 {
 	FloeLocated located = {0};
+	char *kind = copy_text(object->type);
 	char *type = copy_text(object->table_type);
+	char *metadata_location = copy_text(object->metadata_location);
 	FloeStatus st;
 
 	floe_status_ok(&st);
 	located.etag = l->etag;
 	if (object->location.len > 0)
 		located.location = copy_text(object->location);
-	if (!text_is(object->table_type, "ICEBERG"))
-		floe_fail_detail(&st, FLOE_ERR_UNSUPPORTED,
-						 psprintf("%s%s%s", copy_text(object->type), type[0] != '\0' ? ", table_type " : "", type),
-						 "it is not an Iceberg table");
-	else if (memchr(object->metadata_location.data, '\0', object->metadata_location.len) != NULL)
+	if (memchr(object->metadata_location.data, '\0', object->metadata_location.len) != NULL)
 		floe_hive_malformed("get tables", &st);
-	else if (object->metadata_location.len == 0)
-		floe_fail(&st, FLOE_ERR_PROTOCOL, "the metastore has no metadata_location of the table");
-	else
-		located.metadata_location = copy_text(object->metadata_location);
+	else if (floe_hive_check_table(kind, type, metadata_location, &st))
+		located.metadata_location = metadata_location;
 	answer(l, i, &st, &located);
 }
 

@@ -19,7 +19,7 @@
 static const FloeConnOptionDef options[] = {
 	{CATALOG_SERVER, "uri", FLOE_VALUE_URI, true, false, false, 0, 0, NULL,
 	 "place of the catalog. rest: base URL, without /v1; nessie: that of the API, .../api/v2; hive: "
-	 "thrift://host:port; "
+	 "thrift://host:port, or that of the metastore's own database; "
 	 "jdbc: postgresql://host:port/database, or postgresql:/// for this database"},
 	{CATALOG_SERVER, "catalog_name", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "jdbc: value of column catalog_name, default: the only one there is; hive: catalog of the metastore, default "
@@ -30,7 +30,7 @@ static const FloeConnOptionDef options[] = {
 	 "hive: believe the notification log of the metastore: on, off, or auto, where the metastore says that it has a "
 	 "DbNotificationListener; default auto"},
 	{CATALOG_SERVER, "schema", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
-	 "jdbc: schema of table iceberg_tables; default public"},
+	 "jdbc: schema of table iceberg_tables; hive: of the metastore's tables, where uri is a database; default public"},
 	{CATALOG_SERVER, "warehouse", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "warehouse name or location sent to /v1/config"},
 	{CATALOG_SERVER, "prefix", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,

@@ -221,7 +221,7 @@ floe_sql_check_catalog(PG_FUNCTION_ARGS)
 	check->catalog = ops->open(http, conn, &check->st);
 	if (check->catalog == NULL)
 		return answer(fcinfo, check, "", started_us);
-	ops->connect(check->catalog, on_connected, check);
+	check->catalog->ops->connect(check->catalog, on_connected, check);
 	wait_until_done(check, http, started_us);
 	return answer(fcinfo, check, psprintf("catalog \"%s\" answers", name), started_us);
 }
