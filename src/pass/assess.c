@@ -47,10 +47,12 @@ finish(FloeAssess *a, const FloeStatus *st)
 	void *arg = a->arg;
 	FloeStatus copy = *st;
 
+	floe_assess_asked(a);
 	MemoryContextDelete(a->context);
 	floe_pass_watch_catalog(catalog, &copy);
 	done(arg, &copy);
 	catalog->in_flight--;
+	floe_assess_read_next(catalog);
 	catalog->refs--;
 }
 
@@ -425,6 +427,12 @@ floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeLocated *loca
 	}
 	a->meta = meta;
 	a->location = NULL;
+	floe_assess_await_turn(a);
+}
+
+void
+floe_assess_read(FloeAssess *a)
+{
 	floe_assess_open_store(a);
 	read_metadata_file(a, true);
 }
@@ -463,7 +471,8 @@ copy_claim(FloeAssess *a, const FloeTableClaim *claim)
 }
 
 void
-floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim *claim, FloeAssessDone done, void *arg)
+floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim *claim, bool in_turn,
+				  FloeAssessDone done, void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(pass->context, "floe assessment", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -477,6 +486,7 @@ floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim
 	a->context = context;
 	a->done = done;
 	a->arg = arg;
+	a->in_turn = in_turn;
 	a->metadata_bytes = -1;
 	copy_claim(a, claim);
 	floe_cleanup_hold(floe_cleanup_register(release_fetched), a);

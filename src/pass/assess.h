@@ -21,6 +21,8 @@ typedef struct FloeAssess
 	FloeTableClaim claim; /* copied */
 	FloeAssessDone done;
 	void *arg;
+	bool in_turn; /* it waits for a place before it is read */
+	bool asking;  /* counted as that */
 
 	FloeArena *arena; /* metadata and manifest list */
 	const FloeTableMeta *meta;
@@ -81,8 +83,20 @@ extern void floe_assess_located(FloeAssess *a, const FloeStatus *st, const FloeL
 /* locate.c: what the catalog says of a table goes before what its metadata file says */
 extern bool floe_assess_adapt(const FloeAssess *a, FloeTableMeta *meta, FloeStatus *st);
 
+/* Its metadata file, and what follows. */
+extern void floe_assess_read(FloeAssess *a);
+
 /* locate.c: asks where the metadata file is, together with others of the catalog, then floe_assess_located() */
 extern void floe_assess_locate(FloeAssess *a);
+
+/* locate.c: floe_assess_read() when the catalog's window has a place */
+extern void floe_assess_await_turn(FloeAssess *a);
+
+/* locate.c: it waits and is asked for no more */
+extern void floe_assess_asked(FloeAssess *a);
+
+/* locate.c: there may be places */
+extern void floe_assess_read_next(FloePassCatalog *catalog);
 
 /* assess_manifests.c: reads what is not stored yet, then floe_assess_apply() */
 extern void floe_assess_manifests(FloeAssess *a);

@@ -15,8 +15,6 @@
 
 #include "utils/memutils.h"
 
-#define FIRST_WINDOW 4
-#define GUARANTEED 4 /* for every catalog, whatever the others hold */
 #define UNCHANGED_BATCH 500
 #define UNCHANGED_PATIENCE_US INT64CONST(100000)
 #define BUSY_AGAIN_S 5
@@ -60,11 +58,25 @@ in_flight(const FloePassCatalog *catalog)
 	return n;
 }
 
+/*
+ * One question has the answer for many tables, and most are as they were.  A
+ * catalog that has answered well so far is asked for as many as a question
+ * holds, one question at a time; what then has to be read waits for its turn.
+ */
+static bool
+is_asked_for_many(const FloePassCatalog *catalog)
+{
+	return catalog->catalog->ops->locate_tables != NULL && catalog->window >= catalog->most;
+}
+
 /* How many tables of the catalog may begin now. */
 int
 floe_pass_room(FloePassCatalog *catalog)
 {
 	int room = catalog->window - in_flight(catalog);
+
+	if (is_asked_for_many(catalog))
+		room = catalog->asking > 0 ? 0 : FLOE_LOCATE_MOST;
 
 	if (catalog->tokens >= 0)
 	{
@@ -82,9 +94,12 @@ floe_pass_room(FloePassCatalog *catalog)
 static int
 share_of(const FloePass *pass, FloePassCatalog *catalog)
 {
-	int free = floe_max_tables_in_flight - pass->assessing;
+	int free = floe_max_tables_in_flight - (pass->assessing - pass->asking);
+	int room = floe_pass_room(catalog);
 
-	return Min(floe_pass_room(catalog), Max(free, GUARANTEED - in_flight(catalog)));
+	if (free > 0 && is_asked_for_many(catalog))
+		return room;
+	return Min(room, Max(free, FLOE_GUARANTEED - in_flight(catalog)));
 }
 
 static FloePassCatalog *
@@ -119,7 +134,7 @@ start(FloePass *pass, const int32 *ids, const int32 *shares, int nids, const Flo
 	for (int i = 0; i < n; i++)
 	{
 		pass->assessing++;
-		floe_assess_start(pass, by_id(pass, claims[i].catalog_id), &claims[i], on_assessed, pass);
+		floe_assess_start(pass, by_id(pass, claims[i].catalog_id), &claims[i], true, on_assessed, pass);
 	}
 }
 

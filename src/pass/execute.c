@@ -195,7 +195,7 @@ claimed(FloeOpRun *run)
 {
 	run->callbacks++;
 	if (run->failure.code == FLOE_OK)
-		floe_assess_start(run->pass, run->catalog, &run->claim, run->looked, run);
+		floe_assess_start(run->pass, run->catalog, &run->claim, false, run->looked, run);
 	else
 		run->looked(run, &run->failure);
 }

@@ -4,16 +4,17 @@
  * For catalogs that know where a table's metadata is and not what is in it
  * (FloeCatalogOps.locate_tables).  Looks at tables of one catalog that begin in
  * the same turn of the loop become one question, because one answer of such a
- * catalog holds for many.
+ * catalog holds for many.  So the catalog's window (claims.c) does not hold
+ * back how many are asked for, but how many of those that have changed are
+ * read from the store at a time.
  */
 #include "floe.h"
 
 #include "pass/assess.h"
 
-#include "utils/memutils.h"
+#include "guc.h"
 
-/* More than that is several questions: an answer stands in memory as a whole. */
-#define MAX_BATCH 1000
+#include "utils/memutils.h"
 
 static bool
 set_current(FloeTableMeta *meta, int64 snapshot_id, FloeStatus *st)
@@ -117,8 +118,8 @@ ask_all(void *arg)
 	int n = list_length(assessments);
 
 	catalog->to_locate = NIL;
-	for (int first = 0; first < n; first += MAX_BATCH)
-		ask(catalog, assessments, first, Min(MAX_BATCH, n - first));
+	for (int first = 0; first < n; first += FLOE_LOCATE_MOST)
+		ask(catalog, assessments, first, Min(FLOE_LOCATE_MOST, n - first));
 	list_free(assessments);
 	catalog->refs--;
 }
@@ -136,4 +137,71 @@ floe_assess_locate(FloeAssess *a)
 	}
 	catalog->to_locate = lappend(catalog->to_locate, a);
 	MemoryContextSwitchTo(old);
+	if (a->in_turn)
+	{
+		a->asking = true;
+		catalog->asking++;
+		catalog->pass->asking++;
+	}
+}
+
+/* ---- reading what has changed ---- */
+
+void
+floe_assess_asked(FloeAssess *a)
+{
+	if (!a->asking)
+		return;
+	a->asking = false;
+	a->catalog->asking--;
+	a->pass->asking--;
+}
+
+static bool
+has_place(const FloePassCatalog *catalog)
+{
+	const FloePass *pass = catalog->pass;
+	int reading = catalog->in_flight - catalog->asking;
+
+	/* of a catalog that was cut off nothing is read: each is told why */
+	return catalog->state == FLOE_CATALOG_FAILED ||
+		   (reading < catalog->window &&
+			(reading < FLOE_GUARANTEED || pass->assessing - pass->asking < floe_max_tables_in_flight));
+}
+
+void
+floe_assess_read_next(FloePassCatalog *catalog)
+{
+	/* one that ends at once comes here again */
+	if (catalog->reading_next)
+		return;
+	catalog->reading_next = true;
+	while (catalog->to_read != NIL && has_place(catalog))
+	{
+		FloeAssess *a = linitial(catalog->to_read);
+
+		catalog->to_read = list_delete_first(catalog->to_read);
+		floe_assess_asked(a);
+		if (catalog->state == FLOE_CATALOG_FAILED)
+			floe_assess_fail(a, &catalog->failure);
+		else
+			floe_assess_read(a);
+	}
+	catalog->reading_next = false;
+}
+
+void
+floe_assess_await_turn(FloeAssess *a)
+{
+	MemoryContext old;
+
+	if (!a->asking)
+	{
+		floe_assess_read(a);
+		return;
+	}
+	old = MemoryContextSwitchTo(a->catalog->context);
+	a->catalog->to_read = lappend(a->catalog->to_read, a);
+	MemoryContextSwitchTo(old);
+	floe_assess_read_next(a->catalog);
 }

@@ -65,6 +65,12 @@ extern void floe_pass_use_local_query(void);
 
 /* ---- inside pass/ ---- */
 
+/* Most tables in one question to a catalog that is asked for many at once: its answer stands in memory as a whole. */
+#define FLOE_LOCATE_MOST 1000
+
+/* Assessments of every catalog, whatever the others hold. */
+#define FLOE_GUARANTEED 4
+
 typedef struct FloePassCatalog
 {
 	int32 catalog_id;
@@ -76,6 +82,9 @@ typedef struct FloePassCatalog
 	int refs;                 /* assessments, operations and the connecting itself */
 	int in_flight;            /* assessments */
 	List *to_locate;          /* FloeAssess: their metadata files are asked for at once, soon */
+	int asking;               /* of in_flight: where their metadata is, or waiting for their turn to be read */
+	List *to_read;            /* FloeAssess: those that wait */
+	bool reading_next;        /* some of them are being begun */
 	int window;               /* most of them at a time: grows with every answer, halves with every silence */
 	int most;                 /* that the window grows to */
 	bool probing;             /* its tables could not be reached before: the first one that is looked at tells */
@@ -133,6 +142,7 @@ struct FloePass
 	uint32 conn_generation; /* of servers and mappings, when the catalogs were opened */
 	int connecting;         /* catalogs that are being connected or listed */
 	int assessing;          /* assessments under way */
+	int asking;             /* of these: those of catalogs that are asked for many at once, until they are read */
 	List *runs;             /* FloeOpRun under way */
 	List *over;             /* FloeOpRun to be freed */
 	size_t manifest_bytes;  /* of manifests in memory, all tables together */
@@ -186,7 +196,8 @@ extern void floe_pass_sum_up_failures(FloePass *pass);
 /* assess.c: looks at one table and stores what it finds; done gets the failure, if any. */
 typedef void (*FloeAssessDone)(void *arg, const FloeStatus *st);
 
-extern void floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim *claim,
+/* in_turn: together with others, within the catalog's window; otherwise (an operation waits for it) at once. */
+extern void floe_assess_start(FloePass *pass, FloePassCatalog *catalog, const FloeTableClaim *claim, bool in_turn,
 							  FloeAssessDone done, void *arg);
 
 /* execute.c */
