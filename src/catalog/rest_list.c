@@ -6,7 +6,8 @@
  * seen is remembered.  Pages are followed until no token comes, but not for
  * ever.  Any failure ends the listing: half a listing would look like dropped
  * tables.  But a namespace below the first level that these credentials may not
- * list is one that is known not to be known (refused).  Names that floe cannot keep are left out and counted.
+ * list, or that the catalog's server does not let anybody ask for, is one that is
+ * known not to be known (refused).  Names that floe cannot keep are left out and counted.
  */
 #include "floe.h"
 
@@ -260,6 +261,23 @@ refuse(Chain *chain, const FloeStatus *why)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * What stands in front of a catalog may refuse characters in a path however they are encoded (RFC 9110 lets it): Jetty
+ * answers 400 to %25, %2F and %5C.  Such a namespace can be made and listed, and nothing in it can be asked for.
+ */
+static bool
+is_refused_in_path(const Chain *chain, const FloeStatus *st)
+{
+	if (!chain->tables || st->http_status != 400)
+		return false;
+	for (int i = 0; i < chain->nlevels; i++)
+	{
+		if (strpbrk(chain->levels[i], "%/\\;") != NULL)
+			return true;
+	}
+	return false;
+}
+
 static void
 on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 {
@@ -273,7 +291,7 @@ on_page(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 		return;
 	if (chain->nlevels > 0 && (floe_session_says_missing(st, response) || (!chain->tables && has_no_nesting(st))))
 		floe_status_ok(&result); /* gone in between, or nothing can be below */
-	else if (chain->nlevels > 0 && floe_session_says_forbidden(st, response))
+	else if (chain->nlevels > 0 && (floe_session_says_forbidden(st, response) || is_refused_in_path(chain, st)))
 	{
 		refuse(chain, st);
 		floe_status_ok(&result);

@@ -40,7 +40,7 @@ CREATE TABLE floe_internal.catalog (
 COMMENT ON TABLE floe_internal.catalog IS 'State of each SERVER of wrapper floe_catalog; found by name, because oids change on restore';
 COMMENT ON COLUMN floe_internal.catalog.config IS 'What the catalog said about itself at the last connection (prefix, separator, capabilities); no secrets';
 COMMENT ON COLUMN floe_internal.catalog.left_out IS 'Namespaces and tables of the last listing whose names floe cannot keep: longer than 1024 bytes with all their levels, more than 30 levels, an empty level, or the character U+001F in a namespace';
-COMMENT ON COLUMN floe_internal.catalog.refused_count IS 'Namespaces that the last listing was not allowed to look into; refusal has the catalog''s words for the first one. What floe knows of them is not regarded as dropped';
+COMMENT ON COLUMN floe_internal.catalog.refused_count IS 'Namespaces that the last listing was not allowed to look into, or whose tables the catalog''s server refuses to list because of a character in the path; refusal has the catalog''s words for the first one. What floe knows of them is not regarded as dropped';
 COMMENT ON COLUMN floe_internal.catalog.tripped_by IS 'tables: not the catalog itself failed, but too many of its tables in a row, so a listing does not show that all is well; probe: it was listed since then, and the next table that is looked at tells';
 COMMENT ON COLUMN floe_internal.catalog.next_list_at IS '-infinity: somebody asked for it, if need be while the catalog is being listed, which then does not count as the answer';
 COMMENT ON COLUMN floe_internal.catalog.failures IS 'Consecutive failures to connect or list; sets the backoff';
