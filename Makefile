@@ -6,6 +6,7 @@
 #   make check-long                         the runs that take too long for that: 10 minutes alone, an hour's soak, fuzzing
 #   make unit, make lint                    the quick parts of it, for a machine that is set up
 #   make bench                              what floe costs (N=2000 for a quick one)
+#   make bench-polls                        what a look at unchanged tables costs each real catalog
 #
 # What each test needs and where it lives: docs/testing.md; the benchmark: docs/performance.md.
 

@@ -1,9 +1,11 @@
-# The benchmark: docs/performance.md. N=2000 for a quick one, DRIVER=procedure for CALL floe.run_maintenance().
+# The benchmarks: docs/performance.md. N=2000 for a quick one, DRIVER=procedure for CALL floe.run_maintenance(); bench-polls: the real catalogs.
 
 build/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -g -std=gnu11 $(WARNINGS) -o $@ $< -lcurl
 
-.PHONY: bench
+.PHONY: bench bench-polls
 bench:
 	@bench/run $(if $(N),--tables $(N)) $(if $(DRIVER),--driver $(DRIVER))
+bench-polls:
+	@bench/run polls $(if $(N),--tables $(N)) $(if $(ONLY),--only $(ONLY))

@@ -1,4 +1,5 @@
-"""The benchmark works: its simulated catalog serves tables that pyiceberg reads, changes and fails as it is told, and a small run ends with figures.
+"""The benchmarks work: the simulated catalog serves tables that pyiceberg reads, changes and fails as it is told, the relay counts, and small runs
+end with figures.
 
 How fast anything is is not asked here: that is what the benchmark is for.
 """
@@ -17,6 +18,7 @@ from harness import ROOT, Tap
 sys.path.insert(0, str(ROOT / "bench"))
 
 import lake
+import relay
 from drivers import DRIVERS
 from poll import FIRST_GENERATION, GENERATIONS, SimulatedCatalog
 from pyiceberg.catalog.rest import RestCatalog
@@ -109,6 +111,35 @@ def test_run(t, folder, driver):
     t.contains(done.stdout, "tables/s (>= 2,000 tables/s)", f"{driver}: and a table for people")
 
 
+def test_relay(t):
+    """Whole requests, in whatever pieces they come."""
+    post = b"POST /v1/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n{   }"
+    call = b"\x80\x01\x00\x01\x00\x00\x00\x02do\x00\x00\x00\x01" + b"\x0f\x00\x01\x0b\x00\x00\x00\x02" + b"\x00\x00\x00\x01a" * 2 + b"\x00"
+    query = b"Q\x00\x00\x00\x0dSELECT 1\x00"
+    for reader, request, kind in ((relay.read_http, post, "POST"), (relay.read_thrift, call, "do"), (relay.read_postgres, query, "query")):
+        t.equal([reader(request[:part], False) for part in range(1, len(request))], [None] * (len(request) - 1), f"{kind}: a part of a request is none")
+        t.equal(reader(request + b"more", False), (kind, len(request)), f"{kind}: a request ends where it ends")
+    startup = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+    t.equal(relay.read_postgres(startup, True), ("encryption?", 8), "a question for TLS is no query")
+    t.raises(lambda: relay.read_http(b"PRI * HTTP/2.0\r\n\r\n", False), "not a request", "what is not understood is not counted as something else")
+
+
+def test_polls(t, folder):
+    tables = 30
+    done = subprocess.run([sys.executable, str(ROOT / "bench" / "polls.py"), "--tables", str(tables), "--only", "rest,here", "--results", folder],
+                          env={**os.environ, "FLOE_TEST_DIR": folder}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    if not t.equal(done.returncode, 0, "polls: two catalogs, to the end"):
+        t.note(done.stderr[-3000:])
+        return
+    result = json.loads((Path(folder) / f"polls-{tables}.json").read_text())["catalogs"]
+    rest, here = result["rest"], result["here"]
+    t.equal([rest["unchanged"]["catalog"]["requests"], rest["unchanged"]["catalog"]["answers"]], [tables + 1, {"200": 1, "304": tables}],
+            "polls: one request for each table of a REST catalog, answered by 304, and one for its configuration")
+    t.equal([rest["unchanged"]["store"]["requests"], here["unchanged"]["catalog"]["requests"]], [0, 0], "polls: nothing of the store, and of this database nothing over the network")
+    t.ok(rest["naive"]["catalog"]["requests"] > tables and here["naive"]["store"]["requests"] >= tables, "polls: the peer asked as well", rest["naive"], here["naive"])
+    t.contains(done.stdout, "JDBC, this database", "polls: and a table for people")
+
+
 with Tap() as t, tempfile.TemporaryDirectory(dir=os.environ.get("FLOE_TEST_DIR")) as folder:
     lake.make(Path(folder) / "lake", GENERATIONS)
     catalog = SimulatedCatalog(Path(folder) / "lake", 300)
@@ -121,3 +152,5 @@ with Tap() as t, tempfile.TemporaryDirectory(dir=os.environ.get("FLOE_TEST_DIR")
     subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/floor"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
     for driver in DRIVERS:
         test_run(t, folder, driver)
+    test_relay(t)
+    test_polls(t, folder)
