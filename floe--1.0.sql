@@ -4727,7 +4727,7 @@ DECLARE
 	known_id int4;
 	known_problem text;
 	new_id int4;
-	new_left_out text[] := '{}';
+	new_left_out text[] := ARRAY[]::text[];
 	document jsonb;
 	told text;
 	detail text;
@@ -4744,7 +4744,7 @@ BEGIN
 		EXCEPTION WHEN invalid_parameter_value OR feature_not_supported OR program_limit_exceeded THEN
 			GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
 			told := replace(concat_ws(': ', told, NULLIF(detail, '')), format('policy "%s": ', new_applied ->> 'name'), '');
-			new_left_out := '{}';
+			new_left_out := ARRAY[]::text[];
 		END;
 		IF new_id IS NULL THEN
 			BEGIN
