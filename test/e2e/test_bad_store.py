@@ -227,7 +227,7 @@ def roots(bench, pattern):
 # options of the server and the mapping, code, what is said
 KEYS = {
     "wrong_secret": ({}, {"s3_secret_access_key": "not-the-secret-of-the-store"}, "forbidden", "the store answered 403: SignatureDoesNotMatch"),
-    "wrong_key": ({}, {"s3_access_key_id": "nobody"}, "forbidden", "the store answered 404: XAdminUserNotFound"),
+    "wrong_key": ({}, {"s3_access_key_id": "nobody"}, "forbidden", "the store answered 403: InvalidAccessKeyId"),
     "no_secret": ({}, {"s3_secret_access_key": None}, "config", "no S3 credentials for"),
     "no_endpoint": ({"s3_endpoint": f"http://127.0.0.1:{free_port()}"}, {}, "connect", r"cannot connect to 127.0.0.1:\d+: Connection refused"),
     "endpoint_denied": ({"s3_endpoint": "http://localhost:1"}, {}, "denied", "floe.allowed_hosts"),
