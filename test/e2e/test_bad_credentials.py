@@ -4,11 +4,12 @@ No secret may show up in any of it: the mock repeats what it was given, in the h
 """
 import json
 import subprocess
+import urllib.parse
 from pathlib import Path
 
 from badcatalog import CatalogCase, Kind, run_kinds
 from badinput import Base, Bench
-from catalog import Mock, answer, as_json, endless, error, hang, redirect
+from catalog import Answer, Mock, answer, as_json, endless, error, hang, redirect
 from harness import Tap, free_port
 from lakehouse import Lakehouse, catalog_definition, literal
 
@@ -19,6 +20,8 @@ TOKEN, OTHER_TOKEN = "fixed-token-that-nobody-may-see", "wrong-token-that-nobody
 HTML = "<html><body>Sign in</body></html>"
 WHO = r"127\.0\.0\.1:\d+"
 REFUSED = "the token endpoint refused the client credentials"
+SUBJECT, OTHER_SUBJECT = "subject+token/that=nobody&may%see", "wrong+subject/that=nobody&may%see"
+NOT_EXCHANGED = "the token endpoint refused the subject token"
 
 
 def certificate(directory: Path, name: str, san: str) -> tuple[str, str]:
@@ -39,6 +42,21 @@ def given(**answer_of_the_endpoint):
 
 def repeats_the_secret(exchange):
     exchange.send(as_json({"error": "invalid_client", "error_description": "not this: " + exchange.request_body.decode() + " " + SECRET}, 401))
+
+
+def refuses(error, **more):
+    return tokens(lambda exchange: exchange.send(as_json({"error": error, **more}, 400)))
+
+
+def repeats_the_form(exchange):
+    form = dict(urllib.parse.parse_qsl(exchange.request_body.decode()))
+    exchange.send(as_json({"error": "invalid_request", "error_description": f"not this: {exchange.request_body.decode()} {form['subject_token']} "}, 400))
+
+
+def as_a_form(exchange):
+    """As some providers answered before there was a standard."""
+    token = json.loads(exchange.normal().body)["access_token"]
+    exchange.send(Answer(200, f"access_token={token}&expires_in=3600".encode(), {"Content-Type": "application/x-www-form-urlencoded"}))
 
 
 def repeats_the_token(exchange):
@@ -70,6 +88,23 @@ OAUTH2 = [
     C("token_huge", tokens(endless(b'{"access_token": "')), "too_large", f"^get token: the answer of {WHO} exceeds 262144 bytes", "protocol"),
     C("token_moved", tokens(redirect("http://127.0.0.1:9/tokens", 307)), "http", "^get token: the catalog answered 307", "protocol"),
     C("token_useless", nobody_gets_in, "auth", "^get configuration: the catalog answered 401: NotAuthorizedException: the token means nothing$", "auth"),
+]
+EXCHANGE = [
+    C("x_grant", None, "auth", f"^{NOT_EXCHANGED}: invalid_grant: the subject token means nothing$", "auth", mapping={"subject_token": OTHER_SUBJECT}),
+    C("x_target", refuses("invalid_target", error_description="no such audience"), "auth", f"^{NOT_EXCHANGED}: invalid_target: no such audience$", "auth"),
+    C("x_cannot", refuses("unsupported_grant_type"), "auth", f"^{NOT_EXCHANGED}: unsupported_grant_type$", "auth"),
+    C("x_repeated", tokens(repeats_the_form), "auth", rf"^{NOT_EXCHANGED}: invalid_request: not this: .*subject_token=\*\*\*&.* \*\*\* *$", "auth"),
+    C("x_403", tokens(answer(403, HTML)), "auth", f"^{NOT_EXCHANGED}: Sign in$", "auth"),
+    C("x_html", tokens(answer(200, HTML, Content_Type="text/html")), "protocol", "^answer of the token endpoint: invalid JSON", "protocol"),
+    C("x_form", tokens(as_a_form), "protocol", "^answer of the token endpoint: invalid JSON", "protocol"),
+    C("x_list", tokens(lambda exchange: exchange.send(as_json([json.loads(exchange.normal().body)]))), "protocol", "^answer of the token endpoint: ", "protocol"),
+    C("x_none", given(issued_token_type="urn:ietf:params:oauth:token-type:jwt"), "protocol", '^answer of the token endpoint: .*"?access_token"? is missing', "protocol"),
+    C("x_empty", given(access_token=""), "protocol", '^answer of the token endpoint: "access_token" is not a bearer token$', "protocol"),
+    C("x_life", given(access_token="abc", expires_in=1e300), "protocol", "^answer of the token endpoint: .*expires_in", "protocol"),
+    C("x_huge", tokens(endless(b'{"access_token": "')), "too_large", f"^get token: the answer of {WHO} exceeds 262144 bytes", "protocol"),
+    C("x_moved", tokens(redirect("http://127.0.0.1:9/tokens", 307)), "http", "^get token: the catalog answered 307", "protocol"),
+    C("x_hangs", tokens(hang), "timeout", f"^get token: {WHO} did not answer within [0-9]+ ms", "protocol"),
+    C("x_useless", nobody_gets_in, "auth", "^get configuration: the catalog answered 401: NotAuthorizedException: the token means nothing$", "auth"),
 ]
 BEARER = [
     C("bearer_wrong", None, "auth", "^get configuration: the catalog answered 401: NotAuthorizedException: a valid token is needed$", "auth", mapping={"token": OTHER_TOKEN}),
@@ -136,12 +171,13 @@ def main():
             bench, base = Bench(t, pg, mock), Base()
             kinds = [
                 Kind(mock, OAUTH2, lambda catalog: setattr(catalog, "client", (CLIENT, SECRET)), mapping={"client_id": CLIENT, "client_secret": SECRET}),
+                Kind(mock, EXCHANGE, lambda catalog: catalog.subjects.add(SUBJECT), mapping={"subject_token": SUBJECT}),
                 Kind(mock, BEARER, lambda catalog: setattr(catalog, "token", TOKEN), mapping={"token": TOKEN}),
                 Kind(mock, WAREHOUSE, lambda catalog: setattr(catalog, "warehouse", "good"), {"warehouse": "good"}),
                 Kind(mock, [C("not_tls", None, "tls", f"^get configuration: .*{WHO}", "TLS", {"uri": mock.uri.replace("http:", "https:") + "/not_tls"})]),
                 Kind(good, tls_cases(directory, good, other, other_pem), server={"ca_file": good_pem}),
             ]
-            secrets = (SECRET, OTHER_SECRET, TOKEN, OTHER_TOKEN, "-token-1")
+            secrets = (SECRET, OTHER_SECRET, TOKEN, OTHER_TOKEN, SUBJECT, OTHER_SUBJECT, urllib.parse.quote(SUBJECT, safe=""), "-token-1")
             run_kinds(bench, base, kinds, SETTINGS, secrets)
             real(bench)
             kept = json.dumps(bench.sql("SELECT to_jsonb(c) AS kept FROM floe.catalogs AS c UNION ALL SELECT to_jsonb(e) FROM floe.events AS e"))

@@ -150,6 +150,8 @@ class Exchange(served.Exchange):
         with mock.lock:
             owner.requests.append(self.line)
             owner.header_log.append(dict(self.headers.items()))
+            if self.catalog is not None and self.line.startswith("POST /v1/oauth/tokens"):
+                self.catalog.token_requests.append((dict(urllib.parse.parse_qsl(self.request_body.decode(), keep_blank_values=True)), dict(self.headers.items())))
         try:
             for pattern, behaviour in list(owner.rules):
                 if re.search(pattern, self.line):
@@ -208,6 +210,8 @@ class Catalog:
         self.token: str | None = None               # the one fixed bearer token it takes, without a client
         self.token_seconds: int | None = 3600       # "expires_in" of the tokens it gives
         self.tokens: dict[str, float] = {}          # given -> until when they are good
+        self.subjects: set[str] = set()             # tokens of somebody else that it takes in exchange for its own (RFC 8693)
+        self.token_requests: list[tuple[dict[str, str], dict[str, str]]] = []  # each form, and its HTTP headers
         self.vended: dict[str, str] = {}            # "config" of loadTable
         self.credentials: Callable[[], list[dict[str, Any]]] | None = None  # "storage-credentials" of each loadTable
 
@@ -271,9 +275,16 @@ class Catalog:
         return Answer(200, body, {"Content-Type": "application/json", "ETag": etag})
 
     def _give_token(self, exchange: Exchange) -> Answer:
-        form = dict(urllib.parse.parse_qsl(exchange.request_body.decode()))
-        if self.client is None or (form.get("client_id"), form.get("client_secret")) != self.client:
+        form = dict(urllib.parse.parse_qsl(exchange.request_body.decode(), strict_parsing=True, keep_blank_values=True))
+        grant = form.get("grant_type")
+        if self.client is not None and (form.get("client_id"), form.get("client_secret")) != self.client:
             return as_json({"error": "invalid_client", "error_description": "unknown client or wrong secret"}, 401)
+        if grant != ("urn:ietf:params:oauth:grant-type:token-exchange" if self.subjects else "client_credentials"):
+            return as_json({"error": "unsupported_grant_type", "error_description": str(grant)}, 400)
+        if self.subjects and form.get("subject_token") not in self.subjects:
+            return as_json({"error": "invalid_grant", "error_description": "the subject token means nothing"}, 400)
+        if self.client is None and not self.subjects:
+            return as_json({"error": "invalid_client", "error_description": "there are no clients"}, 401)
         with self.mock.lock:
             token = f"{self.name}-token-{len(self.tokens) + 1}"
             self.tokens[token] = time.monotonic() + (3600 if self.token_seconds is None else self.token_seconds)
@@ -284,7 +295,7 @@ class Catalog:
 
     def _is_authorized(self, exchange: Exchange) -> bool:
         bearer = exchange.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self.client is not None:
+        if self.client is not None or self.subjects:
             return self.tokens.get(bearer, 0) > time.monotonic()
         return self.token is None or bearer == self.token
 
