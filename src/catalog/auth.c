@@ -347,18 +347,26 @@ split_query(const char *query, FloeSigV4Param *params, int *nparams, FloeArena *
 	return true;
 }
 
-static const char *
-own_or_s3(const FloeConn *conn, const char *own, const char *s3)
+void
+floe_auth_sigv4_keys(const FloeConn *conn, FloeSigV4Keys *keys)
 {
-	return floe_conn_option(conn, own) != NULL ? floe_conn_option(conn, own) : floe_conn_option(conn, s3);
+	bool own = floe_conn_option(conn, "sigv4_access_key_id") != NULL;
+
+	keys->access_key = floe_conn_option(conn, own ? "sigv4_access_key_id" : "s3_access_key_id");
+	keys->secret_key = floe_conn_option(conn, own ? "sigv4_secret_access_key" : "s3_secret_access_key");
+	keys->session_token = floe_conn_option(conn, own ? "sigv4_session_token" : "s3_session_token");
+	keys->region = floe_conn_option(conn, "sigv4_region");
+	if (keys->region == NULL)
+		keys->region = floe_conn_option(conn, "s3_region");
+	if (keys->region == NULL)
+		keys->region = "us-east-1";
 }
 
 static bool
 apply_sigv4(const FloeSession *session, FloeHttpRequest *request, FloeArena *arena, FloeStatus *st)
 {
 	const FloeConn *conn = session->conn;
-	bool own = floe_conn_option(conn, "sigv4_access_key_id") != NULL;
-	const char *region = own_or_s3(conn, "sigv4_region", "s3_region");
+	FloeSigV4Keys keys;
 	FloeSigV4Param params[MAX_PARAMS];
 	FloeSigV4Input in = {0};
 	FloeSigV4Output out;
@@ -382,10 +390,11 @@ apply_sigv4(const FloeSession *session, FloeHttpRequest *request, FloeArena *are
 	in.params = params;
 	in.send_payload_hash = true;
 	in.payload_hash = hash;
-	in.access_key = floe_conn_option(conn, own ? "sigv4_access_key_id" : "s3_access_key_id");
-	in.secret_key = floe_conn_option(conn, own ? "sigv4_secret_access_key" : "s3_secret_access_key");
-	in.session_token = floe_conn_option(conn, own ? "sigv4_session_token" : "s3_session_token");
-	in.region = region != NULL ? region : "us-east-1";
+	floe_auth_sigv4_keys(conn, &keys);
+	in.access_key = keys.access_key;
+	in.secret_key = keys.secret_key;
+	in.session_token = keys.session_token;
+	in.region = keys.region;
 	in.service = floe_conn_option(conn, "sigv4_service");
 	in.time_ms = floe_clock_wall_ms();
 	if (in.path == NULL)

@@ -405,8 +405,9 @@ hive_describe(const FloeCatalog *catalog, FloeBuf *out)
 
 /* org.apache.iceberg.hive.HiveCatalog; floe may read the metastore's database, engines need the metastore (option engine.uri). */
 void
-floe_hive_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+floe_hive_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, void *arg)
 {
+	const FloeConn *conn = catalog->conn;
 	const char *warehouse = floe_conn_option(conn, "warehouse");
 
 	if (!floe_database_is_uri(floe_conn_option(conn, "uri")))

@@ -24,7 +24,7 @@ extern bool floe_hive_malformed(const char *what, FloeStatus *st);
 
 /* By uri postgresql://…: the metastore's own tables (hive_db.c). */
 extern const FloeCatalogOps floe_catalog_hive_db;
-extern void floe_hive_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg);
+extern void floe_hive_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, void *arg);
 
 /* Is it an Iceberg table?  kind, table_type, metadata_location: as the metastore has them, "" for what it has not. */
 extern bool floe_hive_check_table(const char *kind, const char *table_type, const char *metadata_location,

@@ -362,8 +362,9 @@ jdbc_engine_name(const FloeCatalog *catalog)
 
 /* org.apache.iceberg.jdbc.JdbcCatalog; jdbc:postgresql is the URI as JDBC spells it. */
 static void
-jdbc_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+jdbc_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, void *arg)
 {
+	const FloeConn *conn = catalog->conn;
 	const char *uri = floe_conn_option(conn, "uri");
 	const char *schema = floe_conn_option(conn, "schema");
 	const char *warehouse = floe_conn_option(conn, "warehouse");

@@ -368,10 +368,11 @@ nessie_describe(const FloeCatalog *catalog, FloeBuf *out)
 
 /* Engines go through its Iceberg REST endpoint, which needs nothing but Iceberg: .../api/v2 is beside .../iceberg. */
 static void
-nessie_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+nessie_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, void *arg)
 {
-	const char *uri = floe_conn_option(conn, "uri");
-	const char *ref = floe_conn_option(conn, "ref");
+	const FloeNessie *nessie = (const FloeNessie *) catalog;
+	const char *uri = floe_conn_option(catalog->conn, "uri");
+	const char *ref = floe_conn_option(catalog->conn, "ref");
 	StringInfoData rest;
 	const char *api = strstr(uri, "/api/v");
 
@@ -383,7 +384,7 @@ nessie_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *ar
 		appendStringInfoChar(&rest, '/');
 		floe_session_encode(&rest, ref);
 	}
-	floe_rest_engine_properties(conn, rest.data, add, arg);
+	floe_rest_engine_properties(&nessie->session, rest.data, add, arg);
 }
 
 const FloeCatalogOps floe_catalog_nessie = {

@@ -132,8 +132,9 @@ typedef struct FloeCatalogOps
 	/*
 	 * Appends what an engine needs to define this catalog, as pairs of Iceberg
 	 * catalog properties (uri, warehouse, credential …), secrets included.
+	 * Once connected: among them may be a token that floe was given.
 	 */
-	void (*engine_properties)(const FloeConn *conn, FloeCatalogProperty add, void *arg);
+	void (*engine_properties)(const FloeCatalog *catalog, FloeCatalogProperty add, void *arg);
 } FloeCatalogOps;
 
 /* What a catalog that lists other namespaces does not let these credentials list: nobody knows what is in them and below them. */

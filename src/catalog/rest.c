@@ -2,8 +2,8 @@
  * rest.c: the Iceberg REST catalog adapter: connection, configuration, and how every request is sent.
  *
  * Source: Apache Iceberg, open-api/rest-catalog-open-api.yaml; where real
- * servers differ from it, what they do.  Listing, loading, tokens and errors
- * have files of their own.
+ * servers differ from it, what they do.  Listing, loading, tokens, errors and
+ * what engines are told have files of their own.
  */
 #include "floe.h"
 
@@ -306,23 +306,6 @@ rest_probe(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 	floe_rest_send(call);
 }
 
-static const char *
-choose_delegation(const FloeConn *conn)
-{
-	static const char *const own[] = {"s3_access_key_id", "gcs_token", "adls_sas_token", "adls_token"};
-	const char *option = floe_conn_option(conn, "access_delegation");
-
-	if (option != NULL)
-		return strcmp(option, "none") == 0 ? NULL : option;
-	/* with keys of our own, nothing the server would have to make for us */
-	for (size_t i = 0; i < lengthof(own); i++)
-	{
-		if (floe_conn_option(conn, own[i]) != NULL)
-			return NULL;
-	}
-	return "vended-credentials";
-}
-
 static FloeCatalog *
 rest_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 {
@@ -341,7 +324,7 @@ rest_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	rest->prefix = pstrdup("");
 	rest->separator = pstrdup(DEFAULT_SEPARATOR);
 	rest->endpoint_count = -1;
-	rest->delegation = choose_delegation(conn);
+	rest->delegation = floe_rest_delegation(conn);
 	if (!floe_session_init(&rest->session, http, conn, uri, "/v1/oauth/tokens", st))
 		return NULL;
 	return &rest->base;
@@ -381,62 +364,12 @@ rest_property(const FloeCatalog *catalog, const char *key)
 	return value;
 }
 
-void
-floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogProperty add, void *arg)
-{
-	static const struct
-	{
-		const char *option;
-		const char *property;
-	} plain[] = {
-		{"warehouse", "warehouse"}, {"prefix", "prefix"},     {"oauth2_server_uri", "oauth2-server-uri"},
-		{"scope", "scope"},         {"audience", "audience"}, {"resource", "resource"},
-		{"token", "token"},
-	};
-	const char *id = floe_conn_option(conn, "client_id");
-	const char *secret = floe_conn_option(conn, "client_secret");
-	const char *user = floe_conn_option(conn, "username");
-	const char *password = floe_conn_option(conn, "password");
-	const char *delegation = choose_delegation(conn);
-
-	add(arg, "uri", uri);
-	for (size_t i = 0; i < lengthof(plain); i++)
-	{
-		if (floe_conn_option(conn, plain[i].option) != NULL)
-			add(arg, plain[i].property, floe_conn_option(conn, plain[i].option));
-	}
-	if (secret != NULL)
-	{
-		add(arg, "credential", id != NULL ? psprintf("%s:%s", id, secret) : secret);
-		if (floe_conn_option(conn, "scope") == NULL)
-			add(arg, "scope", "catalog");
-	}
-	/* org.apache.iceberg.rest.auth.AuthProperties, since Iceberg 1.9 */
-	if (user != NULL && password != NULL)
-	{
-		add(arg, "rest.auth.type", "basic");
-		add(arg, "rest.auth.basic.username", user);
-		add(arg, "rest.auth.basic.password", password);
-	}
-	if (delegation != NULL)
-		add(arg, "header.X-Iceberg-Access-Delegation", delegation);
-	for (int i = 0; i < conn->noptions; i++)
-	{
-		if (strncmp(conn->options[i].name, "header.", 7) == 0)
-			add(arg, conn->options[i].name, conn->options[i].value);
-	}
-	/*
-	 * Lakekeeper's default with soft deletion is false, against Spark's DROP TABLE PURGE.  What floe sends deletes files on
-	 * purpose: expire_snapshots would forget them and leave them where they are.
-	 */
-	add(arg, "s3.delete-enabled", "true");
-	floe_catalog_store_properties(conn, add, arg);
-}
-
 static void
-rest_engine_properties(const FloeConn *conn, FloeCatalogProperty add, void *arg)
+rest_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, void *arg)
 {
-	floe_rest_engine_properties(conn, floe_conn_option(conn, "uri"), add, arg);
+	const FloeRest *rest = (const FloeRest *) catalog;
+
+	floe_rest_engine_properties(&rest->session, floe_conn_option(catalog->conn, "uri"), add, arg);
 }
 
 const FloeCatalogOps floe_catalog_rest = {

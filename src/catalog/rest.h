@@ -80,7 +80,10 @@ extern void floe_rest_load_table(FloeCatalog *catalog, const FloeLoadRequest *re
 extern void floe_rest_list_policies(FloeCatalog *catalog, const FloeTableId *target, FloeCatalogPolicies done,
 									void *arg);
 
-/* rest.c: how engines reach a catalog with these options by the REST protocol, at this URI */
-extern void floe_rest_engine_properties(const FloeConn *conn, const char *uri, FloeCatalogProperty add, void *arg);
+/* rest_engine.c: how engines reach a catalog with this session's credentials by the REST protocol, at this URI */
+extern void floe_rest_engine_properties(const FloeSession *session, const char *uri, FloeCatalogProperty add,
+										void *arg);
+/* Value of header X-Iceberg-Access-Delegation; NULL: none. */
+extern const char *floe_rest_delegation(const FloeConn *conn);
 
 #endif /* FLOE_CATALOG_REST_H */

@@ -100,6 +100,17 @@ extern bool floe_session_says_missing(const FloeStatus *st, const FloeHttpRespon
 /* The same of the right to it. */
 extern bool floe_session_says_forbidden(const FloeStatus *st, const FloeHttpResponse *response);
 
+/* What signs requests with SigV4; the keys are NULL when there are none. */
+typedef struct FloeSigV4Keys
+{
+	const char *access_key;
+	const char *secret_key;
+	const char *session_token;
+	const char *region;
+} FloeSigV4Keys;
+
+extern void floe_auth_sigv4_keys(const FloeConn *conn, FloeSigV4Keys *keys);
+
 /* ---- inside session.c and auth.c ---- */
 
 extern bool floe_auth_init(FloeSession *session, const char *default_token_path, FloeStatus *st);

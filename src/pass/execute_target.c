@@ -74,7 +74,7 @@ add_catalog(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
 
 	if (floe_conn_option(catalog, "engine_catalog") != NULL)
 		return floe_spark_catalog_name_check(name, st);
-	run->catalog->catalog->ops->engine_properties(catalog, collect, &properties);
+	run->catalog->catalog->ops->engine_properties(run->catalog->catalog, collect, &properties);
 	if (properties.overflow)
 		return floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has too many options for an engine", catalog->server_name);
 	return floe_spark_catalog_conf(run->run.arena, name, run->catalog->catalog->ops->engine_type, properties.items,
