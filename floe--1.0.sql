@@ -713,16 +713,22 @@ COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance
 
 CREATE FUNCTION floe_internal.connection_options(
 		OUT wrapper pg_catalog.text, OUT context pg_catalog.text, OUT option pg_catalog.text, OUT value_type pg_catalog.text,
-		OUT is_required pg_catalog.bool, OUT is_secret pg_catalog.bool, OUT superuser_only pg_catalog.bool, OUT description pg_catalog.text)
+		OUT is_required pg_catalog.bool, OUT is_secret pg_catalog.bool, OUT superuser_only pg_catalog.bool, OUT types pg_catalog.text[],
+		OUT description pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 50
 	AS 'MODULE_PATHNAME', 'floe_sql_connection_options';
 COMMENT ON FUNCTION floe_internal.connection_options() IS 'The table that validates the options of both wrappers';
 
+CREATE FUNCTION floe_internal.check_option_types(wrapper pg_catalog.text, type pg_catalog.text, is_mapping pg_catalog.bool, names pg_catalog.text[]) RETURNS pg_catalog.void
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'floe_sql_check_option_types';
+COMMENT ON FUNCTION floe_internal.check_option_types(pg_catalog.text, pg_catalog.text, pg_catalog.bool, pg_catalog.text[]) IS 'Refuses options that mean nothing to a server of that TYPE, and keeps the statement that had them out of the log';
+
 CREATE VIEW floe.connection_option AS
-	SELECT o.wrapper, o.context, o.option, o.value_type, o.is_required, o.is_secret, o.superuser_only, o.description
+	SELECT o.wrapper, o.context, o.option, o.value_type, o.is_required, o.is_secret, o.superuser_only, o.types, o.description
 	FROM floe_internal.connection_options() AS o;
-COMMENT ON VIEW floe.connection_option IS 'Options of SERVER and USER MAPPING for both wrappers; a name ending in * is a family';
+COMMENT ON VIEW floe.connection_option IS 'Options of SERVER and USER MAPPING for both wrappers, and the server TYPEs they are for; a name ending in * is a family';
 
 CREATE FUNCTION floe_internal.connection_types(OUT wrapper pg_catalog.text, OUT type pg_catalog.text) RETURNS SETOF pg_catalog.record
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 5
@@ -814,7 +820,7 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.ddl_servers() IS 'In an event trigger: servers of floe''s wrappers that the command made or changed, itself or a user mapping';
 
--- Keeps the rows current and refuses a TYPE that no adapter speaks, which a validator cannot see. SECURITY
+-- Keeps the rows current and refuses a TYPE that no adapter speaks, and options of another one, which a validator cannot see. SECURITY
 -- DEFINER: whoever may create servers of the wrapper may not write floe_internal.
 CREATE FUNCTION floe_internal.on_server_ddl() RETURNS pg_catalog.event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -838,6 +844,11 @@ BEGIN
 	IF NOT EXISTS (SELECT 1 FROM floe_internal.ddl_servers()) THEN
 		RETURN;
 	END IF;
+	-- in C, which can keep a statement that holds secrets out of the log; the values are not looked at
+	PERFORM floe_internal.check_option_types(s.wrapper, s.server_type, false, ARRAY(SELECT pg_catalog.jsonb_object_keys(s.options)))
+		FROM floe_internal.ddl_servers() AS s;
+	PERFORM floe_internal.check_option_types(s.wrapper, s.server_type, true, ARRAY(SELECT o.option_name FROM pg_catalog.pg_options_to_table(u.umoptions) AS o))
+		FROM floe_internal.ddl_servers() AS s JOIN pg_catalog.pg_user_mapping AS u ON u.umserver = s.server_oid;
 	PERFORM floe_internal.sync_servers();
 	-- What failed for its options is tried anew; what waited for another engine or other credentials is decided upon again.
 	UPDATE floe_internal.catalog AS c SET next_list_at = '-infinity'
@@ -859,7 +870,7 @@ BEGIN
 	PERFORM floe_internal.wake('executor');
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE, registers servers of floe''s wrappers, and makes due what waits for them or for their credentials';
+COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE and which options it may have, registers servers of floe''s wrappers, and makes due what waits for them or for their credentials';
 
 CREATE EVENT TRIGGER floe_server_ddl ON ddl_command_end
 	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')

@@ -8,7 +8,7 @@
 -- ---- the options there are ----
 
 \pset format unaligned
-SELECT wrapper, context, option, value_type, is_required AS req, is_secret AS secret, superuser_only AS su FROM floe.connection_option;
+SELECT wrapper, context, option, value_type, is_required AS req, is_secret AS secret, superuser_only AS su, types FROM floe.connection_option;
 \pset format aligned
 SELECT count(*) AS described FROM floe.connection_option WHERE description <> '';
 SELECT * FROM floe_internal.connection_types() ORDER BY 1, 2;
@@ -82,6 +82,42 @@ SELECT lab.says($$CREATE SERVER s FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri
 SELECT lab.says($$CREATE SERVER s TYPE 'glue' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
 SELECT lab.says($$CREATE SERVER s TYPE 'REST' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://c')$$);
 SELECT lab.says($$CREATE SERVER s TYPE 'rest' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://c')$$);
+-- options that mean nothing to a TYPE
+CREATE FUNCTION lab.of_type(type text, context text, option text, value text) RETURNS text LANGUAGE sql AS $$
+	SELECT lab.says(format('CREATE SERVER s TYPE %L FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri %L%s)', type,
+		CASE type WHEN 'hive' THEN 'thrift://h:9083' WHEN 'jdbc' THEN 'postgresql:///' WHEN 'nessie' THEN 'http://c/api/v2' ELSE 'http://c' END,
+		CASE context WHEN 'SERVER' THEN format(', %I %L', option, value) END)
+		|| CASE context WHEN 'USER MAPPING' THEN format('; CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (%I %L)', option, value) ELSE '' END)
+$$;
+CREATE TABLE lab.for_type (context text, option text, value text);
+INSERT INTO lab.for_type VALUES
+	('SERVER', 'catalog_name', 'c'), ('SERVER', 'schema', 's'), ('SERVER', 'thrift_transport', 'framed'), ('SERVER', 'notification_log', 'off'), ('SERVER', 'warehouse', 'w'),
+	('SERVER', 'prefix', 'p'), ('SERVER', 'ref', 'main'), ('SERVER', 'oauth2_server_uri', 'http://i/token'), ('SERVER', 'subject_token_type', 't'), ('SERVER', 'sigv4_service', 'glue'),
+	('SERVER', 'sigv4_region', 'r'), ('SERVER', 'scope', 's'), ('SERVER', 'audience', 'a'), ('SERVER', 'resource', 'r'), ('SERVER', 'access_delegation', 'none'), ('SERVER', 'header.X-Team', 'x'),
+	('SERVER', 'page_size', '10'), ('SERVER', 'metadata_source', 'store'), ('SERVER', 's3_endpoint', 'http://s'), ('SERVER', 'ca_file', '/ca.pem'), ('SERVER', 'allowed_locations', 's3://b'),
+	('SERVER', 'policy_source', 'polaris'), ('SERVER', 'policy_interval', '1 hour'), ('SERVER', 'list_interval', '1 hour'), ('SERVER', 'max_in_flight', '1'), ('SERVER', 'max_rate', '1'),
+	('SERVER', 'max_operations', '1'), ('SERVER', 'engine_catalog', 'c'), ('SERVER', 'engine.uri', 'http://e'), ('SERVER', 's3_region', 'r'), ('SERVER', 's3_path_style', 'true'),
+	('SERVER', 'gcs_endpoint', 'http://g'), ('SERVER', 'adls_endpoint', 'http://a'),
+	('USER MAPPING', 'token', 'abc'), ('USER MAPPING', 'token_file', '/f'), ('USER MAPPING', 'client_id', 'i'), ('USER MAPPING', 'client_secret', 's'), ('USER MAPPING', 'client_secret_file', '/f'),
+	('USER MAPPING', 'subject_token', 's'), ('USER MAPPING', 'subject_token_file', '/f'), ('USER MAPPING', 'username', 'u'), ('USER MAPPING', 'password', 'p'), ('USER MAPPING', 'password_file', '/f'),
+	('USER MAPPING', 'sigv4_access_key_id', 'k'), ('USER MAPPING', 'sigv4_secret_access_key', 's'), ('USER MAPPING', 'sigv4_secret_access_key_file', '/f'), ('USER MAPPING', 'sigv4_session_token', 't'),
+	('USER MAPPING', 'sigv4_session_token_file', '/f'), ('USER MAPPING', 'header.X-Key', 'k'), ('USER MAPPING', 'engine.token', 't'), ('USER MAPPING', 's3_access_key_id', 'k'),
+	('USER MAPPING', 's3_secret_access_key', 's'), ('USER MAPPING', 's3_secret_access_key_file', '/f'), ('USER MAPPING', 's3_session_token', 't'), ('USER MAPPING', 's3_session_token_file', '/f'),
+	('USER MAPPING', 'gcs_token', 't'), ('USER MAPPING', 'gcs_token_file', '/f'), ('USER MAPPING', 'adls_sas_token', 'sv=1'), ('USER MAPPING', 'adls_sas_token_file', '/f'),
+	('USER MAPPING', 'adls_token', 't'), ('USER MAPPING', 'adls_token_file', '/f');
+-- what each TYPE takes, by trying; those that all take are counted only
+CREATE TABLE lab.tried AS SELECT f.context, f.option, t.type, lab.of_type(t.type, f.context, f.option, f.value) AS says
+	FROM lab.for_type AS f, floe_internal.connection_types() AS t WHERE t.wrapper = 'floe_catalog';
+SELECT context, option, COALESCE(string_agg(type, ', ' ORDER BY type) FILTER (WHERE says = 'ok'), 'none') FROM lab.tried GROUP BY 1, 2 HAVING bool_or(says <> 'ok') ORDER BY context COLLATE "C", option COLLATE "C";
+SELECT count(*) FROM (SELECT FROM lab.tried GROUP BY context, option HAVING bool_and(says = 'ok')) AS all_take;
+-- the view says the same of every option
+SELECT o.context, o.option, o.types FROM floe.connection_option AS o WHERE o.wrapper = 'floe_catalog' AND o.option <> 'uri' AND o.types <> ARRAY(
+	SELECT t.type FROM lab.tried AS t WHERE t.context = o.context AND t.option LIKE replace(replace(o.option, '_', '\_'), '*', '%') AND t.says = 'ok' ORDER BY array_position(o.types, t.type));
+SELECT DISTINCT ON (regexp_replace(says, '".*"', '') COLLATE "C") says FROM lab.tried WHERE says <> 'ok' ORDER BY regexp_replace(says, '".*"', '') COLLATE "C", option COLLATE "C";
+-- later changes, of either
+SELECT lab.says($$CREATE SERVER s TYPE 'jdbc' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'postgresql:///'); ALTER SERVER s OPTIONS (ADD page_size '10')$$);
+SELECT lab.says($$CREATE SERVER s TYPE 'jdbc' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'postgresql:///'); CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (username 'u');
+	ALTER USER MAPPING FOR PUBLIC SERVER s OPTIONS (ADD token 'abc')$$);
 -- neither wrapper has options of its own or foreign tables
 SELECT lab.catalog(), lab.engine();
 SELECT lab.says($$ALTER FOREIGN DATA WRAPPER floe_catalog OPTIONS (ADD uri 'http://c')$$);

@@ -10,53 +10,58 @@
 
 #include <string.h>
 
-#define CATALOG_SERVER FLOE_WRAPPER_CATALOG, FLOE_CONTEXT_SERVER
-#define CATALOG_MAPPING FLOE_WRAPPER_CATALOG, FLOE_CONTEXT_MAPPING
-#define ENGINE_SERVER FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_SERVER
-#define ENGINE_MAPPING FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_MAPPING
+#define SERVER_OF(types) FLOE_WRAPPER_CATALOG, FLOE_CONTEXT_SERVER, types
+#define MAPPING_OF(types) FLOE_WRAPPER_CATALOG, FLOE_CONTEXT_MAPPING, types
+#define CATALOG_SERVER SERVER_OF(NULL)
+#define CATALOG_MAPPING MAPPING_OF(NULL)
+#define ENGINE_SERVER FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_SERVER, NULL
+#define ENGINE_MAPPING FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_MAPPING, NULL
 
-/* wrapper and context, name, type, required, secret, superuser only, min, max, choices, description */
+/* Servers that speak HTTP; a metastore may. */
+#define HTTP "rest|nessie|hive"
+
+/* wrapper, context and types, name, type, required, secret, superuser only, min, max, choices, description */
 static const FloeConnOptionDef options[] = {
 	{CATALOG_SERVER, "uri", FLOE_VALUE_URI, true, false, false, 0, 0, NULL,
 	 "place of the catalog. rest: base URL, without /v1; nessie: that of the API, .../api/v2; hive: "
 	 "thrift://host:port, or that of the metastore's own database; "
 	 "jdbc: postgresql://host:port/database, or postgresql:/// for this database"},
-	{CATALOG_SERVER, "catalog_name", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{SERVER_OF("hive|jdbc"), "catalog_name", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "jdbc: value of column catalog_name, default: the only one there is; hive: catalog of the metastore, default "
 	 "hive"},
-	{CATALOG_SERVER, "thrift_transport", FLOE_VALUE_ENUM, false, false, false, 0, 0, "buffered|framed",
+	{SERVER_OF("hive"), "thrift_transport", FLOE_VALUE_ENUM, false, false, false, 0, 0, "buffered|framed",
 	 "hive: metastore.thrift.framed.transport.enabled of the metastore; default buffered"},
-	{CATALOG_SERVER, "notification_log", FLOE_VALUE_ENUM, false, false, false, 0, 0, "auto|on|off",
+	{SERVER_OF("hive"), "notification_log", FLOE_VALUE_ENUM, false, false, false, 0, 0, "auto|on|off",
 	 "hive: believe the notification log of the metastore: on, off, or auto, where the metastore says that it has a "
 	 "DbNotificationListener; default auto"},
-	{CATALOG_SERVER, "schema", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{SERVER_OF("hive|jdbc"), "schema", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "jdbc: schema of table iceberg_tables; hive: of the metastore's tables, where uri is a database; default public"},
 	{CATALOG_SERVER, "warehouse", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "warehouse name or location sent to /v1/config"},
-	{CATALOG_SERVER, "prefix", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{SERVER_OF("rest|nessie"), "prefix", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "path prefix, where the catalog does not tell it; as it stands in a URL"},
-	{CATALOG_SERVER, "ref", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{SERVER_OF("nessie"), "ref", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "Nessie: branch or tag; default: the server's default branch"},
-	{CATALOG_SERVER, "oauth2_server_uri", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
+	{SERVER_OF(HTTP), "oauth2_server_uri", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
 	 "token endpoint; default: the catalog's own v1/oauth/tokens"},
-	{CATALOG_SERVER, "subject_token_type", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{SERVER_OF(HTTP), "subject_token_type", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "of a token exchange (RFC 8693); default urn:ietf:params:oauth:token-type:access_token"},
-	{CATALOG_SERVER, "sigv4_service", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{SERVER_OF("rest|nessie"), "sigv4_service", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "sign requests to the catalog (AWS Signature Version 4) for this service: glue, s3tables"},
-	{CATALOG_SERVER, "sigv4_region", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{SERVER_OF("rest|nessie"), "sigv4_region", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "region of these signatures; default: s3_region, else us-east-1"},
-	{CATALOG_SERVER, "scope", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 scope; default: catalog"},
-	{CATALOG_SERVER, "audience", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 audience"},
-	{CATALOG_SERVER, "resource", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 resource"},
-	{CATALOG_SERVER, "access_delegation", FLOE_VALUE_ENUM, false, false, false, 0, 0,
+	{SERVER_OF(HTTP), "scope", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 scope; default: catalog"},
+	{SERVER_OF(HTTP), "audience", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 audience"},
+	{SERVER_OF(HTTP), "resource", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 resource"},
+	{SERVER_OF("rest|nessie"), "access_delegation", FLOE_VALUE_ENUM, false, false, false, 0, 0,
 	 "none|vended-credentials|remote-signing|client-managed",
 	 "header X-Iceberg-Access-Delegation; default: vended-credentials without keys of a store in the user mapping, "
 	 "else none"},
-	{CATALOG_SERVER, "header.", FLOE_VALUE_HEADER, false, false, false, 0, 0, NULL,
+	{SERVER_OF(HTTP), "header.", FLOE_VALUE_HEADER, false, false, false, 0, 0, NULL,
 	 "header sent with every request to the catalog; not for secrets"},
-	{CATALOG_SERVER, "page_size", FLOE_VALUE_COUNT, false, false, false, 1, 10000, NULL,
+	{SERVER_OF("rest|nessie"), "page_size", FLOE_VALUE_COUNT, false, false, false, 1, 10000, NULL,
 	 "entries asked for per page of a listing; default 1000"},
-	{CATALOG_SERVER, "metadata_source", FLOE_VALUE_ENUM, false, false, false, 0, 0, "catalog|store",
+	{SERVER_OF("rest"), "metadata_source", FLOE_VALUE_ENUM, false, false, false, 0, 0, "catalog|store",
 	 "where table metadata is read: the catalog's answer, or the metadata file in the store; default catalog"},
 	{CATALOG_SERVER, "s3_endpoint", FLOE_VALUE_URL, false, false, false, 0, 0, NULL,
 	 "S3 endpoint; default: what the catalog says, else Amazon's"},
@@ -75,9 +80,9 @@ static const FloeConnOptionDef options[] = {
 	 "PEM file of certificate authorities, instead of the system's"},
 	{CATALOG_SERVER, "list_interval", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
 	 "how often the catalog is listed for new and dropped tables; default 5 minutes"},
-	{CATALOG_SERVER, "policy_source", FLOE_VALUE_ENUM, false, false, false, 0, 0, "polaris",
+	{SERVER_OF("rest"), "policy_source", FLOE_VALUE_ENUM, false, false, false, 0, 0, "polaris",
 	 "rest: maintenance policies of the catalog are read with every listing and followed; default: they are not"},
-	{CATALOG_SERVER, "policy_interval", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
+	{SERVER_OF("rest"), "policy_interval", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
 	 "how often all tables are asked for policies of their own, with policy_source; default 1 day"},
 	{CATALOG_SERVER, "max_in_flight", FLOE_VALUE_COUNT, false, false, false, 1, 10000, NULL,
 	 "most tables of the catalog that are looked at, at a time; default 64"},
@@ -89,32 +94,32 @@ static const FloeConnOptionDef options[] = {
 	 "name under which engines have this catalog configured; without it floe defines the catalog in each session"},
 	{CATALOG_SERVER, "engine.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "Iceberg catalog property for engines, over what floe derives (engine.uri where they see another host)"},
-	{CATALOG_MAPPING, "token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL, "bearer token"},
-	{CATALOG_MAPPING, "token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	{MAPPING_OF(HTTP), "token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL, "bearer token"},
+	{MAPPING_OF(HTTP), "token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the bearer token"},
-	{CATALOG_MAPPING, "client_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 client id"},
-	{CATALOG_MAPPING, "client_secret", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "OAuth2 client secret"},
-	{CATALOG_MAPPING, "client_secret_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	{MAPPING_OF(HTTP), "client_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "OAuth2 client id"},
+	{MAPPING_OF(HTTP), "client_secret", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "OAuth2 client secret"},
+	{MAPPING_OF(HTTP), "client_secret_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the OAuth2 client secret"},
-	{CATALOG_MAPPING, "subject_token", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
+	{MAPPING_OF(HTTP), "subject_token", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
 	 "token that is exchanged for one of the catalog (RFC 8693)"},
-	{CATALOG_MAPPING, "subject_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	{MAPPING_OF(HTTP), "subject_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the token to be exchanged; read again with every connection"},
 	{CATALOG_MAPPING, "username", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "user of HTTP Basic, or of a database"},
 	{CATALOG_MAPPING, "password", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "password of that user"},
 	{CATALOG_MAPPING, "password_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL, "file that holds the password"},
-	{CATALOG_MAPPING, "sigv4_access_key_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{MAPPING_OF("rest|nessie"), "sigv4_access_key_id", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "access key for sigv4_service; default: the S3 keys"},
-	{CATALOG_MAPPING, "sigv4_secret_access_key", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
+	{MAPPING_OF("rest|nessie"), "sigv4_secret_access_key", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
 	 "secret key for sigv4_service"},
-	{CATALOG_MAPPING, "sigv4_secret_access_key_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	{MAPPING_OF("rest|nessie"), "sigv4_secret_access_key_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the secret key for sigv4_service"},
-	{CATALOG_MAPPING, "sigv4_session_token", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
+	{MAPPING_OF("rest|nessie"), "sigv4_session_token", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
 	 "session token for sigv4_service"},
-	{CATALOG_MAPPING, "sigv4_session_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
+	{MAPPING_OF("rest|nessie"), "sigv4_session_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the session token for sigv4_service"},
-	{CATALOG_MAPPING, "header.", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,
+	{MAPPING_OF(HTTP), "header.", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,
 	 "secret header sent with every request to the catalog"},
 	{CATALOG_MAPPING, "engine.", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
 	 "secret Iceberg catalog property for engines"},
@@ -186,6 +191,19 @@ floe_conn_option_find(FloeWrapper wrapper, FloeOptionContext context, const char
 			return o;
 	}
 	return NULL;
+}
+
+bool
+floe_conn_option_is_for(const FloeConnOptionDef *option, const char *type)
+{
+	size_t len = strlen(type);
+
+	for (const char *p = option->types; p != NULL; p = strchr(p, '|') != NULL ? strchr(p, '|') + 1 : NULL)
+	{
+		if (strncmp(p, type, len) == 0 && (p[len] == '|' || p[len] == '\0'))
+			return true;
+	}
+	return option->types == NULL;
 }
 
 const char *

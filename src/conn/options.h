@@ -43,7 +43,8 @@ typedef struct FloeConnOptionDef
 {
 	FloeWrapper wrapper;
 	FloeOptionContext context;
-	const char *name; /* a name that ends in "." is a family: any suffix may follow */
+	const char *types; /* of servers it is for, separated by |; NULL: all of the wrapper */
+	const char *name;  /* a name that ends in "." is a family: any suffix may follow */
 	FloeConnValue type;
 	bool required;
 	bool secret; /* only in USER MAPPINGs; never shown */
@@ -56,6 +57,7 @@ typedef struct FloeConnOptionDef
 
 extern const FloeConnOptionDef *floe_conn_options(int *count);
 extern const FloeConnOptionDef *floe_conn_option_find(FloeWrapper wrapper, FloeOptionContext context, const char *name);
+extern bool floe_conn_option_is_for(const FloeConnOptionDef *option, const char *type);
 extern const char *floe_conn_value_name(FloeConnValue type);
 extern const char *floe_wrapper_name(FloeWrapper wrapper);
 

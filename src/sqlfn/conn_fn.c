@@ -15,16 +15,19 @@
 #include "access/reloptions.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(floe_sql_catalog_validator);
 PG_FUNCTION_INFO_V1(floe_sql_engine_validator);
+PG_FUNCTION_INFO_V1(floe_sql_check_option_types);
 PG_FUNCTION_INFO_V1(floe_sql_connection_options);
 PG_FUNCTION_INFO_V1(floe_sql_connection_types);
 
@@ -156,6 +159,71 @@ floe_sql_engine_validator(PG_FUNCTION_ARGS)
 	return validate(fcinfo, FLOE_WRAPPER_ENGINE);
 }
 
+/* "'rest' or 'nessie'" */
+static char *
+types_of(const FloeConnOptionDef *option)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '\'');
+	for (const char *p = option->types; *p != '\0'; p++)
+	{
+		if (*p != '|')
+			appendStringInfoChar(&out, *p);
+		else
+			appendStringInfoString(&out, strchr(p + 1, '|') != NULL ? "', '" : "' or '");
+	}
+	appendStringInfoChar(&out, '\'');
+	return out.data;
+}
+
+/* (wrapper, type, is it a user mapping?, names): a validator sees no TYPE, so the event trigger asks. */
+Datum
+floe_sql_check_option_types(PG_FUNCTION_ARGS)
+{
+	char *wrapper_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *type = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	FloeOptionContext context = PG_GETARG_BOOL(2) ? FLOE_CONTEXT_MAPPING : FLOE_CONTEXT_SERVER;
+	FloeWrapper wrapper =
+		strcmp(wrapper_name, floe_wrapper_name(FLOE_WRAPPER_CATALOG)) == 0 ? FLOE_WRAPPER_CATALOG : FLOE_WRAPPER_ENGINE;
+	Datum *names;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(3), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		char *name = nulls[i] ? pstrdup("") : TextDatumGetCString(names[i]);
+		const FloeConnOptionDef *option = floe_conn_option_find(wrapper, context, name);
+
+		if (option != NULL && !floe_conn_option_is_for(option, type))
+			ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errhidestmt(true),
+							errmsg("option \"%s\" does nothing for a server of TYPE '%s'", name, type),
+							errhint("It is for servers of TYPE %s.", types_of(option))));
+	}
+	PG_RETURN_VOID();
+}
+
+/* Of all the wrapper's types those that the option is for. */
+static Datum
+types_array(const FloeConnOptionDef *option)
+{
+	Datum types[16];
+	int count = 0;
+
+	for (int i = 0;; i++)
+	{
+		const char *type = option->wrapper == FLOE_WRAPPER_CATALOG ? floe_catalog_type(i) : floe_engine_type(i);
+
+		if (type == NULL || count == lengthof(types))
+			break;
+		if (floe_conn_option_is_for(option, type))
+			types[count++] = CStringGetTextDatum(type);
+	}
+	return PointerGetDatum(construct_array(types, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 Datum
 floe_sql_connection_options(PG_FUNCTION_ARGS)
 {
@@ -168,8 +236,8 @@ floe_sql_connection_options(PG_FUNCTION_ARGS)
 	{
 		const FloeConnOptionDef *o = &options[i];
 		bool family = o->name[strlen(o->name) - 1] == '.';
-		Datum values[8];
-		bool nulls[8] = {0};
+		Datum values[9];
+		bool nulls[9] = {0};
 
 		values[0] = CStringGetTextDatum(floe_wrapper_name(o->wrapper));
 		values[1] = CStringGetTextDatum(o->context == FLOE_CONTEXT_SERVER ? "SERVER" : "USER MAPPING");
@@ -178,7 +246,8 @@ floe_sql_connection_options(PG_FUNCTION_ARGS)
 		values[4] = BoolGetDatum(o->required);
 		values[5] = BoolGetDatum(o->secret);
 		values[6] = BoolGetDatum(o->superuser_only);
-		values[7] = CStringGetTextDatum(o->description);
+		values[7] = types_array(o);
+		values[8] = CStringGetTextDatum(o->description);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -369,6 +369,7 @@ def bad_statements():
         f"ALTER SERVER ddl OPTIONS (ADD \"header.Authorization\" {literal('Bearer ' + SECRETS['token'])})",
         f"ALTER SERVER ddl OPTIONS (ADD token {secret['token']})",
         f"ALTER SERVER ddl OPTIONS (SET uri {literal('http://user:' + SECRETS['token'] + '@127.0.0.1/')})",
+        f"CREATE USER MAPPING FOR PUBLIC SERVER ddl_jdbc OPTIONS (username 'floe', client_secret {secret['client_secret']})",
         f"ALTER SERVER ddl_engine OPTIONS (ADD \"spark.sql.catalog.x.token\" {secret['engine_token']})",
     ]
 
@@ -376,6 +377,7 @@ def bad_statements():
 def statements(bench):
     """Errors name options, never values."""
     bench.pg.sql("CREATE SERVER ddl TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:1')")
+    bench.pg.sql("CREATE SERVER ddl_jdbc TYPE 'jdbc' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'postgresql:///')")
     bench.pg.sql("CREATE SERVER ddl_engine TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1')")
     before = len(bench.said)
     bench.quietly(*bad_statements())
@@ -386,6 +388,7 @@ def what_postgresql_logs(t):
     """With PostgreSQL's own settings: what of a refused and of an accepted statement stays in the log. docs/secrets.md tells people."""
     with Lakehouse(conf={"log_statement": "none"}, name="plain") as pg:
         pg.sql("CREATE SERVER ddl TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:1')")
+        pg.sql("CREATE SERVER ddl_jdbc TYPE 'jdbc' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'postgresql:///')")
         pg.sql("CREATE SERVER ddl_engine TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1')")
         search = Search(t)
         for one in bad_statements()[:4] + bad_statements()[5:]:
