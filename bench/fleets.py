@@ -156,7 +156,13 @@ class Row:
 
 
 def pyiceberg(lab_name: str) -> Callable[[str], Catalog]:
-    return lambda here: LabCatalog(lab_name).catalog
+    def peer(here: str) -> Catalog:
+        lab = LabCatalog(lab_name)
+        if lab_name == "lakekeeper":
+            # it says itself where it is, and pyiceberg would follow, past the relay
+            lab.catalog.uri = lab.uri
+        return lab.catalog
+    return peer
 
 
 HERE = "here"   # in the place of a variable: the private PostgreSQL
@@ -165,6 +171,10 @@ ROWS = [
     Row("seaweedfs", "SeaweedFS, REST", "seaweedfs", "FLOE_SEAWEEDFS_URI", "http", in_seaweedfs, pyiceberg("seaweedfs"), "FLOE_SEAWEEDFS_S3"),
     Row("nessie", "Nessie, its own API", "nessie", "FLOE_NESSIE_URI", "http", in_nessie, pyiceberg("nessie")),
     Row("nessie_rest", "Nessie, Iceberg REST", "nessie_rest", "FLOE_NESSIE_URI", "http", None, pyiceberg("nessie")),
+    # the products cannot be had: the lab's dialects, in front of the first row's server
+    Row("polaris", "Polaris, a stand-in", "polaris", "FLOE_POLARIS_URI", "http", by_rest("polaris"), pyiceberg("polaris")),
+    Row("lakekeeper", "Lakekeeper, a stand-in", "lakekeeper", "FLOE_LAKEKEEPER_URI", "http", by_rest("lakekeeper"), pyiceberg("lakekeeper")),
+    Row("gravitino", "Gravitino, a stand-in", "gravitino", "FLOE_GRAVITINO_URI", "http", by_rest("gravitino"), pyiceberg("gravitino")),
     Row("hive3", "Hive Metastore 3.1", "hive3", "FLOE_HIVE3_URI", "thrift", in_hive("FLOE_HIVE3_URI"), by_hive),
     Row("hive4", "Hive Metastore 4.0", "hive4", "FLOE_HIVE4_URI", "thrift", in_hive("FLOE_HIVE4_URI")),
     Row("jdbc", "JDBC, another PostgreSQL", "jdbc", "FLOE_DATABASE_URI", "postgresql", in_jdbc, pyiceberg("jdbc")),
