@@ -366,7 +366,13 @@ nessie_describe(const FloeCatalog *catalog, FloeBuf *out)
 					floe_session_auth_name(&nessie->session));
 }
 
-/* Engines go through its Iceberg REST endpoint, which needs nothing but Iceberg: .../api/v2 is beside .../iceberg. */
+/*
+ * Engines go through its Iceberg REST endpoint, which needs nothing but Iceberg: .../api/v2 is beside .../iceberg.
+ *
+ * Nessie takes no word about delegation for the wish that it sign each request to the store, and engines then do not use the
+ * keys that floe gives them.  Iceberg's signer (1.11) keeps its token for all sessions of a process, so that a token that is
+ * no good any more fails every operation until the engine is restarted.  Any word that it does not know is "neither".
+ */
 static void
 nessie_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, void *arg)
 {
@@ -384,7 +390,7 @@ nessie_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, vo
 		appendStringInfoChar(&rest, '/');
 		floe_session_encode(&rest, ref);
 	}
-	floe_rest_engine_properties(&nessie->session, rest.data, add, arg);
+	floe_rest_engine_properties(&nessie->session, rest.data, "client-managed", add, arg);
 }
 
 const FloeCatalogOps floe_catalog_nessie = {

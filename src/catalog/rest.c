@@ -324,7 +324,7 @@ rest_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	rest->prefix = pstrdup("");
 	rest->separator = pstrdup(DEFAULT_SEPARATOR);
 	rest->endpoint_count = -1;
-	rest->delegation = floe_rest_delegation(conn);
+	rest->delegation = floe_rest_delegation(conn, NULL);
 	if (!floe_session_init(&rest->session, http, conn, uri, "/v1/oauth/tokens", st))
 		return NULL;
 	return &rest->base;
@@ -369,7 +369,7 @@ rest_engine_properties(const FloeCatalog *catalog, FloeCatalogProperty add, void
 {
 	const FloeRest *rest = (const FloeRest *) catalog;
 
-	floe_rest_engine_properties(&rest->session, floe_conn_option(catalog->conn, "uri"), add, arg);
+	floe_rest_engine_properties(&rest->session, floe_conn_option(catalog->conn, "uri"), NULL, add, arg);
 }
 
 const FloeCatalogOps floe_catalog_rest = {

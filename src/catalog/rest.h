@@ -80,10 +80,14 @@ extern void floe_rest_load_table(FloeCatalog *catalog, const FloeLoadRequest *re
 extern void floe_rest_list_policies(FloeCatalog *catalog, const FloeTableId *target, FloeCatalogPolicies done,
 									void *arg);
 
-/* rest_engine.c: how engines reach a catalog with this session's credentials by the REST protocol, at this URI */
-extern void floe_rest_engine_properties(const FloeSession *session, const char *uri, FloeCatalogProperty add,
-										void *arg);
-/* Value of header X-Iceberg-Access-Delegation; NULL: none. */
-extern const char *floe_rest_delegation(const FloeConn *conn);
+/*
+ * rest_engine.c: how engines reach a catalog with this session's credentials by the REST protocol, at this URI.
+ * own_delegation: what they say of delegation when floe gives them keys of the store and access_delegation is not set;
+ * NULL for nothing.
+ */
+extern void floe_rest_engine_properties(const FloeSession *session, const char *uri, const char *own_delegation,
+										FloeCatalogProperty add, void *arg);
+/* Value of header X-Iceberg-Access-Delegation; NULL: none. own: the one when there are keys of our own. */
+extern const char *floe_rest_delegation(const FloeConn *conn, const char *own);
 
 #endif /* FLOE_CATALOG_REST_H */

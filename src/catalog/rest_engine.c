@@ -11,18 +11,18 @@
 #include "catalog/rest.h"
 
 const char *
-floe_rest_delegation(const FloeConn *conn)
+floe_rest_delegation(const FloeConn *conn, const char *own)
 {
-	static const char *const own[] = {"s3_access_key_id", "gcs_token", "adls_sas_token", "adls_token"};
+	static const char *const keys[] = {"s3_access_key_id", "gcs_token", "adls_sas_token", "adls_token"};
 	const char *option = floe_conn_option(conn, "access_delegation");
 
 	if (option != NULL)
 		return strcmp(option, "none") == 0 ? NULL : option;
 	/* with keys of our own, nothing the server would have to make for us */
-	for (size_t i = 0; i < lengthof(own); i++)
+	for (size_t i = 0; i < lengthof(keys); i++)
 	{
-		if (floe_conn_option(conn, own[i]) != NULL)
-			return NULL;
+		if (floe_conn_option(conn, keys[i]) != NULL)
+			return own;
 	}
 	return "vended-credentials";
 }
@@ -90,7 +90,8 @@ add_credentials(const FloeSession *session, FloeCatalogProperty add, void *arg)
 }
 
 void
-floe_rest_engine_properties(const FloeSession *session, const char *uri, FloeCatalogProperty add, void *arg)
+floe_rest_engine_properties(const FloeSession *session, const char *uri, const char *own_delegation,
+							FloeCatalogProperty add, void *arg)
 {
 	static const struct
 	{
@@ -101,7 +102,7 @@ floe_rest_engine_properties(const FloeSession *session, const char *uri, FloeCat
 		{"scope", "scope"},         {"audience", "audience"}, {"resource", "resource"},
 	};
 	const FloeConn *conn = session->conn;
-	const char *delegation = floe_rest_delegation(conn);
+	const char *delegation = floe_rest_delegation(conn, own_delegation);
 
 	add(arg, "uri", uri);
 	for (size_t i = 0; i < lengthof(plain); i++)
