@@ -37,6 +37,7 @@ def catalog_definition(lab_name: str) -> tuple[dict[str, str], dict[str, str]]:
                 {key: value for key, value in mapping.items() if key.startswith("s3_")})
     place = {
         "rest": {"uri": env["FLOE_REST_URI"]},
+        "rest_old": {"uri": env["FLOE_REST_OLD_URI"]},
         "s3": {"uri": env["FLOE_REST_URI"]},
         "nessie": {"uri": env["FLOE_NESSIE_URI"] + "/api/v2"},
         "nessie_oidc": {"uri": env["FLOE_NESSIE_OIDC_URI"] + "/api/v2", "oauth2_server_uri": env["FLOE_OAUTH2_URI"] + "/token"},

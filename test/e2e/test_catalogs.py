@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ SETTINGS = {"floe.request_timeout": "5s", "floe.connect_timeout": "2s", "floe.al
 WRITTEN = {"hive4": "hive3", "nessie_rest": "nessie", "seaweedfs_sigv4": "seaweedfs"}
 SHAPES = {
     "rest": ["empty", "many_small", "position_deletes", "nested", "evil_names", "gzip_metadata"],
+    "rest_old": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names", "gzip_metadata"],
     "seaweedfs": ["empty", "many_small", "position_deletes", "nested"],
     "nessie": ["empty", "many_small", "position_deletes", "nested", "evil_names"],
     "nessie_oidc": ["empty", "many_small", "position_deletes", "nested"],
@@ -36,9 +38,13 @@ SHAPES = {
     "gravitino": ["empty", "many_small", "position_deletes", "nested", "branch_tag", "evil_names"],
 }
 # The component that is stopped, and how: Nessie's lab server would forget everything if it ended.
-SERVER = {"rest": "iceberg-rest", "seaweedfs": "seaweedfs", "nessie": "nessie", "nessie_rest": "nessie", "nessie_oidc": "nessie-oidc",
+SERVER = {"rest": "iceberg-rest", "rest_old": "iceberg-rest-old", "seaweedfs": "seaweedfs", "nessie": "nessie", "nessie_rest": "nessie", "nessie_oidc": "nessie-oidc",
           "seaweedfs_sigv4": "seaweedfs", "hive3": "hive3", "hive4": "hive4", "jdbc": "database",
           "polaris": "dialects", "lakekeeper": "dialects", "gravitino": "dialects"}
+
+
+# The reference server's versions: how it separates levels of namespaces, whether it has ETags, whether snapshots=refs leaves snapshots out.
+REFERENCE = {"rest": ("%2E", True, True), "rest_old": ("%1F", False, False)}
 
 
 class Case:
@@ -109,6 +115,20 @@ class Case:
         if self.name != "hive4":
             self.equal(again, [], "what did not change is not read again")
         self.equal([name for name, row in before.items() if not after[name]["polled_at"] > row["polled_at"]], [], "but was looked at")
+
+    def spoken(self, made: list[dict[str, Any]]) -> None:
+        """Its two versions differ, floe has noticed, and what did not change was not read again with either."""
+        separator, tagged, lean = REFERENCE[self.name]
+        levels = self.levels(next(one for one in made if one["shape"] == "many_small"))
+        place = f"{self.lab.uri}/v1/namespaces/{'.'.join(levels[:-1])}/tables/{levels[-1]}"
+        with urllib.request.urlopen(place) as every, urllib.request.urlopen(place + "?snapshots=refs") as few:
+            found = (every.headers["ETag"] is not None, len(json.load(few)["metadata"]["snapshots"]) < len(json.load(every)["metadata"]["snapshots"]))
+        self.equal(found, (tagged, lean), "the server has ETags, and leaves out snapshots when asked for refs only, or not")
+        detail = self.pg.value("SELECT detail -> 'catalog' FROM floe.check_catalog(%s)", (self.name,))
+        self.equal(detail["namespace_separator"], separator, "floe separates levels of namespaces as it says")
+        tags = self.pg.sql("SELECT DISTINCT p.etag IS NOT NULL AS tagged FROM floe_internal.table_poll p JOIN floe_internal.iceberg_table t USING (table_id) WHERE t.name LIKE %s AND t.status = 'ok'",
+                           (f"{self.name}.%",))
+        self.equal([row["tagged"] for row in tags], [tagged], "floe keeps each table's ETag, if there are any")
 
     def changed(self, made: list[dict[str, Any]]) -> None:
         one = next(one for one in made if one["shape"] == "many_small")
@@ -230,6 +250,8 @@ class Case:
         if self.name in ("hive3", "hive4"):
             self.strangers()
         self.polled(made)
+        if self.name in REFERENCE:
+            self.spoken(made)
         self.changed(made)
         # pyiceberg and the Hive client of Spark 3.5 call get_table, which Hive 4 has not; a table is maintained once
         if self.name == self.writer:
@@ -251,18 +273,18 @@ class Case:
 
 MADE: dict[str, list[dict[str, Any]]] = {}
 # Servers that no other test needs, and what they need: they run while this does.
-OWN = {"nessie": ["nessie"], "nessie_rest": ["nessie"], "nessie_oidc": ["oauth2", "nessie-oidc"], "hive3": ["database", "hive3"], "hive4": ["database", "hive3", "hive4"],
+OWN = {"rest_old": ["iceberg-rest-old"], "nessie": ["nessie"], "nessie_rest": ["nessie"], "nessie_oidc": ["oauth2", "nessie-oidc"], "hive3": ["database", "hive3"], "hive4": ["database", "hive3", "hive4"],
        "jdbc": ["database"], "polaris": ["dialects"], "lakekeeper": ["oauth2", "dialects"], "gravitino": ["dialects"]}
 
 
 def main() -> None:
-    names = sys.argv[1:] or ["rest", "seaweedfs", "seaweedfs_sigv4", "nessie", "nessie_rest", "nessie_oidc", "hive3", "hive4", "jdbc", "polaris", "lakekeeper", "gravitino"]
+    names = sys.argv[1:] or ["rest", "rest_old", "seaweedfs", "seaweedfs_sigv4", "nessie", "nessie_rest", "nessie_oidc", "hive3", "hive4", "jdbc", "polaris", "lakekeeper", "gravitino"]
     own = list(dict.fromkeys(server for name in names for server in OWN.get(name, [])))
     with Tap() as t, Lakehouse(conf=SETTINGS) as pg:
         pg.add_engine()
         try:
-            for server in own:
-                lab("start", server)
+            if own:
+                lab("start", *own)
             for name in names:
                 Case(t, pg, name).run()
         finally:

@@ -56,6 +56,7 @@ HIVE_TABLES = EVERY - {"upper case", "slash"}
 IN_HIVE4 = frozenset({"non-ASCII", "backslash"})
 RULES = {
     "rest": Rule(IN_URI, IN_URI, stuck=True, split=True),
+    "rest_old": Rule(split=True, needs=["iceberg-rest-old"]),
     "seaweedfs": Rule(EVERY, EVERY, deep=("a", "b", "c", "d"), deep_table="t"),
     # Java's client writes a space in a path as "+", which Nessie takes for a plus: Spark does not find such a table.
     "nessie": Rule(deep=tuple(level.replace(" ", "") for level in DEEP), deep_table=DEEP_TABLE.replace(" ", ""), needs=["nessie"]),
@@ -67,8 +68,8 @@ RULES = {
 }
 # Where the tables of a row come from, when not from itself.
 WRITTEN = {"nessie_rest": "nessie", "here": "jdbc"}
-# Spark of this version cannot speak with Hive 4, and needs an address of a database; each protocol is shown once.
-REWRITTEN = ("rest", "seaweedfs", "nessie", "hive3", "jdbc")
+# Spark of this version cannot speak with Hive 4, and needs an address of a database; each protocol is shown once, each separator of namespaces, too.
+REWRITTEN = ("rest", "rest_old", "seaweedfs", "nessie", "hive3", "jdbc")
 MADE: dict[str, list["Made"]] = {}
 
 

@@ -1,6 +1,7 @@
 """The lab's catalogs, as pyiceberg and Spark see them. Where they are comes from the environment (eval "$(test/lab/lab env)").
 
     rest        the reference Iceberg REST server, tables in local files
+    rest_old    the version of it before, the same
     s3          the same server, tables in versitygw, the S3 that checks every signature
     seaweedfs   SeaweedFS's Iceberg REST catalog with OAuth2, tables in its S3
     nessie      Nessie, written through its Iceberg REST endpoint, tables in versitygw
@@ -25,7 +26,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 import sparksql
 import weedmeta
 
-NAMES = ["rest", "s3", "seaweedfs", "nessie", "nessie_oidc", "hive3", "jdbc", "polaris", "lakekeeper", "gravitino"]
+NAMES = ["rest", "rest_old", "s3", "seaweedfs", "nessie", "nessie_oidc", "hive3", "jdbc", "polaris", "lakekeeper", "gravitino"]
 
 
 class LabCatalog:
@@ -42,10 +43,11 @@ class LabCatalog:
             self.root = f"s3://{self.warehouse}"
             properties.update(uri=self.uri, warehouse=self.warehouse, credential=f"{key}:{secret}", scope="catalog")
             self.spark_options = sparksql.rest_catalog(self.uri, self.warehouse, credential=f"{key}:{secret}", scope="catalog")
-        elif name in ("rest", "s3"):
+        elif name in ("rest", "rest_old", "s3"):
+            server = "FLOE_REST_OLD" if name == "rest_old" else "FLOE_REST"
             endpoint, key, secret = env["FLOE_S3_URI"], env["FLOE_S3_KEY"], env["FLOE_S3_SECRET"]
-            self.uri, self.warehouse = env["FLOE_REST_URI"], None
-            self.root = "file://" + env["FLOE_REST_WAREHOUSE"] if name == "rest" else f"s3://{env['FLOE_S3_BUCKET']}/tables"
+            self.uri, self.warehouse = env[f"{server}_URI"], None
+            self.root = f"s3://{env['FLOE_S3_BUCKET']}/tables" if name == "s3" else "file://" + env[f"{server}_WAREHOUSE"]
             properties.update(uri=self.uri)
             self.spark_options = sparksql.rest_catalog(self.uri)
         elif name in ("nessie", "nessie_oidc"):

@@ -12,6 +12,7 @@ set -euo pipefail
 
 SEAWEEDFS_VERSION=4.48
 ICEBERG_VERSION=1.11.0
+ICEBERG_OLD_VERSION=1.10.1
 SPARK_VERSION=3.5.9
 VERSITYGW_VERSION=1.8.0
 GO_VERSION=1.26.6
@@ -162,6 +163,7 @@ component_dir() {
 	case $1 in
 	seaweedfs) echo "$FLOE_CACHE/seaweedfs-$SEAWEEDFS_VERSION" ;;
 	iceberg-rest) echo "$FLOE_CACHE/iceberg-rest-$ICEBERG_VERSION" ;;
+	iceberg-rest-old) echo "$FLOE_CACHE/iceberg-rest-$ICEBERG_OLD_VERSION" ;;
 	spark) echo "$FLOE_CACHE/spark-$SPARK_VERSION-iceberg-$ICEBERG_VERSION" ;;
 	versitygw) echo "$FLOE_CACHE/versitygw-$VERSITYGW_VERSION" ;;
 	python) echo "$FLOE_CACHE/python-$PYICEBERG_VERSION-$PYARROW_VERSION-$CRONSIM_VERSION" ;;
@@ -313,6 +315,7 @@ settle_ports() {
 	PORT_NESSIE_OIDC=$((FLOE_PORT + 16))
 	PORT_NESSIE_OIDC_MANAGEMENT=$((FLOE_PORT + 17))
 	PORT_DIALECTS=$((FLOE_PORT + 18))
+	PORT_ICEBERG_REST_OLD=$((FLOE_PORT + 19))
 	export FLOE_PORT
 }
 
