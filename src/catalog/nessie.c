@@ -151,22 +151,46 @@ nessie_connect(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 
 typedef struct Probe
 {
+	FloeNessie *nessie;
 	FloeCatalogDone done;
 	void *arg;
 } Probe;
 
+static void
+end_probe(Probe *probe, const FloeStatus *st)
+{
+	probe->done(probe->arg, st);
+	pfree(probe);
+}
+
+static void
+on_probe_entries(void *arg, const FloeStatus *st, FloeHttpResponse *response)
+{
+	FloeStatus result;
+	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to list tables", FLOE_NESSIE_PAGE_BYTES, &result);
+	FloeJson entries;
+
+	if (doc != NULL && floe_json_get_array(floe_json_root(doc), "entries", &entries, &result))
+		floe_status_ok(&result);
+	floe_json_free(doc);
+	end_probe(arg, &result);
+}
+
+/* To see the branch and to see what is in it are two rights. */
 static void
 on_probe(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 {
 	Probe *probe = arg;
 	FloeStatus result;
 	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to get reference", FLOE_NESSIE_SMALL_BYTES, &result);
+	bool ok = doc != NULL && floe_nessie_read_hash(floe_json_root(doc), "reference", &result) != NULL;
 
-	if (doc != NULL && floe_nessie_read_hash(floe_json_root(doc), "reference", &result) != NULL)
-		floe_status_ok(&result);
 	floe_json_free(doc);
-	probe->done(probe->arg, &result);
-	pfree(probe);
+	if (!ok)
+		end_probe(probe, &result);
+	else
+		floe_nessie_ask(probe->nessie, "list tables", floe_nessie_tree_path(probe->nessie, "/entries?max-records=1"),
+						FLOE_NESSIE_PAGE_BYTES, on_probe_entries, probe);
 }
 
 static void
@@ -175,6 +199,7 @@ nessie_probe(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 	FloeNessie *nessie = (FloeNessie *) catalog;
 	Probe *probe = MemoryContextAlloc(nessie->context, sizeof(Probe));
 
+	probe->nessie = nessie;
 	probe->done = done;
 	probe->arg = arg;
 	floe_nessie_ask(nessie, "get reference", floe_nessie_tree_path(nessie, ""), FLOE_NESSIE_SMALL_BYTES, on_probe,

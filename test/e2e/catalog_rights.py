@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import time
+import urllib.error
 import urllib.request
 from typing import Any
 
 import psycopg2
 from lakehouse import catalog_definition
+
+
+DIALECTS = ("polaris", "lakekeeper", "gravitino")
 
 
 def dialect(name: str, patch: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -20,6 +26,28 @@ def dialect(name: str, patch: dict[str, Any] | None = None) -> dict[str, Any]:
     request = urllib.request.Request(f"{os.environ['FLOE_DIALECTS_URI']}/lab/{name}", data=data, method="GET" if patch is None else "PATCH")
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def identity(arguments: str) -> None:
+    """Of SeaweedFS, by its shell; made, it is there when it gets a token."""
+    master, port = os.environ["FLOE_SEAWEEDFS_MASTER"].split(":")
+    done = subprocess.run([os.environ["FLOE_SEAWEEDFS_WEED"], "shell", f"-master={master}:{port}", f"-filer={os.environ['FLOE_SEAWEEDFS_FILER'].split('://')[1]}"],
+                          input=f"s3.configure {arguments} -apply\n", capture_output=True, text=True, timeout=60)
+    if done.returncode or "error" in done.stdout + done.stderr:
+        raise RuntimeError(f"s3.configure {arguments}: {done.stdout[-500:]} {done.stderr[-500:]}")
+    words = dict(zip(arguments.split()[::2], arguments.split()[1::2]))
+    if "-access_key" not in words:
+        return
+    form = f"grant_type=client_credentials&client_id={words['-access_key']}&client_secret={words['-secret_key']}&scope=catalog".encode()
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(os.environ["FLOE_SEAWEEDFS_URI"] + "/v1/oauth/tokens", form, timeout=10).close()
+            return
+        except urllib.error.HTTPError as error:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"SeaweedFS does not know {words['-user']}: {error.read()[:300]!r}") from error
+        time.sleep(0.1)
 
 
 class Stage:
@@ -130,12 +158,77 @@ class Stage:
             self.pg.sql('ALTER USER MAPPING FOR PUBLIC SERVER jdbc OPTIONS (SET username \'lab\', SET password \'labsecret\')')
             execute("DROP OWNED BY stranger", "DROP ROLE stranger")
 
+    def nessie_oidc(self) -> None:
+        """Its rules go by the token's scope (test/lab/components/nessie.sh)."""
+        def be(scope: str, how: str = "SET") -> None:
+            self.pg.sql(f"ALTER SERVER nessie_oidc OPTIONS ({how} scope '{scope}')")
+
+        be("nobody", "ADD")
+        try:
+            self.refused("forbidden", "is not allowed for role 'nobody' on reference 'main'")
+            be("guest")
+            self.refused("forbidden", "'READ_ENTRIES' is not allowed for role 'guest' on reference 'main'")
+            be("names")
+            before = self.tables()
+            # or the branch is as it was, and nobody asks for its tables
+            table = self.case.lab.catalog.load_table(tuple(self.mine))
+            table.append(table.scan(limit=1).to_arrow())
+            self.case.look_quietly()
+            self.table_refused(self.mine, "'READ_ENTITY_VALUE' is not allowed for role 'names'")
+            self.case.equal(self.tables(), before, "no grant: no table is taken for dropped, which is still listed")
+            # what may not be read is left out, without a word
+            be("some")
+            self.vanished()
+        finally:
+            self.pg.sql("ALTER SERVER nessie_oidc OPTIONS (DROP scope)")
+
+    def seaweedfs(self) -> None:
+        """Both its rows. Identities are made by its shell and count at once, or a little later: their tokens tell."""
+        server, mapping = catalog_definition(self.name)
+        names = ("client_id", "client_secret") if "client_id" in mapping else ("s3_access_key_id", "s3_secret_access_key")
+
+        def be(key: str, secret: str) -> None:
+            self.pg.sql(f'ALTER USER MAPPING FOR PUBLIC SERVER "{self.name}" OPTIONS (SET {names[0]} \'{key}\', SET {names[1]} \'{secret}\')')
+
+        read = ["s3tables:GetTableBucket", "s3tables:ListNamespaces", "s3tables:ListTables", "s3tables:GetTable"]
+        bucket = server["warehouse"]
+        stages = {"none": [f"Read:{bucket}", f"List:{bucket}"], "levels": read[:2], "names": read[:3], "enough": [*read, f"Read:{bucket}"]}
+        users = {stage: f"floe-{self.name}-{stage}" for stage in stages}
+        try:
+            for stage, actions in stages.items():
+                identity(f"-user {users[stage]} -access_key {users[stage]} -secret_key s{users[stage]} -actions {','.join(actions)}")
+            be(users["none"], f"s{users['none']}")
+            self.refused("not_found", f"table bucket {bucket} not found")
+            be(users["levels"], f"s{users['levels']}")
+            before = self.tables()
+            self.case.look_quietly()
+            row = self.pg.sql("SELECT status, refused_namespaces, refusal FROM floe.catalogs WHERE name = %s", (self.name,))[0]
+            self.case.ok(row["status"] == "ok" and row["refused_namespaces"] > 0 and "Access Denied" in row["refusal"], "no grant: namespaces whose tables may not be listed are told", row)
+            self.case.equal(self.tables(), before, "no grant: no table is taken for dropped")
+            be(users["names"], f"s{users['names']}")
+            self.case.look_quietly()
+            self.table_refused(self.mine, "Table does not exist")
+            self.case.equal(self.tables(), before, "no grant: no table is taken for dropped, which is still listed")
+            be(users["enough"], f"s{users['enough']}")
+            self.pg.add_server("enough", "floe_catalog", "rest", server, {**mapping, names[0]: users["enough"], names[1]: f"s{users['enough']}",
+                                                                      "s3_access_key_id": users["enough"], "s3_secret_access_key": f"s{users['enough']}"})
+            self.case.look_quietly()
+            self.pg.maintain("enough.**")
+            well = [{row["name"].split(".", 1)[1] for row in self.pg.sql("SELECT name FROM floe.tables WHERE status = 'ok' AND name LIKE %s", (f"{name}.%",))} for name in (self.name, "enough")]
+            self.case.equal((well[1], len(well[1]) > 1), (well[0], True), "to look and to read the files is enough")
+        finally:
+            self.pg.sql("DROP SERVER IF EXISTS enough CASCADE")
+            be(mapping[names[0]], mapping[names[1]])
+            for user in users.values():
+                identity(f"-user {user} -delete")
+
     def run(self) -> bool:
         """False: this catalog has no rights."""
-        play = {"polaris": self.polaris, "lakekeeper": self.lakekeeper, "gravitino": self.gravitino, "jdbc": self.jdbc}.get(self.name)
+        play = {"polaris": self.polaris, "lakekeeper": self.lakekeeper, "gravitino": self.gravitino, "jdbc": self.jdbc, "nessie_oidc": self.nessie_oidc,
+                "seaweedfs": self.seaweedfs, "seaweedfs_sigv4": self.seaweedfs}.get(self.name)
         if play is None:
             return False
-        before, first = self.tables(), dialect(self.name) if self.name != "jdbc" else None
+        before, first = self.tables(), dialect(self.name) if self.name in DIALECTS else None
         try:
             play()
         finally:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from harness import Tap
@@ -70,9 +71,32 @@ def run(t: Tap, pg: Lakehouse, warehouse: Path) -> None:
     holder.rollback()
     t.ok(took < 5, f"a commit does not wait for a lock of floe's ({took:.1f} s)")
     t.equal(catalog.load_table(("a", "b", "t")).scan().to_arrow().num_rows, 4 * ROWS, "and is there")
+    not_granted(t, pg, tables[1])
     pg.sql("DROP EXTENSION floe CASCADE")
     tables[1].append(rows)
-    t.equal(catalog.load_table(("a", "b", "t")).scan().to_arrow().num_rows, 5 * ROWS, "without floe it goes on")
+    t.equal(catalog.load_table(("a", "b", "t")).scan().to_arrow().num_rows, 6 * ROWS, "without floe it goes on")
+
+
+def not_granted(t: Tap, pg: Lakehouse, table: Any) -> None:
+    """The catalog is read as who owns the SERVER: who may not is told so, and no table is taken for dropped."""
+    words = "permission denied for table iceberg_tables"
+    name = pg.format_name(["here", *table.name()])
+    known = "SELECT name, status FROM floe.tables ORDER BY name"
+    before = pg.sql(known)
+    pg.sql("CREATE ROLE stranger; GRANT USAGE ON FOREIGN DATA WRAPPER floe_catalog TO stranger; ALTER SERVER here OWNER TO stranger")
+    checked = pg.sql("SELECT * FROM floe.check_catalog('here')")[0]
+    t.ok(not checked["success"] and checked["detail"]["code"] == "forbidden" and words in f"{checked['message']} {checked['detail']['detail']}", f"no grant: check_catalog() says {words!r}", checked)
+    pg.sql("SELECT floe.refresh('here.**')")
+    pg.wait_for("SELECT status = 'error' FROM floe.catalogs WHERE name = 'here'")
+    row = pg.sql("SELECT error_code, error_message, error_detail FROM floe_internal.catalog WHERE server_name = 'here'")[0]
+    t.ok(row["error_code"] == "forbidden" and words in f"{row['error_message']} {row['error_detail']}", "no grant: a state with the database's words", row)
+    t.equal([(one["name"], one["status"] == "dropped") for one in pg.sql(known)], [(one["name"], one["status"] == "dropped") for one in before], "no grant: no table is taken for dropped")
+    pg.sql("GRANT SELECT ON iceberg_tables TO stranger; SELECT floe.refresh('here.**')")
+    pg.wait_for("SELECT status = 'ok' FROM floe.catalogs WHERE name = 'here'")
+    table.append(pa.table({"id": list(range(ROWS))}))
+    pg.wait_for("SELECT current_snapshot_id = %s FROM floe_internal.iceberg_table WHERE name = %s", (table.current_snapshot().snapshot_id, name), timeout=30)
+    t.equal(pg.sql(known), before, "to SELECT from that table is enough")
+    pg.sql("ALTER SERVER here OWNER TO postgres; DROP OWNED BY stranger; DROP ROLE stranger")
 
 
 if __name__ == "__main__":
