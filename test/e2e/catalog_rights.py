@@ -174,8 +174,10 @@ class Stage:
             table = self.case.lab.catalog.load_table(tuple(self.mine))
             table.append(table.scan(limit=1).to_arrow())
             self.case.look_quietly()
-            self.table_refused(self.mine, "'READ_ENTITY_VALUE' is not allowed for role 'names'")
+            self.table_refused(self.other, "'READ_ENTITY_VALUE' is not allowed for role 'names'")
             self.case.equal(self.tables(), before, "no grant: no table is taken for dropped, which is still listed")
+            seen = self.pg.value("SELECT current_snapshot_id FROM floe_internal.iceberg_table WHERE name = %s", (self.pg.format_name([self.name, *self.mine]),))
+            self.case.equal((self.case.table(self.mine).get("status"), seen), ("ok", table.current_snapshot().snapshot_id), "no grant: a table that may be read is, beside those that may not")
             # what may not be read is left out, without a word
             be("some")
             self.vanished()

@@ -35,14 +35,14 @@ nessie_spawn() {
 nessie_start() { nessie_spawn nessie "$PORT_NESSIE" "$PORT_NESSIE_MANAGEMENT" s3://lab/nessie -Dquarkus.oidc.tenant-enabled=false; }
 nessie_ready() { http_ok "http://127.0.0.1:$PORT_NESSIE_MANAGEMENT/q/health/ready"; }
 
-# Tokens of the lab's provider name nobody; their scope says who it is: catalog may do everything, names may see what tables there are,
-# some sees those called many_small, guest that there are branches.
+# Tokens of the lab's provider name nobody; their scope says who it is: catalog may do everything, names may see what tables there are
+# and read those called many_small, some sees no others, guest that there are branches.
 nessie_oidc_start() {
 	local rules=nessie.server.authorization.rules
 	nessie_spawn nessie-oidc "$PORT_NESSIE_OIDC" "$PORT_NESSIE_OIDC_MANAGEMENT" s3://lab/nessie-oidc -Dnessie.server.authentication.enabled=true \
 		-Dquarkus.oidc.auth-server-url="http://localhost:$PORT_OAUTH2" -Dquarkus.oidc.token.principal-claim=scope \
 		-Dnessie.server.authorization.enabled=true -D$rules.all="role == 'catalog'" -D$rules.guest="role == 'guest' && op == 'VIEW_REFERENCE'" \
-		-D$rules.names="role == 'names' && op in ['VIEW_REFERENCE', 'READ_ENTRIES', 'READ_CONTENT_KEY']" \
+		-D$rules.names="role == 'names' && (op in ['VIEW_REFERENCE', 'READ_ENTRIES', 'READ_CONTENT_KEY'] || (op == 'READ_ENTITY_VALUE' && path.endsWith('.many_small')))" \
 		-D$rules.some="role == 'some' && (op in ['VIEW_REFERENCE', 'READ_ENTRIES'] || (op in ['READ_CONTENT_KEY', 'READ_ENTITY_VALUE'] && path.endsWith('.many_small')))"
 }
 nessie_oidc_ready() { http_ok "http://127.0.0.1:$PORT_NESSIE_OIDC_MANAGEMENT/q/health/ready"; }
