@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from badinput import Catalog, Mock
 from catalog_rights import dialect
-from harness import Tap
+from harness import Tap, lab
 from lakehouse import Lakehouse, catalog_definition
 from test_dialects import call
 
@@ -199,27 +199,35 @@ def as_behaviour(policy: dict[str, Any]) -> Any:
     return answer(200, json.dumps({"applicable-policies": [policy]}))
 
 
+def follow(t: Tap, pg: Lakehouse) -> None:
+    writer = LabCatalog("polaris").catalog
+    first = dialect("polaris")  # what is attached here must not be there for the next test
+    polaris = Polaris()
+    for levels in ((NS,), (NS, "inner")):
+        writer.create_namespace(levels)
+    for levels, name, commits in (((NS,), "t", 1), ((NS, "inner"), "on", 3), ((NS, "inner"), "off", 3)):
+        table = writer.create_table((*levels, name), ROWS.schema)
+        for _ in range(commits):
+            table.append(ROWS)
+    pg.add_engine()
+    followed = Followed(t, pg)
+    try:
+        followed.attach_and_follow(polaris)
+        followed.carry_out(writer)
+        followed.change_and_detach(polaris)
+        followed.fail(dialect("polaris"))
+        followed.leave()
+    finally:
+        call("PUT", os.environ["FLOE_DIALECTS_URI"] + "/lab/polaris", first)
+
+
 def main() -> None:
     with Tap() as t, Lakehouse(conf=SETTINGS) as pg:
-        writer = LabCatalog("polaris").catalog
-        first = dialect("polaris")  # what is attached here must not be there for the next test
-        polaris = Polaris()
-        for levels in ((NS,), (NS, "inner")):
-            writer.create_namespace(levels)
-        for levels, name, commits in (((NS,), "t", 1), ((NS, "inner"), "on", 3), ((NS, "inner"), "off", 3)):
-            table = writer.create_table((*levels, name), ROWS.schema)
-            for _ in range(commits):
-                table.append(ROWS)
-        pg.add_engine()
-        followed = Followed(t, pg)
         try:
-            followed.attach_and_follow(polaris)
-            followed.carry_out(writer)
-            followed.change_and_detach(polaris)
-            followed.fail(dialect("polaris"))
-            followed.leave()
+            lab("start", "oauth2", "dialects")
+            follow(t, pg)
         finally:
-            call("PUT", os.environ["FLOE_DIALECTS_URI"] + "/lab/polaris", first)
+            lab("stop", "dialects", "oauth2")
         misbehave(t, pg)
 
 
