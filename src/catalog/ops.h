@@ -94,6 +94,13 @@ struct FloeCatalog
 	const FloeConn *conn;
 	FloeHttp *http;
 	int64 left_out; /* namespaces and tables of the last listing whose names floe cannot keep */
+
+	/*
+	 * Requests that will still call the adapter back.  One question makes
+	 * several, and has its answer when the first of them fails: whoever frees
+	 * the catalog waits until this is 0.
+	 */
+	int under_way;
 };
 
 extern const FloeCatalogOps floe_catalog_rest;

@@ -55,6 +55,7 @@ floe_rest_call(FloeRest *rest, const char *what, const char *path, FloeRestDone 
 	call->path = pstrdup(path);
 	call->done = done;
 	call->arg = arg;
+	rest->base.under_way++;
 	MemoryContextSwitchTo(old);
 	return call;
 }
@@ -63,6 +64,7 @@ static void
 end_call(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 {
 	call->done(call, st, response);
+	call->rest->base.under_way--;
 	pfree(unconstify(char *, call->what));
 	pfree(unconstify(char *, call->path));
 	pfree(call);
