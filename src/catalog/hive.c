@@ -380,7 +380,7 @@ hive_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	hive->base.conn = conn;
 	hive->base.http = http;
 	hive->context = CurrentMemoryContext;
-	hive->link = floe_hive_link_open(http, conn, st);
+	hive->link = floe_hive_link_open(http, conn, &hive->base.under_way, st);
 	floe_hive_log_init(&hive->log, conn);
 	return hive->link != NULL ? &hive->base : NULL;
 }

@@ -524,7 +524,7 @@ floe_hive_call(FloeHiveLink *link, const char *method, const FloeBuf *arguments,
 }
 
 FloeHiveLink *
-floe_hive_link_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
+floe_hive_link_open(FloeHttp *http, const FloeConn *conn, int *under_way, FloeStatus *st)
 {
 	FloeHiveLink *link = palloc0(sizeof(FloeHiveLink));
 	const char *uri = floe_conn_option(conn, "uri");
@@ -544,7 +544,7 @@ floe_hive_link_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	{
 		link->session = palloc0(sizeof(FloeSession));
 		link->framed = false;
-		if (!floe_session_init(link->session, http, conn, uri, NULL, st))
+		if (!floe_session_init(link->session, http, conn, uri, NULL, under_way, st))
 			return NULL;
 	}
 	else if (!parse_servers(link, uri, st))

@@ -20,9 +20,9 @@ typedef void (*FloeHiveReply)(void *arg, const FloeStatus *st, FloeCursor *c);
 /*
  * In the current memory context, and torn down with it.  NULL with
  * FLOE_ERR_CONFIG for a URI that is not thrift://host:port[,thrift://…] or
- * http(s)://.  No connection yet.
+ * http(s)://.  No connection yet.  under_way: FloeCatalog.under_way.
  */
-extern FloeHiveLink *floe_hive_link_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st);
+extern FloeHiveLink *floe_hive_link_open(FloeHttp *http, const FloeConn *conn, int *under_way, FloeStatus *st);
 
 /*
  * Sends a call; arguments: the bytes of the argument struct's fields, without

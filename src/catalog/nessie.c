@@ -371,7 +371,8 @@ nessie_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 		floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has no option \"uri\"", conn->server_name);
 		return NULL;
 	}
-	return floe_session_init(&nessie->session, http, conn, uri, NULL, st) ? &nessie->base : NULL;
+	return floe_session_init(&nessie->session, http, conn, uri, NULL, &nessie->base.under_way, st) ? &nessie->base
+																								   : NULL;
 }
 
 static const char *

@@ -154,6 +154,13 @@ struct FloeCatalog
 	int64 left_out;                /* namespaces and tables of the last listing whose names floe cannot keep */
 	FloeRefusedNamespaces refused; /* of the last listing */
 	const char *keeps_gc; /* its name, where it alone may delete files: tables count as gc.enabled=false; else NULL */
+
+	/*
+	 * Requests that will still call the adapter back.  One question makes
+	 * several, and has its answer when the first of them fails: whoever frees
+	 * the catalog waits until this is 0.
+	 */
+	int under_way;
 };
 
 extern const FloeCatalogOps floe_catalog_rest;

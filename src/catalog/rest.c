@@ -39,6 +39,7 @@ floe_rest_call(FloeRest *rest, const char *what, const char *path, FloeRestDone 
 	call->path = pstrdup(path);
 	call->done = done;
 	call->arg = arg;
+	rest->base.under_way++;
 	MemoryContextSwitchTo(old);
 	return call;
 }
@@ -47,6 +48,7 @@ static void
 end_call(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 {
 	call->done(call, st, response);
+	call->rest->base.under_way--;
 	pfree(unconstify(char *, call->what));
 	pfree(unconstify(char *, call->path));
 	pfree(call);
@@ -325,7 +327,7 @@ rest_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	rest->separator = pstrdup(DEFAULT_SEPARATOR);
 	rest->endpoint_count = -1;
 	rest->delegation = floe_rest_delegation(conn, NULL);
-	if (!floe_session_init(&rest->session, http, conn, uri, "/v1/oauth/tokens", st))
+	if (!floe_session_init(&rest->session, http, conn, uri, "/v1/oauth/tokens", &rest->base.under_way, st))
 		return NULL;
 	return &rest->base;
 }

@@ -36,9 +36,10 @@ floe_session_set_base(FloeSession *session, const char *base_url)
 
 bool
 floe_session_init(FloeSession *session, FloeHttp *http, const FloeConn *conn, const char *base_url,
-				  const char *default_token_path, FloeStatus *st)
+				  const char *default_token_path, int *under_way, FloeStatus *st)
 {
 	session->conn = conn;
+	session->under_way = under_way;
 	session->http = http;
 	session->context = CurrentMemoryContext;
 	floe_session_set_base(session, base_url);
@@ -105,6 +106,7 @@ new_call(FloeSession *session, const FloeSessionRequest *request, FloeSessionDon
 	}
 	call->done = done;
 	call->arg = arg;
+	++*session->under_way;
 	MemoryContextSwitchTo(old);
 	return call;
 }
@@ -113,6 +115,7 @@ static void
 end_call(Call *call, const FloeStatus *st, FloeHttpResponse *response)
 {
 	call->done(call->arg, st, response);
+	--*call->session->under_way;
 	give_up(call->request.what);
 	give_up(call->request.path);
 	give_up(call->request.body);

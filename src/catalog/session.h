@@ -58,6 +58,7 @@ typedef struct FloeSession
 	MemoryContext context;
 	char *base_url; /* no slash at the end */
 	List *waiting;  /* requests that wait for a token */
+	int *under_way; /* FloeCatalog.under_way */
 
 	FloeAuthKind auth;
 	const char *given_token; /* the user mapping's */
@@ -69,9 +70,12 @@ typedef struct FloeSession
 	int token_serial; /* counts tokens */
 } FloeSession;
 
-/* Checks the credentials; false with FLOE_ERR_CONFIG.  default_token_path: after the base URL. */
+/*
+ * Checks the credentials; false with FLOE_ERR_CONFIG.  default_token_path: after the base URL.  under_way counts the
+ * requests that were sent, or wait, and are not done.
+ */
 extern bool floe_session_init(FloeSession *session, FloeHttp *http, const FloeConn *conn, const char *base_url,
-							  const char *default_token_path, FloeStatus *st);
+							  const char *default_token_path, int *under_way, FloeStatus *st);
 
 /* The catalog says that it is elsewhere. */
 extern void floe_session_set_base(FloeSession *session, const char *base_url);

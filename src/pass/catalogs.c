@@ -400,7 +400,7 @@ floe_pass_sweep_catalogs(FloePass *pass)
 	{
 		FloePassCatalog *catalog = lfirst(cell);
 
-		if (catalog->refs > 0)
+		if (catalog->refs > 0 || (catalog->catalog != NULL && catalog->catalog->under_way > 0))
 			continue;
 		pass->retired = foreach_delete_current(pass->retired, cell);
 		MemoryContextDelete(catalog->context);
