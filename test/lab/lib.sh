@@ -22,6 +22,7 @@ PGJDBC_VERSION=42.7.7
 HIVE3_VERSION=3.1.3
 HIVE4_VERSION=4.0.1
 OAUTH2_MOCK_VERSION=9.3.0
+MOTO_VERSION=5.2.5
 NODE_VERSION=22.20.0
 PYICEBERG_VERSION=0.12.0
 PYARROW_VERSION=26.0.1
@@ -173,6 +174,7 @@ component_dir() {
 	hive3) echo "$FLOE_CACHE/hive-$HIVE3_VERSION" ;;
 	hive4) echo "$FLOE_CACHE/hive-$HIVE4_VERSION" ;;
 	oauth2) echo "$FLOE_CACHE/oauth2-$OAUTH2_MOCK_VERSION-$NODE_VERSION" ;;
+	moto) echo "$FLOE_CACHE/moto-$MOTO_VERSION" ;;
 	pg16 | pg17 | pg18) echo "$FLOE_CACHE/$1" ;;
 	*) die "unknown component: $1" ;;
 	esac
