@@ -2928,17 +2928,18 @@ INSERT INTO floe_internal.gate VALUES
 	('enabled', 2, false, 'No policy disables it'),
 	('options', 3, false, 'The options that the policies set together do not contradict each other'),
 	('assessed', 4, false, 'The table was read and can be judged'),
-	('gc_enabled', 5, false, 'The table property gc.enabled allows deleting files'),
-	('location', 6, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
-	('paused', 7, false, 'Nobody paused it'),
-	('need', 8, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 9, false, 'No other operation works on the table'),
-	('engine', 10, false, 'The engine exists, can do it and is not known to be down'),
-	('backoff', 11, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 12, true, 'The last run helped, or the metric that called for it has grown since'),
-	('schedule', 13, true, 'The schedule''s time has come'),
-	('window', 14, true, 'Inside a window of an allowed day'),
-	('min_interval', 15, true, 'Long enough after the last run that did not fail');
+	('writable', 5, false, 'The catalog takes commits: floe does not look at it through a tag'),
+	('gc_enabled', 6, false, 'The table property gc.enabled allows deleting files'),
+	('location', 7, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
+	('paused', 8, false, 'Nobody paused it'),
+	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
+	('interlock', 10, false, 'No other operation works on the table'),
+	('engine', 11, false, 'The engine exists, can do it and is not known to be down'),
+	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
+	('schedule', 14, true, 'The schedule''s time has come'),
+	('window', 15, true, 'Inside a window of an allowed day'),
+	('min_interval', 16, true, 'Long enough after the last run that did not fail');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3096,6 +3097,7 @@ BEGIN
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
 	FROM floe_internal.decision_context(of_table_ids, at) AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
@@ -3165,6 +3167,8 @@ BEGIN
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
 			CASE WHEN t.status IN ('error', 'unsupported', 'quarantined') THEN 'last assessment (' || t.status || ')' END,
 			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END),
+		('writable', CASE WHEN home.config ? 'read_only' THEN 'blocked' ELSE 'pass' END, 'writable', CASE WHEN home.config ? 'read_only' THEN 'no' ELSE 'yes' END, NULL,
+			home.config ->> 'read_only', NULL),
 		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
 			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN c.deletes_files AND (t.properties ? 'nessie.commit.id' OR t.details ->> 'gc_owner' = 'Nessie') THEN 'table property gc.enabled, by Nessie: other branches and commits may need the files; nessie-gc removes them'
 				WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
@@ -3952,6 +3956,9 @@ DECLARE
 BEGIN
 	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
+	IF c.config ->> 'read_only' IS DISTINCT FROM catalog_connected.config ->> 'read_only' THEN
+		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = of_catalog_id));
+	END IF;
 	-- An error lasts until a listing succeeded, or a table was loaded: it may have been these that failed.
 	IF c.status <> 'error' THEN
 		PERFORM floe_internal.catalog_well(of_catalog_id);

@@ -71,6 +71,11 @@ INSERT INTO lab.case (gate, told, operation, by_hand, named, setup) VALUES
 	('assessed', 'crashed once', 'rewrite_data_files', false, false, $$UPDATE floe_internal.table_poll SET claim_pass = 99; SELECT lab.dead_pass(99), floe_internal.void_claims()$$),
 	('assessed', 'dropped', 'rewrite_data_files', false, false, $$SELECT lab.list_tables('demo', 'demo.db.other')$$),
 
+	('writable', 'the catalog said nothing', 'rewrite_data_files', false, false, ''),
+	('writable', 'a branch', 'rewrite_data_files', false, false, $$SELECT floe_internal.catalog_connected(catalog_id, '{"ref": "main"}') FROM floe_internal.catalog$$),
+	('writable', 'a tag', 'rewrite_data_files', false, false, $$SELECT floe_internal.catalog_connected(catalog_id, '{"ref": "v1", "read_only": "server option ref: a tag"}') FROM floe_internal.catalog$$),
+	('writable', '... by name', 'rewrite_manifests', true, true, $$SELECT floe_internal.catalog_connected(catalog_id, '{"ref": "v1", "read_only": "server option ref: a tag"}') FROM floe_internal.catalog$$),
+
 	('gc_enabled', 'not said', 'expire_snapshots', false, false, ''),
 	('gc_enabled', 'false', 'expire_snapshots', false, false, $$SELECT lab.assess('demo.db.t', properties => '{"gc.enabled": "false"}')$$),
 	('gc_enabled', 'FALSE', 'remove_orphan_files', false, false, $$SELECT lab.assess('demo.db.t', properties => '{"gc.enabled": "FALSE"}')$$),
@@ -246,6 +251,7 @@ INSERT INTO floe_internal.operation_queue (table_id, table_name, operation, stat
 	VALUES (lab.id('demo.db.t'), 'demo.db.t', 'rewrite_data_files', 'running', false, 'floe', 'spark', '{}', '', '{}', '[]', now(), 1);
 UPDATE floe_internal.iceberg_table SET location = 's3://lake/t', location_key = 's3://lake/t', properties = '{"gc.enabled": "false"}', status = 'error', error_message = 'cannot be read' WHERE name = 'demo.db.t';
 UPDATE floe_internal.iceberg_table SET location_key = 's3://lake/t' WHERE name = 'demo.db.other';
+UPDATE floe_internal.catalog SET config = '{"read_only": "server option ref: a tag"}';
 SELECT floe.pause('**', '2026-03-02 18:00+00');
 SELECT lab.verdict();
 SELECT floe.create_policy('o', '**', '{"remove_orphan_files": {"enabled": false, "schedule": "0 3 * * *", "jitter": "0", "windows": ["22:00-23:00"], "when": [{"metric": "data_file_count", "value": 1000000}]}}');
@@ -256,6 +262,8 @@ SELECT lab.verdict();
 UPDATE floe_internal.effective SET problem = NULL WHERE operation = 'remove_orphan_files';
 SELECT lab.verdict();
 UPDATE floe_internal.iceberg_table SET status = 'ok', error_message = NULL WHERE name = 'demo.db.t';
+SELECT lab.verdict();
+UPDATE floe_internal.catalog SET config = '{}';
 SELECT lab.verdict();
 UPDATE floe_internal.iceberg_table SET properties = '{}' WHERE name = 'demo.db.t';
 SELECT lab.verdict();

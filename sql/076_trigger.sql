@@ -41,7 +41,7 @@ SELECT count(*) FROM floe.operations;
 SELECT operation, verdict, gate, next_at FROM floe.why('demo.db.t');
 SELECT * FROM floe.trigger('demo.db.t');
 SELECT id, operation, state, origin, requested_by, policies, engine FROM floe.operations ORDER BY id;
-SELECT reason -> 13 AS window FROM floe.operations WHERE operation = 'expire_snapshots';
+SELECT reason -> 14 AS window FROM floe.operations WHERE operation = 'expire_snapshots';
 -- again: it waits already
 SELECT operation, verdict, gate, value FROM floe.trigger('demo.db.t');
 -- once they have ended
@@ -49,7 +49,7 @@ SELECT floe.cancel(operation_id) FROM floe_internal.operation_queue ORDER BY ope
 SELECT lab.later('1 hour'), lab.assess('demo.db.t', files => 1, snapshots => 2);
 SELECT operation, verdict, gate, value, limit_value, set_by, next_at FROM floe.trigger('demo.db.t');
 SELECT operation, verdict, gate, value, limit_value FROM floe.trigger('demo.db.t', '{rewrite_data_files,rewrite_position_delete_files}');
-SELECT id, operation, state, reason #>> '{7,gate}' AS reason FROM floe.operations WHERE finished_at IS NULL ORDER BY id;
+SELECT id, operation, state, reason #>> '{8,gate}' AS reason FROM floe.operations WHERE finished_at IS NULL ORDER BY id;
 TRUNCATE floe_internal.operation_queue;
 
 -- ---- options of this run ----

@@ -111,6 +111,25 @@ connected(FloeNessie *nessie, const FloeStatus *st)
 	done(nessie->connect_arg, st);
 }
 
+/* What the reference is: nobody commits to a tag. */
+static void
+on_connect_reference(void *arg, const FloeStatus *st, FloeHttpResponse *response)
+{
+	FloeNessie *nessie = arg;
+	FloeStatus result;
+	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to get reference", FLOE_NESSIE_SMALL_BYTES, &result);
+	const char *type;
+
+	if (doc != NULL && floe_nessie_read_hash(floe_json_root(doc), "reference", &result) != NULL &&
+		floe_json_get_string(floe_json_field(floe_json_root(doc), "reference"), "type", &type, &result))
+	{
+		nessie->is_branch = strcmp(type, "BRANCH") == 0;
+		floe_status_ok(&result);
+	}
+	floe_json_free(doc);
+	connected(nessie, &result);
+}
+
 static void
 on_config(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 {
@@ -136,7 +155,11 @@ on_config(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 		}
 	}
 	floe_json_free(doc);
-	connected(nessie, &result);
+	if (result.code != FLOE_OK)
+		connected(nessie, &result);
+	else
+		floe_nessie_ask(nessie, "get reference", floe_nessie_tree_path(nessie, ""), FLOE_NESSIE_SMALL_BYTES,
+						on_connect_reference, nessie);
 }
 
 static void
@@ -388,6 +411,8 @@ nessie_describe(const FloeCatalog *catalog, FloeBuf *out)
 
 	floe_buf_text(out, "{\"ref\": ");
 	floe_json_quote(out, nessie->ref, strlen(nessie->ref));
+	if (!nessie->is_branch)
+		floe_buf_text(out, ", \"read_only\": \"server option ref: a tag\"");
 	floe_buf_printf(out, ", \"max_api_version\": %d, \"authentication\": \"%s\"}", nessie->max_api,
 					floe_session_auth_name(&nessie->session));
 }

@@ -18,6 +18,7 @@ typedef struct FloeNessie
 	MemoryContext context;
 	FloeSession session;
 	char *ref; /* branch or tag; "" until connected, where the server's default is taken */
+	bool is_branch;
 	FloeCatalogDone connect_done;
 	void *connect_arg;
 	int max_api;

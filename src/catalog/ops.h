@@ -123,7 +123,7 @@ typedef struct FloeCatalogOps
 	/* A property the catalog gave for all its tables ("s3.endpoint"); NULL: none. Valid as long as the catalog. */
 	const char *(*property)(const FloeCatalog *catalog, const char *key);
 
-	/* What it said about itself, as JSON without secrets. */
+	/* What it said about itself, as JSON without secrets; "read_only": why nothing can be committed, where that is so. */
 	void (*describe)(const FloeCatalog *catalog, FloeBuf *out);
 
 	/* What engines must call it; NULL, or a function that returns NULL: what floe likes. Once connected. */

@@ -136,6 +136,9 @@ DECLARE
 BEGIN
 	SELECT * INTO c FROM floe_internal.catalog AS x WHERE x.catalog_id = of_catalog_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.catalog AS x SET config = catalog_connected.config WHERE x.catalog_id = of_catalog_id;
+	IF c.config ->> 'read_only' IS DISTINCT FROM catalog_connected.config ->> 'read_only' THEN
+		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = of_catalog_id));
+	END IF;
 	-- An error lasts until a listing succeeded, or a table was loaded: it may have been these that failed.
 	IF c.status <> 'error' THEN
 		PERFORM floe_internal.catalog_well(of_catalog_id);
