@@ -26,7 +26,7 @@ floe_database_is_here(const FloeConn *conn)
 }
 
 bool
-floe_database_open(FloeDatabase *database, FloeHttp *http, const FloeConn *conn, FloeStatus *st)
+floe_database_open(FloeDatabase *database, FloeHttp *http, const FloeConn *conn, int *under_way, FloeStatus *st)
 {
 	FloePqOptions options = {
 		.uri = floe_conn_option(conn, "uri"),
@@ -36,6 +36,7 @@ floe_database_open(FloeDatabase *database, FloeHttp *http, const FloeConn *conn,
 		.connect_timeout_ms = floe_connect_timeout_ms,
 		.query_timeout_ms = floe_request_timeout_ms,
 		.max_bytes = ANSWER_MAX_BYTES,
+		.under_way = under_way,
 	};
 
 	database->conn = conn;

@@ -22,8 +22,9 @@ typedef struct FloeDatabase
 extern bool floe_database_is_uri(const char *uri);
 extern bool floe_database_is_here(const FloeConn *conn);
 
-/* No connection yet. */
-extern bool floe_database_open(FloeDatabase *database, FloeHttp *http, const FloeConn *conn, FloeStatus *st);
+/* No connection yet.  under_way: FloeCatalog.under_way. */
+extern bool floe_database_open(FloeDatabase *database, FloeHttp *http, const FloeConn *conn, int *under_way,
+							   FloeStatus *st);
 
 /* done runs once; for this database before this returns. */
 extern void floe_database_query(FloeDatabase *database, const char *what, const char *sql, const char *const *params,

@@ -297,7 +297,7 @@ db_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	initStringInfo(&quoted);
 	floe_database_quote(&quoted, schema != NULL ? schema : "public");
 	db->schema = quoted.data;
-	return floe_database_open(&db->database, http, conn, st) ? &db->base : NULL;
+	return floe_database_open(&db->database, http, conn, &db->base.under_way, st) ? &db->base : NULL;
 }
 
 static const char *

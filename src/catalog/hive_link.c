@@ -54,8 +54,9 @@ struct FloeHiveLink
 	bool has_fd;        /* counted by fd.c */
 	uint32 connections; /* so far */
 	bool connecting;
-	bool answered; /* this connection has brought an answer: it does speak Thrift */
-	List *queue;   /* HiveCall; the first one is under way when sent is set */
+	int *under_way; /* FloeCatalog.under_way */
+	bool answered;  /* this connection has brought an answer: it does speak Thrift */
+	List *queue;    /* HiveCall; the first one is under way when sent is set */
 	bool sent;
 	int32 sequence;
 	FloeBuf out;
@@ -222,6 +223,7 @@ on_connected(void *arg, FloeHttpResponse *response)
 	FloeHiveLink *link = arg;
 
 	link->connecting = false;
+	--*link->under_way;
 	if (response->has_socket)
 	{
 		link->fd = response->socket;
@@ -257,6 +259,7 @@ connect_socket(FloeHiveLink *link)
 	else if (floe_http_submit(link->http, &request, on_connected, link, NULL, &st))
 	{
 		link->connecting = true;
+		++*link->under_way;
 		return;
 	}
 	fail_all(link, &st);
@@ -533,6 +536,7 @@ floe_hive_link_open(FloeHttp *http, const FloeConn *conn, int *under_way, FloeSt
 	link->http = http;
 	link->context = CurrentMemoryContext;
 	link->conn = conn;
+	link->under_way = under_way;
 	link->fd = -1;
 	link->framed = transport != NULL && strcmp(transport, "framed") == 0;
 	if (uri == NULL)

@@ -333,7 +333,7 @@ jdbc_open(FloeHttp *http, const FloeConn *conn, FloeStatus *st)
 	floe_database_quote(&relation, schema != NULL ? schema : "public");
 	appendStringInfoString(&relation, ".iceberg_tables");
 	jdbc->relation = relation.data;
-	return floe_database_open(&jdbc->database, http, conn, st) ? &jdbc->base : NULL;
+	return floe_database_open(&jdbc->database, http, conn, &jdbc->base.under_way, st) ? &jdbc->base : NULL;
 }
 
 static const char *

@@ -17,6 +17,7 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
+#include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -42,9 +43,10 @@ struct FloePq
 	FloePqOptions options;
 	FloeUrl host; /* for the list of allowed hosts */
 	PGconn *conn;
-	bool has_fd;  /* counted by fd.c */
-	int fd;       /* that is watched; -1: none */
-	bool is_open; /* the handshake is over */
+	bool has_fd;     /* counted by fd.c */
+	int fd;          /* that is watched; -1: none */
+	bool is_looking; /* for the host's address */
+	bool is_open;    /* the handshake is over */
 	bool flushing;
 	List *queue;            /* PqQuery; the first one is under way when is_open */
 	bool sent;              /* it is */
@@ -131,50 +133,12 @@ end_query(FloePq *pq, const FloeStatus *st, const FloePqRows *rows)
 	pfree(query);
 }
 
-/* SQLSTATE of an error message in verbose form, "FATAL:  28P01: …"; "" when there is none. */
-static void
-find_sqlstate(const char *message, char state[6])
-{
-	state[0] = '\0';
-	for (const char *p = strstr(message, ":  "); p != NULL; p = strstr(p + 1, ":  "))
-	{
-		if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && p[8] == ':')
-		{
-			floe_copy_text(state, 6, p + 3, 5);
-			return;
-		}
-	}
-}
-
-static FloeCode
-code_of(const char *state, bool connecting)
-{
-	static const struct
-	{
-		const char *prefix;
-		FloeCode code;
-	} codes[] = {
-		{"28", FLOE_ERR_AUTH},         {"3D", FLOE_ERR_NOT_FOUND},    {"42501", FLOE_ERR_FORBIDDEN},
-		{"42P01", FLOE_ERR_NOT_FOUND}, {"3F", FLOE_ERR_NOT_FOUND},    {"42", FLOE_ERR_PROTOCOL},
-		{"57014", FLOE_ERR_TIMEOUT},   {"53300", FLOE_ERR_THROTTLED},
-	};
-
-	for (size_t i = 0; i < lengthof(codes); i++)
-	{
-		if (strncmp(state, codes[i].prefix, strlen(codes[i].prefix)) == 0)
-			return codes[i].code;
-	}
-	if (state[0] != '\0')
-		return FLOE_ERR_SERVER;
-	return connecting ? FLOE_ERR_CONNECT : FLOE_ERR_NETWORK;
-}
-
 /* The first line of what libpq or the server says. */
 static void
 set_error(const FloePq *pq, const char *what, const char *message, const char *state, bool connecting, FloeStatus *st)
 {
 	char detail[FLOE_STATUS_DETAIL_SIZE];
-	FloeCode code = code_of(state, connecting);
+	FloeCode code = floe_pq_code(state, connecting);
 
 	floe_copy_text(detail, sizeof(detail), message, strcspn(message, "\n"));
 	if (connecting && state[0] == '\0' && strstr(message, "could not translate host name") != NULL)
@@ -218,7 +182,7 @@ fail_connection(FloePq *pq)
 	char state[6];
 	FloeStatus st;
 
-	find_sqlstate(message, state);
+	floe_pq_find_sqlstate(message, state);
 	set_error(pq, what, message, state, connecting, &st);
 	fail_all(pq, &st);
 }
@@ -288,12 +252,13 @@ watch(FloePq *pq, int events)
 }
 
 static void
-start_connecting(FloePq *pq)
+connect_to(FloePq *pq, const char *address)
 {
 	const char *keywords[] = {"dbname",          "user",    "password", "fallback_application_name",
-							  "client_encoding", "options", NULL};
+							  "client_encoding", "options", "hostaddr", NULL};
 	char options[160];
-	const char *values[] = {pq->options.uri, pq->options.username, pq->options.password, "floe", "UTF8", options, NULL};
+	const char *values[] = {
+		pq->options.uri, pq->options.username, pq->options.password, "floe", "UTF8", options, address, NULL};
 	FloeStatus st;
 
 	/* a query that is not waited for any more must not go on there, with its locks */
@@ -301,12 +266,6 @@ start_connecting(FloePq *pq)
 			 "-c default_transaction_read_only=on -c search_path=pg_catalog,public "
 			 "-c statement_timeout=%d",
 			 pq->options.query_timeout_ms);
-
-	if (!floe_allowlist_check_url(pq->http->allowed, &pq->host, &st))
-	{
-		fail_all(pq, &st);
-		return;
-	}
 	pq->has_fd = AcquireExternalFD();
 	if (!pq->has_fd)
 	{
@@ -324,6 +283,54 @@ start_connecting(FloePq *pq)
 	PQsetErrorVerbosity(pq->conn, PQERRORS_VERBOSE);
 	set_deadline(pq, pq->options.connect_timeout_ms);
 	watch(pq, FLOE_POLL_WRITE);
+}
+
+/* The engine's connection, which has found an address that answers. */
+static void
+on_address(void *arg, FloeHttpResponse *response)
+{
+	FloePq *pq = arg;
+	const char *what = pq->queue != NIL ? ((PqQuery *) linitial(pq->queue))->what : "connect";
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	char text[64];
+	FloeStatus st = response->status;
+
+	pq->is_looking = false;
+	--*pq->options.under_way;
+	if (response->has_socket && getpeername(response->socket, (struct sockaddr *) &address, &size) == 0 &&
+		getnameinfo((struct sockaddr *) &address, size, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0)
+	{
+		connect_to(pq, text);
+		return;
+	}
+	if (st.code == FLOE_OK)
+		floe_fail(&st, FLOE_ERR_CONNECT, "the connection is gone");
+	floe_fail_detail(&st, st.code, pstrdup(st.message), "%s: no connection to the database at %s:%d", what,
+					 pq->host.host, pq->host.port);
+	fail_all(pq, &st);
+}
+
+static void
+start_connecting(FloePq *pq)
+{
+	char *url = psprintf("http://%s:%d", pq->host.host, pq->host.port);
+	FloeHttpRequest request = {
+		.url = url, .connect_only = true, .max_attempts = 1, .connect_timeout_ms = pq->options.connect_timeout_ms};
+	FloeStatus st;
+
+	if (!floe_allowlist_check_url(pq->http->allowed, &pq->host, &st))
+		fail_all(pq, &st);
+	else if (pq->host.is_literal)
+		connect_to(pq, pq->host.host);
+	else if (floe_http_submit(pq->http, &request, on_address, pq, NULL, &st))
+	{
+		pq->is_looking = true;
+		++*pq->options.under_way;
+	}
+	else
+		fail_all(pq, &st);
+	pfree(url);
 }
 
 /* Nothing was sent yet: the address that the name led to is one that may be talked to. */
@@ -534,6 +541,8 @@ begin(void *arg)
 		return;
 	pq->start = NULL;
 	if (pq->queue == NIL)
+		return;
+	if (pq->is_looking)
 		return;
 	if (pq->conn == NULL)
 		start_connecting(pq);

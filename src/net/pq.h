@@ -7,8 +7,9 @@
  * failed.  Everything is text, and nothing is written: the session is read
  * only.
  *
- * libpq resolves host names without a way to wait for it in a loop; that much
- * of connecting blocks the process.
+ * libpq resolves host names without a way to wait for it in a loop.  So the
+ * engine makes a connection of its own first, which is closed again, and libpq
+ * is told the address that it led to.
  */
 #ifndef FLOE_NET_PQ_H
 #define FLOE_NET_PQ_H
@@ -27,6 +28,7 @@ typedef struct FloePqOptions
 	int connect_timeout_ms;
 	int query_timeout_ms;
 	size_t max_bytes; /* of one result */
+	int *under_way;   /* counts requests of the engine that will call back: until it is 0 this must not be freed */
 } FloePqOptions;
 
 /* A result as text, whoever asked for it. */
@@ -60,5 +62,11 @@ floe_pq_value(const FloePqRows *rows, int row, int column)
 
 /* "15.4", once connected; else "" */
 extern const char *floe_pq_server_version(const FloePq *pq);
+
+/* ---- inside pq.c ---- */
+
+/* SQLSTATE of an error message in verbose form, "FATAL:  28P01: …"; "" when there is none. */
+extern void floe_pq_find_sqlstate(const char *message, char state[6]);
+extern FloeCode floe_pq_code(const char *state, bool connecting);
 
 #endif /* FLOE_NET_PQ_H */

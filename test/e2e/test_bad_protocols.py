@@ -273,7 +273,7 @@ class Sick:
         else:
             self.double = Database(bench.pg, self.name, self.table.metadata_location)
             self.double.heal()
-            there = "postgresql:///" if kind == "here" else f"postgresql://127.0.0.1:{bench.pg.port}/postgres"
+            there = "postgresql:///" if kind == "here" else f"postgresql://localhost:{bench.pg.port}/postgres"
             server, kind_of = {"uri": there, "schema": self.name}, "jdbc"
         bench.pg.add_server(self.name, "floe_catalog", kind_of, {**server, **store, **case.options}, {**KEYS, **({"username": "postgres"} if kind == "there" else {})})
 
@@ -316,8 +316,22 @@ class Sick:
             self.double.__exit__()
 
 
+def hosts(bench: Bench) -> None:
+    """A database by the name of its host, which libpq itself would have looked up while everybody waits."""
+    port = bench.pg.port
+    for name, place, code, says in (
+            ("unknown", f"nowhere.invalid:{port}", "dns", f"no connection to the database at nowhere.invalid:{port}.*cannot resolve host"),
+            ("refuses", "localhost:9", "connect", "no connection to the database at localhost:9"),
+            ("elsewhere", f"ip6-localhost:{port}", "denied", "floe.allowed_hosts"),
+            ("literal", "127.0.0.1:9", "connect", "no connection to the database at 127.0.0.1:9")):
+        bench.pg.add_server(f"host_{name}", "floe_catalog", "jdbc", {"uri": f"postgresql://{place}/postgres"}, {"username": "postgres"})
+        said = bench.sql("SELECT success, detail ->> 'code' AS code, concat_ws(' ', message, detail ->> 'detail') AS said FROM floe.check_catalog(%s)", (f"host_{name}",))[0]
+        bench.t.ok(not said["success"] and said["code"] == code and re.search(says, said["said"]), f"host_{name}: said so", said)
+        bench.pg.sql(f"DROP SERVER host_{name} CASCADE")
+
+
 def main() -> None:
-    with Tap() as t, Mock() as mock, Lakehouse(conf={"floe.max_connections_per_host": "100"}) as pg:
+    with Tap() as t, Mock() as mock, Lakehouse(conf={"floe.max_connections_per_host": "100", "floe.allowed_hosts": "127.0.0.1, localhost, nowhere.invalid"}) as pg:
         bench, base = Bench(t, pg, mock), Base()
         pg.sql("CREATE TABLE public.witness (x int)")
         sick = [Sick(bench, base, kind, case) for kind, cases in (("nessie", NESSIE), ("hive", HIVE), ("there", JDBC), ("here", JDBC)) for case in cases]
@@ -338,6 +352,7 @@ def main() -> None:
         start = bench.now()
         bench.refresh_and_maintain(SETTINGS, 90)
         bench.assessed([one.table.name for one in sick], start, "all are well again")
+        hosts(bench)
         bench.unharmed()
         for one in sick:
             one.end()
