@@ -49,6 +49,12 @@ floe_nessie_tree_path(const FloeNessie *nessie, const char *rest)
 	return path.data;
 }
 
+void
+floe_nessie_ask_reference(FloeNessie *nessie, FloeSessionDone done, void *arg)
+{
+	floe_nessie_ask(nessie, "get reference", floe_nessie_tree_path(nessie, ""), FLOE_NESSIE_SMALL_BYTES, done, arg);
+}
+
 FloeJsonDoc *
 floe_nessie_parse(const FloeStatus *st, const FloeHttpResponse *response, const char *what, size_t max,
 				  FloeStatus *result)
@@ -158,8 +164,7 @@ on_config(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 	if (result.code != FLOE_OK)
 		connected(nessie, &result);
 	else
-		floe_nessie_ask(nessie, "get reference", floe_nessie_tree_path(nessie, ""), FLOE_NESSIE_SMALL_BYTES,
-						on_connect_reference, nessie);
+		floe_nessie_ask_reference(nessie, on_connect_reference, nessie);
 }
 
 static void
@@ -174,21 +179,14 @@ nessie_connect(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 
 typedef struct Probe
 {
-	FloeNessie *nessie;
 	FloeCatalogDone done;
 	void *arg;
 } Probe;
 
 static void
-end_probe(Probe *probe, const FloeStatus *st)
+on_probe(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 {
-	probe->done(probe->arg, st);
-	pfree(probe);
-}
-
-static void
-on_probe_entries(void *arg, const FloeStatus *st, FloeHttpResponse *response)
-{
+	Probe *probe = arg;
 	FloeStatus result;
 	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to list tables", FLOE_NESSIE_PAGE_BYTES, &result);
 	FloeJson entries;
@@ -196,37 +194,21 @@ on_probe_entries(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 	if (doc != NULL && floe_json_get_array(floe_json_root(doc), "entries", &entries, &result))
 		floe_status_ok(&result);
 	floe_json_free(doc);
-	end_probe(arg, &result);
+	probe->done(probe->arg, &result);
+	pfree(probe);
 }
 
-/* To see the branch and to see what is in it are two rights. */
-static void
-on_probe(void *arg, const FloeStatus *st, FloeHttpResponse *response)
-{
-	Probe *probe = arg;
-	FloeStatus result;
-	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to get reference", FLOE_NESSIE_SMALL_BYTES, &result);
-	bool ok = doc != NULL && floe_nessie_read_hash(floe_json_root(doc), "reference", &result) != NULL;
-
-	floe_json_free(doc);
-	if (!ok)
-		end_probe(probe, &result);
-	else
-		floe_nessie_ask(probe->nessie, "list tables", floe_nessie_tree_path(probe->nessie, "/entries?max-records=1"),
-						FLOE_NESSIE_PAGE_BYTES, on_probe_entries, probe);
-}
-
+/* To see the reference, which connecting does, and to see what is in it are two rights. */
 static void
 nessie_probe(FloeCatalog *catalog, FloeCatalogDone done, void *arg)
 {
 	FloeNessie *nessie = (FloeNessie *) catalog;
 	Probe *probe = MemoryContextAlloc(nessie->context, sizeof(Probe));
 
-	probe->nessie = nessie;
 	probe->done = done;
 	probe->arg = arg;
-	floe_nessie_ask(nessie, "get reference", floe_nessie_tree_path(nessie, ""), FLOE_NESSIE_SMALL_BYTES, on_probe,
-					probe);
+	floe_nessie_ask(nessie, "list tables", floe_nessie_tree_path(nessie, "/entries?max-records=1"),
+					FLOE_NESSIE_PAGE_BYTES, on_probe, probe);
 }
 
 /* ---- listing ---- */

@@ -28,6 +28,7 @@ extern void floe_nessie_ask(FloeNessie *nessie, const char *what, const char *pa
 							FloeSessionDone done, void *arg);
 /* "/trees/main" and what follows */
 extern char *floe_nessie_tree_path(const FloeNessie *nessie, const char *rest);
+extern void floe_nessie_ask_reference(FloeNessie *nessie, FloeSessionDone done, void *arg);
 /* NULL: *result says why. */
 extern FloeJsonDoc *floe_nessie_parse(const FloeStatus *st, const FloeHttpResponse *response, const char *what,
 									  size_t max, FloeStatus *result);

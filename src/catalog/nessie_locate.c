@@ -129,7 +129,6 @@ on_contents(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 	FloeStatus result;
 	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to get contents", FLOE_NESSIE_PAGE_BYTES, &result);
 	bool ok = doc != NULL && read_contents(l, floe_json_root(doc), &result);
-	bool all = true;
 
 	floe_json_free(doc);
 	if (ok)
@@ -147,15 +146,10 @@ on_contents(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 	}
 	else
 		l->batch = l->asked / 2;
-	for (int i = 0; i < l->count; i++)
-		all = all && l->answered[i];
-	if (all)
-		end_locating(l, &result);
-	else
-		ask_contents(l);
+	ask_contents(l);
 }
 
-/* {"requestedKeys": [{"elements": ["a", "t"]}, …]} of the first of what is not answered */
+/* {"requestedKeys": [{"elements": ["a", "t"]}, …]} of the first of what is not answered; the end, where all is */
 static void
 ask_contents(Locating *l)
 {
@@ -167,6 +161,7 @@ ask_contents(Locating *l)
 		.max_body = FLOE_NESSIE_PAGE_BYTES,
 	};
 	FloeBuf body;
+	FloeStatus st;
 	const char *separator = "";
 
 	l->asked = 0;
@@ -191,11 +186,11 @@ ask_contents(Locating *l)
 		separator = ", ";
 	}
 	floe_buf_text(&body, "]}");
+	floe_status_ok(&st);
 	if (body.failed)
-	{
-		FloeStatus st;
-
 		floe_fail(&st, FLOE_ERR_NOMEM, "out of memory");
+	if (body.failed || l->asked == 0)
+	{
 		floe_buf_free(&body);
 		end_locating(l, &st);
 		return;
@@ -215,7 +210,6 @@ on_reference(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 	FloeJsonDoc *doc = floe_nessie_parse(st, response, "answer to get reference", FLOE_NESSIE_SMALL_BYTES, &result);
 	const char *hash = doc != NULL ? floe_nessie_read_hash(floe_json_root(doc), "reference", &result) : NULL;
 	FloeLocated same = {.unchanged = true, .etag = hash};
-	int left = 0;
 
 	if (hash == NULL)
 	{
@@ -228,14 +222,9 @@ on_reference(void *arg, const FloeStatus *st, FloeHttpResponse *response)
 	{
 		if (l->items[i].etag != NULL && strcmp(l->items[i].etag, hash) == 0)
 			answer(l, i, &result, &same);
-		else
-			left++;
 	}
 	floe_json_free(doc);
-	if (left == 0)
-		end_locating(l, &result);
-	else
-		ask_contents(l);
+	ask_contents(l);
 }
 
 void
@@ -270,8 +259,7 @@ floe_nessie_locate_tables(FloeCatalog *catalog, const FloeLocateItem *items, int
 	}
 	MemoryContextSwitchTo(old);
 	if (any_etag)
-		floe_nessie_ask(nessie, "get reference", floe_nessie_tree_path(nessie, ""), FLOE_NESSIE_SMALL_BYTES,
-						on_reference, l);
+		floe_nessie_ask_reference(nessie, on_reference, l);
 	else
 		ask_contents(l);
 }

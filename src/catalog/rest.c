@@ -39,7 +39,6 @@ floe_rest_call(FloeRest *rest, const char *what, const char *path, FloeRestDone 
 	call->path = pstrdup(path);
 	call->done = done;
 	call->arg = arg;
-	rest->base.under_way++;
 	MemoryContextSwitchTo(old);
 	return call;
 }
@@ -48,7 +47,6 @@ static void
 end_call(FloeRestCall *call, const FloeStatus *st, FloeHttpResponse *response)
 {
 	call->done(call, st, response);
-	call->rest->base.under_way--;
 	pfree(unconstify(char *, call->what));
 	pfree(unconstify(char *, call->path));
 	pfree(call);

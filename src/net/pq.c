@@ -25,14 +25,12 @@
 
 typedef struct PqQuery
 {
-	FloePq *pq;
 	char *what;
 	char *sql;
 	char *params[MAX_PARAMS];
 	int nparams;
 	FloePqDone done;
 	void *arg;
-	FloeStatus st; /* of one that could not be sent */
 } PqQuery;
 
 struct FloePq
@@ -79,42 +77,33 @@ close_connection(FloePq *pq)
 {
 	FloeStatus ignored;
 
-	if (pq->fd >= 0)
-		floe_http_watch(pq->http, pq->fd, 0, NULL, NULL, &ignored);
+	/* the loop may have gone before */
+	if (pq->guest.http != NULL)
+	{
+		disarm(&pq->deadline);
+		if (pq->fd >= 0)
+			floe_http_watch(pq->http, pq->fd, 0, NULL, NULL, &ignored);
+	}
 	pq->fd = -1;
-	if (pq->result != NULL)
-		PQclear(pq->result);
+	PQclear(pq->result);
 	pq->result = NULL;
-	if (pq->conn != NULL)
-		PQfinish(pq->conn);
+	PQfinish(pq->conn);
 	pq->conn = NULL;
 	if (pq->has_fd)
 		ReleaseExternalFD();
 	pq->has_fd = pq->is_open = pq->sent = pq->flushing = false;
-	disarm(&pq->deadline);
 }
 
-/* The context goes; the loop may have gone before. */
+/* The context goes. */
 static void
 release(void *arg)
 {
 	FloePq *pq = arg;
-	FloeStatus ignored;
 
+	close_connection(pq);
 	if (pq->guest.http != NULL)
-	{
-		disarm(&pq->deadline);
 		disarm(&pq->start);
-		if (pq->fd >= 0)
-			floe_http_watch(pq->http, pq->fd, 0, NULL, NULL, &ignored);
-		floe_http_guest_leave(&pq->guest);
-	}
-	if (pq->result != NULL)
-		PQclear(pq->result);
-	if (pq->conn != NULL)
-		PQfinish(pq->conn);
-	if (pq->has_fd)
-		ReleaseExternalFD();
+	floe_http_guest_leave(&pq->guest);
 }
 
 static void
@@ -133,23 +122,32 @@ end_query(FloePq *pq, const FloeStatus *st, const FloePqRows *rows)
 	pfree(query);
 }
 
+/* What the connection is for now. */
+static const char *
+task(const FloePq *pq)
+{
+	return pq->queue != NIL ? ((PqQuery *) linitial(pq->queue))->what : "connect";
+}
+
+static void
+set_no_connection(const FloePq *pq, FloeCode code, const char *detail, FloeStatus *st)
+{
+	floe_fail_detail(st, code, detail, "%s: no connection to the database at %s:%d", task(pq), pq->host.host,
+					 pq->host.port);
+}
+
 /* The first line of what libpq or the server says. */
 static void
-set_error(const FloePq *pq, const char *what, const char *message, const char *state, bool connecting, FloeStatus *st)
+set_error(const FloePq *pq, const char *message, const char *state, bool connecting, FloeStatus *st)
 {
 	char detail[FLOE_STATUS_DETAIL_SIZE];
-	FloeCode code = floe_pq_code(state, connecting);
+	FloeCode code = floe_pq_code(state, message, connecting);
 
 	floe_copy_text(detail, sizeof(detail), message, strcspn(message, "\n"));
-	if (connecting && state[0] == '\0' && strstr(message, "could not translate host name") != NULL)
-		code = FLOE_ERR_DNS;
-	else if (connecting && state[0] == '\0' && strstr(message, "SSL") != NULL)
-		code = FLOE_ERR_TLS;
 	if (connecting)
-		floe_fail_detail(st, code, detail, "%s: no connection to the database at %s:%d", what, pq->host.host,
-						 pq->host.port);
+		set_no_connection(pq, code, detail, st);
 	else
-		floe_fail_detail(st, code, detail, "%s: the database answered with an error", what);
+		floe_fail_detail(st, code, detail, "%s: the database answered with an error", task(pq));
 }
 
 /* Everything that waits ends; the next query connects anew. */
@@ -177,13 +175,11 @@ static void
 fail_connection(FloePq *pq)
 {
 	const char *message = pq->conn != NULL ? PQerrorMessage(pq->conn) : "out of memory";
-	const char *what = pq->queue != NIL ? ((PqQuery *) linitial(pq->queue))->what : "connect";
-	bool connecting = !pq->is_open;
 	char state[6];
 	FloeStatus st;
 
 	floe_pq_find_sqlstate(message, state);
-	set_error(pq, what, message, state, connecting, &st);
+	set_error(pq, message, state, !pq->is_open, &st);
 	fail_all(pq, &st);
 }
 
@@ -217,7 +213,7 @@ on_deadline(void *arg)
 		return;
 	pq->deadline = NULL;
 	floe_fail(&st, pq->is_open ? FLOE_ERR_TIMEOUT : FLOE_ERR_CONNECT, "%s: no answer of the database at %s:%d in time",
-			  pq->queue != NIL ? ((PqQuery *) linitial(pq->queue))->what : "connect", pq->host.host, pq->host.port);
+			  task(pq), pq->host.host, pq->host.port);
 	fail_all(pq, &st);
 }
 
@@ -290,7 +286,6 @@ static void
 on_address(void *arg, FloeHttpResponse *response)
 {
 	FloePq *pq = arg;
-	const char *what = pq->queue != NIL ? ((PqQuery *) linitial(pq->queue))->what : "connect";
 	struct sockaddr_storage address;
 	socklen_t size = sizeof(address);
 	char text[64];
@@ -306,24 +301,19 @@ on_address(void *arg, FloeHttpResponse *response)
 	}
 	if (st.code == FLOE_OK)
 		floe_fail(&st, FLOE_ERR_CONNECT, "the connection is gone");
-	floe_fail_detail(&st, st.code, pstrdup(st.message), "%s: no connection to the database at %s:%d", what,
-					 pq->host.host, pq->host.port);
+	set_no_connection(pq, st.code, pstrdup(st.message), &st);
 	fail_all(pq, &st);
 }
 
 static void
-start_connecting(FloePq *pq)
+look_up(FloePq *pq)
 {
 	char *url = psprintf("http://%s:%d", pq->host.host, pq->host.port);
 	FloeHttpRequest request = {
 		.url = url, .connect_only = true, .max_attempts = 1, .connect_timeout_ms = pq->options.connect_timeout_ms};
 	FloeStatus st;
 
-	if (!floe_allowlist_check_url(pq->http->allowed, &pq->host, &st))
-		fail_all(pq, &st);
-	else if (pq->host.is_literal)
-		connect_to(pq, pq->host.host);
-	else if (floe_http_submit(pq->http, &request, on_address, pq, NULL, &st))
+	if (floe_http_submit(pq->http, &request, on_address, pq, NULL, &st))
 	{
 		pq->is_looking = true;
 		++*pq->options.under_way;
@@ -331,6 +321,19 @@ start_connecting(FloePq *pq)
 	else
 		fail_all(pq, &st);
 	pfree(url);
+}
+
+static void
+start_connecting(FloePq *pq)
+{
+	FloeStatus st;
+
+	if (!floe_allowlist_check_url(pq->http->allowed, &pq->host, &st))
+		fail_all(pq, &st);
+	else if (pq->host.is_literal)
+		connect_to(pq, pq->host.host);
+	else
+		look_up(pq);
 }
 
 /* Nothing was sent yet: the address that the name led to is one that may be talked to. */
@@ -405,7 +408,6 @@ static void
 deliver(FloePq *pq)
 {
 	PGresult *result = pq->result;
-	PqQuery *query = linitial(pq->queue);
 	FloePqRows rows = {result, result != NULL ? PQntuples(result) : 0, get_value};
 	ExecStatusType status = result != NULL ? PQresultStatus(result) : PGRES_FATAL_ERROR;
 	const char *state;
@@ -416,8 +418,8 @@ deliver(FloePq *pq)
 	if (status != PGRES_TUPLES_OK)
 	{
 		state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-		set_error(pq, query->what, result != NULL ? PQresultErrorMessage(result) : "no answer",
-				  state != NULL ? state : "", false, &st);
+		set_error(pq, result != NULL ? PQresultErrorMessage(result) : "no answer", state != NULL ? state : "", false,
+				  &st);
 	}
 	end_query(pq, &st, st.code == FLOE_OK ? &rows : NULL);
 	PQclear(result);
@@ -465,8 +467,8 @@ take_result(FloePq *pq, PGresult *result)
 	PQclear(result);
 	if (kept && PQresultMemorySize(pq->result) <= pq->options.max_bytes)
 		return true;
-	floe_fail(&st, FLOE_ERR_TOO_LARGE, "%s: the answer of the database is larger than %zu bytes",
-			  ((PqQuery *) linitial(pq->queue))->what, pq->options.max_bytes);
+	floe_fail(&st, FLOE_ERR_TOO_LARGE, "%s: the answer of the database is larger than %zu bytes", task(pq),
+			  pq->options.max_bytes);
 	fail_all(pq, &st);
 	return false;
 }
@@ -540,9 +542,7 @@ begin(void *arg)
 	if (pq == NULL)
 		return;
 	pq->start = NULL;
-	if (pq->queue == NIL)
-		return;
-	if (pq->is_looking)
+	if (pq->queue == NIL || pq->is_looking)
 		return;
 	if (pq->conn == NULL)
 		start_connecting(pq);
@@ -558,7 +558,6 @@ floe_pq_query(FloePq *pq, const char *what, const char *sql, const char *const *
 	PqQuery *query = palloc0(sizeof(PqQuery));
 
 	Assert(nparams <= MAX_PARAMS);
-	query->pq = pq;
 	query->what = pstrdup(what);
 	query->sql = pstrdup(sql);
 	for (int i = 0; i < nparams; i++)

@@ -67,6 +67,7 @@ extern const char *floe_pq_server_version(const FloePq *pq);
 
 /* SQLSTATE of an error message in verbose form, "FATAL:  28P01: …"; "" when there is none. */
 extern void floe_pq_find_sqlstate(const char *message, char state[6]);
-extern FloeCode floe_pq_code(const char *state, bool connecting);
+/* state: ""; then it is libpq's own message that tells. */
+extern FloeCode floe_pq_code(const char *state, const char *message, bool connecting);
 
 #endif /* FLOE_NET_PQ_H */

@@ -1,5 +1,5 @@
 /*
- * pq_error.c: what a SQLSTATE of another PostgreSQL means to floe.
+ * pq_error.c: what an error of another PostgreSQL, or of libpq, means to floe.
  */
 #include "floe.h"
 
@@ -22,7 +22,7 @@ floe_pq_find_sqlstate(const char *message, char state[6])
 }
 
 FloeCode
-floe_pq_code(const char *state, bool connecting)
+floe_pq_code(const char *state, const char *message, bool connecting)
 {
 	static const struct
 	{
@@ -41,5 +41,7 @@ floe_pq_code(const char *state, bool connecting)
 	}
 	if (state[0] != '\0')
 		return FLOE_ERR_SERVER;
-	return connecting ? FLOE_ERR_CONNECT : FLOE_ERR_NETWORK;
+	if (!connecting)
+		return FLOE_ERR_NETWORK;
+	return strstr(message, "SSL") != NULL ? FLOE_ERR_TLS : FLOE_ERR_CONNECT;
 }
