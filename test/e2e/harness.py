@@ -37,6 +37,22 @@ LAB = ROOT / "test" / "lab"
 sys.path.insert(0, str(LAB))
 
 
+# Metrics that move while nothing happens to the table.
+MOVING = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count")
+
+
+def is_close(got: float | None, wanted: float | None, within: float = 1e-6) -> bool:
+    """Equal numbers, but for a relative difference; None is only None."""
+    if got is None or wanted is None:
+        return got is wanted
+    return abs(got - wanted) <= within * max(1.0, abs(wanted))
+
+
+def differences(found: dict[str, Any], wanted: dict[str, Any], but: Iterable[str] = MOVING) -> list[str]:
+    """Of floe's metrics from the judge's; but: those that are not compared."""
+    return [f"{key}: floe {found.get(key)!r}, judge {value!r}" for key, value in wanted.items() if key not in but and not is_close(found.get(key), value)]
+
+
 # -------------------------------------------------------------------------------------------------
 # TAP
 # -------------------------------------------------------------------------------------------------
@@ -60,10 +76,7 @@ class Tap:
         return self.ok(got == wanted, name, f"     got: {got!r}", f"  wanted: {wanted!r}")
 
     def close(self, got: float | None, wanted: float | None, name: str, within: float = 1e-9) -> bool:
-        """Equal numbers, but for a relative difference; None is only None."""
-        same = got is None and wanted is None or (
-            got is not None and wanted is not None and abs(got - wanted) <= within * max(1.0, abs(wanted)))
-        return self.ok(same, name, f"     got: {got!r}", f"  wanted: {wanted!r}")
+        return self.ok(is_close(got, wanted, within), name, f"     got: {got!r}", f"  wanted: {wanted!r}")
 
     def contains(self, text: Any, part: str, name: str) -> bool:
         return self.ok(part in str(text), name, f"  {part!r} is not in: {str(text)[:1000]!r}")

@@ -9,13 +9,12 @@ from typing import Any, Callable
 
 from badinput import Base, Bench, Ocf, spoken
 from catalog import Catalog
+from harness import MOVING, differences
 from stores import S3, Adls, Gcs, Plain, Store, Trap
 
 # What a URL gives a meaning, what it cannot hold, and what stands for itself.
 ODD = "dt=2024-01-01 10:00/a b%20%2F+&;é日(1)'!@$,~"
 SETTINGS = "SET floe.request_timeout = '20s'; SET floe.connect_timeout = '2s'"
-# those that depend on the time, and the file of which a copy has one of its own
-MOVING = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count", "metadata_json_bytes")
 Put = Callable[[str, bytes], Any]
 
 
@@ -112,7 +111,6 @@ class Stores:
         self.t.ok(row.get("status") == "ok" and row["health"] is not None, what, f"{row.get('error_code')}: {spoken(row)}")
 
 
-def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Of floe's metrics from the judge's."""
-    return [f"{key}: floe {found.get(key)!r}, judge {value!r}" for key, value in wanted.items()
-            if key not in MOVING and ((found.get(key) is None) != (value is None) or (value is not None and abs(found[key] - value) > 1e-6 * max(1, abs(value))))]
+def copy_differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Of floe's metrics of a copy from the judge's of the original: a copy has a metadata file of its own."""
+    return differences(found, wanted, but=(*MOVING, "metadata_json_bytes"))

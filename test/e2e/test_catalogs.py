@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from harness import Tap, checksum, judge, lab, lab_pid, make_tables, reachable
+from harness import Tap, checksum, differences, judge, lab, lab_pid, make_tables, reachable
 from catalog_rights import Stage
 from lakehouse import Lakehouse, catalog_definition, catalog_type
 
@@ -93,9 +93,7 @@ class Case:
                 continue
             wanted = judge(self.writer, levels)["metrics"]
             found = self.pg.metrics(self.pg.format_name([self.name, *levels]))
-            moving = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count")
-            wrong = [f"{key}: floe {found.get(key)!r}, judge {value!r}" for key, value in wanted.items()
-                     if key not in moving and ((found.get(key) is None) != (value is None) or (value is not None and abs(found[key] - value) > 1e-6 * max(1, abs(value))))]
+            wrong = differences(found, wanted)
             self.ok(not wrong and wanted, f"{levels}: health equals the judge's", *wrong)
 
     def strangers(self) -> None:

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-from harness import Tap, make_tables
+from harness import Tap, differences, make_tables
 from lakehouse import Lakehouse, catalog_definition
 
 import judge
@@ -34,11 +34,7 @@ def judged(lab, levels, now_ms, **options):
 
 def compare(t, name, found, wanted):
     """One test per table: a list of what differs."""
-    wrong = []
-    for metric, value in wanted.items():
-        got = found.get(metric)
-        if (got is None) != (value is None) or (value is not None and abs(got - value) > 1e-6 * max(1.0, abs(value))):
-            wrong.append(f"{metric}: floe {got!r}, judge {value!r}")
+    wrong = differences(found, wanted, but=())
     t.ok(not wrong and wanted, f"{name}: all {len(wanted)} metrics equal the judge's", *wrong)
 
 
@@ -51,8 +47,7 @@ def compare_partitions(t, pg, name, wanted):
         if row is None:
             wrong.append(f"{one['partition']}: missing")
             continue
-        wrong += [f"{one['partition']} {key}: floe {row[key]!r}, judge {one[key]!r}" for key in columns
-                  if (row[key] is None) != (one[key] is None) or (row[key] is not None and abs(row[key] - one[key]) > 1e-6 * max(1.0, abs(one[key])))]
+        wrong += [f"{one['partition']} {differs}" for differs in differences({key: row[key] for key in columns}, {key: one[key] for key in columns}, but=())]
         last = one["last_write_at"] and datetime.datetime.fromisoformat(one["last_write_at"])
         if row["last_write_at"] != last:
             wrong.append(f"{one['partition']} last_write_at: floe {row['last_write_at']}, judge {last}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg2
 
-from harness import Tap, lab, make_tables
+from harness import MOVING, Tap, lab, make_tables
 from lakehouse import Lakehouse
 
 from catalogs import LabCatalog
@@ -21,7 +21,6 @@ NS = f"db_{int(time.time())}"
 READ = ["VERSION", "DBS", "TBLS", "SDS", "TABLE_PARAMS"]
 READER = {"username": "floe_reader", "password": "reading"}
 SETTINGS = {"floe.request_timeout": "5s", "floe.connect_timeout": "2s"}
-MOVING = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count")
 
 
 def in_lab(database: str, query: str) -> list[tuple[Any, ...]]:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from harness import Tap
+from harness import Tap, differences
 from lakehouse import Lakehouse
 from pyiceberg.catalog import load_catalog
-from storelake import differences
 
 from judge import run as judged
 
@@ -100,11 +99,9 @@ def maintained(t: Tap, pg: Lakehouse, table: Any) -> None:
     rows = sorted(table.refresh().scan().to_arrow()["id"].to_pylist())
     pg.add_engine()
     pg.sql(f"""ALTER SERVER here OPTIONS (ADD "engine.uri" 'jdbc:postgresql://127.0.0.1:{pg.port}/postgres', ADD "engine.jdbc.user" 'postgres')""")
-    policy = {"engine": "spark", "rewrite_data_files": {"options": {"rewrite_all": True}}, "expire_snapshots": {"options": {"max_snapshot_age": "1 second", "retain_last": 1}}}
-    pg.sql("SELECT floe.create_policy('here', %s, %s)", (name, json.dumps(policy)))
-    for operation in policy:
-        if operation == "engine":
-            continue
+    operations = {"rewrite_data_files": {"options": {"rewrite_all": True}}, "expire_snapshots": {"options": {"max_snapshot_age": "1 second", "retain_last": 1}}}
+    pg.sql("SELECT floe.create_policy('here', %s, %s)", (name, json.dumps({"engine": "spark", **operations})))
+    for operation in operations:
         queued = pg.value("SELECT operation_id FROM floe.trigger(%s, ARRAY[%s])", (name, operation))
         pg.wait_for("SELECT finished_at IS NOT NULL FROM floe.operations WHERE id = %s", (queued,), timeout=120)
         row = pg.sql("SELECT state, error FROM floe.operations WHERE id = %s", (queued,))[0]

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg2
 import pyarrow as pa
-from harness import Tap, judge, lab
+from harness import Tap, differences, judge, lab
 from judge import run as judge_run
 from lakehouse import Lakehouse
 
@@ -30,7 +30,6 @@ EVERY = frozenset(KINDS)
 # Four levels below the first, and what can be in a name at all: the table that Spark rewrites.
 DEEP = ("Über Alles", 'q"uo\'te', "ba`ck, tick", "d")
 DEEP_TABLE = "Ta b.le \"x'`; --"
-MOVING = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count")
 ROWS = 7
 SCHEMA = pa.schema([("id", pa.int64())])
 
@@ -200,8 +199,7 @@ class Row:
             if not self.ok(row and row[0]["status"] == "ok", f"{name} is assessed", row):
                 continue
             wanted = (judge_run(["--metadata", one.metadata]) if one.metadata else judge(self.lab.name, one.levels))["metrics"]
-            found = self.pg.metrics(name)
-            wrong = [f"{key}: floe {found.get(key)!r}, judge {value!r}" for key, value in wanted.items() if key not in MOVING and not same(found.get(key), value)]
+            wrong = differences(self.pg.metrics(name), wanted)
             self.ok(wanted["data_file_count"] == 2 and not wrong, f"{name}: health equals the judge's", *wrong)
 
     def rewritten(self) -> None:
@@ -239,10 +237,6 @@ def forget_stuck() -> None:
     with closing(sqlite3.connect(Path(os.environ["FLOE_RUN"]) / "iceberg-rest" / "catalog.db", timeout=30)) as catalog, catalog:
         catalog.execute("DELETE FROM iceberg_tables WHERE table_namespace LIKE ?", (f"{NS}%",))
         catalog.execute("DELETE FROM iceberg_namespace_properties WHERE namespace LIKE ?", (f"{NS}%",))
-
-
-def same(one: float | None, other: float | None) -> bool:
-    return one is None and other is None or (one is not None and other is not None and abs(one - other) <= 1e-6 * max(1, abs(other)))
 
 
 def main() -> None:

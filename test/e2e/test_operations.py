@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-from harness import Tap, checksum, judge, make_tables, reachable
+from harness import MOVING, Tap, checksum, is_close, judge, make_tables, reachable
 from lakehouse import Lakehouse
 
 from catalogs import LabCatalog
@@ -18,8 +18,6 @@ POLICY = {
     "engine": "spark", "thresholds": {name: {"warning": value, "critical": 1000} for name, value in THRESHOLDS.items()},
     "rewrite_data_files": {}, "rewrite_position_delete_files": {}, "rewrite_manifests": {}, "expire_snapshots": {}, "remove_orphan_files": {},
 }
-# They move while nothing happens to the table.
-MOVING = ("oldest_snapshot_age", "newest_snapshot_age", "last_write_age", "expirable_snapshot_count")
 
 
 def judged(lab_name, table):
@@ -27,7 +25,7 @@ def judged(lab_name, table):
 
 
 def same(a, b):
-    return a.keys() == b.keys() and all(abs(a[key] - b[key]) <= 1e-6 * max(1, abs(b[key])) for key in b)
+    return a.keys() == b.keys() and all(is_close(a[key], b[key]) for key in b)
 
 
 def added_up(rows):

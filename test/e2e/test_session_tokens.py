@@ -15,7 +15,7 @@ from badinput import Base, Bench
 from catalog import Mock
 from harness import Tap, free_port, judge
 from lakehouse import Lakehouse, literal
-from storelake import ODD, Copy, Stores, differences
+from storelake import ODD, Copy, Stores, copy_differences
 
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
 ALLOWED = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::moto/granted/*"}]}
@@ -108,7 +108,7 @@ def read(s: Stores, readable: list[Copy], refused: dict[str, Copy]) -> None:
     for one in readable:
         s.is_read(one, f"{one.catalog.name}: the keys of a session let floe in")
         found = s.pg.metrics(s.bench.table(one.name)["name"])
-        wrong = differences(found, wanted)
+        wrong = copy_differences(found, wanted)
         s.t.ok(not wrong and len(wanted) > 10, f"{one.catalog.name}: health equals the judge's", *wrong)
     for reason, one in refused.items():
         s.refused(one, "forbidden|auth|http", reason, f"{one.catalog.name}: refused with the store's own reason")

@@ -13,7 +13,7 @@ from badinput import Base, Bench, spoken
 from catalog import Mock, refusal
 from harness import Tap, judge
 from lakehouse import Lakehouse
-from storelake import ODD, Copy, Stores, differences, into, into_versitygw
+from storelake import ODD, Copy, Stores, copy_differences, into, into_versitygw
 from stores import S3, Adls, Gcs, Key, Plain, Trap, malformed, moved, redirect
 
 NS = f"stores_{time.time_ns()}"
@@ -107,7 +107,7 @@ def readable(s: Stores) -> None:
         if not t.ok(row.get("status") == "ok" and row["error"] is None, f"{name}: assessed", f"{row.get('error_code')}: {spoken(row)}"):
             continue
         found = s.pg.metrics(row["name"])
-        wrong = differences(found, wanted)
+        wrong = copy_differences(found, wanted)
         t.ok(not wrong and len(wanted) > 10, f"{name}: health equals the judge's", *wrong)
         t.equal(found["metadata_json_bytes"], one.size, f"{name}: the size of the metadata file is known")
     for double in s.doubles:
