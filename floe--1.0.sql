@@ -425,6 +425,17 @@ CREATE FUNCTION floe_internal.engine_options(
 	AS 'MODULE_PATHNAME', 'floe_sql_engine_options';
 COMMENT ON FUNCTION floe_internal.engine_options() IS 'The catalogue of options, from the table that also validates and renders them';
 
+CREATE FUNCTION floe_internal.engine_operations(OUT engine_type pg_catalog.text, OUT operation pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 30
+	AS 'MODULE_PATHNAME', 'floe_sql_engine_operations';
+COMMENT ON FUNCTION floe_internal.engine_operations() IS 'Which engines can do which operations';
+
+CREATE FUNCTION floe_internal.engine_refusal(engine_type pg_catalog.text, operation pg_catalog.text, options pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_engine_refusal';
+COMMENT ON FUNCTION floe_internal.engine_refusal(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Why engines of this TYPE cannot do the operation with these options (as check_options() returns them); NULL: they can';
+
 CREATE FUNCTION floe_internal.check_options(operation pg_catalog.text, options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_check_options';
@@ -3073,7 +3084,7 @@ BEGIN
 	WITH policy AS MATERIALIZED (
 		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
-		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(DISTINCT o.operation) FROM floe_internal.engine_options() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
+		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(o.operation) FROM floe_internal.engine_operations() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
 	), unlocated AS MATERIALIZED (
 		-- whose files may be anywhere: to who removes orphans they would be some

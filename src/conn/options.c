@@ -14,11 +14,16 @@
 #define MAPPING_OF(types) FLOE_WRAPPER_CATALOG, FLOE_CONTEXT_MAPPING, types
 #define CATALOG_SERVER SERVER_OF(NULL)
 #define CATALOG_MAPPING MAPPING_OF(NULL)
-#define ENGINE_SERVER FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_SERVER, NULL
-#define ENGINE_MAPPING FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_MAPPING, NULL
+#define ENGINE_SERVER_OF(types) FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_SERVER, types
+#define ENGINE_MAPPING_OF(types) FLOE_WRAPPER_ENGINE, FLOE_CONTEXT_MAPPING, types
+#define ENGINE_SERVER ENGINE_SERVER_OF(NULL)
+#define ENGINE_MAPPING ENGINE_MAPPING_OF(NULL)
 
 /* Servers that speak HTTP; a metastore may. */
 #define HTTP "rest|nessie|hive"
+
+/* Engines whose sessions are Spark's. */
+#define SPARK "spark-thrift"
 
 /* wrapper, context and types, name, type, required, secret, superuser only, min, max, choices, description */
 static const FloeConnOptionDef options[] = {
@@ -150,17 +155,20 @@ static const FloeConnOptionDef options[] = {
 	 "operations at one time; default 2"},
 	{ENGINE_SERVER, "memory_gb", FLOE_VALUE_NUMBER, false, false, false, 0, 0, NULL,
 	 "memory of one operation, for estimates in GB-hours; default 2"},
-	{ENGINE_SERVER, "pool", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "fair scheduler pool of the engine"},
+	{ENGINE_SERVER, "catalog.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "catalog.<catalog server>: name under which this engine has that catalog; default: the catalog's engine_catalog"},
+	{ENGINE_SERVER_OF(SPARK), "pool", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "fair scheduler pool of the engine"},
 	{ENGINE_SERVER, "ca_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "PEM file of certificate authorities, instead of the system's"},
-	{ENGINE_SERVER, "spark.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{ENGINE_SERVER_OF(SPARK), "spark.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "Spark setting of every session; not for secrets"},
 	{ENGINE_MAPPING, "username", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "user; default floe"},
 	{ENGINE_MAPPING, "password", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "password"},
 	{ENGINE_MAPPING, "password_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL, "file that holds the password"},
 	{ENGINE_MAPPING, "token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,
 	 "bearer token, instead of user and password"},
-	{ENGINE_MAPPING, "spark.", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
+	{ENGINE_MAPPING_OF(SPARK), "spark.", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL,
 	 "secret Spark setting of every session"},
 };
 

@@ -30,6 +30,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/status.h"
+#include "conn/conn.h"
 #include "net/http.h"
 
 typedef enum FloeEngineVerb
@@ -60,6 +61,13 @@ typedef enum FloeErrorClass
 	FLOE_CLASS_PERMANENT  /* never by itself */
 } FloeErrorClass;
 
+/* Whose SQL an engine speaks: its statements, and which options it honours (dialect.h). */
+typedef enum FloeDialect
+{
+	FLOE_DIALECT_SPARK,
+	FLOE_DIALECT_TRINO
+} FloeDialect;
+
 typedef struct FloeKeyValue
 {
 	const char *key;
@@ -75,8 +83,10 @@ typedef struct FloeEngineTarget
 	const char *password; /* NULL: none */
 	const char *token;    /* bearer; NULL: none */
 	const char *ca_file;
+	const char *catalog;              /* its name in the engine; NULL in a probe */
 	const FloeKeyValue *session_conf; /* non-secret and secret settings of the session, catalog included */
 	int nsession_conf;
+	const FloeConn *conn; /* for options that only one adapter knows */
 	int request_timeout_ms;
 } FloeEngineTarget;
 
@@ -115,6 +125,9 @@ typedef struct FloeEngineRun
 typedef struct FloeEngineOps
 {
 	const char *type; /* SERVER TYPE: "spark-thrift" */
+	FloeDialect dialect;
+	/* The session can be given a catalog (session_conf); otherwise the engine must have it: engine_catalog names it. */
+	bool defines_catalog;
 
 	/*
 	 * saved_len 0: a new operation; otherwise one that an earlier process

@@ -41,7 +41,7 @@ append_part(FloeBuf *name, const char *part, FloeStatus *st)
  * namespace that has the name of some catalog would be taken for that one.
  */
 static bool
-append_table(FloeBuf *out, const FloeSparkTable *table, FloeStatus *st)
+append_table(FloeBuf *out, const FloeEngineTable *table, FloeStatus *st)
 {
 	FloeBuf name;
 	bool done = true;
@@ -192,7 +192,7 @@ append_options(FloeBuf *out, const FloeSparkOptions *options, int64_t now_ms)
 }
 
 bool
-floe_spark_render(const FloeSparkTable *table, const char *operation, FloeJson options, int64_t now_ms, FloeBuf *out,
+floe_spark_render(const FloeEngineTable *table, const char *operation, FloeJson options, int64_t now_ms, FloeBuf *out,
 				  FloeStatus *st)
 {
 	FloeSparkOptions read;

@@ -9,18 +9,7 @@
 #ifndef FLOE_ENGINE_RENDER_H
 #define FLOE_ENGINE_RENDER_H
 
-#include "base/buf.h"
-#include "base/json.h"
-#include "base/status.h"
-
-/* A table as the engine's session knows it.  Names as they are in the catalog, unquoted. */
-typedef struct FloeSparkTable
-{
-	const char *catalog; /* name in the engine: see floe_spark_catalog_name_check() */
-	const char *const *levels;
-	int nlevels;
-	const char *table;
-} FloeSparkTable;
+#include "engine/dialect.h"
 
 /*
  * Appends "CALL `cat`.system.proc(table => '…', …)".  options is an object as
@@ -30,7 +19,7 @@ typedef struct FloeSparkTable
  * FLOE_ERR_UNSUPPORTED (a name or text that Spark cannot be given safely), and
  * what was appended is to be thrown away.
  */
-extern bool floe_spark_render(const FloeSparkTable *table, const char *operation, FloeJson options, int64_t now_ms,
+extern bool floe_spark_render(const FloeEngineTable *table, const char *operation, FloeJson options, int64_t now_ms,
 							  FloeBuf *out, FloeStatus *st);
 
 #endif /* FLOE_ENGINE_RENDER_H */

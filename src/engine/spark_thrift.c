@@ -519,6 +519,8 @@ next(FloeEngineRun *run, FloeHttpResponse *response)
 
 const FloeEngineOps floe_engine_spark_thrift = {
 	.type = "spark-thrift",
+	.dialect = FLOE_DIALECT_SPARK,
+	.defines_catalog = true,
 	.begin = begin,
 	.next = next,
 	.begin_probe = begin_probe,

@@ -233,10 +233,11 @@ static bool
 store_preflight(FloeOpRun *run, FloeStatus *st)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
+	bool is_there;
 
 	run->message = NULL;
-	if (floe_queue_preflight(run->op.operation_id, run->engine_conn->server_type, floe_run_engine_catalog(run->catalog),
-							 &run->op.statement, &run->message, &run->failure))
+	if (floe_queue_preflight(run->op.operation_id, run->engine_conn->server_type,
+							 floe_run_engine_catalog(run, &is_there), &run->op.statement, &run->message, &run->failure))
 		floe_status_ok(&run->failure);
 	MemoryContextSwitchTo(old);
 	*st = run->failure;

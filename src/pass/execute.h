@@ -81,7 +81,7 @@ extern void floe_run_engine_leave(FloeOpRun *run, const char *reason);
 
 /* execute_target.c: where and as whom; needs no transaction, the connections are resolved */
 extern bool floe_run_target(FloeOpRun *run, FloeStatus *st);
-/* Name of the catalog in the engine's session. */
-extern const char *floe_run_engine_catalog(const FloePassCatalog *catalog);
+/* Name of the catalog in the engine's session; is_there: the engine has it, and the session does not define it. */
+extern const char *floe_run_engine_catalog(const FloeOpRun *run, bool *is_there);
 
 #endif /* FLOE_PASS_EXECUTE_H */

@@ -2,8 +2,8 @@
  * execute_target.c: an engine connection, and the catalog defined in its session.
  *
  * The catalog goes to the engine with the session, credentials included, so an
- * engine needs no configuration of its own; unless the server option
- * engine_catalog names one that the engine has.
+ * engine needs no configuration of its own; unless an option names one that the
+ * engine has, or its sessions cannot be given one (Trino).
  */
 #include "floe.h"
 
@@ -14,24 +14,35 @@
 
 #include "utils/memutils.h"
 
+/*
+ * One that the engine has is named by the engine's option catalog.<name>, by
+ * the catalog's engine_catalog, or by the catalog itself; any other is defined
+ * in the session, under a name of floe's.
+ */
 const char *
-floe_run_engine_catalog(const FloePassCatalog *catalog)
+floe_run_engine_catalog(const FloeOpRun *run, bool *is_there)
 {
+	const FloePassCatalog *catalog = run->catalog;
 	const FloeCatalogOps *ops = catalog->catalog->ops;
-	const char *configured = floe_conn_option(catalog->conn, "engine_catalog");
-	char *name;
+	const char *name = floe_conn_option(run->engine_conn, psprintf("catalog.%s", catalog->server_name));
+	char *own;
 
-	if (configured == NULL && ops->engine_name != NULL)
-		configured = ops->engine_name(catalog->catalog);
-	if (configured != NULL)
-		return configured;
-	name = psprintf("floe_%s", catalog->server_name);
-	for (char *p = name; *p != '\0'; p++)
+	if (name == NULL)
+		name = floe_conn_option(catalog->conn, "engine_catalog");
+	*is_there = name != NULL || !run->engine->defines_catalog;
+	if (name == NULL && *is_there)
+		return catalog->server_name;
+	if (name == NULL && ops->engine_name != NULL)
+		name = ops->engine_name(catalog->catalog);
+	if (name != NULL)
+		return name;
+	own = psprintf("floe_%s", catalog->server_name);
+	for (char *p = own; *p != '\0'; p++)
 	{
 		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
 			*p = '_';
 	}
-	return name;
+	return own;
 }
 
 typedef struct Collected
@@ -69,11 +80,13 @@ static bool
 add_catalog(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
 {
 	const FloeConn *catalog = run->catalog->conn;
-	const char *name = floe_run_engine_catalog(run->catalog);
+	bool is_there;
+	const char *name = floe_run_engine_catalog(run, &is_there);
 	Collected properties = {0};
 
-	if (floe_conn_option(catalog, "engine_catalog") != NULL)
-		return floe_spark_catalog_name_check(name, st);
+	run->target.catalog = name;
+	if (is_there)
+		return run->engine->dialect != FLOE_DIALECT_SPARK || floe_spark_catalog_name_check(name, st);
 	run->catalog->catalog->ops->engine_properties(run->catalog->catalog, collect, &properties);
 	if (properties.overflow)
 		return floe_fail(st, FLOE_ERR_CONFIG, "server \"%s\" has too many options for an engine", catalog->server_name);
@@ -114,6 +127,7 @@ floe_run_target(FloeOpRun *run, FloeStatus *st)
 	}
 	mark_secrets(&conf, run->catalog->conn);
 	mark_secrets(&conf, engine);
+	run->target.conn = engine;
 	run->target.url = floe_conn_option(engine, "url");
 	run->target.user = floe_conn_option(engine, "username");
 	run->target.password = floe_conn_option(engine, "password");

@@ -213,6 +213,17 @@ CREATE FUNCTION floe_internal.engine_options(
 	AS 'MODULE_PATHNAME', 'floe_sql_engine_options';
 COMMENT ON FUNCTION floe_internal.engine_options() IS 'The catalogue of options, from the table that also validates and renders them';
 
+CREATE FUNCTION floe_internal.engine_operations(OUT engine_type pg_catalog.text, OUT operation pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 30
+	AS 'MODULE_PATHNAME', 'floe_sql_engine_operations';
+COMMENT ON FUNCTION floe_internal.engine_operations() IS 'Which engines can do which operations';
+
+CREATE FUNCTION floe_internal.engine_refusal(engine_type pg_catalog.text, operation pg_catalog.text, options pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_engine_refusal';
+COMMENT ON FUNCTION floe_internal.engine_refusal(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Why engines of this TYPE cannot do the operation with these options (as check_options() returns them); NULL: they can';
+
 CREATE FUNCTION floe_internal.check_options(operation pg_catalog.text, options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_check_options';

@@ -164,7 +164,7 @@ BEGIN
 	WITH policy AS MATERIALIZED (
 		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
-		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(DISTINCT o.operation) FROM floe_internal.engine_options() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
+		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(o.operation) FROM floe_internal.engine_operations() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
 	), unlocated AS MATERIALIZED (
 		-- whose files may be anywhere: to who removes orphans they would be some

@@ -323,6 +323,7 @@ floe_sql_check_engine(PG_FUNCTION_ARGS)
 		return answer(fcinfo, e->check, "", started_us);
 	}
 	e->http = create_http();
+	e->target.conn = conn;
 	e->target.url = floe_conn_option(conn, "url");
 	e->target.user = floe_conn_option(conn, "username");
 	e->target.password = floe_conn_option(conn, "password");

@@ -4,8 +4,7 @@
 #include "floe.h"
 
 #include "base/cleanup.h"
-#include "engine/render.h"
-#include "engine/spark_options.h"
+#include "engine/dialect.h"
 #include "sqlfn/report.h"
 
 #include "catalog/pg_type.h"
@@ -18,9 +17,10 @@
 
 #define OPTIONS_MAX_BYTES ((size_t) 1024 * 1024)
 #define STATEMENT_MAX_BYTES ((size_t) 4 * 1024 * 1024)
-#define SPARK "spark-thrift"
 
 PG_FUNCTION_INFO_V1(floe_sql_engine_options);
+PG_FUNCTION_INFO_V1(floe_sql_engine_operations);
+PG_FUNCTION_INFO_V1(floe_sql_engine_refusal);
 PG_FUNCTION_INFO_V1(floe_sql_check_options);
 PG_FUNCTION_INFO_V1(floe_sql_render_statement);
 
@@ -54,34 +54,72 @@ limit_text(const FloeSparkOption *o, int64 value, bool *isnull)
 	return CStringGetTextDatum(psprintf("%lld", (long long) value));
 }
 
+static void
+put_option(ReturnSetInfo *rsinfo, const char *engine_type, const FloeSparkOption *o)
+{
+	const char *alias[2] = {o->engine_name, NULL};
+	Datum values[12];
+	bool nulls[12] = {0};
+
+	values[0] = CStringGetTextDatum(engine_type);
+	values[1] = CStringGetTextDatum(o->operation);
+	values[2] = CStringGetTextDatum(o->name);
+	values[3] = text_array(alias, &nulls[3]);
+	values[4] = CStringGetTextDatum(o->engine_name);
+	values[5] = CStringGetTextDatum(o->place == FLOE_OPTION_ARGUMENT ? "argument" : "options map");
+	values[6] = CStringGetTextDatum(floe_option_type_name(o->type));
+	values[7] = limit_text(o, o->min, &nulls[7]);
+	values[8] = limit_text(o, o->max, &nulls[8]);
+	values[9] = text_array(o->values, &nulls[9]);
+	values[10] = text_or_null(o->default_text, &nulls[10]);
+	values[11] = CStringGetTextDatum(o->description);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
 Datum
 floe_sql_engine_options(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	const FloeSparkOption *o;
+	const char *type;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (size_t i = 0; (o = floe_spark_option_at(i)) != NULL; i++)
+	for (int t = 0; (type = floe_engine_type(t)) != NULL; t++)
 	{
-		const char *alias[2] = {o->engine_name, NULL};
-		Datum values[12];
-		bool nulls[12] = {0};
+		const FloeDialectOps *dialect = floe_dialect_of(type);
+		const FloeSparkOption *o;
 
-		if (o->refusal != NULL)
-			continue;
-		values[0] = CStringGetTextDatum(SPARK);
-		values[1] = CStringGetTextDatum(o->operation);
-		values[2] = CStringGetTextDatum(o->name);
-		values[3] = text_array(alias, &nulls[3]);
-		values[4] = CStringGetTextDatum(o->engine_name);
-		values[5] = CStringGetTextDatum(o->place == FLOE_OPTION_ARGUMENT ? "argument" : "options map");
-		values[6] = CStringGetTextDatum(floe_option_type_name(o->type));
-		values[7] = limit_text(o, o->min, &nulls[7]);
-		values[8] = limit_text(o, o->max, &nulls[8]);
-		values[9] = text_array(o->values, &nulls[9]);
-		values[10] = text_or_null(o->default_text, &nulls[10]);
-		values[11] = CStringGetTextDatum(o->description);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		for (size_t i = 0; (o = floe_spark_option_at(i)) != NULL; i++)
+		{
+			const FloeSparkOption *own = o->refusal == NULL ? dialect->option(o) : NULL;
+
+			if (own != NULL)
+				put_option((ReturnSetInfo *) fcinfo->resultinfo, type, own);
+		}
+	}
+	return (Datum) 0;
+}
+
+/* Every operation of an engine has a row in the table of options, be it one that only other engines have. */
+Datum
+floe_sql_engine_operations(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const char *type;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int t = 0; (type = floe_engine_type(t)) != NULL; t++)
+	{
+		const FloeSparkOption *o;
+		const char *last = "";
+
+		for (size_t i = 0; (o = floe_spark_option_at(i)) != NULL; i++)
+		{
+			Datum values[2] = {CStringGetTextDatum(type), CStringGetTextDatum(o->operation)};
+			bool nulls[2] = {0};
+
+			if (strcmp(last, o->operation) != 0 && floe_dialect_of(type)->knows(o->operation))
+				tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+			last = o->operation;
+		}
 	}
 	return (Datum) 0;
 }
@@ -141,6 +179,25 @@ floe_sql_check_options(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(canonical->data)));
 }
 
+/* engine_type, operation, options */
+Datum
+floe_sql_engine_refusal(PG_FUNCTION_ARGS)
+{
+	char *engine_type = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *operation = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	FloeJson options = parse_options(PG_GETARG_JSONB_P(2));
+	const FloeDialectOps *dialect = floe_dialect_of(engine_type);
+	FloeStatus st;
+
+	if (dialect == NULL)
+		PG_RETURN_TEXT_P(cstring_to_text(psprintf("floe does not speak %s", engine_type)));
+	if (!dialect->knows(operation))
+		PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s cannot do it", engine_type)));
+	if (!dialect->check(operation, options, &st))
+		PG_RETURN_TEXT_P(cstring_to_text(st.message));
+	PG_RETURN_NULL();
+}
+
 /* engine_type, engine_catalog, namespace, table_name, operation, options, at */
 Datum
 floe_sql_render_statement(PG_FUNCTION_ARGS)
@@ -150,7 +207,8 @@ floe_sql_render_statement(PG_FUNCTION_ARGS)
 	FloeJson options = parse_options(PG_GETARG_JSONB_P(5));
 	TimestampTz at = PG_GETARG_TIMESTAMPTZ(6);
 	int64 at_ms = at / 1000 + ((int64) POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * INT64CONST(1000);
-	FloeSparkTable table;
+	const FloeDialectOps *dialect = floe_dialect_of(engine_type);
+	FloeEngineTable table;
 	Datum *elements;
 	bool *nulls;
 	const char **levels;
@@ -158,7 +216,7 @@ floe_sql_render_statement(PG_FUNCTION_ARGS)
 	FloeBuf *statement = new_buf(STATEMENT_MAX_BYTES);
 	FloeStatus st;
 
-	if (strcmp(engine_type, SPARK) != 0)
+	if (dialect == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("statements for engines of type \"%s\" are not known", engine_type)));
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
@@ -173,7 +231,7 @@ floe_sql_render_statement(PG_FUNCTION_ARGS)
 	table.levels = levels;
 	table.nlevels = n;
 	table.table = text_to_cstring(PG_GETARG_TEXT_PP(3));
-	if (!floe_spark_render(&table, operation, options, at_ms, statement, &st))
+	if (!dialect->render(&table, operation, options, at_ms, statement, &st))
 		floe_report_as(&st, ERRCODE_INVALID_PARAMETER_VALUE, operation);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(statement->data, (int) statement->len));
 }

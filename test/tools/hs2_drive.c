@@ -213,7 +213,7 @@ read_options(Options *o, int argc, char **argv)
 static bool
 render(Options *o, FloeBuf *buf)
 {
-	FloeSparkTable table = {o->catalog, o->names, o->nnames - 1, o->names[o->nnames - 1]};
+	FloeEngineTable table = {o->catalog, o->names, o->nnames - 1, o->names[o->nnames - 1]};
 	const char *text = o->options != NULL ? o->options : "{}";
 	FloeStatus st;
 	FloeJsonDoc *doc = floe_json_parse(text, strlen(text), "options", 65536, &st);

@@ -69,7 +69,7 @@ static void
 test_render(void)
 {
 	static const char *const levels[] = {"db"};
-	FloeSparkTable table = {"c", levels, 1, "t"};
+	FloeEngineTable table = {"c", levels, 1, "t"};
 	FloeJson none = {NULL, NULL};
 	FloeStatus st;
 	FloeBuf buf;
@@ -143,7 +143,7 @@ test_names(void)
 	{
 		const NameCase *n = &names[i];
 		const char *levels[] = {n->level};
-		FloeSparkTable table = {"c", levels, 1, n->table};
+		FloeEngineTable table = {"c", levels, 1, n->table};
 		FloeStatus st;
 		FloeBuf buf;
 		bool done;
@@ -167,7 +167,7 @@ test_levels(void)
 {
 	static const char *const levels[] = {"a", "b.c", "d"};
 	FloeJson none = {NULL, NULL};
-	FloeSparkTable table = {"my-cat_1", levels, 3, "t"};
+	FloeEngineTable table = {"my-cat_1", levels, 3, "t"};
 	FloeStatus st;
 	FloeBuf buf;
 
