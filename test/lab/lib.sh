@@ -2,7 +2,7 @@
 #
 #   FLOE_CACHE   what was downloaded: /var/cache/floe-lab for root, ${XDG_CACHE_HOME:-~/.cache}/floe-lab otherwise
 #   FLOE_RUN     pid files, logs and data of one running lab (default: /tmp/floe-lab-<uid>)
-#   FLOE_PORT    first of the twenty ports of the lab; when it is not set, the first free block from 17600 on is taken
+#   FLOE_PORT    first of the thirty ports of the lab; when it is not set, the first free block from 17600 on is taken
 #   FLOE_WAIT    seconds to wait for a component to become ready (default 120)
 #
 # Everything listens on, or is only spoken to by, 127.0.0.1. Versions are pinned here and nowhere else.
@@ -263,11 +263,11 @@ lab_java() {
 
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Twenty ports from $1, and SeaweedFS's gRPC ports 10000 above.
+# Thirty ports from $1, and SeaweedFS's gRPC ports 10000 above.
 block_free() {
 	local i
 	[ -z "$(seaweedfs_sockets "$1")" ] || return 1
-	for i in {0..19} 10001 10002 10003 10004 10009; do
+	for i in {0..29} 10001 10002 10003 10004 10009; do
 		port_free $(($1 + i)) || return 1
 	done
 }
@@ -290,7 +290,7 @@ settle_ports() {
 		FLOE_PORT=$(cat "$FLOE_RUN/port")
 	else
 		if [ -z "${FLOE_PORT:-}" ]; then
-			for p in $(seq 17600 20 18580); do
+			for p in $(seq 17600 30 18560); do
 				if block_free "$p"; then
 					FLOE_PORT=$p
 					break
@@ -318,6 +318,13 @@ settle_ports() {
 	PORT_NESSIE_OIDC_MANAGEMENT=$((FLOE_PORT + 17))
 	PORT_DIALECTS=$((FLOE_PORT + 18))
 	PORT_ICEBERG_REST_OLD=$((FLOE_PORT + 19))
+	PORT_TRINO=$((FLOE_PORT + 20))
+	PORT_SPARK_CONNECT=$((FLOE_PORT + 21))
+	PORT_SPARK4=$((FLOE_PORT + 22))
+	PORT_SPARK4_CONNECT=$((FLOE_PORT + 23))
+	PORT_SPARK4_UI=$((FLOE_PORT + 24))
+	PORT_LIVY=$((FLOE_PORT + 25))
+	PORT_KYUUBI=$((FLOE_PORT + 26))
 	export FLOE_PORT
 }
 
