@@ -64,5 +64,7 @@ spark_ready() {
 
 spark_env() {
 	echo "FLOE_SPARK_URL=http://127.0.0.1:$PORT_SPARK/cliservice"
+	echo "FLOE_SPARK_HOME=$(component_dir spark)/spark"
+	echo "FLOE_SPARK_JAVA=$(lab_java)"
 	echo "FLOE_SPARK_UI=http://127.0.0.1:$PORT_SPARK_UI"
 }
