@@ -150,7 +150,8 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_MAPPING, "adls_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the bearer token for Azure storage; read again with every connection"},
 	{ENGINE_SERVER, "url", FLOE_VALUE_URL, true, false, false, 0, 0, NULL,
-	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice"},
+	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice; for trino the "
+	 "coordinator, such as https://host:8443"},
 	{ENGINE_SERVER, "max_operations", FLOE_VALUE_COUNT, false, false, false, 1, 1000, NULL,
 	 "operations at one time; default 2"},
 	{ENGINE_SERVER, "memory_gb", FLOE_VALUE_NUMBER, false, false, false, 0, 0, NULL,
@@ -163,6 +164,9 @@ static const FloeConnOptionDef options[] = {
 	 "PEM file of certificate authorities, instead of the system's"},
 	{ENGINE_SERVER_OF(SPARK), "spark.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "Spark setting of every session; not for secrets"},
+	{ENGINE_SERVER_OF("trino"), "session.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "session.<property>: session property of every statement, such as session.lake.target_max_file_size; not for "
+	 "secrets"},
 	{ENGINE_MAPPING, "username", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "user; default floe"},
 	{ENGINE_MAPPING, "password", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "password"},
 	{ENGINE_MAPPING, "password_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL, "file that holds the password"},

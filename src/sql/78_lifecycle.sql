@@ -212,7 +212,8 @@ BEGIN
 	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
 	-- An object store has no folders: without this the procedure lists by Hadoop's file system, which Spark does not have for s3.
-	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing' THEN
+	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing'
+		AND EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.option = 'prefix_listing') THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
 	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
