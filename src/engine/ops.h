@@ -145,6 +145,7 @@ typedef struct FloeEngineOps
 } FloeEngineOps;
 
 extern const FloeEngineOps floe_engine_spark_thrift;
+extern const FloeEngineOps floe_engine_spark_connect;
 
 /* NULL for an unknown type. */
 extern const FloeEngineOps *floe_engine_lookup(const char *type);
