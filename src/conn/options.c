@@ -23,7 +23,7 @@
 #define HTTP "rest|nessie|hive"
 
 /* Engines whose sessions are Spark's. */
-#define SPARK "spark-thrift"
+#define SPARK "spark-thrift|spark-connect"
 
 /* wrapper, context and types, name, type, required, secret, superuser only, min, max, choices, description */
 static const FloeConnOptionDef options[] = {
@@ -150,15 +150,15 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_MAPPING, "adls_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the bearer token for Azure storage; read again with every connection"},
 	{ENGINE_SERVER, "url", FLOE_VALUE_URL, true, false, false, 0, 0, NULL,
-	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice; for trino the "
-	 "coordinator, such as https://host:8443"},
+	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice; for "
+	 "spark-connect http://host:15002; for trino the coordinator, such as https://host:8443"},
 	{ENGINE_SERVER, "max_operations", FLOE_VALUE_COUNT, false, false, false, 1, 1000, NULL,
 	 "operations at one time; default 2"},
 	{ENGINE_SERVER, "memory_gb", FLOE_VALUE_NUMBER, false, false, false, 0, 0, NULL,
 	 "memory of one operation, for estimates in GB-hours; default 2"},
 	{ENGINE_SERVER, "catalog.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "catalog.<catalog server>: name under which this engine has that catalog; default: the catalog's engine_catalog"},
-	{ENGINE_SERVER_OF(SPARK), "pool", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{ENGINE_SERVER_OF("spark-thrift"), "pool", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "fair scheduler pool of the engine"},
 	{ENGINE_SERVER, "ca_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "PEM file of certificate authorities, instead of the system's"},

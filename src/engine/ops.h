@@ -146,6 +146,7 @@ typedef struct FloeEngineOps
 
 extern const FloeEngineOps floe_engine_spark_thrift;
 extern const FloeEngineOps floe_engine_trino;
+extern const FloeEngineOps floe_engine_spark_connect;
 
 /* NULL for an unknown type. */
 extern const FloeEngineOps *floe_engine_lookup(const char *type);

