@@ -11,6 +11,8 @@
 
 static const FloeEngineOps *const engines[] = {
 	&floe_engine_spark_thrift,
+	&floe_engine_livy,
+	&floe_engine_kyuubi,
 };
 
 /* As in floe_internal.error_class. */
