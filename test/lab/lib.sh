@@ -188,7 +188,7 @@ component_dir() {
 }
 
 # What is a package of the system, or of this repository, has nothing to be fetched.
-is_fetched() { [ "$1" = database ] || [ "$1" = dialects ] || [ -e "$(component_dir "$1")/.complete" ]; }
+is_fetched() { [[ " database dialects livy kyuubi " == *" $1 "* ]] || [ -e "$(component_dir "$1")/.complete" ]; }
 
 # The Python that the lab's own environment is made from. Debian's, because one in somebody's home
 # cannot be run by the lab user.
