@@ -18,7 +18,7 @@ NS = f"trino_{int(time.time())}"
 THRESHOLDS = {"excess_file_count": 1, "excess_manifest_count": 1, "expirable_snapshot_count": 1, "delete_ratio": 0.01}
 POLICY = {"engine": "trino", "thresholds": {name: {"warning": value, "critical": 1000} for name, value in THRESHOLDS.items()}, **{operation: {} for operation in OPERATIONS}}
 SHAPES = {"rest": ["many_small", "aged", "orphans", "skewed", "position_deletes", "branch_tag"], "s3": ["many_small", "aged", "orphans", "skewed"],
-          "nessie": ["many_small"], "hive3": ["many_small", "aged"]}
+          "nessie": ["many_small"], "hive3": ["many_small", "orphans"]}
 
 
 def judged(lab_name, table):
@@ -117,13 +117,13 @@ def refusals(t, pg):
     lab_catalog = LabCatalog("rest").catalog
     table = lab_catalog.load_table((NS, "branch_tag"))
     before = table.metadata.current_snapshot_id
-    floor = Case(t, pg, "floor", ["floor", NS, "branch_tag"], "expire_snapshots", engine="floor", max_snapshot_age="1 day")
+    floor = Case(t, pg, "floor", ["floor", NS, "branch_tag"], "expire_snapshots", engine="strict", max_snapshot_age="1 day")
     floor.run()
     floor.failed("config", "shorter than the minimum retention")
     lifted = Case(t, pg, "lifted", ["floor", NS, "many_small"], "expire_snapshots", engine="lifted", max_snapshot_age="1 day")
     notices = lifted.run()
     lifted.ok(lifted.row()["state"] in ("succeeded", "no_change"), "an option session.* lowers the minimum", lifted.row()["error"], notices)
-    orphans_floor = Case(t, pg, "orphans_floor", ["floor", NS, "orphans"], "remove_orphan_files", engine="floor", older_than="24 hours")
+    orphans_floor = Case(t, pg, "orphans_floor", ["floor", NS, "orphans"], "remove_orphan_files", engine="strict", older_than="24 hours")
     orphans_floor.run()
     orphans_floor.failed("config", "shorter than the minimum retention")
     orphans_floor.ok("'1450m'" in orphans_floor.row()["statement"], "floe's own floor is sent a little older than it is", orphans_floor.row()["statement"])
@@ -187,7 +187,7 @@ def main():
         try:
             start(*own)
             add_engine(pg)
-            add_engine(pg, "floor")
+            add_engine(pg, "strict")
             add_engine(pg, "lifted", **{"session.floor.expire_snapshots_min_retention": "1h"})
             add_engine(pg, "nowhere", **{"catalog.rest": "no_such_catalog"})
             for lab_name, shapes in SHAPES.items():
@@ -203,6 +203,7 @@ def main():
                     snapshots(t, pg, lab_name)
                 if "orphans" in shapes:
                     orphans(t, pg, lab_name, next(one["planted"] for one in tables if one["shape"] == "orphans"))
+                if "skewed" in shapes:
                     manifests(t, pg, lab_name)
                 if lab_name == "rest":
                     deletes(t, pg)

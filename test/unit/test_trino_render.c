@@ -218,6 +218,11 @@ static const struct
 	{"GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR",
 	 "Unexpected FilterNode found in plan; probably connector was not able to handle provided WHERE expression", NULL,
 	 NULL, FLOE_CLASS_PERMANENT, false, "GENERIC_INTERNAL_ERROR: Unexpected FilterNode found in plan"},
+	{"GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "Error processing metadata for table trino.aged",
+	 "java.lang.IllegalArgumentException", "[BUG] Expected sorted previous metadata log entries.", FLOE_CLASS_PERMANENT,
+	 false,
+	 "GENERIC_INTERNAL_ERROR: Error processing metadata for table trino.aged; caused by IllegalArgumentException: "
+	 "[BUG]"},
 	{"COLUMN_NOT_FOUND", "USER_ERROR", "line 1:39: Column 'nocol' cannot be resolved", NULL, NULL, FLOE_CLASS_CONFIG,
 	 false, "COLUMN_NOT_FOUND: line 1:39"},
 	{"SYNTAX_ERROR", "USER_ERROR", "line 1:53: backquoted identifiers are not supported", NULL, NULL, FLOE_CLASS_CONFIG,
