@@ -309,7 +309,7 @@ run_e2e() {
 		mkdir -p "$WORK/e2e/$name"
 		one_test "e2e/$name" e2e_file "$(pg_bin "$major")" "$WORK/e2e/$name" "$runner" "$file" || true
 	done
-	"$LAB/lab" stop seaweedfs iceberg-rest versitygw spark || true
+	"$LAB/lab" stop seaweedfs iceberg-rest versitygw spark trino || true
 	phase_end
 }
 

@@ -213,9 +213,9 @@ floe_trino_close_result(FloeTrinoRun *m)
 		m->run->result_rows = 1;
 		return;
 	}
-	/* a query whose pages were lost may have had rows */
+	/* A query whose pages were lost may have had rows; and one without any says nothing of what it did. */
 	if (m->next_uri[0] == '\0')
 		floe_buf_reset(result);
-	else
-		floe_buf_text(result, result->len == 0 ? "[]" : "]");
+	else if (result->len > 0)
+		floe_buf_text(result, "]");
 }

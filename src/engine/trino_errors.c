@@ -28,6 +28,7 @@ static const ErrorRule rules[] = {
 	 "the policy's age must be longer, or the engine's minimum shorter"},
 	{NULL, "Unexpected FilterNode found in plan", FLOE_CLASS_PERMANENT, false,
 	 "a where of Trino's optimize can only name partition columns"},
+	{NULL, "Error processing metadata for table", FLOE_CLASS_PERMANENT, false, NULL},
 	{NULL, "Found new conflicting delete", FLOE_CLASS_CONFLICT, false, NULL},
 	{NULL, "Found conflicting files", FLOE_CLASS_CONFLICT, false, NULL},
 	{NULL, "Missing required files to delete", FLOE_CLASS_CONFLICT, false, NULL},

@@ -341,6 +341,7 @@ DECLARE
 	fresh jsonb;
 	own int;
 	gone int;
+	removed int8;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -359,12 +360,16 @@ BEGIN
 		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
 	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
 		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
+	-- Spark returns a row for each file it removed; Trino numbers by name from version 478 on, and before that nothing.
+	removed := COALESCE((SELECT (r ->> 'metric_value')::int8 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(q.engine_result) = 'array' THEN q.engine_result ELSE '[]' END) AS r
+		WHERE r ->> 'metric_name' = 'deleted_files_count' AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1), q.engine_row_count);
 	has_effect := CASE q.operation
 		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
-		WHEN 'remove_orphan_files' THEN COALESCE(q.engine_row_count, 0) > 0
+		-- what nobody counted was done if the engine says so
+		WHEN 'remove_orphan_files' THEN removed > 0 OR removed IS NULL AND q.outcome = 'succeeded'
 		ELSE own > 0 END;
-	IF q.operation = 'remove_orphan_files' AND q.engine_row_count IS NOT NULL THEN
-		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', q.engine_row_count);
+	IF q.operation = 'remove_orphan_files' AND removed IS NOT NULL THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', removed);
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
@@ -434,7 +439,7 @@ CREATE FUNCTION floe_internal.effect_text(of_operation pg_catalog.text, differen
 BEGIN ATOMIC
 	SELECT CASE of_operation
 		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
-		WHEN 'remove_orphan_files' THEN (difference ->> 'orphan_files_removed') || ' orphan files removed'
+		WHEN 'remove_orphan_files' THEN COALESCE((difference ->> 'orphan_files_removed') || ' orphan files removed', 'done, the engine does not say how many files it removed')
 		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
 		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
 			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
