@@ -132,7 +132,14 @@ floe_livy_idle_answered(FloeLivyRun *m)
 	return floe_livy_save_and(m, LIVY_SUBMIT);
 }
 
-/* The line of a driver's log that says why it died: the last with an exception, else the last. */
+/* In the log of a driver. */
+static bool
+tells_why(const char *line)
+{
+	return strstr(line, "Exception") != NULL || strstr(line, " ERROR ") != NULL || strncmp(line, "Error: ", 7) == 0;
+}
+
+/* The line that says why the driver died: the last with an exception, else the last. */
 FloeEngineVerb
 floe_livy_log_answered(FloeLivyRun *m)
 {
@@ -147,7 +154,7 @@ floe_livy_log_answered(FloeLivyRun *m)
 		if (line == NULL || line[strspn(line, " \t\r\n")] == '\0' || strncmp(line, "\tat ", 4) == 0)
 			continue;
 		last = line;
-		if (strstr(line, "Exception") != NULL || strstr(line, "Error") != NULL)
+		if (tells_why(line))
 			reason = line;
 	}
 	return floe_livy_fail_text(m, reason != NULL ? reason : last, "the session ended before it could be used",
