@@ -87,7 +87,7 @@ typedef struct FloeEngineTarget
 	const FloeKeyValue *session_conf; /* non-secret and secret settings of the session, catalog included */
 	int nsession_conf;
 	const char *session_name; /* of a session that several operations use one after another; NULL: one of its own */
-	const FloeConn *conn; /* for options that only one adapter knows */
+	const FloeConn *conn;     /* for options that only one adapter knows */
 	int request_timeout_ms;
 } FloeEngineTarget;
 
