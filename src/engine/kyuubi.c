@@ -187,7 +187,7 @@ execute_answered(FloeKyuubiRun *m)
 {
 	FloeStatus why;
 
-	if (!floe_kyuubi_take_identifier(floe_json_root(m->talk.doc), m->operation))
+	if (!floe_kyuubi_take_identifier(floe_talk_root(&m->talk), m->operation))
 	{
 		floe_fail(&why, FLOE_ERR_PROTOCOL, "the answer to the statement is not one of Kyuubi");
 		return unanswered(m, &why);
@@ -222,7 +222,7 @@ is_state(const char *state, const char *name)
 static FloeEngineVerb
 poll_answered(FloeKyuubiRun *m)
 {
-	FloeJson event = floe_json_root(m->talk.doc);
+	FloeJson event = floe_talk_root(&m->talk);
 	const char *state = floe_json_string(floe_json_field(event, "state"));
 	const char *message = floe_json_string(floe_json_field(floe_json_field(event, "exception"), "message"));
 	FloeStatus why;
@@ -272,7 +272,7 @@ poll_answered(FloeKyuubiRun *m)
 static FloeEngineVerb
 log_answered(FloeKyuubiRun *m)
 {
-	FloeJson lines = floe_json_field(floe_json_root(m->talk.doc), "logRowSet");
+	FloeJson lines = floe_json_field(floe_talk_root(&m->talk), "logRowSet");
 	const char *reason = NULL;
 
 	for (size_t i = 0; i < floe_json_length(lines); i++)
@@ -288,7 +288,7 @@ log_answered(FloeKyuubiRun *m)
 static FloeEngineVerb
 metadata_answered(FloeKyuubiRun *m)
 {
-	FloeJson columns = floe_json_field(floe_json_root(m->talk.doc), "columns");
+	FloeJson columns = floe_json_field(floe_talk_root(&m->talk), "columns");
 	FloeStatus why;
 
 	floe_talk_reset_rows(&m->talk);
@@ -315,7 +315,7 @@ metadata_answered(FloeKyuubiRun *m)
 static FloeEngineVerb
 fetch_answered(FloeKyuubiRun *m)
 {
-	FloeJson rows = floe_json_field(floe_json_root(m->talk.doc), "rows");
+	FloeJson rows = floe_json_field(floe_talk_root(&m->talk), "rows");
 	size_t n = floe_json_length(rows);
 
 	for (size_t i = 0; i < n; i++)
@@ -337,7 +337,7 @@ static FloeEngineVerb
 probe_answered(FloeKyuubiRun *m)
 {
 	FloeTalk *t = &m->talk;
-	FloeJson root = floe_json_root(t->doc);
+	FloeJson root = floe_talk_root(t);
 	const char *version = floe_json_string(floe_json_field(root, "version"));
 	FloeBuf *result = &t->run->result;
 	FloeStatus why;

@@ -24,7 +24,7 @@ floe_kyuubi_take_identifier(FloeJson object, char *id)
 FloeEngineVerb
 floe_kyuubi_find_answered(FloeKyuubiRun *m)
 {
-	FloeJson sessions = floe_json_root(m->talk.doc);
+	FloeJson sessions = floe_talk_root(&m->talk);
 
 	m->talk.failures = 0;
 	for (size_t i = 0; i < floe_json_length(sessions) && m->finds < FINDS; i++)
@@ -45,7 +45,7 @@ floe_kyuubi_open_answered(FloeKyuubiRun *m)
 {
 	FloeStatus why;
 
-	if (!floe_kyuubi_take_identifier(floe_json_root(m->talk.doc), m->session))
+	if (!floe_kyuubi_take_identifier(floe_talk_root(&m->talk), m->session))
 	{
 		floe_fail(&why, FLOE_ERR_PROTOCOL, "the answer to POST /sessions is not one of Kyuubi");
 		return floe_kyuubi_fail(m, &why);
@@ -61,7 +61,7 @@ floe_kyuubi_open_answered(FloeKyuubiRun *m)
 FloeEngineVerb
 floe_kyuubi_opening_answered(FloeKyuubiRun *m)
 {
-	FloeJson session = floe_json_root(m->talk.doc);
+	FloeJson session = floe_talk_root(&m->talk);
 	FloeJson exception = floe_json_field(session, "exception");
 	int64_t opened = -1;
 	int64_t operations = 0;

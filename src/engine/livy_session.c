@@ -16,7 +16,7 @@
 const char *
 floe_livy_state_of(const FloeLivyRun *m)
 {
-	const char *state = floe_json_string(floe_json_field(floe_json_root(m->talk.doc), "state"));
+	const char *state = floe_json_string(floe_json_field(floe_talk_root(&m->talk), "state"));
 
 	return state != NULL ? state : "";
 }
@@ -46,7 +46,7 @@ floe_livy_create_answered(FloeLivyRun *m)
 {
 	FloeStatus why;
 
-	if (!floe_livy_take_id(floe_json_root(m->talk.doc), &m->session))
+	if (!floe_livy_take_id(floe_talk_root(&m->talk), &m->session))
 	{
 		floe_fail(&why, FLOE_ERR_PROTOCOL, "the answer to POST /sessions is not one of Livy");
 		return floe_livy_fail(m, &why);
@@ -96,7 +96,7 @@ found_session(FloeLivyRun *m, const char *state)
 FloeEngineVerb
 floe_livy_find_answered(FloeLivyRun *m)
 {
-	FloeJson sessions = floe_json_field(floe_json_root(m->talk.doc), "sessions");
+	FloeJson sessions = floe_json_field(floe_talk_root(&m->talk), "sessions");
 	size_t n = floe_json_length(sessions);
 
 	for (size_t i = 0; i < n; i++)
@@ -132,11 +132,18 @@ floe_livy_idle_answered(FloeLivyRun *m)
 	return floe_livy_save_and(m, LIVY_SUBMIT);
 }
 
-/* The line of a driver's log that says why it died: the last with an exception, else the last. */
+/* In the log of a driver. */
+static bool
+tells_why(const char *line)
+{
+	return strstr(line, "Exception") != NULL || strstr(line, " ERROR ") != NULL || strncmp(line, "Error: ", 7) == 0;
+}
+
+/* The line that says why the driver died: the last with an exception, else the last. */
 FloeEngineVerb
 floe_livy_log_answered(FloeLivyRun *m)
 {
-	FloeJson lines = floe_json_field(floe_json_root(m->talk.doc), "log");
+	FloeJson lines = floe_json_field(floe_talk_root(&m->talk), "log");
 	const char *last = NULL;
 	const char *reason = NULL;
 
@@ -147,7 +154,7 @@ floe_livy_log_answered(FloeLivyRun *m)
 		if (line == NULL || line[strspn(line, " \t\r\n")] == '\0' || strncmp(line, "\tat ", 4) == 0)
 			continue;
 		last = line;
-		if (strstr(line, "Exception") != NULL || strstr(line, "Error") != NULL)
+		if (tells_why(line))
 			reason = line;
 	}
 	return floe_livy_fail_text(m, reason != NULL ? reason : last, "the session ended before it could be used",

@@ -24,7 +24,7 @@ floe_livy_submit_answered(FloeLivyRun *m)
 {
 	FloeStatus why;
 
-	if (!floe_livy_take_id(floe_json_root(m->talk.doc), &m->statement))
+	if (!floe_livy_take_id(floe_talk_root(&m->talk), &m->statement))
 	{
 		floe_fail(&why, FLOE_ERR_PROTOCOL, "the answer to POST statements is not one of Livy");
 		return floe_livy_unanswered(m, &why);
@@ -69,7 +69,7 @@ not_listed(FloeLivyRun *m)
 FloeEngineVerb
 floe_livy_look_answered(FloeLivyRun *m)
 {
-	FloeJson statements = floe_json_field(floe_json_root(m->talk.doc), "statements");
+	FloeJson statements = floe_json_field(floe_talk_root(&m->talk), "statements");
 	size_t n = floe_json_length(statements);
 
 	m->talk.failures = 0;
@@ -127,7 +127,7 @@ read_rows(FloeLivyRun *m, FloeJson output)
 static FloeEngineVerb
 available(FloeLivyRun *m)
 {
-	FloeJson output = floe_json_field(floe_json_root(m->talk.doc), "output");
+	FloeJson output = floe_json_field(floe_talk_root(&m->talk), "output");
 	const char *status = floe_json_string(floe_json_field(output, "status"));
 
 	m->talk.may_run = false;
@@ -198,7 +198,7 @@ floe_livy_probe_answered(FloeLivyRun *m)
 {
 	FloeTalk *t = &m->talk;
 	FloeBuf *result = &t->run->result;
-	FloeJson root = floe_json_root(t->doc);
+	FloeJson root = floe_talk_root(t);
 	const char *version = floe_json_string(floe_json_field(root, "version"));
 	FloeStatus why;
 

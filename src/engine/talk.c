@@ -279,7 +279,7 @@ floe_talk_send(FloeTalk *t, const char *method, const char *path, const FloeBuf 
 static const char *
 words_of(FloeTalk *t)
 {
-	FloeJson root = floe_json_root(t->doc);
+	FloeJson root = floe_talk_root(t);
 	const char *text = floe_json_string(root);
 
 	if (text == NULL)

@@ -72,6 +72,13 @@ extern FloeEngineVerb floe_talk_send(FloeTalk *t, const char *method, const char
 extern FloeTalkAnswer floe_talk_read(FloeTalk *t, const FloeHttpResponse *response, FloeStatus *why);
 extern void floe_talk_release(FloeTalk *t);
 
+/* What the last answer holds; nothing when it was empty. */
+static inline FloeJson
+floe_talk_root(const FloeTalk *t)
+{
+	return t->doc != NULL ? floe_json_root(t->doc) : (FloeJson){NULL, NULL};
+}
+
 /* The same again, later; the executor decides how long that may go on. */
 extern FloeEngineVerb floe_talk_retry(FloeTalk *t, const FloeStatus *why);
 extern FloeEngineVerb floe_talk_wait(FloeTalk *t, int ms);
