@@ -74,9 +74,12 @@ BEGIN
 			), e AS MATERIALIZED (
 				SELECT * FROM floe_internal.estimates(portion.ids, at)
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels, d.settings ->> 'engine' AS engine
+			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+				   -- of those named, the first that can
+				   (SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place) WHERE NOT COALESCE(f.engine_refusals ? n.name, false) ORDER BY n.place LIMIT 1) AS engine
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
 			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
@@ -206,6 +209,7 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	c record;
 	new_settings jsonb;
+	usable text[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -226,10 +230,18 @@ BEGIN
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
 				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
+			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			IF usable IS NULL THEN
+				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
+				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
+			END IF;
+		END IF;
+		IF c.verdict = 'run' THEN
 			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
-					reason, score, score_parts, estimate, queued_at, position)
-				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, c.settings ->> 'engine', new_settings, c.settings_hash, c.policies,
-					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position)
+					reason, score, score_parts, estimate, queued_at, position, engines)
+				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, usable[1], new_settings, c.settings_hash, c.policies,
+					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position, CASE WHEN cardinality(usable) > 1 THEN usable END)
 				ON CONFLICT (table_id, operation) DO NOTHING
 				RETURNING q.operation_id INTO operation_id;
 			IF operation_id IS NULL THEN
