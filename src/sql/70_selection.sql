@@ -132,18 +132,6 @@ $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
--- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
-CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
-		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
-		FROM pg_catalog.jsonb_each(settings) AS e
-		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
-COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
-
 -- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
 -- What a person asked for by name does not come this way.
 CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
@@ -185,6 +173,7 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	c record;
 	new_settings jsonb;
+	problem text;
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -200,11 +189,20 @@ BEGIN
 		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
 	LOOP
 		operation_id := NULL;
+		problem := NULL;
 		IF c.verdict = 'run' THEN
 			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
 				floe_internal.operation_options(c.settings, c.origins, c.remedy_options)
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			-- what the policies set has passed a gate
+			problem := CASE WHEN extra_options ? c.operation THEN (
+				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
+				FROM floe_internal.iceberg_table AS t WHERE t.table_id = c.table_id) END;
+		END IF;
+		IF c.verdict = 'run' AND problem IS NOT NULL THEN
+			c.verdict := 'blocked'; c.gate := 'options'; c.value := problem; c.limit_value := NULL; c.set_by := 'the table''s metadata'; c.next_at := NULL;
+		ELSIF c.verdict = 'run' THEN
 			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
 					reason, score, score_parts, estimate, queued_at, position)
 				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, c.settings ->> 'engine', new_settings, c.settings_hash, c.policies,
