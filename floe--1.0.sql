@@ -5215,6 +5215,13 @@ BEGIN
 	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing' THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
+	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
+	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN
+		options := options || COALESCE((SELECT jsonb_build_object('columns', jsonb_agg(c ->> 'name') FILTER (WHERE c ->> 'name' NOT LIKE '%`%'))
+			FROM jsonb_array_elements(t.details -> 'columns') AS c
+			WHERE c ->> 'type' NOT IN ('struct', 'list', 'map', 'variant') AND c ->> 'name' NOT LIKE '%.%'
+			HAVING bool_or(c ->> 'name' LIKE '%`%') AND count(*) FILTER (WHERE c ->> 'name' NOT LIKE '%`%') BETWEEN 1 AND 1000), '{}');
+	END IF;
 	-- what was asked for by hand did not pass the gate, and a table's columns change
 	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
 	IF problem IS NULL THEN

@@ -32,6 +32,10 @@ fits_columns(FloeJson names, const FloeTableSchema *schema, FloeStatus *st)
 		if (floe_schema_is_repeated(schema, name) ||
 			floe_column_type(column->type, &precision, &scale) == FLOE_COLUMN_NESTED)
 			return floe_fail(st, FLOE_ERR_CONFIG, "column \"%s\" of columns is not of a primitive type", name);
+		/* Iceberg 1.11 has Spark parse the name as it is */
+		if (strchr(name, '`') != NULL)
+			return floe_fail(st, FLOE_ERR_CONFIG,
+							 "column \"%s\" of columns has a back-tick, which Iceberg cannot count", name);
 	}
 	return true;
 }

@@ -248,24 +248,32 @@ shift_of(FloeWords *r, const char *count, const char *unit, int64_t *ms)
 	return true;
 }
 
+/* Digits, and a unit behind them or not; nothing else. */
+static bool
+split_shift(const char *text, char *count, char *unit, bool *has_unit)
+{
+	int at = 0;
+	int end = 0;
+
+	if (sscanf(text, " %23[0-9]%n %15[a-zA-Z]%n", count, &at, unit, &end) < 1)
+		return false;
+	*has_unit = end > 0;
+	at = Max(at, end);
+	return text[at + (int) strspn(text + at, " ")] == '\0';
+}
+
 /* Behind "+" or "-": 3 days, interval '3 days', interval '3' day, interval 3 day; of a date also the days alone. */
 static bool
 read_shift(FloeWords *r, bool is_date, int64_t *ms)
 {
 	char unit[16] = "day";
 	char count[24];
-	bool has_unit = false;
+	bool has_unit;
 
 	if (floe_words_is_word(r, "interval") && !floe_words_advance(r))
 		return false;
-	if ((r->kind != FLOE_TOKEN_NUMBER && r->kind != FLOE_TOKEN_TEXT) ||
-		strlen(r->value) >= sizeof(count) + sizeof(unit))
+	if ((r->kind != FLOE_TOKEN_NUMBER && r->kind != FLOE_TOKEN_TEXT) || !split_shift(r->value, count, unit, &has_unit))
 		return floe_words_refuse(r, "an interval such as 3 days is missing");
-	if (sscanf(r->value, "%23[0-9] %15[a-zA-Z]", count, unit) < 1)
-		return floe_words_refuse(r, "an interval such as 3 days is missing");
-	has_unit = strpbrk(r->value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
-	if (!has_unit && r->kind == FLOE_TOKEN_NUMBER && strlen(r->value) != strlen(count))
-		return floe_words_refuse(r, "an interval is a whole number");
 	if (!floe_words_advance(r))
 		return false;
 	if (!has_unit && r->kind == FLOE_TOKEN_WORD && unit_ms(r->value) > 0)

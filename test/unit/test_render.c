@@ -39,7 +39,7 @@ static const RenderCase renders[] = {
 	 "'delete-ratio-threshold', '0.3', 'rewrite-job-order', 'bytes-desc'))"},
 	{"rewrite_position_delete_files", "{\"where\": \"x = 'a' AND \\\"y\\\" = 'it''s'\", \"rewrite-all\": \"false\"}",
 	 "rewrite_position_delete_files(" TABLE
-	 ", where => '`x` = ' \"'a' AND `y` = 'it' \" '\"' \"'s'\" '\"', options => map('rewrite-all', "
+	 ", where => '`x` = ' \"'a' AND `y` = \" '\"it' \"'s\" '\"', options => map('rewrite-all', "
 	 "'false'))"},
 	/* by the clock that was given */
 	{"rewrite_data_files", "{\"where\": \"d >= current_date - 1 day\"}",
