@@ -130,6 +130,9 @@ read_terms(FloeWords *r, FloeSortOrder *order)
 			return false;
 		if (order->is_zorder && term->transform != FLOE_SORT_IDENTITY)
 			return floe_words_refuse(r, "zorder takes columns only");
+		/* Iceberg looks for these among the columns of the table itself */
+		if (order->is_zorder && term->nparts > 1)
+			return floe_words_refuse(r, "zorder takes no field of a struct");
 		order->count++;
 	} while (floe_words_is_sign(r, ','));
 	return true;

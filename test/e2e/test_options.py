@@ -157,7 +157,14 @@ def seen_in_the_table(b):
     t.equal(len(paths()), before - 1, "max_files_to_rewrite: two became one")
     b.call("plain", "rewrite_data_files", rewrite_all=True, target_file_size=target)
     t.ok(1 < len(paths()) < before - 1, "target_file_size: fewer, and not one", len(paths()), before)
+    b.session.sql(f"ALTER TABLE lab.{NS}.plain SET TBLPROPERTIES ('write.target-file-size-bytes'='{target}')")
     fill(b.session, "plain", 80)
+    before = len(paths())
+    b.call("plain", "rewrite_data_files", rewrite_all=True)
+    t.ok(1 < len(paths()) < before, "without target_file_size the table's property holds", len(paths()), before)
+    b.call("plain", "rewrite_data_files", rewrite_all=True, target_file_size="1GB")
+    t.equal(len(paths()), 1, "target_file_size: what the policy says comes before the table's property")
+    fill(b.session, "plain", 120)
     before = len(table().metadata.snapshots)
     b.call("plain", "rewrite_data_files", rewrite_all=True, max_file_group_size=target, partial_progress_enabled=True, partial_progress_max_commits=2)
     t.equal(len(table().metadata.snapshots), before + 2, "max_file_group_size, partial_progress_enabled: two commits")
@@ -167,6 +174,9 @@ def seen_in_the_table(b):
     b.call("plain", "rewrite_data_files", rewrite_all=True, sort_order="zorder(id, name)")
     zordered = [row["id"] for row in table().scan().to_arrow().to_pylist()]
     t.ok(zordered != ids and sorted(zordered) == sorted(ids), "sort_order zorder: the same rows in another order", zordered)
+    rows = sorted(row["id"] for row in b.table("typed").scan().to_arrow().to_pylist())
+    done = b.call("typed", "rewrite_data_files", rewrite_all=True, sort_order='"it\'s ""a"" `b`" DESC NULLS LAST, bucket(4, name), days(tz), truncate(2, price)')[0]
+    t.equal((done["rewritten_data_files_count"], sorted(row["id"] for row in b.table("typed").scan().to_arrow().to_pylist())), (len(rows), rows), "sort_order: transforms, and a name full of quotes")
     b.session.sql(f"ALTER TABLE lab.{NS}.plain CREATE BRANCH side")
     main = table().metadata.current_snapshot_id
     b.call("plain", "rewrite_data_files", rewrite_all=True, branch="side")
