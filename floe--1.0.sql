@@ -1534,7 +1534,9 @@ BEGIN
 				RETURN to_jsonb(trunc((value #>> '{}')::numeric)::int8);
 			END IF;
 			BEGIN
-				RETURN to_jsonb(pg_size_bytes(CASE kind WHEN 'string' THEN value #>> '{}' END));
+				IF kind = 'string' THEN
+					RETURN to_jsonb(pg_size_bytes(value #>> '{}'));
+				END IF;
 			EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range THEN
 				NULL;
 			END;
@@ -3015,7 +3017,7 @@ BEGIN ATOMIC
 		WHEN column_type IN ('date', 'timestamp', 'timestamptz') AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{15}(\+00:00)?)?$' AND value !~ '^0000'
 			THEN floe_internal.predicate_time(pg_catalog.replace(pg_catalog.replace(value, '+00:00', ''), 'T', ' ')::pg_catalog.timestamp, column_type)
 		WHEN column_type = 'string' THEN floe_internal.predicate_text(value)
-		WHEN column_type = 'binary' AND value ~ '^([0-9a-f]{2}){0,500}$' THEN pg_catalog.format('X''%s''', value) END;
+		WHEN column_type = 'binary' AND value ~ '^([0-9a-f]{2})*$' AND pg_catalog.length(value) <= 1000 THEN pg_catalog.format('X''%s''', value) END;
 END;
 COMMENT ON FUNCTION floe_internal.predicate_literal(pg_catalog.text, pg_catalog.text) IS 'A partition value, as floe.partition_health() shows it, as a literal of the source column''s Iceberg type; NULL: it has none';
 
@@ -3249,7 +3251,7 @@ BEGIN
 			SELECT * FROM pool ORDER BY pool.predicate IS NULL, pool.objects DESC, pool.bytes, pool.predicate
 		LOOP
 			IF detail IS NULL THEN
-				EXIT WHEN x.slice_halvings = 0 AND u.pool_bytes <= budget AND u.pool_partitions = u.all_partitions AND u.units <= most_partitions;
+				EXIT WHEN x.slice_halvings = 0 AND u.pool_bytes <= budget AND u.pool_partitions = u.all_partitions;
 				budget := LEAST(budget, u.pool_bytes) / pow(2, x.slice_halvings);
 				most := ceil(LEAST(most_partitions, u.units) / pow(2, x.slice_halvings));
 				detail := jsonb_build_object('of_partitions', u.all_partitions, 'of_bytes', u.all_bytes::int8)
@@ -3296,7 +3298,8 @@ BEGIN ATOMIC
 		pg_catalog.format('%s of %s', floe_internal.format_metric((slice ->> 'bytes')::pg_catalog.float8, 'bytes'), floe_internal.format_metric((slice ->> 'of_bytes')::pg_catalog.float8, 'bytes')),
 		'at most ' || (slice ->> 'max_files') || ' files',
 		CASE WHEN slice ? 'hot_partitions' THEN pg_catalog.format('%s hot until %s or later', slice ->> 'hot_partitions',
-			pg_catalog.to_char((slice ->> 'hot_until')::pg_catalog.timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')) END);
+			pg_catalog.to_char((slice ->> 'hot_until')::pg_catalog.timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')) END)
+	WHERE slice IS NOT NULL;
 END;
 COMMENT ON FUNCTION floe_internal.slice_text(pg_catalog.jsonb) IS 'A slice in a few words';
 -- =================================================================================================
@@ -3635,7 +3638,7 @@ BEGIN
 		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
 			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
-		('writers', CASE WHEN hot.stops AND NOT d.is_named AND d.called_by <> 'deadline' THEN 'wait' ELSE 'pass' END, 'writers',
+		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND d.called_by <> 'deadline' THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
 			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)

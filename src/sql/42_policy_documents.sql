@@ -88,7 +88,9 @@ BEGIN
 				RETURN to_jsonb(trunc((value #>> '{}')::numeric)::int8);
 			END IF;
 			BEGIN
-				RETURN to_jsonb(pg_size_bytes(CASE kind WHEN 'string' THEN value #>> '{}' END));
+				IF kind = 'string' THEN
+					RETURN to_jsonb(pg_size_bytes(value #>> '{}'));
+				END IF;
 			EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range THEN
 				NULL;
 			END;

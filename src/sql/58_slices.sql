@@ -55,7 +55,7 @@ BEGIN ATOMIC
 		WHEN column_type IN ('date', 'timestamp', 'timestamptz') AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{15}(\+00:00)?)?$' AND value !~ '^0000'
 			THEN floe_internal.predicate_time(pg_catalog.replace(pg_catalog.replace(value, '+00:00', ''), 'T', ' ')::pg_catalog.timestamp, column_type)
 		WHEN column_type = 'string' THEN floe_internal.predicate_text(value)
-		WHEN column_type = 'binary' AND value ~ '^([0-9a-f]{2}){0,500}$' THEN pg_catalog.format('X''%s''', value) END;
+		WHEN column_type = 'binary' AND value ~ '^([0-9a-f]{2})*$' AND pg_catalog.length(value) <= 1000 THEN pg_catalog.format('X''%s''', value) END;
 END;
 COMMENT ON FUNCTION floe_internal.predicate_literal(pg_catalog.text, pg_catalog.text) IS 'A partition value, as floe.partition_health() shows it, as a literal of the source column''s Iceberg type; NULL: it has none';
 
@@ -289,7 +289,7 @@ BEGIN
 			SELECT * FROM pool ORDER BY pool.predicate IS NULL, pool.objects DESC, pool.bytes, pool.predicate
 		LOOP
 			IF detail IS NULL THEN
-				EXIT WHEN x.slice_halvings = 0 AND u.pool_bytes <= budget AND u.pool_partitions = u.all_partitions AND u.units <= most_partitions;
+				EXIT WHEN x.slice_halvings = 0 AND u.pool_bytes <= budget AND u.pool_partitions = u.all_partitions;
 				budget := LEAST(budget, u.pool_bytes) / pow(2, x.slice_halvings);
 				most := ceil(LEAST(most_partitions, u.units) / pow(2, x.slice_halvings));
 				detail := jsonb_build_object('of_partitions', u.all_partitions, 'of_bytes', u.all_bytes::int8)
@@ -336,6 +336,7 @@ BEGIN ATOMIC
 		pg_catalog.format('%s of %s', floe_internal.format_metric((slice ->> 'bytes')::pg_catalog.float8, 'bytes'), floe_internal.format_metric((slice ->> 'of_bytes')::pg_catalog.float8, 'bytes')),
 		'at most ' || (slice ->> 'max_files') || ' files',
 		CASE WHEN slice ? 'hot_partitions' THEN pg_catalog.format('%s hot until %s or later', slice ->> 'hot_partitions',
-			pg_catalog.to_char((slice ->> 'hot_until')::pg_catalog.timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')) END);
+			pg_catalog.to_char((slice ->> 'hot_until')::pg_catalog.timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')) END)
+	WHERE slice IS NOT NULL;
 END;
 COMMENT ON FUNCTION floe_internal.slice_text(pg_catalog.jsonb) IS 'A slice in a few words';
