@@ -2971,7 +2971,7 @@ COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.te
 CREATE FUNCTION floe_internal.predicate_text(value pg_catalog.text) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN pg_catalog.strpos(value, '\') = 0 AND pg_catalog.strpos(value, '${') = 0 AND pg_catalog.strpos(value, U&'\FFFD') = 0 AND pg_catalog.length(value) <= 1000
+	SELECT CASE WHEN pg_catalog.strpos(value, '\') = 0 AND pg_catalog.strpos(value, '${') = 0 AND pg_catalog.strpos(value, '�') = 0 AND pg_catalog.length(value) <= 1000
 		THEN '''' || pg_catalog.replace(value, '''', ''' "''" ''') || '''' END;
 END;
 COMMENT ON FUNCTION floe_internal.predicate_text(pg_catalog.text) IS 'A text literal of a predicate; NULL where it has none that is safe, and for what was shown with U+FFFD, which stands for other bytes';
@@ -3026,7 +3026,7 @@ CREATE FUNCTION floe_internal.next_prefix(prefix pg_catalog.text) RETURNS pg_cat
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT pg_catalog."left"(p.kept, -1) || pg_catalog.chr(CASE pg_catalog.ascii(pg_catalog."right"(p.kept, 1)) WHEN 55295 THEN 57344 ELSE pg_catalog.ascii(pg_catalog."right"(p.kept, 1)) + 1 END)
-	FROM (SELECT pg_catalog.rtrim(prefix, U&'\+10FFFF') AS kept) AS p WHERE p.kept <> '';
+	FROM (SELECT pg_catalog.rtrim(prefix, '􏿿') AS kept) AS p WHERE p.kept <> '';
 END;
 COMMENT ON FUNCTION floe_internal.next_prefix(pg_catalog.text) IS 'By code points, without surrogates; NULL: there is none';
 
