@@ -252,8 +252,8 @@ DECLARE
 	u record;
 	budget float8 := COALESCE((settings ->> 'slice_bytes')::float8, 'Infinity');
 	most int;
-	taken text[] := '{}';
-	marks text[] := '{}';
+	taken text[] := ARRAY[]::text[];
+	marks text[] := ARRAY[]::text[];
 	partitions int8 := 0;
 	objects int8 := 0;
 	bytes float8 := 0;
@@ -270,8 +270,8 @@ BEGIN
 	END IF;
 	with_hot := with_hot OR w.quiet_period = '0' OR h.last_write_at <= at - w.quiet_period;
 	bytes := CASE WHEN deletes OR rewrites_all THEN h.data_bytes ELSE h.small_file_bytes END;
-	-- after rewrite_all nothing shows what is left to do, so it could not go on where it stopped
-	IF h.is_complete AND NOT rewrites_all AND (bytes > budget OR NOT with_hot OR x.slice_halvings > 0 OR x.slice_tried <> '{}') THEN
+	-- after rewrite_all nothing shows what is left to do, so it could not go on where it stopped; of another branch the partitions are not known
+	IF h.is_complete AND NOT rewrites_all AND COALESCE(options ->> 'branch', 'main') = 'main' AND (bytes > budget OR NOT with_hot OR x.slice_halvings > 0 OR x.slice_tried <> '{}') THEN
 		bytes := 0;
 		FOR u IN
 			WITH a AS MATERIALIZED (
@@ -282,9 +282,12 @@ BEGIN
 					-- nothing is lost where files are only added, unless they will be rewritten once more soon
 					COALESCE(sum(a.objects) FILTER (WHERE NOT a.is_hot) * CASE WHEN w.may_conflict THEN 1e9 ELSE 2 END >= sum(a.objects), false) AS cold_only
 				FROM a
+			), wanted AS (
+				SELECT a.*, n.*, z.is_tried, bool_and(z.is_tried) OVER () AS all_tried
+				FROM a CROSS JOIN n CROSS JOIN LATERAL (SELECT a.mark = ANY (COALESCE(x.slice_tried, '{}')) AS is_tried) AS z WHERE NOT (a.is_hot AND n.cold_only)
 			), pool AS (
-				SELECT a.*, n.*, sum(a.bytes) OVER () AS pool_bytes, sum(a.partitions) OVER () AS pool_partitions, count(a.predicate) OVER () AS units
-				FROM a CROSS JOIN n WHERE NOT (a.is_hot AND n.cold_only) AND a.mark <> ALL (COALESCE(x.slice_tried, '{}'))
+				SELECT z.*, sum(z.bytes) OVER () AS pool_bytes, sum(z.partitions) OVER () AS pool_partitions, count(z.predicate) OVER () AS units
+				FROM wanted AS z WHERE z.all_tried OR NOT z.is_tried
 			)
 			SELECT * FROM pool ORDER BY pool.predicate IS NULL, pool.objects DESC, pool.bytes, pool.predicate
 		LOOP

@@ -477,7 +477,8 @@ BEGIN
 		no_gain := NOT EXISTS (SELECT 1 FROM unnest(ARRAY['data_file_count', 'excess_file_count', 'position_delete_file_count', 'equality_delete_file_count', 'deletion_vector_count']) AS m (name)
 			WHERE (now_metrics ->> m.name)::float8 < (q.before ->> m.name)::float8);
 	END IF;
-	goes_on := no_gain AND undone > 0;
+	goes_on := no_gain AND undone > 0 AND NOT COALESCE((SELECT x.slice_tried FROM floe_internal.table_operation AS x WHERE x.table_id = q.table_id AND x.operation = q.operation), '{}')
+		@> ARRAY(SELECT jsonb_array_elements_text(slice -> 'units'));
 	no_gain := no_gain AND NOT goes_on;
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
 	UPDATE floe_internal.table_operation AS x
