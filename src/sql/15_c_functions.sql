@@ -153,9 +153,10 @@ CREATE TYPE floe_internal.partition_totals AS (
 	delete_row_count			pg_catalog.int8,
 	dangling_delete_count		pg_catalog.int8,
 	manifest_count				pg_catalog.int8,
-	snapshot_ids				pg_catalog.int8[]
+	snapshot_ids				pg_catalog.int8[],
+	last_delete_sequence		pg_catalog.int8
 );
-COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files';
+COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files; last_delete_sequence: sequence number of the newest delete file';
 
 CREATE FUNCTION floe_internal.merge_step(state pg_catalog.internal, content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
 		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool)

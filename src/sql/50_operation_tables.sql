@@ -148,6 +148,9 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
 	next_due_at				pg_catalog.timestamptz,
+	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
+	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
+	slice_tried				pg_catalog.text[] NOT NULL DEFAULT '{}',
 	PRIMARY KEY (table_id, operation)
 );
 CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -160,6 +163,11 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value 
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
+
+CREATE INDEX table_operation_slices ON floe_internal.table_operation (table_id) WHERE slices_left OPERATOR(pg_catalog.>) 0;
+COMMENT ON COLUMN floe_internal.table_operation.slices_left IS 'Partitions that the budget of the last run did not reach: the next run follows at once';
+COMMENT ON COLUMN floe_internal.table_operation.slice_halvings IS 'Conflicts, or ends of a resource, in a row: each halves the next slice';
+COMMENT ON COLUMN floe_internal.table_operation.slice_tried IS 'Parts of the table, in the state in which they are, in which a run changed nothing: others come first';
 
 CREATE SEQUENCE floe_internal.dispatch_turn_seq;
 COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';

@@ -30,7 +30,8 @@ INSERT INTO floe_internal.gate VALUES
 	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
 	('schedule', 14, true, 'The schedule''s time has come'),
 	('window', 15, true, 'Inside a window of an allowed day'),
-	('min_interval', 16, true, 'Long enough after the last run that did not fail');
+	('min_interval', 16, true, 'Long enough after the last run that did not fail'),
+	('writers', 17, false, 'Not all partitions that need it are being written, by somebody who also deletes');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -271,6 +272,10 @@ BEGIN
 			  LEFT JOIN LATERAL (SELECT p.pattern, pg_catalog.array_to_string(p.engines, ', ') AS told FROM approval AS p
 								 WHERE n.name <> ALL (p.engines) AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
 								 ORDER BY floe_internal.match_pattern(p.pattern, t.levels), p.pattern LIMIT 1) AS a ON true) AS l) AS e
+	LEFT JOIN floe_internal.health AS h ON h.table_id = c.table_id AND c.operation = 'rewrite_data_files' AND c.potential
+		AND h.last_write_at > at - COALESCE((c.settings ->> 'quiet_period')::pg_catalog.interval, '20 minutes')
+	LEFT JOIN LATERAL (SELECT x.* FROM floe_internal.hot_partitions(c.table_id, c.settings, floe_internal.applies_deletes(c.remedy_options) OR c.settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}',
+		c.severity, at) AS x WHERE h.table_id IS NOT NULL) AS hot ON true
 	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
 		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
@@ -283,6 +288,8 @@ BEGIN
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
 		c.operation = ANY (named) AS is_named,
+		-- what the last run left of a large table
+		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
 		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
@@ -299,6 +306,7 @@ BEGIN
 		WHEN c.conditions_met THEN 'conditions'
 		WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'metric'
 		WHEN d0.overdue_at <= at AND c.potential THEN 'deadline'
+		WHEN d0.goes_on THEN 'slice'
 		WHEN NOT c.conditions_met THEN 'conditions'
 		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
 		ELSE 'metric' END AS called_by
@@ -344,6 +352,7 @@ BEGIN
 				WHEN 'partitions' THEN 'not partitioned'
 				WHEN 'later' THEN CASE WHEN NOT c.potential THEN 'nothing to do' ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END
 				WHEN 'conditions' THEN c.conditions_text
+				WHEN 'slice' THEN pg_catalog.format('%s partitions left by the last run', x.slices_left)
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
@@ -354,6 +363,7 @@ BEGIN
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
 				WHEN 'partitions' THEN 'partition specs of the table'
+				WHEN 'slice' THEN 'last run'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
 				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
@@ -378,14 +388,17 @@ BEGIN
 				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
 			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
-		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
+		('schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
-		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
+		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
-			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at)
+			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
+		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND d.called_by <> 'deadline' THEN 'wait' ELSE 'pass' END, 'writers',
+			COALESCE(hot.told, 'none in the way'), hot.limit_told,
+			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END

@@ -52,6 +52,8 @@ DECLARE
 	b record;
 	budgets floe_internal.budget_line[];
 	stopped text;
+	part record;
+	share float8;
 BEGIN
 	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
 			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
@@ -89,6 +91,18 @@ BEGIN
 		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
 			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
+			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
+			IF part.detail IS NOT NULL THEN
+				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
+				c.bytes := (part.detail ->> 'bytes')::float8;
+				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * COALESCE(share, 1);
+				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
+					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
+			END IF;
+		END IF;
 		IF verdict = 'run' THEN
 			stopped := NULL;
 			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
@@ -180,6 +194,9 @@ BEGIN ATOMIC
 	UNION
 	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
 		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
+	-- a large table is not done with
+	UNION
+	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
 	-- a schedule's time has come
 	UNION
 	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;

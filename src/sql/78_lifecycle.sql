@@ -210,6 +210,9 @@ DECLARE
 	options jsonb;
 	usable text[];
 	problem text;
+	of_slice text;
+	more_options jsonb;
+	slice jsonb;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -271,6 +274,15 @@ BEGIN
 	   AND floe_internal.engine_refusal(engine_type, q.operation, options || '{"prefix_listing": true}') IS NULL THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
+	IF q.operation = 'rewrite_data_files' THEN
+		-- of the table as it is now: others may have written, and other partitions
+		SELECT s.predicate, s.more_options, s.detail INTO of_slice, more_options, slice FROM floe_internal.slice(q.table_id, q.settings, options, at, is_named) AS s;
+		options := options
+			|| COALESCE((SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(more_options) AS m
+				WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}')
+			|| CASE WHEN of_slice IS NULL THEN '{}' WHEN options ? 'where' THEN jsonb_build_object('where', format('(%s) AND (%s)', options ->> 'where', of_slice))
+				ELSE jsonb_build_object('where', of_slice) END;
+	END IF;
 	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
 	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN
 		options := options || COALESCE((SELECT jsonb_build_object('columns', jsonb_agg(c ->> 'name') FILTER (WHERE c ->> 'name' NOT LIKE '%`%'))
@@ -302,7 +314,8 @@ BEGIN
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
 			before_statistics = floe_internal.statistics_files(q.operation, t.details),
-			statement = preflight.statement
+			statement = preflight.statement,
+			estimate = CASE WHEN slice IS NULL THEN x.estimate - 'slice' ELSE x.estimate || jsonb_build_object('slice', slice) END
 		WHERE x.operation_id = of_operation_id;
 	go := true;
 END
@@ -558,12 +571,23 @@ DECLARE
 	class floe_internal.error_class;
 	rest interval := GREATEST((q.settings ->> 'min_interval')::interval, interval '1 hour');
 	no_gain bool;
+	slice CONSTANT jsonb := q.estimate -> 'slice';
+	undone CONSTANT int8 := COALESCE((slice ->> 'left')::int8, 0);
+	goes_on bool;
 BEGIN
 	SELECT * INTO class FROM floe_internal.error_class AS c WHERE c.error_class = COALESCE(q.error_class, 'transient');
 	-- A run may commit and yet not help (delete files that were rewritten one by one). While nobody else wrote, that is certain.
 	no_gain := final_state = 'no_change' OR (final_state = 'succeeded' AND (now_metrics ->> called_for)::float8 >= (q.before ->> called_for)::float8
 		AND NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots) AND s.operation IS DISTINCT FROM 'replace'));
 	no_gain := COALESCE(no_gain, false) AND q.operation <> 'remove_orphan_files';
+	-- A slice helps if anything became less, however little of the whole. One that did not is no reason to give up the others.
+	IF slice IS NOT NULL AND final_state = 'succeeded' THEN
+		no_gain := NOT EXISTS (SELECT 1 FROM unnest(ARRAY['data_file_count', 'excess_file_count', 'position_delete_file_count', 'equality_delete_file_count', 'deletion_vector_count']) AS m (name)
+			WHERE (now_metrics ->> m.name)::float8 < (q.before ->> m.name)::float8);
+	END IF;
+	goes_on := no_gain AND undone > 0 AND NOT COALESCE((SELECT x.slice_tried FROM floe_internal.table_operation AS x WHERE x.table_id = q.table_id AND x.operation = q.operation), '{}')
+		@> ARRAY(SELECT jsonb_array_elements_text(slice -> 'units'));
+	no_gain := no_gain AND NOT goes_on;
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
 	UPDATE floe_internal.table_operation AS x
 		SET last_run_at = at, last_state = final_state,
@@ -580,7 +604,11 @@ BEGIN
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
 			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
 			zero_change_metric = CASE WHEN no_gain THEN called_for END,
-			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END
+			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END,
+			slices_left = CASE WHEN final_state IN ('succeeded', 'no_change') THEN undone WHEN slice IS NOT NULL AND final_state = 'failed' THEN GREATEST(x.slices_left, 1) ELSE x.slices_left END,
+			slice_halvings = CASE WHEN final_state = 'failed' AND class.error_class IN ('conflict', 'resource') AND q.operation = 'rewrite_data_files' THEN LEAST(x.slice_halvings + 1, 10)
+				WHEN final_state = 'succeeded' THEN 0 ELSE x.slice_halvings END,
+			slice_tried = CASE WHEN goes_on THEN (x.slice_tried || ARRAY(SELECT jsonb_array_elements_text(slice -> 'units')))[1:20000] WHEN no_gain THEN '{}' ELSE x.slice_tried END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
 END
 $body$;
