@@ -1,34 +1,44 @@
 """Spark Connect in trouble: the statement lost before and after it arrived, the server frozen, killed and restarted, a session that ended, an answer that
 waits, PostgreSQL killed, and cancelling. Each with a true final row, and nothing done twice.
 
-A gate stands between floe and a real Spark 4: it forwards bytes, and can cut a connection at the statement, which its DATA frame has in clear.
+A gate stands between floe and a real Spark, 3.5 or 4: it forwards bytes, and can cut a connection at the statement, which its DATA frame has in clear.
 """
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import test_crash as crash
 from harness import Tap, lab, lab_pid
 from lakehouse import Lakehouse
+from test_bad_credentials import certificate
 
-ENGINE = "connect4"
+ENGINE, OLD = "connect4", "connect35"
+URLS = {ENGINE: "FLOE_SPARK4_CONNECT_URL", OLD: "FLOE_SPARK_CONNECT_URL"}
 STATEMENT = b"/* floe:"
 
 
 class Gate:
     """before: cuts the next statement off before it arrives; after: once it has arrived; shut: nothing passes; open: everything does."""
 
-    def __init__(self, url):
+    def __init__(self, url, certificate=None):
+        """certificate: PEM file and key; then it speaks TLS, and HTTP/2 to whoever asks for that."""
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*certificate)
+            self.tls.set_alpn_protocols(["h2"])
         self.to = (urlsplit(url).hostname, urlsplit(url).port)
         self.mode, self.cuts, self.open = "open", 0, set()
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -37,6 +47,7 @@ class Gate:
             try:
                 if self.mode == "shut":
                     raise ConnectionRefusedError
+                client = self.tls.wrap_socket(client, server_side=True) if self.tls else client
                 server = socket.create_connection(self.to)
             except OSError:
                 client.close()
@@ -200,8 +211,22 @@ def server_killed(t, pg, gate):
     t.equal(pg.value("SELECT status FROM floe.engines WHERE name = %s", (ENGINE,)), "ok", "killed: the engine is ok again")
 
 
-CASES = {"before": never_received, "after": answer_lost, "unattended": unattended, "frozen": frozen, "postgres": postgres_killed, "session": session_ended,
-         "cancel": cancelled, "doubt": cancelled_in_doubt, "killed": server_killed}
+def encrypted(t, pg):
+    """HTTP/2 over TLS, as negotiated, with a token."""
+    pem, key = certificate(Path(pg.dir), "connect", "IP:127.0.0.1")
+    gate = Gate(os.environ[URLS[OLD]], (pem, key))
+    pg.add_server("tls", "floe_engine", "spark-connect", {"url": gate.url, "ca_file": pem}, {"token": "token-that-nobody-may-see"})
+    found = pg.sql("SELECT * FROM floe.check_engine('tls')")[0]
+    t.ok(found["success"], "tls: Spark answers", found)
+    pg.sql('ALTER SERVER "tls" OPTIONS (DROP ca_file)')
+    found = pg.sql("SELECT * FROM floe.check_engine('tls')")[0]
+    t.ok(not found["success"] and found["detail"]["phase"] == "TLS", "tls: nobody vouches for it", found)
+    t.ok("nobody-may-see" not in str(found), "tls: the token is not shown", found)
+
+
+# Spark 3.5 says nothing while a statement runs, cannot end a session, and refuses an operation's id rather than joining; what needs more than that is on Spark 4.
+CASES = {"before": (never_received, OLD), "after": (answer_lost, OLD), "postgres": (postgres_killed, OLD), "cancel": (cancelled, OLD), "unattended": (unattended, ENGINE),
+         "frozen": (frozen, ENGINE), "session": (session_ended, ENGINE), "doubt": (cancelled_in_doubt, ENGINE), "killed": (server_killed, ENGINE)}
 
 
 def main():
@@ -210,14 +235,16 @@ def main():
     try:
         # a request that a frozen server does not answer is given up soon
         with Tap() as t, Lakehouse(conf={"floe.request_timeout": "6s"}) as pg:
-            gate = Gate(os.environ["FLOE_SPARK4_CONNECT_URL"])
-            pg.add_server(ENGINE, "floe_engine", "spark-connect", {"url": gate.url}, {})
+            gates = {name: Gate(os.environ[url]) for name, url in URLS.items()}
+            for name, gate in gates.items():
+                pg.add_server(name, "floe_engine", "spark-connect", {"url": gate.url}, {})
             pg.add_catalog("rest")
-            for word, case in CASES.items():
+            encrypted(t, pg)
+            for word, (case, engine) in CASES.items():
                 if len(sys.argv) > 1 and word not in sys.argv[1:]:
                     continue
-                pg.sql("SELECT floe.create_policy(%s, %s, %s)", (word, f"rest.{crash.NS}_{word}.**", json.dumps(crash.POLICY | {"engine": ENGINE})))
-                case(t, pg, gate)
+                pg.sql("SELECT floe.create_policy(%s, %s, %s)", (word, f"rest.{crash.NS}_{word}.**", json.dumps(crash.POLICY | {"engine": engine})))
+                case(t, pg, gates[engine])
     finally:
         lab("stop", "spark4")
 
