@@ -123,7 +123,10 @@ unanswered(FloeConnectRun *m, const FloeStatus *why)
 			if (m->may_run)
 				break;
 			if (m->failures + 1 >= CLOSE_TRIES)
+			{
+				m->failures = 0;
 				return floe_connect_enter(m, CONNECT_RELEASE_SESSION);
+			}
 			m->run->outcome = m->outcome;
 			break;
 		case CONNECT_RELEASE_SESSION:

@@ -130,6 +130,16 @@ is_framing_error(FloeHttpTransfer *transfer)
 	return transfer->step == FLOE_HTTP_READING && !transfer->url.https && system_words(transfer) == NULL;
 }
 
+/* A stream that the server ends in its middle is a lost connection; who speaks HTTP/1 does not begin one. */
+static void
+describe_http2(FloeHttpTransfer *transfer, const char *words, FloeStatus *st)
+{
+	if (transfer->step == FLOE_HTTP_READING)
+		describe_lost_connection(transfer, st);
+	else
+		floe_fail_detail(st, FLOE_ERR_PROTOCOL, words, "%s does not speak HTTP/2", transfer->who);
+}
+
 void
 floe_http_describe_error(FloeHttpTransfer *transfer, CURLcode result, FloeStatus *st)
 {
@@ -200,11 +210,7 @@ floe_http_describe_error(FloeHttpTransfer *transfer, CURLcode result, FloeStatus
 			break;
 		case CURLE_HTTP2:
 		case CURLE_HTTP2_STREAM:
-			/* a stream that the server ends in its middle is a lost connection; who speaks HTTP/1 does not begin one */
-			if (transfer->step == FLOE_HTTP_READING)
-				describe_lost_connection(transfer, st);
-			else
-				floe_fail_detail(st, FLOE_ERR_PROTOCOL, words, "%s does not speak HTTP/2", who);
+			describe_http2(transfer, words, st);
 			break;
 		case CURLE_UNSUPPORTED_PROTOCOL:
 		case CURLE_WEIRD_SERVER_REPLY:

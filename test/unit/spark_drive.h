@@ -115,6 +115,7 @@ check_request(Drive *d, const FakeCall *call)
 						 strcmp(call->method, "GetResultSetMetadata") == 0 || call->orientation == FLOE_HS2_FETCH_FIRST;
 	bool has_basic = false;
 	bool has_type = false;
+	bool has_xsrf = false;
 
 	for (int i = 0; i < request->nheaders; i++)
 	{
@@ -123,10 +124,11 @@ check_request(Drive *d, const FakeCall *call)
 		has_basic =
 			has_basic || (strcmp(h->name, "Authorization") == 0 && strcmp(h->value, "Basic YW5uOnBhNTV3b3Jk") == 0);
 		has_type = has_type || (strcmp(h->name, "Content-Type") == 0 && strcmp(h->value, "application/x-thrift") == 0);
+		has_xsrf = has_xsrf || strcmp(h->name, "X-XSRF-HEADER") == 0;
 		if (strcasecmp(h->name, "Cookie") == 0)
 			broke(d, "a cookie is sent", call->method);
 	}
-	if (!has_basic || !has_type || strcmp(request->method, "POST") != 0 ||
+	if (!has_basic || !has_type || !has_xsrf || strcmp(request->method, "POST") != 0 ||
 		strcmp(request->url, "http://spark:10001/cliservice") != 0)
 		broke(d, "a request that Spark would refuse", call->method);
 	if (!request->no_redirect || request->total_timeout_ms != 12345)

@@ -15,14 +15,20 @@ spark_fetch() {
 		"org.apache.iceberg:iceberg-aws-bundle:$ICEBERG_VERSION"
 }
 
-# Spark Connect's server for Spark 3.5, one jar of 30 MB. Of its own version: the registry has none of SPARK_VERSION.
+# Spark Connect's server for Spark 3.5, one jar of 14 MB. Of its own version: the registry has none of SPARK_VERSION.
 spark_connect_fetch() {
 	maven_copy "$1" "org.apache.spark:spark-connect_2.12:$SPARK_CONNECT_VERSION"
 }
 
 spark_start() {
-	local dir home=$FLOE_RUN/spark
+	local dir home=$FLOE_RUN/spark connect='' connect_jar=''
 	dir=$(component_dir spark)
+	# the demo goes without
+	if is_fetched spark-connect; then
+		connect_jar=:$(component_dir spark-connect)/spark-connect_2.12-$SPARK_CONNECT_VERSION.jar
+		connect="spark.plugins org.apache.spark.sql.connect.SparkConnectPlugin
+		spark.connect.grpc.binding.port $PORT_SPARK_CONNECT"
+	fi
 	mkdir -p "$home/conf" "$home/tmp"
 	cat >"$home/conf/fairscheduler.xml" <<-'XML'
 		<allocations>
@@ -33,9 +39,8 @@ spark_start() {
 		spark.master                      local[2]
 		spark.driver.memory               1g
 		spark.driver.bindAddress          127.0.0.1
-		spark.driver.extraClassPath       $dir/iceberg/iceberg-spark-runtime-3.5_2.12-$ICEBERG_VERSION.jar:$dir/iceberg/iceberg-aws-bundle-$ICEBERG_VERSION.jar:$(component_dir pgjdbc)/postgresql-$PGJDBC_VERSION.jar:$(component_dir spark-connect)/spark-connect_2.12-$SPARK_CONNECT_VERSION.jar
-		spark.plugins                     org.apache.spark.sql.connect.SparkConnectPlugin
-		spark.connect.grpc.binding.port   $PORT_SPARK_CONNECT
+		spark.driver.extraClassPath       $dir/iceberg/iceberg-spark-runtime-3.5_2.12-$ICEBERG_VERSION.jar:$dir/iceberg/iceberg-aws-bundle-$ICEBERG_VERSION.jar:$(component_dir pgjdbc)/postgresql-$PGJDBC_VERSION.jar$connect_jar
+		$connect
 		spark.sql.extensions              org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions
 		spark.sql.catalogImplementation   in-memory
 		spark.sql.warehouse.dir           $home/warehouse
