@@ -918,6 +918,21 @@ COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two lo
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 
+CREATE TABLE floe.resource_preset (
+	name		pg_catalog.text PRIMARY KEY,
+	conf		pg_catalog.jsonb NOT NULL,
+	description	pg_catalog.text NOT NULL DEFAULT '',
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.resource_preset IS 'Sizes of sessions that policies name in "resources": Spark settings, which an engine is given when it starts a session';
+COMMENT ON COLUMN floe.resource_preset.conf IS 'Spark setting -> value; for Livy the sizes of driver and executors become its own fields';
+COMMENT ON COLUMN floe.resource_preset.is_changed IS 'The row was made or changed after installation: pg_dump carries it';
+
+INSERT INTO floe.resource_preset VALUES
+	('small', '{"spark.driver.memory": "1g", "spark.executor.instances": "2", "spark.executor.cores": "2", "spark.executor.memory": "2g"}', 'expiring snapshots, manifests, small tables'),
+	('medium', '{"spark.driver.memory": "2g", "spark.executor.instances": "4", "spark.executor.cores": "2", "spark.executor.memory": "4g"}', 'tables of some hundred GB'),
+	('large', '{"spark.driver.memory": "4g", "spark.executor.instances": "8", "spark.executor.cores": "4", "spark.executor.memory": "8g"}', 'first runs on large tables, orphans of large tables');
+
 CREATE TABLE floe.policy_operation (
 	policy_id		pg_catalog.int4 NOT NULL REFERENCES floe.policy ON DELETE CASCADE,
 	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
@@ -935,6 +950,7 @@ CREATE TABLE floe.policy_operation (
 	timeout			pg_catalog.interval CHECK (timeout OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
 	max_attempts	pg_catalog.int4 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1 AND max_attempts OPERATOR(pg_catalog.<=) 100),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	resources		pg_catalog.jsonb,
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (policy_id, operation),
 	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
@@ -951,6 +967,7 @@ COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, 
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
+COMMENT ON COLUMN floe.policy_operation.resources IS 'Size of the engine''s session: name of a row of floe.resource_preset, or Spark settings as an object; for engines that start a session for it (livy, kyuubi)';
 COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
@@ -1039,7 +1056,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'preset')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -1067,7 +1084,8 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'deadline', 11, 'deadline', 'interval', 'run at the latest after'),
 	('operation', 'timeout', 12, 'timeout', 'interval', 'cancel a run after'),
 	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
-	('operation', 'options', 14, 'options', 'object', 'options of the procedure');
+	('operation', 'options', 14, 'options', 'object', 'options of the procedure'),
+	('operation', 'resources', 15, 'resources', 'preset', 'preset or Spark settings of the session');
 
 CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -1275,7 +1293,89 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_engine_name(pg_catalog.text, pg_catalog.text) IS 'Refuses an engine that does not exist';
 
+-- Spark settings of a session, as texts. Everybody who sees policies sees them, so they are no place for secrets.
+CREATE FUNCTION floe_internal.check_spark_conf(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	e record;
+BEGIN
+	IF jsonb_typeof(value) <> 'object' OR value = '{}' THEN
+		PERFORM floe_internal.refuse(format('%s must be the name of a preset or an object of Spark settings, not %s', place, left(value::text, 100)), NULL, 'Write "small", or {"spark.executor.memory": "4g"}.');
+	END IF;
+	FOR e IN SELECT x.key, x.value FROM jsonb_each(value) AS x
+	LOOP
+		IF e.key !~ '^spark\.[A-Za-z0-9_.-]+$' OR length(e.key) > 200 THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" is no setting of Spark', place, left(e.key, 100)), NULL, 'Settings begin with "spark.".');
+		END IF;
+		IF e.key ~* '(secret|passw|token|credential|authorization|access[._-]?key|api[._-]?key|private[._-]?key)' THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" looks like a secret', place, e.key), 'Everybody who sees policies sees it.', 'The USER MAPPING of the engine takes it as an option.');
+		END IF;
+		IF jsonb_typeof(e.value) NOT IN ('string', 'number', 'boolean') OR length(e.value #>> '{}') NOT BETWEEN 1 AND 1000 OR e.value #>> '{}' ~ '[[:cntrl:]]|\$\{' THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" must be a text or number, not %s', place, e.key, left(e.value::text, 100)), NULL, NULL);
+		END IF;
+	END LOOP;
+	RETURN (SELECT jsonb_object_agg(x.key, to_jsonb(x.value #>> '{}')) FROM jsonb_each(value) AS x);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_spark_conf(pg_catalog.jsonb, pg_catalog.text) IS 'An object of Spark settings, values as texts';
+
+CREATE FUNCTION floe_internal.check_resources(value pg_catalog.jsonb, engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	kind text := (SELECT s.server_type FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine);
+BEGIN
+	IF kind NOT IN ('livy', 'kyuubi') THEN
+		PERFORM floe_internal.refuse(format('%s: engine "%s" has its resources fixed when its server starts', place, engine),
+			format('It has TYPE ''%s''.', kind), 'Engines of TYPE ''livy'' or ''kyuubi'' start a session of the size that is asked for.');
+	END IF;
+	IF jsonb_typeof(value) <> 'string' THEN
+		RETURN floe_internal.check_spark_conf(value, place);
+	END IF;
+	IF NOT EXISTS (SELECT 1 FROM floe.resource_preset AS p WHERE p.name = value #>> '{}') THEN
+		PERFORM floe_internal.refuse(format('%s: there is no preset "%s"', place, left(value #>> '{}', 100)), NULL,
+			COALESCE('Presets are: ' || (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM floe.resource_preset AS p) || '.', 'floe.resource_preset has none.'));
+	END IF;
+	RETURN value;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_resources(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'Resources of a policy: a preset, or Spark settings; refused for an engine that cannot change its own';
+
 -- Row triggers: the same checks for functions and for direct DML.
+
+CREATE FUNCTION floe_internal.resource_preset_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP <> 'INSERT' AND (TG_OP = 'DELETE' OR NEW.name <> OLD.name)
+	   AND EXISTS (SELECT 1 FROM floe.policy_operation AS o WHERE o.resources = to_jsonb(OLD.name)) THEN
+		PERFORM floe_internal.refuse(format('preset "%s" is named by a policy', OLD.name), NULL, NULL);
+	END IF;
+	IF TG_OP = 'DELETE' THEN
+		RETURN OLD;
+	END IF;
+	NEW.conf := floe_internal.check_spark_conf(NEW.conf, format('preset "%s"', NEW.name));
+	IF TG_OP = 'INSERT' AND NEW.is_changed THEN
+		-- from a dump: the installation brought one of that name
+		DELETE FROM floe.resource_preset AS p WHERE p.name = NEW.name;
+	END IF;
+	NEW.is_changed := true;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resource_preset_before() IS 'Trigger: checks presets, marks changed rows, and takes them back from a dump';
+
+CREATE TRIGGER resource_preset_before BEFORE INSERT OR UPDATE OR DELETE ON floe.resource_preset
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.resource_preset_before();
+
+CREATE FUNCTION floe_internal.resource_conf(settings pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.jsonb_typeof(settings -> 'resources') = 'string' THEN (SELECT p.conf FROM floe.resource_preset AS p WHERE p.name = settings ->> 'resources')
+				ELSE settings -> 'resources' END;
+END;
+COMMENT ON FUNCTION floe_internal.resource_conf(pg_catalog.jsonb) IS 'Spark settings of the session that an operation asks for; NULL: the engine''s own';
 
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -1378,6 +1478,9 @@ BEGIN
 	END IF;
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
+	END IF;
+	IF NEW.resources IS NOT NULL AND (is_new OR TG_OP = 'UPDATE') THEN
+		NEW.resources := floe_internal.check_resources(NEW.resources, COALESCE(NEW.engine, (SELECT p.engine FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id)), place || '.resources');
 	END IF;
 	BEGIN
 		field := '.schedule';
@@ -1511,7 +1614,7 @@ BEGIN
 			IF kind <> 'array' OR EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') THEN
 				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, shown), NULL, NULL);
 			END IF;
-		WHEN 'object' THEN
+		WHEN 'object', 'preset' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
 	END CASE;
 	RETURN value;
@@ -1578,18 +1681,18 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
-					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options)
+					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options, new_row.resources)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options)
+					min_interval, conditions, deadline, timeout, max_attempts, options, resources)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options);
+					new_row.max_attempts, new_row.options, new_row.resources);
 		END IF;
 	END LOOP;
 END
@@ -1876,7 +1979,8 @@ CREATE VIEW floe_internal.policy_setting AS
 		('conditions', o.conditions),
 		('deadline', pg_catalog.to_jsonb(o.deadline)),
 		('timeout', pg_catalog.to_jsonb(o.timeout)),
-		('max_attempts', pg_catalog.to_jsonb(o.max_attempts))) AS v (setting, value)
+		('max_attempts', pg_catalog.to_jsonb(o.max_attempts)),
+		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
 	SELECT p.policy_id, k.operation, 'engine', pg_catalog.to_jsonb(COALESCE(o.engine, p.engine))
@@ -6195,6 +6299,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),
+	('floe.resource_preset', 'people', NULL, NULL, NULL, 'Sizes of sessions that policies name'),
 	('floe.policy', 'people', NULL, NULL, NULL, 'Policies'),
 	('floe.policy_operation', 'people', NULL, NULL, NULL, 'What they say, at most a row for each operation'),
 	('floe.budget', 'people', NULL, NULL, NULL, 'Budgets'),
@@ -6873,11 +6978,12 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 -- All but ids and times: rows that bring those come from a dump.
 GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights),
 	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
-GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options),
-	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options) ON floe.policy_operation TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
 	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb) TO floe_admin;
 
@@ -6888,6 +6994,7 @@ SELECT pg_catalog.pg_extension_config_dump('floe.policy_operation', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');

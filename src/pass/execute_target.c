@@ -9,10 +9,13 @@
 
 #include "pass/execute.h"
 
+#include "base/json.h"
 #include "engine/spark_catalog.h"
 #include "guc.h"
 
 #include "utils/memutils.h"
+
+#define MAX_RESOURCES ((size_t) 1024 * 1024)
 
 /*
  * One that the engine has is named by the engine's option catalog.<name>, by
@@ -108,6 +111,32 @@ mark_secrets(FloeConfList *conf, const FloeConn *conn)
 	}
 }
 
+/* What a policy asks for its session, over the engine's own settings. */
+static bool
+add_resources(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
+{
+	FloeJsonDoc *doc;
+	bool done = true;
+
+	if (run->op.resources == NULL)
+		return true;
+	if (!run->engine->sizes_sessions)
+		return floe_fail_detail(st, FLOE_ERR_CONFIG, "Only engines of TYPE livy and kyuubi start a session for it.",
+								"engine \"%s\" cannot give its session the resources that the policy asks for",
+								run->op.engine);
+	doc = floe_json_parse(run->op.resources, strlen(run->op.resources), "resources", MAX_RESOURCES, st);
+	if (doc == NULL)
+		return false;
+	for (FloeJsonIter it = floe_json_iter(floe_json_root(doc)); done && floe_json_next(&it);)
+	{
+		const char *value = floe_json_string(it.value);
+
+		done = value == NULL || floe_conf_add(run->run.arena, conf, it.key, value, st);
+	}
+	floe_json_free(doc);
+	return done;
+}
+
 bool
 floe_run_target(FloeOpRun *run, FloeStatus *st)
 {
@@ -126,6 +155,8 @@ floe_run_target(FloeOpRun *run, FloeStatus *st)
 			!floe_conf_add(run->run.arena, &conf, engine->options[i].name, engine->options[i].value, st))
 			return false;
 	}
+	if (!add_resources(run, &conf, st))
+		return false;
 	mark_secrets(&conf, run->catalog->conn);
 	mark_secrets(&conf, engine);
 	run->target.conn = engine;

@@ -28,6 +28,21 @@ COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two lo
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 
+CREATE TABLE floe.resource_preset (
+	name		pg_catalog.text PRIMARY KEY,
+	conf		pg_catalog.jsonb NOT NULL,
+	description	pg_catalog.text NOT NULL DEFAULT '',
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.resource_preset IS 'Sizes of sessions that policies name in "resources": Spark settings, which an engine is given when it starts a session';
+COMMENT ON COLUMN floe.resource_preset.conf IS 'Spark setting -> value; for Livy the sizes of driver and executors become its own fields';
+COMMENT ON COLUMN floe.resource_preset.is_changed IS 'The row was made or changed after installation: pg_dump carries it';
+
+INSERT INTO floe.resource_preset VALUES
+	('small', '{"spark.driver.memory": "1g", "spark.executor.instances": "2", "spark.executor.cores": "2", "spark.executor.memory": "2g"}', 'expiring snapshots, manifests, small tables'),
+	('medium', '{"spark.driver.memory": "2g", "spark.executor.instances": "4", "spark.executor.cores": "2", "spark.executor.memory": "4g"}', 'tables of some hundred GB'),
+	('large', '{"spark.driver.memory": "4g", "spark.executor.instances": "8", "spark.executor.cores": "4", "spark.executor.memory": "8g"}', 'first runs on large tables, orphans of large tables');
+
 CREATE TABLE floe.policy_operation (
 	policy_id		pg_catalog.int4 NOT NULL REFERENCES floe.policy ON DELETE CASCADE,
 	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
@@ -45,6 +60,7 @@ CREATE TABLE floe.policy_operation (
 	timeout			pg_catalog.interval CHECK (timeout OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
 	max_attempts	pg_catalog.int4 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1 AND max_attempts OPERATOR(pg_catalog.<=) 100),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	resources		pg_catalog.jsonb,
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (policy_id, operation),
 	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
@@ -61,6 +77,7 @@ COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, 
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
+COMMENT ON COLUMN floe.policy_operation.resources IS 'Size of the engine''s session: name of a row of floe.resource_preset, or Spark settings as an object; for engines that start a session for it (livy, kyuubi)';
 COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 

@@ -23,7 +23,8 @@ CREATE VIEW floe_internal.policy_setting AS
 		('conditions', o.conditions),
 		('deadline', pg_catalog.to_jsonb(o.deadline)),
 		('timeout', pg_catalog.to_jsonb(o.timeout)),
-		('max_attempts', pg_catalog.to_jsonb(o.max_attempts))) AS v (setting, value)
+		('max_attempts', pg_catalog.to_jsonb(o.max_attempts)),
+		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
 	SELECT p.policy_id, k.operation, 'engine', pg_catalog.to_jsonb(COALESCE(o.engine, p.engine))

@@ -10,7 +10,8 @@
 #define OPERATION_COLUMNS                                                                                              \
 	"q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.engine, "                      \
 	"(floe_internal.parse_name(q.table_name))[1], q.statement, q.saved, "                                              \
-	"q.cancel_requested_by IS NOT NULL OR COALESCE(q.timeout_at <= floe_internal.clock(), false)"
+	"q.cancel_requested_by IS NOT NULL OR COALESCE(q.timeout_at <= floe_internal.clock(), false), "                    \
+	"floe_internal.resource_conf(q.settings)::text"
 
 static void
 read_operation(const FloeRows *rows, int row, FloeOperation *op)
@@ -26,6 +27,7 @@ read_operation(const FloeRows *rows, int row, FloeOperation *op)
 	op->statement = floe_row_text(rows, row, 8);
 	op->saved = floe_row_bytea(rows, row, 9, &op->saved_len);
 	op->cancel_requested = floe_row_bool(rows, row, 10, false);
+	op->resources = floe_row_text(rows, row, 11);
 }
 
 bool

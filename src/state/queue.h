@@ -24,6 +24,7 @@ typedef struct FloeOperation
 	void *saved;     /* the adapter's durable state; NULL: none */
 	size_t saved_len;
 	bool cancel_requested;
+	char *resources; /* JSON object of Spark settings of its session; NULL: the engine's own */
 } FloeOperation;
 
 /* At most one; *found tells. */
