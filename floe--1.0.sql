@@ -281,6 +281,11 @@ CREATE FUNCTION floe_internal.match_pattern(pattern pg_catalog.text, levels pg_c
 	AS 'MODULE_PATHNAME', 'floe_sql_match_pattern';
 COMMENT ON FUNCTION floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) IS 'Specificity (more literal levels: greater) of the pattern''s best match with these levels; NULL if it does not match or excludes them';
 
+CREATE FUNCTION floe_internal.pattern_covers("outer" pg_catalog.text, "inner" pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	AS 'MODULE_PATHNAME', 'floe_sql_pattern_covers';
+COMMENT ON FUNCTION floe_internal.pattern_covers(pg_catalog.text, pg_catalog.text) IS 'Whether the first pattern matches every table that the second can match; true only where the texts show it';
+
 CREATE FUNCTION floe_internal.match_catalog(pattern pg_catalog.text, catalog pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_match_catalog';
@@ -508,10 +513,14 @@ CREATE TABLE floe_internal.engine (
 	retry_at		pg_catalog.timestamptz,
 	checked_at		pg_catalog.timestamptz,
 	created_at		pg_catalog.timestamptz NOT NULL,
-	removed_at		pg_catalog.timestamptz
+	removed_at		pg_catalog.timestamptz,
+	drained_at		pg_catalog.timestamptz,
+	drained_by		pg_catalog.text,
+	drain_reason	pg_catalog.text
 );
 COMMENT ON TABLE floe_internal.engine IS 'State of each SERVER of wrapper floe_engine';
 COMMENT ON COLUMN floe_internal.engine.retry_at IS 'No dispatch before this time after a failure to reach it';
+COMMENT ON COLUMN floe_internal.engine.drained_at IS 'Since when nothing new is dispatched to it (floe.drain_engine()); what runs there is finished';
 
 CREATE TABLE floe_internal.iceberg_table (
 	table_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -786,8 +795,10 @@ BEGIN
 			RETURNING e.server_name
 	LOOP
 		PERFORM floe_internal.write_event('engine removed', NULL, NULL, NULL, NULL, format('engine "%s" was dropped; nothing is sent to it any more', gone.server_name), NULL);
+		PERFORM floe_internal.decide_soon(floe_internal.tables_of_engine(gone.server_name));
 	END LOOP;
 	-- also what came back to the queue after its engine was gone; this is asked all day, and hardly ever true
+	PERFORM floe_internal.forget_engines();
 	homeless := ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x
 		WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine));
 	IF homeless <> '{}' THEN
@@ -802,7 +813,8 @@ BEGIN
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e
-		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL,
+			drained_at = NULL, drained_by = NULL, drain_reason = NULL
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name AND e.status = 'removed';
 	INSERT INTO floe_internal.catalog (server_name, created_at)
@@ -872,12 +884,11 @@ BEGIN
 		WHERE p.table_id = known.table_id;
 	UPDATE floe_internal.engine AS e SET retry_at = NULL
 		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
-	PERFORM floe_internal.decide_soon(ARRAY(
-		SELECT DISTINCT t.table_id
-		FROM floe_internal.ddl_servers() AS s
-		JOIN floe_internal.effective AS e ON e.settings ->> 'engine' = s.server_name
-		JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = e.policy_set_id
-		WHERE s.wrapper = 'floe_engine'));
+	-- what the engine cannot honour depends on its TYPE, which is another one only after DROP and CREATE
+	IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() AS d WHERE d.command_tag = 'CREATE SERVER') THEN
+		PERFORM floe_internal.resolve_engine(s.server_name) FROM floe_internal.ddl_servers() AS s WHERE s.wrapper = 'floe_engine';
+	END IF;
+	PERFORM floe_internal.decide_soon(floe_internal.tables_of_engine(s.server_name)) FROM floe_internal.ddl_servers() AS s WHERE s.wrapper = 'floe_engine';
 	PERFORM floe_internal.wake('executor');
 END
 $body$;
@@ -906,6 +917,8 @@ CREATE TABLE floe.policy (
 	min_poll_interval	pg_catalog.interval CHECK (min_poll_interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval),
 	thresholds		pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	fallback_engines	pg_catalog.text[],
+	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -913,6 +926,8 @@ COMMENT ON TABLE floe.policy IS 'Maintenance policies; a NULL column is not set 
 COMMENT ON COLUMN floe.policy.pattern IS 'Comma-separated patterns over catalog.namespace.table: * and ? inside one level, ** any levels, /regex/ for one level, !pattern excludes';
 COMMENT ON COLUMN floe.policy.priority IS 'Higher wins; then more literal levels in the pattern; then the name';
 COMMENT ON COLUMN floe.policy.engine IS 'SERVER of wrapper floe_engine for all operations of this policy that do not name their own';
+COMMENT ON COLUMN floe.policy.fallback_engines IS 'Engines that take an operation, in this order, when the ones before them cannot: not able or approved, drained, removed, failing or full for fallback_after. Of all tables: set it in a policy for **';
+COMMENT ON COLUMN floe.policy.fallback_after IS 'How long an engine must have failed, or an operation have waited for a place at it, before the next engine takes it; 5 minutes where no policy says otherwise';
 COMMENT ON COLUMN floe.policy.poll_interval IS 'Longest time between two looks at a table; one that is written more often is looked at about as often as it is written';
 COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two looks at a table that nobody asked for';
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
@@ -951,6 +966,8 @@ CREATE TABLE floe.policy_operation (
 	max_attempts	pg_catalog.int4 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1 AND max_attempts OPERATOR(pg_catalog.<=) 100),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	resources		pg_catalog.jsonb,
+	fallback_engines	pg_catalog.text[],
+	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (policy_id, operation),
 	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
@@ -1004,10 +1021,14 @@ CREATE TABLE floe_internal.effective (
 	settings		pg_catalog.jsonb NOT NULL,
 	origins			pg_catalog.jsonb NOT NULL,
 	problem			pg_catalog.text,
+	engine_names	pg_catalog.text[],
+	engine_refusals	pg_catalog.jsonb,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
-COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid, or no engine that they name can honour them: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.engine_names IS 'Engines named, the preferred one first';
+COMMENT ON COLUMN floe_internal.effective.engine_refusals IS 'Of these, which cannot honour it, and why; one that does not exist is not among them, and is asked when it does';
 
 -- Settings that hold when no policy and no table property says otherwise.
 CREATE TABLE floe_internal.builtin_setting (
@@ -1071,6 +1092,8 @@ INSERT INTO floe_internal.policy_key VALUES
 	('policy', 'min_poll_interval', 6, 'min_poll_interval', 'interval', 'shortest time between two looks at a table'),
 	('policy', 'thresholds', 7, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
 	('policy', 'weights', 8, 'weights', 'object', 'debt term: weight'),
+	('policy', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
+	('policy', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full'),
 	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
 	('operation', 'engine', 2, 'engine', 'text', 'engine for this operation'),
 	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
@@ -1085,7 +1108,9 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'timeout', 12, 'timeout', 'interval', 'cancel a run after'),
 	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure'),
-	('operation', 'resources', 15, 'resources', 'preset', 'preset or Spark settings of the session');
+	('operation', 'resources', 15, 'resources', 'preset', 'preset or Spark settings of the session'),
+	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
+	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
 CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -1414,6 +1439,17 @@ BEGIN
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
 	END IF;
+	IF NEW.fallback_engines IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.fallback_engines IS DISTINCT FROM OLD.fallback_engines) THEN
+		PERFORM floe_internal.check_fallback(NEW.fallback_engines, place || ': fallback_engines');
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.fallback_after, '0', place || ': fallback_after');
+	IF is_new THEN
+		PERFORM floe_internal.check_approved(array_remove(NEW.engine || NEW.fallback_engines, NULL), NEW.pattern, place);
+	ELSIF TG_OP = 'UPDATE' AND (NEW.engine, NEW.fallback_engines, NEW.pattern) IS DISTINCT FROM (OLD.engine, OLD.fallback_engines, OLD.pattern)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = NEW.policy_id) THEN
+		PERFORM floe_internal.check_approved(array_remove(NEW.engine || NEW.fallback_engines, NULL), NEW.pattern, place);
+		PERFORM floe_internal.check_operation_engines(NEW, o) FROM floe.policy_operation AS o WHERE o.policy_id = NEW.policy_id ORDER BY o.operation;
+	END IF;
 	IF TG_OP = 'UPDATE' THEN
 		IF NEW.policy_id <> OLD.policy_id THEN
 			PERFORM floe_internal.refuse(place || ': policy_id cannot be changed', NULL, NULL);
@@ -1482,6 +1518,10 @@ BEGIN
 	IF NEW.resources IS NOT NULL AND (is_new OR TG_OP = 'UPDATE') THEN
 		NEW.resources := floe_internal.check_resources(NEW.resources, COALESCE(NEW.engine, (SELECT p.engine FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id)), place || '.resources');
 	END IF;
+	IF NEW.fallback_engines IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.fallback_engines IS DISTINCT FROM OLD.fallback_engines) THEN
+		PERFORM floe_internal.check_fallback(NEW.fallback_engines, place || '.fallback_engines');
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.fallback_after, '0', place || '.fallback_after');
 	BEGIN
 		field := '.schedule';
 		IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
@@ -1502,6 +1542,10 @@ BEGIN
 		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
 	END;
+	IF (is_new OR TG_OP = 'UPDATE' AND (NEW.operation, NEW.engine, NEW.fallback_engines, NEW.options, NEW.is_enabled) IS DISTINCT FROM (OLD.operation, OLD.engine, OLD.fallback_engines, OLD.options, OLD.is_enabled))
+	   AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = NEW.policy_id) THEN
+		PERFORM floe_internal.check_operation_engines(p, NEW) FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id;
+	END IF;
 	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone, NEW.jitter) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone, OLD.jitter) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;
@@ -1671,7 +1715,9 @@ BEGIN
 					WHERE e.value = 'null' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation AND (o.option = e.key OR e.key = ANY (o.aliases)));
 				IF FOUND THEN
 					PERFORM floe_internal.refuse(format('%s: %s.options: %s has no option "%s"', place, kind.operation, kind.operation, stray), NULL,
-						'Valid options are: ' || (SELECT string_agg(o.option, ', ') FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation) || '.');
+						'Valid options are: ' || (SELECT string_agg(v.option, ', ' ORDER BY v.place)
+							FROM (SELECT o.option, min(o.place) AS place FROM floe_internal.engine_options() WITH ORDINALITY AS o (engine_type, operation, option, aliases, engine_name, placement,
+								value_type, minimum, maximum, allowed, default_value, description, place) WHERE o.operation = kind.operation GROUP BY o.option) AS v) || '.');
 				END IF;
 				columns := columns || jsonb_build_object('options',
 					old_row.options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e)
@@ -1681,18 +1727,18 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
-					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options, new_row.resources)
+					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, resources)
+					min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.resources);
+					new_row.max_attempts, new_row.options, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
 		END IF;
 	END LOOP;
 END
@@ -1764,10 +1810,10 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights)
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
 			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
 	PERFORM floe_internal.check_policy_conflict(new_id);
@@ -1839,14 +1885,18 @@ BEGIN
 	IF changes ? 'pattern' THEN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
 	END IF;
+	-- what is between these statements is not what anybody asked for
+	INSERT INTO floe_internal.policy_change (policy_id) VALUES (old_row.policy_id);
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
 			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
+	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = old_row.policy_id;
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
 	RETURN old_row.policy_id;
 END
 $body$;
@@ -1989,6 +2039,14 @@ CREATE VIEW floe_internal.policy_setting AS
 	LEFT JOIN floe.policy_operation AS o ON o.policy_id = p.policy_id AND o.operation = k.operation
 	WHERE COALESCE(o.engine, p.engine) IS NOT NULL
 	UNION ALL
+	SELECT p.policy_id, k.operation, v.setting, v.value
+	FROM floe.policy AS p
+	CROSS JOIN floe_internal.operation_kind AS k
+	LEFT JOIN floe.policy_operation AS o ON o.policy_id = p.policy_id AND o.operation = k.operation
+	CROSS JOIN LATERAL (VALUES ('fallback_engines', pg_catalog.to_jsonb(COALESCE(o.fallback_engines, p.fallback_engines))),
+		('fallback_after', pg_catalog.to_jsonb(COALESCE(o.fallback_after, p.fallback_after)))) AS v (setting, value)
+	WHERE v.value IS NOT NULL
+	UNION ALL
 	SELECT o.policy_id, o.operation, 'options.' || e.key, e.value
 	FROM floe.policy_operation AS o
 	CROSS JOIN LATERAL pg_catalog.jsonb_each(o.options) AS e
@@ -2090,7 +2148,7 @@ DECLARE
 	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
-	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem)
+	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals)
 		WITH winner AS (
 			SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
 			FROM floe_internal.policy_set AS s
@@ -2105,9 +2163,11 @@ BEGIN
 			FROM winner AS w LEFT JOIN floe.policy_operation AS o ON o.policy_id = w.policy_id AND o.operation = w.operation
 			GROUP BY w.policy_set_id, w.operation
 		)
-		SELECT r.policy_set_id, r.operation, x.settings, r.origins, CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END
+		SELECT r.policy_set_id, r.operation, x.settings, r.origins, COALESCE(o.problem, n.problem), n.names, n.refusals
 		FROM resolved AS r
-		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x;
+		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x
+		CROSS JOIN LATERAL (SELECT CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END AS problem OFFSET 0) AS o
+		LEFT JOIN LATERAL floe_internal.resolve_engines(r.operation, x.settings, r.origins, o.problem IS NULL) AS n ON r.operation <> '';
 	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids)
 		SELECT array_agg(t.table_id), COALESCE(array_agg(t.table_id) FILTER (WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text), '{}')
 		FROM unnest(set_ids) AS s (set_id)
@@ -2495,6 +2555,289 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.polaris_document(pg_catalog.jsonb) IS 'A Polaris policy as a document of floe; left_out: keys of its config that mean nothing here';
 -- =================================================================================================
+-- 45 which engine
+-- A policy names an engine and, in order, others to fall back on. Which of them may have an operation is
+-- decided by what their TYPE can do (engine/dialect.h is the only source of that) and by what people
+-- approved for a part of the catalogs. Which of these gets it is decided when it is dispatched (78).
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.engine_list(settings pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.array_agg(n.name ORDER BY n.place), '{}')
+	FROM (SELECT x.name, pg_catalog.min(x.place) AS place
+		  FROM (SELECT settings ->> 'engine', 0
+				UNION ALL
+				SELECT f.name, f.place FROM pg_catalog.jsonb_array_elements_text(settings -> 'fallback_engines') WITH ORDINALITY AS f (name, place)) AS x (name, place)
+		  WHERE x.name IS NOT NULL GROUP BY x.name) AS n;
+END;
+COMMENT ON FUNCTION floe_internal.engine_list(pg_catalog.jsonb) IS 'The engines that settings name, the preferred one first; each once';
+
+CREATE FUNCTION floe_internal.fallback_after(settings pg_catalog.jsonb) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE((settings ->> 'fallback_after')::pg_catalog.interval, '5 minutes');
+END;
+COMMENT ON FUNCTION floe_internal.fallback_after(pg_catalog.jsonb) IS 'How long an engine must have failed, or an operation have waited for a place at it, before the next engine of the list takes the operation';
+
+-- Capability ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.able_engines(of_operation pg_catalog.text, options pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(s.server_name ORDER BY s.server_name) FROM floe_internal.server AS s
+	WHERE s.wrapper = 'floe_engine' AND floe_internal.engine_refusal(s.server_type, of_operation, able_engines.options) IS NULL;
+END;
+COMMENT ON FUNCTION floe_internal.able_engines(pg_catalog.text, pg_catalog.jsonb) IS 'Engines whose TYPE can do an operation with these options; NULL: none';
+
+-- Engines that do not exist are told by their name's own check, where they are new, and by floe.why(): they may come back.
+CREATE FUNCTION floe_internal.check_capability(engines pg_catalog.text[], of_operation pg_catalog.text, options pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	bad record;
+BEGIN
+	SELECT bool_or(x.refusal IS NULL) AS is_able, (array_agg(x.server_name ORDER BY x.place))[1] AS engine, (array_agg(x.server_type ORDER BY x.place))[1] AS type,
+		   (array_agg(x.refusal ORDER BY x.place))[1] AS refusal, string_agg(format('engine "%s": %s', x.server_name, x.refusal), '; ' ORDER BY x.place) FILTER (WHERE x.n > 1) AS others
+	INTO bad
+	FROM (SELECT l.place, s.server_name, s.server_type, floe_internal.engine_refusal(s.server_type, of_operation, check_capability.options) AS refusal, count(*) OVER () AS n
+		  FROM unnest(engines) WITH ORDINALITY AS l (name, place) JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name) AS x;
+	IF NOT bad.is_able THEN
+		PERFORM floe_internal.refuse(format('%s: engine "%s" of TYPE %s cannot honour it: %s', place, bad.engine, bad.type, bad.refusal),
+			'No engine that the policy names can: ' || bad.others || '.',
+			COALESCE('Engines that can: ' || array_to_string(floe_internal.able_engines(of_operation, check_capability.options), ', ') || '; name one in "engine", or in "fallback_engines".',
+				'No engine that floe knows can. TYPEs that can: ' || (SELECT string_agg(DISTINCT t.type, ', ' ORDER BY t.type) FROM floe_internal.connection_types() AS t
+					WHERE t.wrapper = 'floe_engine' AND floe_internal.engine_refusal(t.type, of_operation, check_capability.options) IS NULL) || '.',
+				'floe.engine_option says what each engine has.'));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_capability(pg_catalog.text[], pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'Refuses an operation and options that no engine of a list can honour, with the engines that can';
+
+CREATE FUNCTION floe_internal.check_fallback(engines pg_catalog.text[], place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF cardinality(engines) > 16 OR array_ndims(engines) > 1 THEN
+		PERFORM floe_internal.refuse(format('%s: a list of at most 16 engines', place), NULL, NULL);
+	END IF;
+	IF array_position(engines, NULL) IS NOT NULL OR (SELECT count(DISTINCT e) FROM unnest(engines) AS e) <> cardinality(engines) THEN
+		PERFORM floe_internal.refuse(format('%s: an engine stands there twice, or has no name', place), NULL, NULL);
+	END IF;
+	PERFORM floe_internal.check_engine_name(e, place) FROM unnest(engines) AS e;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_fallback(pg_catalog.text[], pg_catalog.text) IS 'Refuses a list of engines with one that does not exist, or twice the same';
+
+-- What a policy says about one operation: the engines that it names itself, with the options that it sets itself. What comes of several
+-- policies is known only once they are resolved.
+CREATE FUNCTION floe_internal.check_operation_engines(p floe.policy, o floe.policy_operation) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	place text := format('policy "%s": %s', p.name, o.operation);
+	engines text[] := floe_internal.engine_list(jsonb_build_object('engine', COALESCE(o.engine, p.engine), 'fallback_engines', COALESCE(to_jsonb(COALESCE(o.fallback_engines, p.fallback_engines)), '[]')));
+BEGIN
+	IF COALESCE(o.engine, p.engine) IS NOT NULL AND o.is_enabled IS DISTINCT FROM false THEN
+		PERFORM floe_internal.check_capability(engines, o.operation, o.options, place);
+	END IF;
+	PERFORM floe_internal.check_approved(engines, p.pattern, place);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_operation_engines(floe.policy, floe.policy_operation) IS 'Refuses an operation of a policy that none of its engines can honour, or with an engine that is not approved for all the tables of the policy';
+
+-- While floe.alter_policy() changes several rows, what is between them is not judged.
+CREATE TABLE floe_internal.policy_change (
+	policy_id	pg_catalog.int4 PRIMARY KEY
+);
+COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps; always empty for others';
+
+CREATE FUNCTION floe_internal.check_policy_engines(changed_policy_id pg_catalog.int4, changes pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p floe.policy;
+	everything bool := changes ?| '{engine,fallback_engines,pattern,exclude}';
+BEGIN
+	SELECT * INTO p FROM floe.policy AS x WHERE x.policy_id = changed_policy_id;
+	IF everything THEN
+		PERFORM floe_internal.check_approved(array_remove(p.engine || p.fallback_engines, NULL), p.pattern, format('policy "%s"', p.name));
+	END IF;
+	PERFORM floe_internal.check_operation_engines(p, o)
+		FROM floe.policy_operation AS o JOIN floe_internal.operation_kind AS k ON k.operation = o.operation
+		WHERE o.policy_id = changed_policy_id AND (everything OR changes -> o.operation ?| '{engine,fallback_engines,options,enabled}')
+		ORDER BY k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
+
+-- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.
+CREATE FUNCTION floe_internal.resolve_engines(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, is_valid pg_catalog.bool,
+		OUT names pg_catalog.text[], OUT refusals pg_catalog.jsonb, OUT problem pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	with_options jsonb;
+BEGIN
+	names := floe_internal.engine_list(settings);
+	IF names = '{}' OR NOT is_valid THEN
+		RETURN;
+	END IF;
+	with_options := floe_internal.check_options(of_operation, floe_internal.operation_options(floe_internal.builtin_settings(of_operation) || settings, origins, '{}'));
+	SELECT jsonb_object_agg(x.name, x.refusal) FILTER (WHERE x.refusal IS NOT NULL),
+		   CASE WHEN bool_and(x.refusal IS NOT NULL) AND bool_or(x.knows) THEN string_agg(format('engine "%s": %s', x.name, x.refusal), '; ' ORDER BY x.place) END
+	INTO refusals, problem
+	FROM (SELECT l.name, l.place, floe_internal.engine_refusal(s.server_type, of_operation, with_options) AS refusal,
+				 EXISTS (SELECT 1 FROM floe_internal.engine_operations() AS k WHERE k.engine_type = s.server_type AND k.operation = of_operation) AS knows
+		  FROM unnest(names) WITH ORDINALITY AS l (name, place) JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name) AS x;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resolve_engines(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.bool)
+	IS 'The engines that a resolved policy list names, why some of them cannot honour it (refusals: engine -> reason), and, where all that exist could do it but for an option, the problem; is_valid: the options do not contradict each other';
+
+-- For one operation with the options that its statement will have.
+CREATE FUNCTION floe_internal.usable_engines(of_table_id pg_catalog.int8, of_operation pg_catalog.text, options pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT array_agg(l.name ORDER BY l.place)
+		FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = of_operation
+		CROSS JOIN LATERAL unnest(e.engine_names) WITH ORDINALITY AS l (name, place)
+		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
+		WHERE t.table_id = of_table_id AND floe_internal.engine_refusal(s.server_type, of_operation, usable_engines.options) IS NULL
+		  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE l.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.usable_engines(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'Engines that the table''s policies name, that can honour the operation and are approved for the table, in order; NULL: none';
+
+-- Approval ------------------------------------------------------------------------------------------
+
+CREATE TABLE floe.engine_approval (
+	pattern		pg_catalog.text PRIMARY KEY,
+	engines		pg_catalog.text[] NOT NULL,
+	description	pg_catalog.text CHECK (pg_catalog.length(description) OPERATOR(pg_catalog.<=) 10000),
+	set_by		pg_catalog.text NOT NULL DEFAULT SESSION_USER,
+	set_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE floe.engine_approval IS 'Engines that are approved for the tables of a pattern (enterprise, domain, product …); every approval that matches a table must have the engine, so a lower level can only narrow. A table that none matches may use all';
+COMMENT ON COLUMN floe.engine_approval.pattern IS 'As in floe.policy';
+COMMENT ON COLUMN floe.engine_approval.engines IS 'SERVERs of wrapper floe_engine';
+
+-- Of two approvals the lower one is the one whose pattern the other contains; where the texts do not show it, the one that names more literal
+-- levels of a table that both match now. What meets only in tables to come, each table's gate sees.
+CREATE FUNCTION floe_internal.approval_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	place text := format('approval of %s', NEW.pattern);
+	is_new bool := TG_OP = 'UPDATE' OR NEW.set_at = now();	-- otherwise it comes from a dump
+	other record;
+BEGIN
+	IF NEW.pattern IS NULL THEN
+		PERFORM floe_internal.refuse('an approval needs a pattern', NULL, 'For example floe.approve_engines(''demo.**'', ''{spark}'').');
+	END IF;
+	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	place := format('approval of %s', NEW.pattern);
+	IF COALESCE(NEW.engines, '{}') = '{}' THEN
+		PERFORM floe_internal.refuse(place || ': an approval names at least one engine', NULL, 'To stop everything there, use floe.pause().');
+	END IF;
+	IF NOT is_new THEN
+		RETURN NEW;
+	END IF;
+	PERFORM floe_internal.check_fallback(NEW.engines, place);
+	IF TG_OP = 'UPDATE' THEN
+		NEW.set_by := SESSION_USER;
+	END IF;
+	NEW.set_at := floe_internal.clock();
+	LOCK TABLE floe.engine_approval IN SHARE ROW EXCLUSIVE MODE;	-- two that are saved at once see each other
+	SELECT a.pattern, a.engines, l.is_lower, l.example, e.engine INTO other
+	FROM floe.engine_approval AS a
+	CROSS JOIN LATERAL (
+		SELECT true AS is_lower, NULL::text AS example WHERE floe_internal.pattern_covers(a.pattern, NEW.pattern)
+		UNION ALL
+		SELECT false, NULL WHERE floe_internal.pattern_covers(NEW.pattern, a.pattern)
+		UNION ALL
+		(SELECT m.mine > m.other, t.name
+		 FROM floe_internal.iceberg_table AS t
+		 CROSS JOIN LATERAL (SELECT floe_internal.match_pattern(NEW.pattern, t.levels) AS mine, floe_internal.match_pattern(a.pattern, t.levels) AS other) AS m
+		 WHERE NOT floe_internal.pattern_covers(a.pattern, NEW.pattern) AND NOT floe_internal.pattern_covers(NEW.pattern, a.pattern)
+		   AND t.status <> 'dropped' AND m.mine <> m.other
+		 ORDER BY t.name LIMIT 1)) AS l
+	CROSS JOIN LATERAL (SELECT x.engine FROM unnest(CASE WHEN l.is_lower THEN NEW.engines ELSE a.engines END) AS x (engine)
+						WHERE x.engine <> ALL (CASE WHEN l.is_lower THEN a.engines ELSE NEW.engines END) LIMIT 1) AS e
+	WHERE a.pattern <> NEW.pattern AND (TG_OP = 'INSERT' OR a.pattern <> OLD.pattern)
+	ORDER BY a.pattern LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(
+			CASE WHEN other.is_lower THEN format('%s: engine "%s" is not approved by the level above, %s', place, other.engine, other.pattern)
+				ELSE format('%s: engine "%s" is approved by a level below, %s', place, other.engine, other.pattern) END,
+			format('%s approves: %s.', other.pattern, array_to_string(other.engines, ', ')) || COALESCE(' Both match table ' || other.example || '.', ''),
+			CASE WHEN other.is_lower THEN 'A lower level can only narrow what the levels above it approve.' ELSE 'A lower level can only narrow: change that one first.' END);
+	END IF;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.approval_before() IS 'Checks a row of floe.engine_approval: a lower level can only narrow';
+
+CREATE TRIGGER approval_before BEFORE INSERT OR UPDATE ON floe.engine_approval
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.approval_before();
+
+CREATE FUNCTION floe_internal.check_approved(engines pg_catalog.text[], policy_pattern pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	bad record;
+BEGIN
+	SELECT e.engine, a.pattern, a.engines INTO bad
+	FROM unnest(engines) WITH ORDINALITY AS e (engine, place)
+	JOIN floe.engine_approval AS a ON e.engine <> ALL (a.engines) AND floe_internal.pattern_covers(a.pattern, policy_pattern)
+	ORDER BY e.place, a.pattern LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('%s: engine "%s" is not approved for %s', place, bad.engine, bad.pattern),
+			format('%s approves: %s.', bad.pattern, array_to_string(bad.engines, ', ')), 'Name an approved engine; floe.engine_approval has the approvals.');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_approved(pg_catalog.text[], pg_catalog.text, pg_catalog.text) IS 'Refuses engines that an approval over all tables of a policy does not have; where only some of them are concerned, their gate says so';
+
+CREATE FUNCTION floe.approve_engines(pattern pg_catalog.text, engines pg_catalog.text[], description pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	checked text := floe_internal.check_pattern(approve_engines.pattern);
+	p record;
+BEGIN
+	UPDATE floe.engine_approval AS a SET engines = approve_engines.engines, description = COALESCE(approve_engines.description, a.description), set_by = SESSION_USER WHERE a.pattern = checked;
+	IF NOT FOUND THEN
+		INSERT INTO floe.engine_approval (pattern, engines, description) VALUES (checked, approve_engines.engines, approve_engines.description);
+	END IF;
+	FOR p IN
+		SELECT x.name, string_agg(DISTINCT e.engine, ', ') AS engines
+		FROM floe.policy AS x
+		LEFT JOIN floe.policy_operation AS o ON o.policy_id = x.policy_id
+		CROSS JOIN LATERAL unnest(x.engine || x.fallback_engines || o.engine || o.fallback_engines) AS e (engine)
+		WHERE e.engine <> ALL (approve_engines.engines) AND floe_internal.pattern_covers(checked, x.pattern)
+		GROUP BY x.name ORDER BY x.name
+	LOOP
+		RAISE NOTICE 'policy "%" names what is not approved for its tables any more: %', p.name, p.engines;
+	END LOOP;
+	RETURN (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.status <> 'dropped' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text)
+	IS 'Only these engines may work on the tables of a pattern. A lower level can only narrow what a higher one approves. Returns the number of tables; policies that name others are told, and their operations are blocked';
+
+CREATE FUNCTION floe.drop_engine_approval(pattern pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe.engine_approval AS a WHERE a.pattern = floe_internal.check_pattern(drop_engine_approval.pattern);
+	RETURN FOUND;
+END
+$body$;
+COMMENT ON FUNCTION floe.drop_engine_approval(pg_catalog.text) IS 'Takes back the approval of exactly this pattern; false: there was none. What other levels approve holds';
+-- =================================================================================================
 -- 50 operations: queue, log, bookkeeping, events, budgets
 -- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
 -- =================================================================================================
@@ -2538,14 +2881,18 @@ CREATE TABLE floe_internal.operation_log (
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
+	engine_reason		pg_catalog.text,
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
 -- what floe_internal.throughput() learns from
 CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
+-- when an engine last did what it was asked for
+CREATE INDEX operation_log_engine ON floe_internal.operation_log (engine, finished_at) WHERE state = 'succeeded';
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
 COMMENT ON COLUMN floe_internal.operation_log.operation_key IS 'Idempotency key; also the marker in the statement''s comment';
+COMMENT ON COLUMN floe_internal.operation_log.engine_reason IS 'Why it is not the engine that the policy names first; NULL: it is';
 COMMENT ON COLUMN floe_internal.operation_log.settings IS 'Effective settings when it was queued';
 COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it through, as floe.why() showed them';
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
@@ -2565,6 +2912,7 @@ CREATE TABLE floe_internal.operation_queue (
 	unreachable_since	pg_catalog.timestamptz,
 	timeout_at			pg_catalog.timestamptz,
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
+	engines				pg_catalog.text[],
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -2573,8 +2921,10 @@ CREATE UNIQUE INDEX operation_queue_one_live ON floe_internal.operation_queue (t
 	WHERE state IN ('dispatching', 'running', 'verifying', 'lost');
 CREATE UNIQUE INDEX operation_queue_once ON floe_internal.operation_queue (table_id, operation);
 CREATE INDEX operation_queue_next ON floe_internal.operation_queue (score DESC, operation_id) WHERE state = 'queued';
+CREATE INDEX operation_queue_fallback ON floe_internal.operation_queue (operation_id) WHERE state = 'queued' AND engines IS NOT NULL;
 COMMENT ON TABLE floe_internal.operation_queue IS 'Operations that have not ended. The two unique indexes are the rule: one live operation per table, one entry per table and operation';
 COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that drives it; when that pass is gone, the next one takes over';
+COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
@@ -2597,6 +2947,21 @@ COMMENT ON FUNCTION floe_internal.operation_transition_check() IS 'Refuses trans
 
 CREATE TRIGGER operation_transition_check BEFORE UPDATE OF state ON floe_internal.operation_queue
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.operation_transition_check();
+
+-- Whatever brings it back to the queue: which engine takes it is decided anew.
+CREATE FUNCTION floe_internal.engine_anew() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	NEW.engine := COALESCE(NEW.engines[1], NEW.engine);
+	NEW.engine_reason := NULL;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_anew() IS 'Trigger: an operation that is back in the queue has no engine yet';
+
+CREATE TRIGGER operation_queue_engine BEFORE UPDATE OF state ON floe_internal.operation_queue
+	FOR EACH ROW WHEN (NEW.state = 'queued' AND OLD.state <> 'queued') EXECUTE FUNCTION floe_internal.engine_anew();
 
 CREATE TRIGGER operation_queue_wake AFTER INSERT ON floe_internal.operation_queue
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.wake_after('executor');
@@ -3041,7 +3406,7 @@ COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes throug
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
 	('enabled', 2, false, 'No policy disables it'),
-	('options', 3, false, 'The options that the policies set together do not contradict each other'),
+	('options', 3, false, 'The options that the policies set together do not contradict each other, and an engine that they name can honour them'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('writable', 5, false, 'The catalog takes commits: floe does not look at it through a tag'),
 	('gc_enabled', 6, false, 'The table property gc.enabled allows deleting files'),
@@ -3049,7 +3414,7 @@ INSERT INTO floe_internal.gate VALUES
 	('paused', 8, false, 'Nobody paused it'),
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
 	('interlock', 10, false, 'No other operation works on the table'),
-	('engine', 11, false, 'The engine exists, can do it and is not known to be down'),
+	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
 	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
 	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
 	('schedule', 14, true, 'The schedule''s time has come'),
@@ -3097,18 +3462,19 @@ COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.tex
 	IS 'Next time a schedule names, put off by the table''s jitter. A new cron schedule waits for its first time; a new interval starts within its jitter and then keeps to whole intervals; floe''s own cadence is spread over its whole period';
 
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
-		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text)
+		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text, OUT drain pg_catalog.text)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
 		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
-			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid)))
+			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid))),
+		   CASE WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || e.drained_by, e.drain_reason) END
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
 END;
-COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); NULLs: no such engine';
+COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
 
 -- What decides for one table and operation, before any gate.
 CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
@@ -3147,7 +3513,8 @@ BEGIN ATOMIC
 		GROUP BY j.table_id, j.remedy
 	)
 	SELECT s.table_id, k.operation, k.position, k.deletes_files, k.is_cadence, s.settings, s.origins,
-		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', e.stamp)),
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', e.stamp, (SELECT pg_catalog.string_agg(f.stamp, '|' ORDER BY l.place)
+				FROM pg_catalog.jsonb_array_elements_text(s.settings -> 'fallback_engines') WITH ORDINALITY AS l (name, place) JOIN engine AS f ON f.server_name = l.name))),
 		   b.metric, b.value, b.unit, b.warning, CASE WHEN b.has_effect THEN b.severity ELSE 0 END, b.set_by_policy,
 		   COALESCE(n.options, '{}'), COALESCE(p.any_effect, false),
 		   c.met, c.told
@@ -3188,8 +3555,10 @@ BEGIN
 	WITH policy AS MATERIALIZED (
 		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
-		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(o.operation) FROM floe_internal.engine_operations() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
+		SELECT s.server_name, e.retry_at, e.error_message, e.drain
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
+	), approval AS MATERIALIZED (
+		SELECT a.pattern, a.engines FROM floe.engine_approval AS a
 	), unlocated AS MATERIALIZED (
 		-- whose files may be anywhere: to who removes orphans they would be some
 		SELECT k.catalog_id, CASE
@@ -3238,7 +3607,23 @@ BEGIN
 		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id
 		ORDER BY o.name LIMIT 1) AS shared ON true
 	LEFT JOIN unlocated ON unlocated.catalog_id = t.catalog_id AND c.operation = 'remove_orphan_files'
-	LEFT JOIN engine AS e ON e.server_name = c.settings ->> 'engine'
+	-- of the engines named, in order: those that may never have it, those that may not now, and the first that may
+	CROSS JOIN LATERAL (
+		SELECT pg_catalog.count(*) AS listed, pg_catalog.count(*) FILTER (WHERE l.never IS NULL) AS able,
+			   (pg_catalog.array_agg(l.name ORDER BY l.place) FILTER (WHERE l.never IS NULL AND l.not_now IS NULL))[1] AS ready,
+			   pg_catalog.min(l.retry_at) FILTER (WHERE l.never IS NULL) AS retry_at,
+			   (pg_catalog.array_agg(l.pattern ORDER BY l.place) FILTER (WHERE l.pattern IS NOT NULL))[1] AS approval,
+			   pg_catalog.string_agg(CASE WHEN l.others THEN l.name || ': ' ELSE '' END || COALESCE(l.never, l.not_now), '; ' ORDER BY l.place) AS why_not
+		FROM (SELECT n.name, n.place, pg_catalog.count(*) OVER () > 1 AS others, a.pattern, CASE WHEN e.drain IS NULL THEN e.retry_at END AS retry_at,
+					 CASE WHEN e.server_name IS NULL THEN pg_catalog.format('there is no engine "%s"', n.name)
+						WHEN eff.engine_refusals ? n.name THEN eff.engine_refusals ->> n.name
+						WHEN a.pattern IS NOT NULL THEN pg_catalog.format('engine "%s" is not approved here; approved: %s', n.name, a.told) END AS never,
+					 COALESCE(e.drain, CASE WHEN e.retry_at > at THEN COALESCE(e.error_message, 'it failed') END) AS not_now
+			  FROM pg_catalog.unnest(eff.engine_names) WITH ORDINALITY AS n (name, place)
+			  LEFT JOIN engine AS e ON e.server_name = n.name
+			  LEFT JOIN LATERAL (SELECT p.pattern, pg_catalog.array_to_string(p.engines, ', ') AS told FROM approval AS p
+								 WHERE n.name <> ALL (p.engines) AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
+								 ORDER BY floe_internal.match_pattern(p.pattern, t.levels), p.pattern LIMIT 1) AS a ON true) AS l) AS e
 	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
 		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
@@ -3318,15 +3703,11 @@ BEGIN
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
 		('engine',
-			CASE WHEN NOT c.settings ? 'engine' OR e.server_type IS NULL THEN 'blocked'
-				WHEN NOT c.operation = ANY (e.operations) THEN 'blocked'
-				WHEN e.retry_at > at THEN 'wait' ELSE 'pass' END, 'engine',
-			CASE WHEN NOT c.settings ? 'engine' THEN 'no policy names an engine'
-				WHEN e.server_type IS NULL THEN pg_catalog.format('there is no engine "%s"', c.settings ->> 'engine')
-				WHEN NOT c.operation = ANY (e.operations)
-					THEN pg_catalog.format('%s cannot do it', e.server_type)
-				WHEN e.retry_at > at THEN e.error_message ELSE c.settings ->> 'engine' END, NULL,
-			CASE WHEN c.settings ? 'engine' THEN COALESCE(policy.names ->> (c.origins ->> 'engine'), 'built in') END, e.retry_at),
+			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
+			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not
+				WHEN e.ready = eff.engine_names[1] THEN e.ready ELSE pg_catalog.format('%s (%s)', e.ready, e.why_not) END, NULL,
+			CASE WHEN e.able = 0 AND e.approval IS NOT NULL THEN 'approval of ' || e.approval
+				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at),
 		('backoff',
 			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
@@ -3566,9 +3947,12 @@ BEGIN
 			), e AS MATERIALIZED (
 				SELECT * FROM floe_internal.estimates(portion.ids, at)
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels, d.settings ->> 'engine' AS engine
+			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+				   -- of those named, the first that can
+				   (SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place) WHERE NOT COALESCE(f.engine_refusals ? n.name, false) ORDER BY n.place LIMIT 1) AS engine
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
 			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
@@ -3636,6 +4020,27 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
+-- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
+-- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
+-- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
+CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
+			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
+		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
+			WHEN of_operation = 'rewrite_data_files' AND settings ? 'options.target_file_size'
+				THEN pg_catalog.jsonb_build_object('min_file_size', (0.75 * (settings ->> 'options.target_file_size')::pg_catalog.numeric)::pg_catalog.int8)
+			WHEN of_operation = 'expire_snapshots' AND settings ? 'options.max_snapshot_age'
+				-- 100 years are the most that floe reads
+				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
+			ELSE '{}' END
+	FROM (SELECT 1) AS one
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
+END;
+COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
+
 -- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
 -- What a person asked for by name does not come this way.
 CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
@@ -3677,6 +4082,7 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	c record;
 	new_settings jsonb;
+	usable text[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -3695,12 +4101,20 @@ BEGIN
 		IF c.verdict = 'run' THEN
 			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, c.remedy_options)
+				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
+			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			IF usable IS NULL THEN
+				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
+				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
+			END IF;
+		END IF;
+		IF c.verdict = 'run' THEN
 			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
-					reason, score, score_parts, estimate, queued_at, position)
-				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, c.settings ->> 'engine', new_settings, c.settings_hash, c.policies,
-					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position)
+					reason, score, score_parts, estimate, queued_at, position, engines)
+				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, usable[1], new_settings, c.settings_hash, c.policies,
+					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position, CASE WHEN cardinality(usable) > 1 THEN usable END)
 				ON CONFLICT (table_id, operation) DO NOTHING
 				RETURNING q.operation_id INTO operation_id;
 			IF operation_id IS NULL THEN
@@ -3933,6 +4347,144 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.settle_identity()
 	IS 'First thing of each pass. In a copy of a database: strikes off the operations and claims that were copied, without touching an engine, and drains; policies, health and history stay. Returns what to tell, NULL: nothing changed hands';
+-- =================================================================================================
+-- 74 engines at dispatch
+-- What of an engine may take something now, what must wait for it, and what goes to the next engine of its
+-- list. Separate from 45, which is about what can never go to an engine.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.tables_of_engine(engine_name pg_catalog.text) RETURNS pg_catalog.int8[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT DISTINCT t.table_id FROM floe_internal.effective AS e JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = e.policy_set_id
+		WHERE tables_of_engine.engine_name = ANY (e.engine_names));
+END;
+COMMENT ON FUNCTION floe_internal.tables_of_engine(pg_catalog.text) IS 'Tables whose policies name an engine';
+
+CREATE FUNCTION floe_internal.resolve_engine(engine_name pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF EXISTS (SELECT 1 FROM floe_internal.effective AS e WHERE resolve_engine.engine_name = ANY (e.engine_names)) THEN
+		PERFORM floe_internal.lock_matches(true);
+		PERFORM floe_internal.resolve_sets(ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE resolve_engine.engine_name = ANY (e.engine_names)));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resolve_engine(pg_catalog.text) IS 'Resolves the policy lists anew that name an engine, which may have another TYPE now';
+
+-- Without an engine that is gone, what waits for it and may go elsewhere stays in the queue; what it was decided upon is as it was.
+CREATE FUNCTION floe_internal.forget_engines() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	ids int8[] := ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x
+		WHERE x.state = 'queued' AND x.engines IS NOT NULL
+		  AND EXISTS (SELECT 1 FROM unnest(x.engines) AS n WHERE NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = n))
+		  AND EXISTS (SELECT 1 FROM unnest(x.engines) AS n JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n));
+BEGIN
+	IF ids = '{}' THEN
+		RETURN;
+	END IF;
+	PERFORM floe_internal.lock_decisions(ids);
+	WITH mine AS (
+		SELECT x.operation_id, x.table_id, x.operation, l.engines
+		FROM floe_internal.operation_queue AS x
+		CROSS JOIN LATERAL (SELECT array_agg(n.name ORDER BY n.place) AS engines FROM unnest(x.engines) WITH ORDINALITY AS n (name, place)
+							JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.name) AS l
+		WHERE x.operation_id = ANY (ids) AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE OF x
+	)
+	UPDATE floe_internal.operation_queue AS x
+		SET engine = m.engines[1], engines = CASE WHEN cardinality(m.engines) > 1 THEN m.engines END, settings_hash = c.settings_hash
+		FROM mine AS m
+		JOIN floe_internal.decision_context(ARRAY(SELECT DISTINCT o.table_id FROM floe_internal.operation_queue AS o WHERE o.operation_id = ANY (ids)), floe_internal.clock()) AS c
+			ON c.table_id = m.table_id AND c.operation = m.operation
+		WHERE x.operation_id = m.operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.forget_engines() IS 'Takes engines that were removed out of the lists of what is queued';
+
+CREATE FUNCTION floe_internal.engine_places(at pg_catalog.timestamptz,
+		OUT server_name pg_catalog.text, OUT most pg_catalog.int4, OUT busy pg_catalog.int4, OUT is_full pg_catalog.bool, OUT is_drained pg_catalog.bool,
+		OUT failing_since pg_catalog.timestamptz, OUT retry_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		SELECT s.server_name, m.most, COALESCE(b.busy, 0), COALESCE(b.busy, 0) >= m.most, COALESCE(e.drained_at IS NOT NULL, false),
+			   -- while it may be tried it is not passed over: somebody must find out that it is well again
+			   CASE WHEN e.retry_at > at THEN COALESCE(e.error_since, at) END, CASE WHEN e.retry_at > at THEN e.retry_at END
+		FROM floe_internal.server AS s
+		LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
+		LEFT JOIN (SELECT q.engine, count(*)::int4 AS busy FROM floe_internal.operation_queue AS q WHERE q.state IN ('dispatching', 'running', 'lost') GROUP BY q.engine) AS b ON b.engine = s.server_name
+		CROSS JOIN LATERAL (SELECT COALESCE((s.options ->> 'max_operations')::int4, 2) AS most) AS m
+		WHERE s.wrapper = 'floe_engine';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_places(pg_catalog.timestamptz) IS 'Engines that exist, their places, and what keeps operations from them now';
+
+-- People read it: in the log, and with the event.
+CREATE FUNCTION floe_internal.passed_over(of_table_id pg_catalog.int8, of_operation pg_catalog.text, settings pg_catalog.jsonb, chosen pg_catalog.text,
+		queued_at pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	names text[] := floe_internal.engine_list(passed_over.settings);
+BEGIN
+	RETURN (SELECT string_agg(CASE
+			WHEN s.server_name IS NULL THEN format('engine "%s" was removed', l.name)
+			WHEN r.refusal IS NOT NULL THEN format('engine "%s": %s', l.name, r.refusal)
+			WHEN a.pattern IS NOT NULL THEN format('engine "%s" is not approved for %s', l.name, a.pattern)
+			WHEN e.drained_at IS NOT NULL THEN concat_ws(': ', format('engine "%s" is drained by %s', l.name, e.drained_by), e.drain_reason)
+			WHEN e.retry_at > at THEN format('engine "%s" fails since %s: %s', l.name, to_char(e.error_since, 'HH24:MI:SS'), e.error_message)
+			WHEN p.is_full THEN format('engine "%s" is full: %s of %s, and it waited %s', l.name, p.busy, p.most, floe_internal.format_interval(at - passed_over.queued_at))
+			ELSE format('engine "%s" is free again', l.name) END, '; ' ORDER BY l.place)
+		FROM unnest(names) WITH ORDINALITY AS l (name, place)
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = of_table_id
+		LEFT JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
+		LEFT JOIN floe_internal.engine AS e ON e.server_name = l.name AND e.status <> 'removed'
+		LEFT JOIN floe_internal.engine_places(at) AS p ON p.server_name = l.name
+		LEFT JOIN LATERAL (SELECT floe_internal.engine_refusal(s.server_type, of_operation, passed_over.settings -> 'options') AS refusal WHERE s.server_name IS NOT NULL) AS r ON true
+		LEFT JOIN LATERAL (SELECT x.pattern FROM floe.engine_approval AS x WHERE l.name <> ALL (x.engines) AND floe_internal.match_pattern(x.pattern, t.levels) IS NOT NULL
+						   ORDER BY floe_internal.match_pattern(x.pattern, t.levels), x.pattern LIMIT 1) AS a ON true
+		WHERE l.place < COALESCE(array_position(names, chosen), cardinality(names) + 1));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.passed_over(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz)
+	IS 'Why the engines that the settings name before the chosen one (NULL: all of them) did not get an operation';
+
+-- The earliest time at which some engine may take it, as far as clocks tell: a place that comes free wakes the executor.
+CREATE FUNCTION floe_internal.queue_opens(at pg_catalog.timestamptz, OUT operation_id pg_catalog.int8, OUT opens_at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.record
+	-- a view reads it, as whoever reads that
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH place AS MATERIALIZED (
+			SELECT p.server_name, p.is_full, p.failing_since, CASE WHEN p.is_drained THEN 'infinity' ELSE COALESCE(p.retry_at, '-infinity') END AS own_at, p.is_drained
+			FROM floe_internal.engine_places(at) AS p
+		)
+		SELECT q.operation_id, COALESCE(p.own_at, 'infinity')
+		FROM floe_internal.operation_queue AS q LEFT JOIN place AS p ON p.server_name = q.engine
+		WHERE q.state = 'queued' AND q.engines IS NULL
+		UNION ALL
+		SELECT x.operation_id, min(GREATEST(x.own_at, x.passed_at))
+		FROM (SELECT q.operation_id, COALESCE(p.own_at, 'infinity') AS own_at,
+					 -- when all that stand before it are passed over
+					 max(CASE WHEN p.server_name IS NULL OR p.is_drained THEN '-infinity'
+							WHEN p.failing_since IS NOT NULL THEN p.failing_since + floe_internal.fallback_after(q.settings)
+							WHEN p.is_full THEN q.queued_at + floe_internal.fallback_after(q.settings) ELSE 'infinity' END)
+						OVER (PARTITION BY q.operation_id ORDER BY l.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS passed_at
+			  FROM floe_internal.operation_queue AS q
+			  CROSS JOIN LATERAL unnest(q.engines) WITH ORDINALITY AS l (name, place)
+			  LEFT JOIN place AS p ON p.server_name = l.name
+			  WHERE q.state = 'queued' AND q.engines IS NOT NULL) AS x
+		GROUP BY x.operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.queue_opens(pg_catalog.timestamptz) IS 'For each queued operation the time from which an engine of its list may take it: -infinity now, infinity: not before somebody acts';
 -- =================================================================================================
 -- 75 assessment
 -- The database side of steps 1 to 4 of a pass: claim what is due, keep what was read. Called by the
@@ -4596,6 +5148,7 @@ DECLARE
 	old_row floe_internal.iceberg_table;
 	ids int8[];
 	list jsonb;
+	changes jsonb;
 	manifest_target float8 := COALESCE((floe_internal.property_value(facts -> 'properties', 'commit.manifest.target-size-bytes', 'bytes'))::text::float8, 8388608);
 BEGIN
 	-- rows that refer to it may be added meanwhile: a plan does so, while this waits for it below
@@ -4641,9 +5194,13 @@ BEGIN
 	IF old_row.status <> 'ok' THEN
 		PERFORM floe_internal.write_event('table assessed', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s assessed', old_row.name), NULL);
 	END IF;
+	changes := floe_internal.external_changes(old_row, facts ->> 'uuid', new_snapshots);
 	-- first, as in a plan: who decides upon the table may compute its health
 	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.compute_health(of_table_id);
+	IF changes IS NOT NULL THEN
+		PERFORM floe_internal.note_external(of_table_id, changes);
+	END IF;
 	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
 	PERFORM floe_internal.answer_requests(of_table_id);
 	RETURN true;
@@ -5057,10 +5614,10 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
-			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by)
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason)
 		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
-			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by);
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
@@ -5106,6 +5663,8 @@ COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) 
 
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
+-- An engine also takes what others stand before it for, while each of those is gone, drained, or has failed or been full for long: decided here and only
+-- here, of what is queued, of which nothing was sent.
 CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -5113,9 +5672,25 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	e record;
 	q floe_internal.operation_queue;
+	-- of engines that may take something: a list before them is looked through without a join
+	here text[];
+	full_ones text[];
+	failing text[];
+	failing_since timestamptz[];
+	tight floe_internal.budget_line[];
 BEGIN
 	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
 		RETURN;
+	END IF;
+	IF EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL) THEN
+		SELECT array_agg(p.server_name) FILTER (WHERE NOT p.is_drained), array_agg(p.server_name) FILTER (WHERE p.is_full),
+			   array_agg(p.server_name) FILTER (WHERE p.failing_since IS NOT NULL), array_agg(p.failing_since) FILTER (WHERE p.failing_since IS NOT NULL)
+			INTO here, full_ones, failing, failing_since FROM floe_internal.engine_places(at) AS p;
+		-- the plan has tested the budgets of the engine that stands first
+		IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.engine IS NOT NULL) THEN
+			tight := ARRAY(SELECT ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
+				s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line FROM floe_internal.budget_state(at) AS s WHERE s.engine IS NOT NULL);
+		END IF;
 	END IF;
 	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
 	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
@@ -5127,8 +5702,10 @@ BEGIN
 		SELECT n.server_name, COALESCE((s.options ->> 'max_operations')::int4, 2) AS most
 		FROM floe_internal.engine AS n
 		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.server_name
-		WHERE n.status <> 'removed' AND COALESCE(n.retry_at, '-infinity') <= at
-		  AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.engine = n.server_name AND x.state = 'queued' AND x.not_before <= at)
+		WHERE n.status <> 'removed' AND COALESCE(n.retry_at, '-infinity') <= at AND n.drained_at IS NULL
+		  AND (EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.engine = n.server_name AND x.state = 'queued' AND x.not_before <= at)
+			   OR here IS NOT NULL AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x
+					WHERE x.state = 'queued' AND x.engines IS NOT NULL AND n.server_name = ANY (x.engines) AND x.not_before <= at))
 		ORDER BY n.engine_id FOR UPDATE OF n SKIP LOCKED
 	LOOP
 		CONTINUE WHEN (SELECT count(*) FROM floe_internal.operation_queue AS x WHERE x.engine = e.server_name AND x.state IN ('dispatching', 'running', 'lost')) >= e.most;
@@ -5137,7 +5714,18 @@ BEGIN
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 		LEFT JOIN floe_internal.dispatch_turn AS ct ON ct.catalog = t.levels[1] AND ct.policy = ''
 		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = floe_internal.policy_turn(t.policy_set_id, x.operation)
-		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
+		WHERE x.state = 'queued' AND x.not_before <= at
+		  AND (x.engine = e.server_name
+			   OR e.server_name = ANY (x.engines) AND NOT EXISTS (
+					SELECT 1 FROM unnest(x.engines) WITH ORDINALITY AS l (name, place)
+					WHERE l.place < array_position(x.engines, e.server_name) AND l.name = ANY (here)
+					  AND NOT COALESCE(failing_since[array_position(failing, l.name)] + floe_internal.fallback_after(x.settings) <= at, false)
+					  AND NOT (l.name = ANY (COALESCE(full_ones, '{}')) AND x.queued_at + floe_internal.fallback_after(x.settings) <= at))
+				AND NOT EXISTS (
+					SELECT 1 FROM unnest(tight) AS b
+					WHERE b.engine = e.server_name AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+					  AND (b.operations_left < 1 OR b.tables_left < 1 AND NOT x.table_id = ANY (b.used_tables) OR b.bytes_left < COALESCE((x.estimate ->> 'bytes')::float8, 0)
+						   OR b.gb_hours_left < COALESCE((x.estimate ->> 'gb_hours')::float8, 0))))
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
@@ -5146,7 +5734,7 @@ BEGIN
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
 		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
-						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = e.server_name) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
 								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
@@ -5154,9 +5742,16 @@ BEGIN
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
 		UPDATE floe_internal.operation_queue AS x
-			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false
+			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false,
+				engine = e.server_name,
+				engine_reason = CASE WHEN e.server_name IS DISTINCT FROM (floe_internal.engine_list(q.settings))[1]
+					THEN floe_internal.passed_over(q.table_id, q.operation, q.settings, e.server_name, q.queued_at, at) END
 			WHERE x.operation_id = q.operation_id
 			RETURNING x.* INTO q;
+		IF q.engine_reason IS NOT NULL THEN
+			PERFORM floe_internal.write_event('operation rerouted', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+				format('%s goes to engine "%s": %s', q.operation, q.engine, q.engine_reason), jsonb_build_object('engine', q.engine, 'engines', floe_internal.engine_list(q.settings)));
+		END IF;
 		INSERT INTO floe_internal.dispatch_turn AS d (catalog, policy, turn)
 			SELECT t.levels[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
 			FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL (VALUES (''), (floe_internal.policy_turn(t.policy_set_id, q.operation))) AS p (policy)
@@ -5191,6 +5786,7 @@ DECLARE
 	g record;
 	is_named bool;
 	options jsonb;
+	usable text[];
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -5221,7 +5817,7 @@ BEGIN
 		RETURN;
 	ELSIF g.stops THEN
 		go := false;
-		reason := concat_ws(': ', 'no longer called for', g.label, concat_ws(', limit ', g.value, g.limit_value));
+		reason := concat_ws(': ', 'no longer called for', g.label, concat_ws(', limit ', g.value, g.limit_value)) || COALESCE('; ' || floe_internal.done_by_others(q.table_id, q.operation, q.queued_at), '');
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	ELSIF g.settings_hash <> q.settings_hash AND NOT q.by_hand THEN
@@ -5232,8 +5828,24 @@ BEGIN
 		RETURN;
 	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
+	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
+	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
+		go := false;
+		IF usable IS NULL THEN
+			reason := format('no engine may do it any more: %s', floe_internal.passed_over(q.table_id, q.operation, q.settings, NULL, at, at));
+			PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		ELSE
+			-- drained, not approved any more or not able since it was claimed; what may be sent to another is sent there
+			reason := format('back in the queue: engine "%s" does not take it any more', q.engine);
+			UPDATE floe_internal.operation_queue AS x
+				SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1, engine = usable[1], engines = CASE WHEN cardinality(usable) > 1 THEN usable END
+				WHERE x.operation_id = of_operation_id;
+		END IF;
+		RETURN;
+	END IF;
 	-- An object store has no folders: without this the procedure lists by Hadoop's file system, which Spark does not have for s3.
-	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing' THEN
+	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing'
+	   AND floe_internal.engine_refusal(engine_type, q.operation, options || '{"prefix_listing": true}') IS NULL THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
 	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
@@ -5312,7 +5924,10 @@ BEGIN
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, attempt = x.attempt - 1, unreachable_since = NULL,
 				-- one that was removed meanwhile has none, and then the next look at the servers ends it
-				not_before = COALESCE((SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed'), at)
+				not_before = COALESCE((SELECT CASE WHEN x.engines IS NULL THEN e.retry_at
+						-- another engine may take it sooner
+						ELSE LEAST(e.retry_at, GREATEST(at, e.error_since + floe_internal.fallback_after(x.settings))) END
+					FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed'), at)
 			WHERE x.operation_id = of_operation_id;
 	ELSE
 		UPDATE floe_internal.operation_queue AS x
@@ -5361,6 +5976,7 @@ DECLARE
 	fresh jsonb;
 	own int;
 	gone int;
+	removed int8;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -5379,12 +5995,16 @@ BEGIN
 		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
 	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
 		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
+	-- Spark returns a row for each file it removed; Trino numbers by name from version 478 on, and before that nothing.
+	removed := COALESCE((SELECT (r ->> 'metric_value')::int8 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(q.engine_result) = 'array' THEN q.engine_result ELSE '[]' END) AS r
+		WHERE r ->> 'metric_name' = 'deleted_files_count' AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1), q.engine_row_count);
 	has_effect := CASE q.operation
 		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
-		WHEN 'remove_orphan_files' THEN COALESCE(q.engine_row_count, 0) > 0
+		-- what nobody counted was done if the engine says so
+		WHEN 'remove_orphan_files' THEN removed > 0 OR removed IS NULL AND q.outcome = 'succeeded'
 		ELSE own > 0 END;
-	IF q.operation = 'remove_orphan_files' AND q.engine_row_count IS NOT NULL THEN
-		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', q.engine_row_count);
+	IF q.operation = 'remove_orphan_files' AND removed IS NOT NULL THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', removed);
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
@@ -5454,7 +6074,7 @@ CREATE FUNCTION floe_internal.effect_text(of_operation pg_catalog.text, differen
 BEGIN ATOMIC
 	SELECT CASE of_operation
 		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
-		WHEN 'remove_orphan_files' THEN (difference ->> 'orphan_files_removed') || ' orphan files removed'
+		WHEN 'remove_orphan_files' THEN COALESCE((difference ->> 'orphan_files_removed') || ' orphan files removed', 'done, the engine does not say how many files it removed')
 		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
 		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
 			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
@@ -5570,13 +6190,15 @@ CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pat
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
 	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
-		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, e.retry_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
+		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, o.opens_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
 	FROM floe_internal.operation_queue AS q
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
-	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
 	WHERE (pending_operations.pattern IS NULL OR floe_internal.match_pattern(pending_operations.pattern, t.levels) IS NOT NULL)
 	  AND q.driver_pass IS DISTINCT FROM of_pass_id
-	  AND EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
+	  AND (q.state = 'queued' OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine))
+	  -- all its engines are gone or drained
+	  AND o.opens_at IS DISTINCT FROM 'infinity'
 	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
 						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
 	  AND NOT EXISTS (SELECT 1 FROM floe_internal.drain AS d WHERE q.state = 'queued');
@@ -5600,10 +6222,140 @@ BEGIN ATOMIC
 	SELECT CASE WHEN pg_catalog.count(*) > 0 THEN GREATEST(1, LEAST(5000, pg_catalog.ceil(EXTRACT(epoch FROM
 			pg_catalog.min(d.due_at) FILTER (WHERE d.due_at > floe_internal.clock()) - floe_internal.clock()) * 1000)))::pg_catalog.int8 END
 	FROM floe_internal.operation_queue AS q
-	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
-	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN GREATEST(q.not_before, e.retry_at) WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
+	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN NULLIF(GREATEST(q.not_before, o.opens_at), 'infinity') WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
 END;
 COMMENT ON FUNCTION floe_internal.next_executor_ms() IS 'Milliseconds until a queued or released operation may go on, at most five seconds; NULL: there is none at all';
+-- =================================================================================================
+-- 79 maintenance by others
+-- A rewrite by hand, another scheduler, a catalog that expires snapshots: seen in the table's own history at
+-- the next look, kept with what it changed, and counted as a run, so that floe does not do it again.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.external_operation (
+	external_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	table_id		pg_catalog.int8 NOT NULL,
+	table_name		pg_catalog.text NOT NULL,
+	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	snapshot_ids	pg_catalog.int8[] NOT NULL,
+	done_at			pg_catalog.timestamptz NOT NULL,
+	seen_at			pg_catalog.timestamptz NOT NULL,
+	engine			pg_catalog.text,
+	is_run			pg_catalog.bool NOT NULL,
+	before			pg_catalog.jsonb NOT NULL,
+	after			pg_catalog.jsonb NOT NULL
+);
+CREATE INDEX external_operation_seen ON floe_internal.external_operation (seen_at);
+CREATE INDEX external_operation_table ON floe_internal.external_operation (table_id, external_id);
+COMMENT ON TABLE floe_internal.external_operation IS 'Maintenance that floe did not do, as the tables'' snapshots show it; what one look found of one operation is one row';
+COMMENT ON COLUMN floe_internal.external_operation.snapshot_ids IS 'Of a rewrite the snapshots of operation replace that it made; of expire_snapshots those that are gone';
+COMMENT ON COLUMN floe_internal.external_operation.done_at IS 'When the last of these was committed; of expire_snapshots when it was seen';
+COMMENT ON COLUMN floe_internal.external_operation.engine IS 'What the snapshot''s summary says; NULL: nothing';
+COMMENT ON COLUMN floe_internal.external_operation.is_run IS 'Nothing called for the operation any more, so it counts as a run: min_interval and deadline begin with it. One that left work does not keep floe from doing it';
+
+-- While an operation of floe runs, what it may have done itself is its own.
+CREATE FUNCTION floe_internal.external_changes(old_row floe_internal.iceberg_table, new_uuid pg_catalog.text, new_snapshots pg_catalog.bytea) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	own text;
+	fresh jsonb;
+	gone jsonb;
+BEGIN
+	-- of what was before the first look nobody can tell
+	IF old_row.snapshots IS NULL OR old_row.snapshots = new_snapshots OR old_row.table_uuid IS DISTINCT FROM new_uuid THEN
+		RETURN NULL;
+	END IF;
+	SELECT q.operation INTO own FROM floe_internal.operation_queue AS q
+		WHERE q.table_id = old_row.table_id AND (q.state IN ('running', 'verifying', 'lost') OR q.state = 'dispatching' AND q.lost_sent);
+	WITH old_list AS MATERIALIZED (
+		SELECT s.snapshot_id FROM floe_internal.snapshot_list(old_row.snapshots) AS s
+	), new_list AS MATERIALIZED (
+		SELECT * FROM floe_internal.snapshot_list(new_snapshots) AS s
+	)
+	SELECT (SELECT jsonb_agg(jsonb_build_object('id', n.snapshot_id, 'at', n.committed_at, 'files', COALESCE(n.added_data_files, 0) + COALESCE(n.deleted_data_files, 0) > 0) ORDER BY n.committed_at)
+			FROM new_list AS n WHERE n.operation = 'replace' AND NOT COALESCE(own LIKE 'rewrite%', false) AND NOT EXISTS (SELECT 1 FROM old_list AS o WHERE o.snapshot_id = n.snapshot_id)
+			  -- seen late: an operation of floe made it, whatever its end was told to be
+			  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_log AS l WHERE l.table_id = old_row.table_id AND l.operation LIKE 'rewrite%' AND n.committed_at BETWEEN l.started_at AND l.finished_at)),
+		   (SELECT jsonb_agg(o.snapshot_id ORDER BY o.snapshot_id) FROM old_list AS o
+			WHERE own IS DISTINCT FROM 'expire_snapshots' AND NOT EXISTS (SELECT 1 FROM new_list AS n WHERE n.snapshot_id = o.snapshot_id))
+	INTO fresh, gone;
+	IF fresh IS NULL AND gone IS NULL THEN
+		RETURN NULL;
+	END IF;
+	RETURN jsonb_build_object('fresh', COALESCE(fresh, '[]'), 'gone', COALESCE(gone, '[]'), 'before',
+		(SELECT jsonb_strip_nulls(jsonb_build_object('data_file_count', h.data_file_count, 'delete_file_count', h.position_delete_file_count + h.deletion_vector_count, 'manifest_count', h.manifest_count,
+			'snapshot_count', h.snapshot_count)) FROM floe_internal.health AS h WHERE h.table_id = old_row.table_id));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.external_changes(floe_internal.iceberg_table, pg_catalog.text, pg_catalog.bytea)
+	IS 'What others did to a table since the last look: snapshots of operation replace that floe did not make, and snapshots that are gone; with counts as they were. NULL: nothing';
+
+-- After its health was computed anew.
+CREATE FUNCTION floe_internal.note_external(of_table_id pg_catalog.int8, changes pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	t floe_internal.iceberg_table;
+	x record;
+	now_counts jsonb;
+BEGIN
+	SELECT * INTO t FROM floe_internal.iceberg_table AS i WHERE i.table_id = of_table_id;
+	SELECT jsonb_strip_nulls(jsonb_build_object('data_file_count', h.data_file_count, 'delete_file_count', h.position_delete_file_count + h.deletion_vector_count, 'manifest_count', h.manifest_count,
+		'snapshot_count', h.snapshot_count)) INTO now_counts FROM floe_internal.health AS h WHERE h.table_id = of_table_id;
+	FOR x IN
+		WITH found AS (
+			SELECT CASE WHEN (f.item ->> 'files')::bool THEN 'rewrite_data_files'
+						WHEN changes #> '{before,delete_file_count}' IS DISTINCT FROM now_counts -> 'delete_file_count' THEN 'rewrite_position_delete_files'
+						ELSE 'rewrite_manifests' END AS operation,
+				   (f.item ->> 'id')::int8 AS snapshot_id, (f.item ->> 'at')::timestamptz AS done_at
+			FROM jsonb_array_elements(changes -> 'fresh') AS f (item)
+			UNION ALL
+			SELECT 'expire_snapshots', g.id::int8, at FROM jsonb_array_elements_text(changes -> 'gone') AS g (id)
+		)
+		SELECT f.operation, array_agg(f.snapshot_id ORDER BY f.done_at, f.snapshot_id) AS snapshot_ids, LEAST(max(f.done_at), at) AS done_at,
+			   string_agg(DISTINCT t.details #>> ARRAY['replace_engines', f.snapshot_id::text], ', ') AS engine,
+			   NOT EXISTS (SELECT 1 FROM floe_internal.judged_metrics(ARRAY[of_table_id], at) AS j WHERE j.remedy = f.operation AND j.severity >= 0.5) AS is_run
+		FROM found AS f JOIN floe_internal.operation_kind AS k ON k.operation = f.operation
+		GROUP BY f.operation, k.position ORDER BY k.position
+	LOOP
+		INSERT INTO floe_internal.external_operation (table_id, table_name, operation, snapshot_ids, done_at, seen_at, engine, is_run, before, after)
+			VALUES (of_table_id, t.name, x.operation, x.snapshot_ids, x.done_at, at, x.engine, x.is_run, changes -> 'before', now_counts);
+		IF x.is_run THEN
+			INSERT INTO floe_internal.table_operation AS o (table_id, operation, last_run_at, last_success_at) VALUES (of_table_id, x.operation, x.done_at, x.done_at)
+				ON CONFLICT (table_id, operation) DO UPDATE SET last_run_at = GREATEST(o.last_run_at, EXCLUDED.last_run_at), last_success_at = GREATEST(o.last_success_at, EXCLUDED.last_success_at);
+		END IF;
+		PERFORM floe_internal.write_event('external maintenance', t.levels[1], of_table_id, t.name, NULL,
+			format('%s by %s: %s; %s', x.operation, COALESCE(x.engine, 'others'),
+				CASE WHEN x.operation = 'expire_snapshots' THEN format('%s snapshots are gone', cardinality(x.snapshot_ids))
+					ELSE CASE WHEN cardinality(x.snapshot_ids) > 1 THEN format('%s snapshots, the last ', cardinality(x.snapshot_ids)) ELSE 'snapshot ' END || x.snapshot_ids[cardinality(x.snapshot_ids)] END,
+				(SELECT string_agg(format('%s %s > %s', replace(c.name, '_', ' '), COALESCE(changes #>> ARRAY['before', c.name], 'unknown'), COALESCE(now_counts ->> c.name, 'unknown')), ', ' ORDER BY c.place)
+				 FROM unnest('{data_file_count,delete_file_count,manifest_count,snapshot_count}'::text[]) WITH ORDINALITY AS c (name, place)
+				 WHERE changes #> ARRAY['before', c.name] IS DISTINCT FROM now_counts -> c.name)),
+			jsonb_build_object('operation', x.operation, 'snapshot_ids', to_jsonb(x.snapshot_ids[GREATEST(1, cardinality(x.snapshot_ids) - 99):]), 'engine', x.engine, 'before', changes -> 'before', 'after', now_counts));
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_external(pg_catalog.int8, pg_catalog.jsonb) IS 'Keeps what others did to a table, tells people, and counts it as a run where it left nothing to do';
+
+CREATE FUNCTION floe_internal.done_by_others(of_table_id pg_catalog.int8, of_operation pg_catalog.text, since pg_catalog.timestamptz) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('%s did it at %s', COALESCE(x.engine, 'somebody else'), pg_catalog.to_char(x.done_at, 'HH24:MI:SS'))
+	FROM floe_internal.external_operation AS x
+	WHERE x.table_id = of_table_id AND x.operation = of_operation AND x.seen_at >= since
+	ORDER BY x.external_id DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.done_by_others(pg_catalog.int8, pg_catalog.text, pg_catalog.timestamptz) IS 'Who did it since then, if it was not floe; NULL: nobody that floe knows of';
+
+CREATE VIEW floe.external_operations AS
+	SELECT x.external_id AS id, x.table_name, x.operation, x.engine, x.done_at, x.seen_at, pg_catalog.cardinality(x.snapshot_ids) AS snapshots, x.snapshot_ids,
+		   (x.before ->> 'data_file_count')::pg_catalog.int8 AS files_before, (x.after ->> 'data_file_count')::pg_catalog.int8 AS files_after,
+		   (x.before ->> 'snapshot_count')::pg_catalog.int8 AS snapshots_before, (x.after ->> 'snapshot_count')::pg_catalog.int8 AS snapshots_after,
+		   (x.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (x.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after, x.is_run
+	FROM floe_internal.external_operation AS x;
+COMMENT ON VIEW floe.external_operations IS 'Maintenance by others: rewrites by hand or by another scheduler, snapshots that were expired, seen in the tables'' own history. is_run: it left nothing to do, so floe counts it as a run';
 -- =================================================================================================
 -- 80 acting: what people call
 -- =================================================================================================
@@ -6317,6 +7069,9 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.operation_queue', 'state', NULL, NULL, NULL, 'At most a row for each table and operation; it leaves in the transaction that ends the operation'),
 	('floe_internal.manifest', 'state', NULL, NULL, NULL, 'A row for each manifest of the current list of a table; goes a day after it left the list, or after its table was dropped, and after a week in no list of a table that cannot be read'),
 	('floe_internal.dispatch_turn', 'state', NULL, NULL, NULL, 'A row for each catalog and for each policy in it; one of a catalog or policy that is gone goes with the next purge'),
+	('floe.engine_approval', 'people', NULL, NULL, NULL, 'Engines approved for the tables of a pattern'),
+	('floe_internal.policy_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes a policy; always empty for others'),
+	('floe_internal.external_operation', 'time', 'seen_at', 'floe.operation_log_retention', NULL, 'A row for each maintenance of a table that others did'),
 	('floe_internal.settings_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes policies; always empty for others'),
 	('floe_internal.policy_set', 'state', NULL, NULL, NULL, 'Lists of policies that tables have; one that no table has goes with the next purge'),
 	('floe_internal.policy_source', 'owner', NULL, NULL, NULL, 'A row for each catalog whose policies are read'),
@@ -6756,6 +7511,69 @@ END;
 COMMENT ON FUNCTION floe.unschedule() IS 'Ends what floe.schedule() began; a pass that is at work goes on to its end. Returns whether there was a job';
 
 -- =================================================================================================
+-- 88 engines: approval and drain
+-- What people say about engines, and what follows for the tables.
+-- =================================================================================================
+
+-- decisions of all tables depend on it, as on budgets
+CREATE TRIGGER approval_after AFTER INSERT OR UPDATE OR DELETE ON floe.engine_approval
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+
+CREATE FUNCTION floe.approved_engines(table_name pg_catalog.text, OUT engine pg_catalog.text, OUT approved pg_catalog.bool, OUT set_by pg_catalog.text) RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT s.server_name, a.pattern IS NULL, a.pattern
+	FROM (SELECT (floe_internal.require_table(table_name)).levels) AS t
+	JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine'
+	LEFT JOIN LATERAL (SELECT x.pattern FROM floe.engine_approval AS x WHERE s.server_name <> ALL (x.engines) AND floe_internal.match_pattern(x.pattern, t.levels) IS NOT NULL
+					   ORDER BY floe_internal.match_pattern(x.pattern, t.levels), x.pattern LIMIT 1) AS a ON true
+	ORDER BY s.server_name
+$body$;
+COMMENT ON FUNCTION floe.approved_engines(pg_catalog.text) IS 'Which engines may work on a table; set_by: the highest approval that does not have one';
+
+CREATE FUNCTION floe.drain_engine(engine pg_catalog.text, reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	old_row floe_internal.engine;
+BEGIN
+	PERFORM floe_internal.check_engine_name(drain_engine.engine, 'drain');
+	PERFORM floe_internal.sync_servers();
+	-- whoever is giving it something holds its row: that is finished, and nothing comes after it
+	SELECT * INTO old_row FROM floe_internal.engine AS e WHERE e.server_name = drain_engine.engine FOR UPDATE;
+	UPDATE floe_internal.engine AS e
+		SET drained_at = COALESCE(e.drained_at, floe_internal.clock()), drained_by = COALESCE(e.drained_by, SESSION_USER), drain_reason = COALESCE(drain_engine.reason, e.drain_reason)
+		WHERE e.engine_id = old_row.engine_id;
+	IF old_row.drained_at IS NULL THEN
+		PERFORM floe_internal.decide_soon(floe_internal.tables_of_engine(drain_engine.engine));
+		PERFORM floe_internal.wake('executor');
+	END IF;
+	IF old_row.drained_at IS NULL OR old_row.drain_reason IS DISTINCT FROM COALESCE(drain_engine.reason, old_row.drain_reason) THEN
+		PERFORM floe_internal.write_event('engine drained', NULL, NULL, NULL, NULL, concat_ws(': ', format('nothing is dispatched to engine "%s" until floe.undrain_engine() is called', drain_engine.engine), drain_engine.reason), NULL);
+	END IF;
+	RETURN (SELECT count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = drain_engine.engine AND q.state IN ('dispatching', 'running', 'lost'));
+END
+$body$;
+COMMENT ON FUNCTION floe.drain_engine(pg_catalog.text, pg_catalog.text)
+	IS 'What runs at this engine is finished, nothing new is dispatched to it; what waits for it goes to the next engine of its policy, or waits. Returns how many operations are under way there: call it until it says 0. floe.undrain_engine() ends it';
+
+CREATE FUNCTION floe.undrain_engine(engine pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.check_engine_name(undrain_engine.engine, 'undrain');
+	UPDATE floe_internal.engine AS e SET drained_at = NULL, drained_by = NULL, drain_reason = NULL WHERE e.server_name = undrain_engine.engine AND e.drained_at IS NOT NULL;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	PERFORM floe_internal.decide_soon(floe_internal.tables_of_engine(undrain_engine.engine));
+	PERFORM floe_internal.wake('executor');
+	PERFORM floe_internal.write_event('engine undrained', NULL, NULL, NULL, NULL, format('operations are dispatched to engine "%s" again', undrain_engine.engine), NULL);
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe.undrain_engine(pg_catalog.text) IS 'Ends floe.drain_engine(); false: it was not drained';
+-- =================================================================================================
 -- 90 views
 -- =================================================================================================
 
@@ -6768,15 +7586,15 @@ CREATE VIEW floe.operations AS
 		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
-		   o.score, o.score_parts, o.estimate, o.reason, o.settings, o.before, o.after, o.cancel_requested_by
+		   o.score, o.score_parts, o.estimate, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
-				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by
+				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason
 		  FROM floe_internal.operation_log AS l
 		  UNION ALL
 		  SELECT q.operation_id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.requested_by, q.policies, q.attempt, q.queued_at, q.started_at, q.finished_at,
 				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
-				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by
+				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason
 		  FROM floe_internal.operation_queue AS q) AS o;
 COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before)';
 
@@ -6804,11 +7622,15 @@ CREATE VIEW floe.engines AS
 	SELECT s.server_name AS name, s.server_type AS type, s.options ->> 'url' AS url, COALESCE(e.status, 'new') AS status, e.product,
 		   e.error_message AS error, e.error_detail AS error_detail, e.error_since, e.failures, e.retry_at,
 		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state IN ('dispatching', 'running', 'lost')) AS running,
-		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state = 'queued') AS queued
+		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state = 'queued') AS queued,
+		   COALESCE((s.options ->> 'max_operations')::pg_catalog.int4, 2) AS max_operations, e.drained_at, e.drained_by, e.drain_reason,
+		   (SELECT pg_catalog.max(l.finished_at) FROM floe_internal.operation_log AS l WHERE l.engine = s.server_name AND l.state = 'succeeded') AS last_success_at,
+		   (SELECT pg_catalog.jsonb_object_agg(x.state, x.n) FROM (SELECT q.state, pg_catalog.count(*) AS n FROM floe_internal.operation_queue AS q
+				WHERE q.engine = s.server_name GROUP BY q.state) AS x) AS operations
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine';
-COMMENT ON VIEW floe.engines IS 'Engines and their state';
+COMMENT ON VIEW floe.engines IS 'Engines and their state. running: of max_operations places; operations: what they have and what waits for them first, by state; drained_at: since when nothing new is dispatched to it';
 
 CREATE VIEW floe.tables AS
 	SELECT t.name, t.status, t.error_message AS error, t.error_detail, t.error_since, t.format_version, t.location,
@@ -6865,6 +7687,19 @@ CREATE VIEW floe.operation_option AS
 	FROM floe_internal.engine_options() AS o;
 COMMENT ON VIEW floe.operation_option IS 'Options of each operation that a policy can set, per engine type: what the engine calls them, type, range and default';
 
+
+CREATE VIEW floe.engine_option AS
+	SELECT d.operation, d.option, t.type AS engine_type, o.option IS NOT NULL OR d.option IS NULL AND can.operation IS NOT NULL AS is_supported,
+		   CASE WHEN can.operation IS NULL THEN 'the engine cannot do this operation' WHEN d.option IS NOT NULL AND o.option IS NULL THEN 'the engine has no such option' END AS reason,
+		   o.engine_name, o.placement, o.value_type, o.minimum, o.maximum, o.allowed, o.default_value, COALESCE(o.description, d.description) AS description
+	FROM (SELECT x.operation, x.option, pg_catalog.min(x.description) AS description FROM floe_internal.engine_options() AS x GROUP BY x.operation, x.option
+		  UNION ALL
+		  SELECT k.operation, NULL, k.description FROM floe_internal.operation_kind AS k) AS d
+	CROSS JOIN floe_internal.connection_types() AS t
+	LEFT JOIN floe_internal.engine_operations() AS can ON can.engine_type = t.type AND can.operation = d.operation
+	LEFT JOIN floe_internal.engine_options() AS o ON o.engine_type = t.type AND o.operation = d.operation AND o.option = d.option
+	WHERE t.wrapper = 'floe_engine';
+COMMENT ON VIEW floe.engine_option IS 'What every TYPE of engine can do: operation by option by type, whether it is honoured, and with which name, type, range and default; the row without an option is the operation as such';
 -- =================================================================================================
 -- 92 operating
 -- What an operator looks at when floe works by itself: its processes, what waits and for what, what is
@@ -6882,16 +7717,19 @@ CREATE VIEW floe.queue AS
 				WHEN d.drained_by IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || d.drained_by, d.reason)
 				WHEN p.pattern IS NOT NULL THEN pg_catalog.concat_ws(': ', pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by), p.reason)
 				WHEN o.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) on the same table', o.operation_id, o.operation)
+				WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', pg_catalog.format('engine "%s" is drained by %s', q.engine, e.drained_by), e.drain_reason)
 				WHEN e.retry_at > floe_internal.clock() THEN 'engine cannot be reached: ' || e.error_message
 				WHEN q.not_before > floe_internal.clock() THEN 'next attempt' || COALESCE(': ' || q.error_message, '')
 				WHEN b.busy >= COALESCE((s.options ->> 'max_operations')::pg_catalog.int4, 2)
 					THEN pg_catalog.format('engine is full: %s of %s', b.busy, COALESCE(s.options ->> 'max_operations', '2'))
-				ELSE 'its turn' END AS waits_for,
+				ELSE 'its turn' END
+			|| CASE WHEN q.state = 'queued' AND q.engines IS NOT NULL THEN pg_catalog.format('; or %s', pg_catalog.array_to_string(q.engines[2:], ', ')) ELSE '' END AS waits_for,
 		   CASE WHEN q.state <> 'queued' THEN NULL
 				WHEN p.until < 'infinity' THEN p.until
-				ELSE NULLIF(GREATEST(q.not_before, e.retry_at, '-infinity'), '-infinity') END AS not_before,
-		   q.dispatched_at, q.started_at, q.timeout_at, q.unreachable_since, q.cancel_requested_by, w.pid AS driver_pid
+				ELSE NULLIF(NULLIF(GREATEST(q.not_before, u.opens_at, '-infinity'), '-infinity'), 'infinity') END AS not_before,
+		   q.dispatched_at, q.started_at, q.timeout_at, q.unreachable_since, q.cancel_requested_by, w.pid AS driver_pid, q.engines, q.engine_reason
 	FROM floe_internal.operation_queue AS q
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS u ON u.operation_id = q.operation_id
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
 	LEFT JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = q.engine
@@ -6958,14 +7796,14 @@ GRANT USAGE ON SCHEMA floe TO floe_viewer;
 GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
 	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
-	floe.export_policy(pg_catalog.text) TO floe_viewer;
+	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
-	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.cancel(pg_catalog.int8),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.drain_engine(pg_catalog.text, pg_catalog.text), floe.undrain_engine(pg_catalog.text), floe.cancel(pg_catalog.int8),
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text), floe.watch_catalog(pg_catalog.text), floe.unwatch_catalog(pg_catalog.text), floe.notify_jdbc_commit(),
 	floe_internal.jdbc_relation(pg_catalog.text), floe_internal.drop_watch(pg_catalog.regclass, pg_catalog.text),
 	floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) TO floe_operator;
@@ -6976,22 +7814,25 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 	floe_internal.pg_cron_command() TO floe_operator;
 
 -- All but ids and times: rows that bring those come from a dump.
-GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights),
-	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) ON floe.policy TO floe_admin;
-GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources),
-	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources) ON floe.policy_operation TO floe_admin;
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
+GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
-	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb) TO floe_admin;
+	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
+	floe.drop_engine_approval(pg_catalog.text) TO floe_admin;
 
 -- What pg_dump carries: what people wrote. What was measured and done stays behind: it belongs to the tables of this database's catalogs.
 SELECT pg_catalog.pg_extension_config_dump('floe.policy', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.policy_policy_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.policy_operation', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
+SELECT pg_catalog.pg_extension_config_dump('floe.engine_approval', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');

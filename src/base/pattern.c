@@ -461,3 +461,100 @@ floe_pattern_match_catalog(const FloePattern *pattern, FloeLevel catalog, FloeRe
 	}
 	return false;
 }
+
+/* ---- one pattern inside another ---- */
+
+static bool
+same_text(FloeLevel a, FloeLevel b)
+{
+	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* Every level that token j of inner matches, token i of outer does too; neither is "**". False where that is not certain. */
+static bool
+token_covers(const FloePatternItem *outer, int i, const FloePatternItem *inner, int j, FloeRegexMatch regex, void *arg)
+{
+	FloeLevel wide = outer->texts[i];
+	FloeLevel narrow = inner->texts[j];
+
+	if (outer->kinds[i] == FLOE_TOKEN_GLOB && wide.len == 1 && wide.data[0] == '*')
+		return true;
+	if (inner->kinds[j] == FLOE_TOKEN_LITERAL)
+		return token_match(outer->kinds[i], wide, narrow, regex, arg);
+	return outer->kinds[i] == inner->kinds[j] && same_text(wide, narrow);
+}
+
+/* Some level may match both; neither is "**". */
+static bool
+token_meets(const FloePatternItem *a, int i, const FloePatternItem *b, int j, FloeRegexMatch regex, void *arg)
+{
+	if (b->kinds[j] == FLOE_TOKEN_LITERAL)
+		return token_match(a->kinds[i], a->texts[i], b->texts[j], regex, arg);
+	if (a->kinds[i] == FLOE_TOKEN_LITERAL)
+		return token_match(b->kinds[j], b->texts[j], a->texts[i], regex, arg);
+	return true;
+}
+
+/* known[i][j]: what is asked for holds of the tokens from i on of a and from j on of b. */
+static bool
+compare_items(const FloePatternItem *a, const FloePatternItem *b, bool meet, FloeRegexMatch regex, void *arg)
+{
+	bool known[FLOE_NAME_MAX_LEVELS + 1][FLOE_NAME_MAX_LEVELS + 1];
+
+	for (int i = a->ntokens; i >= 0; i--)
+	{
+		for (int j = b->ntokens; j >= 0; j--)
+		{
+			bool more_a = i < a->ntokens;
+			bool more_b = j < b->ntokens;
+			bool any_a = more_a && a->kinds[i] == FLOE_TOKEN_ANY;
+			bool any_b = more_b && b->kinds[j] == FLOE_TOKEN_ANY;
+
+			if (any_a)
+				known[i][j] = known[i + 1][j] || (more_b && known[i][j + 1]);
+			else if (any_b)
+				known[i][j] = meet && (known[i][j + 1] || (more_a && known[i + 1][j]));
+			else if (more_a && more_b)
+				known[i][j] = known[i + 1][j + 1] && (meet ? token_meets : token_covers)(a, i, b, j, regex, arg);
+			else
+				known[i][j] = !more_a && !more_b;
+		}
+	}
+	return known[0][0];
+}
+
+/* No table that the item matches is excluded by outer, but for those that inner excludes, too. */
+static bool
+escapes_exclusions(const FloePattern *outer, const FloePattern *inner, const FloePatternItem *item,
+				   FloeRegexMatch regex, void *arg)
+{
+	for (int i = 0; i < outer->nitems; i++)
+	{
+		const FloePatternItem *without = &outer->items[i];
+		bool excluded_too = false;
+
+		if (!without->exclude || !compare_items(without, item, true, regex, arg))
+			continue;
+		for (int j = 0; j < inner->nitems && !excluded_too; j++)
+			excluded_too = inner->items[j].exclude && compare_items(&inner->items[j], without, false, regex, arg);
+		if (!excluded_too)
+			return false;
+	}
+	return true;
+}
+
+bool
+floe_pattern_covers(const FloePattern *outer, const FloePattern *inner, FloeRegexMatch regex, void *arg)
+{
+	for (int j = 0; j < inner->nitems; j++)
+	{
+		const FloePatternItem *item = &inner->items[j];
+		bool covered = item->exclude;
+
+		for (int i = 0; i < outer->nitems && !covered; i++)
+			covered = !outer->items[i].exclude && compare_items(&outer->items[i], item, false, regex, arg);
+		if (!covered || (!item->exclude && !escapes_exclusions(outer, inner, item, regex, arg)))
+			return false;
+	}
+	return true;
+}

@@ -80,4 +80,11 @@ extern int floe_pattern_match(const FloePattern *pattern, const FloeLevel *level
 /* Whether any positive item can match a table of that catalog. */
 extern bool floe_pattern_match_catalog(const FloePattern *pattern, FloeLevel catalog, FloeRegexMatch regex, void *arg);
 
+/*
+ * Whether outer matches every table that inner can match.  True only where
+ * the texts show it: of globs and regular expressions inside a level only
+ * equal ones and "*" are known to contain each other.
+ */
+extern bool floe_pattern_covers(const FloePattern *outer, const FloePattern *inner, FloeRegexMatch regex, void *arg);
+
 #endif /* FLOE_BASE_PATTERN_H */

@@ -50,6 +50,7 @@ typedef struct FloeDialectOps
 } FloeDialectOps;
 
 extern const FloeDialectOps floe_dialect_spark;
+extern const FloeDialectOps floe_dialect_trino;
 
 /* Of a SERVER TYPE; NULL when it is not one. */
 extern const FloeDialectOps *floe_dialect_of(const char *engine_type);

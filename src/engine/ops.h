@@ -148,6 +148,8 @@ typedef struct FloeEngineOps
 } FloeEngineOps;
 
 extern const FloeEngineOps floe_engine_spark_thrift;
+extern const FloeEngineOps floe_engine_trino;
+extern const FloeEngineOps floe_engine_spark_connect;
 extern const FloeEngineOps floe_engine_livy;
 extern const FloeEngineOps floe_engine_kyuubi;
 

@@ -20,9 +20,25 @@ read_operation(FloeMetaParser *parser, FloeMetaFrame *frame, const char *text, s
 	return true;
 }
 
+static bool
+read_engine(FloeMetaParser *parser, FloeMetaFrame *frame, const char *text, size_t len, FloeStatus *st)
+{
+	((FloeSnapshot *) frame->record)->engine = floe_snapshot_engine_parse(text, len);
+	return true;
+}
+
+/* Trino writes no name, but this. */
+static bool
+read_trino(FloeMetaParser *parser, FloeMetaFrame *frame, const char *text, size_t len, FloeStatus *st)
+{
+	return read_engine(parser, frame, "trino", 5, st);
+}
+
 #define COUNTER_KEY(id, text) {KEY(text), FLOE_WANT_COUNTER, .offset = FLOE_COUNTER_##id},
 
 static const FloeMetaKey summary_keys[] = {{KEY("operation"), FLOE_WANT_WORD, .word = read_operation},
+										   {KEY("engine-name"), FLOE_WANT_WORD, .word = read_engine},
+										   {KEY("trino_query_id"), FLOE_WANT_WORD, .word = read_trino},
 										   FLOE_COUNTERS(COUNTER_KEY)};
 
 static bool

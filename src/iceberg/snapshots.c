@@ -45,6 +45,26 @@ floe_snapshot_op_parse(const char *text, size_t len)
 	return FLOE_SNAPSHOT_UNKNOWN;
 }
 
+/* Those whose commits are maintenance; the name is what people read. */
+static const char *const engine_names[] = {NULL, "spark", "trino", "flink", "hive", "presto", "dremio", "impala"};
+
+uint8
+floe_snapshot_engine_parse(const char *text, size_t len)
+{
+	for (uint8 i = 1; i < lengthof(engine_names); i++)
+	{
+		if (strlen(engine_names[i]) == len && pg_strncasecmp(engine_names[i], text, len) == 0)
+			return i;
+	}
+	return 0;
+}
+
+const char *
+floe_snapshot_engine_name(uint8 engine)
+{
+	return engine_names[engine];
+}
+
 const char *
 floe_counter_name(FloeCounter counter)
 {

@@ -23,6 +23,10 @@ typedef enum FloeSnapshotOp
 extern const char *floe_snapshot_op_name(FloeSnapshotOp op); /* "append"; "unknown" */
 extern FloeSnapshotOp floe_snapshot_op_parse(const char *text, size_t len);
 
+/* Of the engines that write their name into summaries, the number; 0: another one, or none. */
+extern uint8 floe_snapshot_engine_parse(const char *text, size_t len);
+extern const char *floe_snapshot_engine_name(uint8 engine); /* "spark"; NULL for 0 */
+
 /* Counters of a snapshot's summary (spec, Appendix F, "Metrics") that floe keeps; all are optional there. */
 #define FLOE_COUNTERS(X)                                                                                               \
 	X(TOTAL_DATA_FILES, "total-data-files")                                                                            \
@@ -79,6 +83,7 @@ typedef struct FloeSnapshot
 	int32 manifest_count;
 	int32 schema_id; /* when has_schema_id */
 	uint8 op;        /* FloeSnapshotOp */
+	uint8 engine;    /* who says in the summary that it made it; for floe_snapshot_engine_name() */
 	bool has_parent;
 	bool has_first_row_id;
 	bool has_added_rows;

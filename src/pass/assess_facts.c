@@ -9,6 +9,7 @@
 #include "iceberg/retention.h"
 
 #define MAX_COLUMNS_SHOWN 2000
+#define MAX_REPLACES_SHOWN 20
 
 static void
 key_text(FloeBuf *out, const char *key, const char *value)
@@ -114,6 +115,25 @@ append_columns(const FloeTableMeta *meta, FloeBuf *out)
 	floe_buf_char(out, ']');
 }
 
+/* Of the newest snapshots of operation replace: who says that he made them. */
+static void
+append_replace_engines(const FloeTableMeta *meta, FloeBuf *out)
+{
+	int shown = 0;
+
+	for (int i = meta->snapshot_count - 1; i >= 0 && shown < MAX_REPLACES_SHOWN; i--)
+	{
+		const FloeSnapshot *one = &meta->snapshots[i];
+		const char *engine = floe_snapshot_engine_name(one->engine);
+
+		if (one->op == FLOE_SNAPSHOT_REPLACE && engine != NULL)
+			floe_buf_printf(out, "%s\"%lld\": \"%s\"", shown++ > 0 ? ", " : "\"replace_engines\": {",
+							(long long) one->id, engine);
+	}
+	if (shown > 0)
+		floe_buf_text(out, "}, ");
+}
+
 /* docs/metrics.md, "From the table metadata" */
 static bool
 append_measures(const FloeAssess *a, FloeBuf *out, FloeStatus *st)
@@ -182,6 +202,7 @@ floe_assess_facts(const FloeAssess *a, FloeBuf *out, FloeStatus *st)
 					meta->schema_count, meta->spec_count, meta->statistics_count, (long long) meta->statistics_bytes,
 					meta->partition_statistics_count,
 					meta->default_sort_order != NULL ? meta->default_sort_order->count : 0);
+	append_replace_engines(meta, out);
 	append_columns(meta, out);
 	floe_buf_text(out, "}}");
 	if (out->failed)

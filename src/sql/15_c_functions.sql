@@ -69,6 +69,11 @@ CREATE FUNCTION floe_internal.match_pattern(pattern pg_catalog.text, levels pg_c
 	AS 'MODULE_PATHNAME', 'floe_sql_match_pattern';
 COMMENT ON FUNCTION floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) IS 'Specificity (more literal levels: greater) of the pattern''s best match with these levels; NULL if it does not match or excludes them';
 
+CREATE FUNCTION floe_internal.pattern_covers("outer" pg_catalog.text, "inner" pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	AS 'MODULE_PATHNAME', 'floe_sql_pattern_covers';
+COMMENT ON FUNCTION floe_internal.pattern_covers(pg_catalog.text, pg_catalog.text) IS 'Whether the first pattern matches every table that the second can match; true only where the texts show it';
+
 CREATE FUNCTION floe_internal.match_catalog(pattern pg_catalog.text, catalog pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_match_catalog';

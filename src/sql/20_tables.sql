@@ -58,10 +58,14 @@ CREATE TABLE floe_internal.engine (
 	retry_at		pg_catalog.timestamptz,
 	checked_at		pg_catalog.timestamptz,
 	created_at		pg_catalog.timestamptz NOT NULL,
-	removed_at		pg_catalog.timestamptz
+	removed_at		pg_catalog.timestamptz,
+	drained_at		pg_catalog.timestamptz,
+	drained_by		pg_catalog.text,
+	drain_reason	pg_catalog.text
 );
 COMMENT ON TABLE floe_internal.engine IS 'State of each SERVER of wrapper floe_engine';
 COMMENT ON COLUMN floe_internal.engine.retry_at IS 'No dispatch before this time after a failure to reach it';
+COMMENT ON COLUMN floe_internal.engine.drained_at IS 'Since when nothing new is dispatched to it (floe.drain_engine()); what runs there is finished';
 
 CREATE TABLE floe_internal.iceberg_table (
 	table_id			pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

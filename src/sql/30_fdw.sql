@@ -84,8 +84,10 @@ BEGIN
 			RETURNING e.server_name
 	LOOP
 		PERFORM floe_internal.write_event('engine removed', NULL, NULL, NULL, NULL, format('engine "%s" was dropped; nothing is sent to it any more', gone.server_name), NULL);
+		PERFORM floe_internal.decide_soon(floe_internal.tables_of_engine(gone.server_name));
 	END LOOP;
 	-- also what came back to the queue after its engine was gone; this is asked all day, and hardly ever true
+	PERFORM floe_internal.forget_engines();
 	homeless := ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x
 		WHERE x.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = x.engine));
 	IF homeless <> '{}' THEN
@@ -100,7 +102,8 @@ BEGIN
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_catalog' AND s.server_name = c.server_name AND c.status = 'removed';
 	UPDATE floe_internal.engine AS e
-		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL
+		SET status = 'new', removed_at = NULL, error_code = NULL, error_message = NULL, error_detail = NULL, error_since = NULL, failures = 0, retry_at = NULL,
+			drained_at = NULL, drained_by = NULL, drain_reason = NULL
 		FROM floe_internal.server AS s
 		WHERE s.wrapper = 'floe_engine' AND s.server_name = e.server_name AND e.status = 'removed';
 	INSERT INTO floe_internal.catalog (server_name, created_at)
@@ -170,12 +173,11 @@ BEGIN
 		WHERE p.table_id = known.table_id;
 	UPDATE floe_internal.engine AS e SET retry_at = NULL
 		FROM floe_internal.ddl_servers() AS s WHERE e.server_name = s.server_name AND s.wrapper = 'floe_engine';
-	PERFORM floe_internal.decide_soon(ARRAY(
-		SELECT DISTINCT t.table_id
-		FROM floe_internal.ddl_servers() AS s
-		JOIN floe_internal.effective AS e ON e.settings ->> 'engine' = s.server_name
-		JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = e.policy_set_id
-		WHERE s.wrapper = 'floe_engine'));
+	-- what the engine cannot honour depends on its TYPE, which is another one only after DROP and CREATE
+	IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() AS d WHERE d.command_tag = 'CREATE SERVER') THEN
+		PERFORM floe_internal.resolve_engine(s.server_name) FROM floe_internal.ddl_servers() AS s WHERE s.wrapper = 'floe_engine';
+	END IF;
+	PERFORM floe_internal.decide_soon(floe_internal.tables_of_engine(s.server_name)) FROM floe_internal.ddl_servers() AS s WHERE s.wrapper = 'floe_engine';
 	PERFORM floe_internal.wake('executor');
 END
 $body$;

@@ -16,6 +16,8 @@ CREATE TABLE floe.policy (
 	min_poll_interval	pg_catalog.interval CHECK (min_poll_interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval),
 	thresholds		pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	fallback_engines	pg_catalog.text[],
+	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -23,6 +25,8 @@ COMMENT ON TABLE floe.policy IS 'Maintenance policies; a NULL column is not set 
 COMMENT ON COLUMN floe.policy.pattern IS 'Comma-separated patterns over catalog.namespace.table: * and ? inside one level, ** any levels, /regex/ for one level, !pattern excludes';
 COMMENT ON COLUMN floe.policy.priority IS 'Higher wins; then more literal levels in the pattern; then the name';
 COMMENT ON COLUMN floe.policy.engine IS 'SERVER of wrapper floe_engine for all operations of this policy that do not name their own';
+COMMENT ON COLUMN floe.policy.fallback_engines IS 'Engines that take an operation, in this order, when the ones before them cannot: not able or approved, drained, removed, failing or full for fallback_after. Of all tables: set it in a policy for **';
+COMMENT ON COLUMN floe.policy.fallback_after IS 'How long an engine must have failed, or an operation have waited for a place at it, before the next engine takes it; 5 minutes where no policy says otherwise';
 COMMENT ON COLUMN floe.policy.poll_interval IS 'Longest time between two looks at a table; one that is written more often is looked at about as often as it is written';
 COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two looks at a table that nobody asked for';
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
@@ -61,6 +65,8 @@ CREATE TABLE floe.policy_operation (
 	max_attempts	pg_catalog.int4 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1 AND max_attempts OPERATOR(pg_catalog.<=) 100),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	resources		pg_catalog.jsonb,
+	fallback_engines	pg_catalog.text[],
+	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (policy_id, operation),
 	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
@@ -114,10 +120,14 @@ CREATE TABLE floe_internal.effective (
 	settings		pg_catalog.jsonb NOT NULL,
 	origins			pg_catalog.jsonb NOT NULL,
 	problem			pg_catalog.text,
+	engine_names	pg_catalog.text[],
+	engine_refusals	pg_catalog.jsonb,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
-COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid, or no engine that they name can honour them: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.engine_names IS 'Engines named, the preferred one first';
+COMMENT ON COLUMN floe_internal.effective.engine_refusals IS 'Of these, which cannot honour it, and why; one that does not exist is not among them, and is asked when it does';
 
 -- Settings that hold when no policy and no table property says otherwise.
 CREATE TABLE floe_internal.builtin_setting (

@@ -24,6 +24,8 @@ INSERT INTO floe_internal.policy_key VALUES
 	('policy', 'min_poll_interval', 6, 'min_poll_interval', 'interval', 'shortest time between two looks at a table'),
 	('policy', 'thresholds', 7, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
 	('policy', 'weights', 8, 'weights', 'object', 'debt term: weight'),
+	('policy', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
+	('policy', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full'),
 	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
 	('operation', 'engine', 2, 'engine', 'text', 'engine for this operation'),
 	('operation', 'schedule', 3, 'schedule', 'text', '5-field cron expression'),
@@ -38,7 +40,9 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'timeout', 12, 'timeout', 'interval', 'cancel a run after'),
 	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure'),
-	('operation', 'resources', 15, 'resources', 'preset', 'preset or Spark settings of the session');
+	('operation', 'resources', 15, 'resources', 'preset', 'preset or Spark settings of the session'),
+	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
+	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
 CREATE FUNCTION floe_internal.interval_from(value pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.interval
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -367,6 +371,17 @@ BEGIN
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
 	END IF;
+	IF NEW.fallback_engines IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.fallback_engines IS DISTINCT FROM OLD.fallback_engines) THEN
+		PERFORM floe_internal.check_fallback(NEW.fallback_engines, place || ': fallback_engines');
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.fallback_after, '0', place || ': fallback_after');
+	IF is_new THEN
+		PERFORM floe_internal.check_approved(array_remove(NEW.engine || NEW.fallback_engines, NULL), NEW.pattern, place);
+	ELSIF TG_OP = 'UPDATE' AND (NEW.engine, NEW.fallback_engines, NEW.pattern) IS DISTINCT FROM (OLD.engine, OLD.fallback_engines, OLD.pattern)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = NEW.policy_id) THEN
+		PERFORM floe_internal.check_approved(array_remove(NEW.engine || NEW.fallback_engines, NULL), NEW.pattern, place);
+		PERFORM floe_internal.check_operation_engines(NEW, o) FROM floe.policy_operation AS o WHERE o.policy_id = NEW.policy_id ORDER BY o.operation;
+	END IF;
 	IF TG_OP = 'UPDATE' THEN
 		IF NEW.policy_id <> OLD.policy_id THEN
 			PERFORM floe_internal.refuse(place || ': policy_id cannot be changed', NULL, NULL);
@@ -435,6 +450,10 @@ BEGIN
 	IF NEW.resources IS NOT NULL AND (is_new OR TG_OP = 'UPDATE') THEN
 		NEW.resources := floe_internal.check_resources(NEW.resources, COALESCE(NEW.engine, (SELECT p.engine FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id)), place || '.resources');
 	END IF;
+	IF NEW.fallback_engines IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.fallback_engines IS DISTINCT FROM OLD.fallback_engines) THEN
+		PERFORM floe_internal.check_fallback(NEW.fallback_engines, place || '.fallback_engines');
+	END IF;
+	PERFORM floe_internal.check_interval(NEW.fallback_after, '0', place || '.fallback_after');
 	BEGIN
 		field := '.schedule';
 		IF NEW.schedule IS NOT NULL AND floe_internal.cron_next(NEW.schedule, COALESCE(NEW.timezone, 'UTC'), floe_internal.clock()) IS NULL THEN
@@ -455,6 +474,10 @@ BEGIN
 		GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 		PERFORM floe_internal.refuse_at(place || field, told, detail, hint);
 	END;
+	IF (is_new OR TG_OP = 'UPDATE' AND (NEW.operation, NEW.engine, NEW.fallback_engines, NEW.options, NEW.is_enabled) IS DISTINCT FROM (OLD.operation, OLD.engine, OLD.fallback_engines, OLD.options, OLD.is_enabled))
+	   AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = NEW.policy_id) THEN
+		PERFORM floe_internal.check_operation_engines(p, NEW) FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id;
+	END IF;
 	IF is_new OR TG_OP = 'UPDATE' AND (NEW.schedule, NEW.every, NEW.timezone, NEW.jitter) IS DISTINCT FROM (OLD.schedule, OLD.every, OLD.timezone, OLD.jitter) THEN
 		NEW.schedule_set_at := floe_internal.clock();
 	END IF;

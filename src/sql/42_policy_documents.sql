@@ -140,7 +140,9 @@ BEGIN
 					WHERE e.value = 'null' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation AND (o.option = e.key OR e.key = ANY (o.aliases)));
 				IF FOUND THEN
 					PERFORM floe_internal.refuse(format('%s: %s.options: %s has no option "%s"', place, kind.operation, kind.operation, stray), NULL,
-						'Valid options are: ' || (SELECT string_agg(o.option, ', ') FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation) || '.');
+						'Valid options are: ' || (SELECT string_agg(v.option, ', ' ORDER BY v.place)
+							FROM (SELECT o.option, min(o.place) AS place FROM floe_internal.engine_options() WITH ORDINALITY AS o (engine_type, operation, option, aliases, engine_name, placement,
+								value_type, minimum, maximum, allowed, default_value, description, place) WHERE o.operation = kind.operation GROUP BY o.option) AS v) || '.');
 				END IF;
 				columns := columns || jsonb_build_object('options',
 					old_row.options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e)
@@ -150,18 +152,18 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
-					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options, new_row.resources)
+					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, resources)
+					min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.resources);
+					new_row.max_attempts, new_row.options, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
 		END IF;
 	END LOOP;
 END
@@ -233,10 +235,10 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights)
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
 			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
 	PERFORM floe_internal.check_policy_conflict(new_id);
@@ -308,14 +310,18 @@ BEGIN
 	IF changes ? 'pattern' THEN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
 	END IF;
+	-- what is between these statements is not what anybody asked for
+	INSERT INTO floe_internal.policy_change (policy_id) VALUES (old_row.policy_id);
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
 			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'))
+			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
+	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = old_row.policy_id;
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
 	RETURN old_row.policy_id;
 END
 $body$;

@@ -42,14 +42,18 @@ CREATE TABLE floe_internal.operation_log (
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
+	engine_reason		pg_catalog.text,
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
 -- what floe_internal.throughput() learns from
 CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
+-- when an engine last did what it was asked for
+CREATE INDEX operation_log_engine ON floe_internal.operation_log (engine, finished_at) WHERE state = 'succeeded';
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
 COMMENT ON COLUMN floe_internal.operation_log.operation_key IS 'Idempotency key; also the marker in the statement''s comment';
+COMMENT ON COLUMN floe_internal.operation_log.engine_reason IS 'Why it is not the engine that the policy names first; NULL: it is';
 COMMENT ON COLUMN floe_internal.operation_log.settings IS 'Effective settings when it was queued';
 COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it through, as floe.why() showed them';
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
@@ -69,6 +73,7 @@ CREATE TABLE floe_internal.operation_queue (
 	unreachable_since	pg_catalog.timestamptz,
 	timeout_at			pg_catalog.timestamptz,
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
+	engines				pg_catalog.text[],
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -77,8 +82,10 @@ CREATE UNIQUE INDEX operation_queue_one_live ON floe_internal.operation_queue (t
 	WHERE state IN ('dispatching', 'running', 'verifying', 'lost');
 CREATE UNIQUE INDEX operation_queue_once ON floe_internal.operation_queue (table_id, operation);
 CREATE INDEX operation_queue_next ON floe_internal.operation_queue (score DESC, operation_id) WHERE state = 'queued';
+CREATE INDEX operation_queue_fallback ON floe_internal.operation_queue (operation_id) WHERE state = 'queued' AND engines IS NOT NULL;
 COMMENT ON TABLE floe_internal.operation_queue IS 'Operations that have not ended. The two unique indexes are the rule: one live operation per table, one entry per table and operation';
 COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that drives it; when that pass is gone, the next one takes over';
+COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
@@ -101,6 +108,21 @@ COMMENT ON FUNCTION floe_internal.operation_transition_check() IS 'Refuses trans
 
 CREATE TRIGGER operation_transition_check BEFORE UPDATE OF state ON floe_internal.operation_queue
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.operation_transition_check();
+
+-- Whatever brings it back to the queue: which engine takes it is decided anew.
+CREATE FUNCTION floe_internal.engine_anew() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	NEW.engine := COALESCE(NEW.engines[1], NEW.engine);
+	NEW.engine_reason := NULL;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_anew() IS 'Trigger: an operation that is back in the queue has no engine yet';
+
+CREATE TRIGGER operation_queue_engine BEFORE UPDATE OF state ON floe_internal.operation_queue
+	FOR EACH ROW WHEN (NEW.state = 'queued' AND OLD.state <> 'queued') EXECUTE FUNCTION floe_internal.engine_anew();
 
 CREATE TRIGGER operation_queue_wake AFTER INSERT ON floe_internal.operation_queue
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.wake_after('executor');

@@ -17,7 +17,7 @@ COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes throug
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
 	('enabled', 2, false, 'No policy disables it'),
-	('options', 3, false, 'The options that the policies set together do not contradict each other'),
+	('options', 3, false, 'The options that the policies set together do not contradict each other, and an engine that they name can honour them'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('writable', 5, false, 'The catalog takes commits: floe does not look at it through a tag'),
 	('gc_enabled', 6, false, 'The table property gc.enabled allows deleting files'),
@@ -25,7 +25,7 @@ INSERT INTO floe_internal.gate VALUES
 	('paused', 8, false, 'Nobody paused it'),
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
 	('interlock', 10, false, 'No other operation works on the table'),
-	('engine', 11, false, 'The engine exists, can do it and is not known to be down'),
+	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
 	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
 	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
 	('schedule', 14, true, 'The schedule''s time has come'),
@@ -73,18 +73,19 @@ COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.tex
 	IS 'Next time a schedule names, put off by the table''s jitter. A new cron schedule waits for its first time; a new interval starts within its jitter and then keeps to whole intervals; floe''s own cadence is spread over its whole period';
 
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
-		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text)
+		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text, OUT drain pg_catalog.text)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
 		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
-			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid)))
+			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid))),
+		   CASE WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || e.drained_by, e.drain_reason) END
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
 END;
-COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); NULLs: no such engine';
+COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
 
 -- What decides for one table and operation, before any gate.
 CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
@@ -123,7 +124,8 @@ BEGIN ATOMIC
 		GROUP BY j.table_id, j.remedy
 	)
 	SELECT s.table_id, k.operation, k.position, k.deletes_files, k.is_cadence, s.settings, s.origins,
-		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', e.stamp)),
+		   pg_catalog.md5(pg_catalog.concat_ws('|', s.settings #- '{schedule,since}', e.stamp, (SELECT pg_catalog.string_agg(f.stamp, '|' ORDER BY l.place)
+				FROM pg_catalog.jsonb_array_elements_text(s.settings -> 'fallback_engines') WITH ORDINALITY AS l (name, place) JOIN engine AS f ON f.server_name = l.name))),
 		   b.metric, b.value, b.unit, b.warning, CASE WHEN b.has_effect THEN b.severity ELSE 0 END, b.set_by_policy,
 		   COALESCE(n.options, '{}'), COALESCE(p.any_effect, false),
 		   c.met, c.told
@@ -164,8 +166,10 @@ BEGIN
 	WITH policy AS MATERIALIZED (
 		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
-		SELECT s.server_name, s.server_type, e.retry_at, e.error_message, COALESCE((SELECT pg_catalog.array_agg(o.operation) FROM floe_internal.engine_operations() AS o WHERE o.engine_type = s.server_type), '{}') AS operations
+		SELECT s.server_name, e.retry_at, e.error_message, e.drain
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
+	), approval AS MATERIALIZED (
+		SELECT a.pattern, a.engines FROM floe.engine_approval AS a
 	), unlocated AS MATERIALIZED (
 		-- whose files may be anywhere: to who removes orphans they would be some
 		SELECT k.catalog_id, CASE
@@ -214,7 +218,23 @@ BEGIN
 		WHERE c.operation = 'remove_orphan_files' AND o.table_id <> t.table_id
 		ORDER BY o.name LIMIT 1) AS shared ON true
 	LEFT JOIN unlocated ON unlocated.catalog_id = t.catalog_id AND c.operation = 'remove_orphan_files'
-	LEFT JOIN engine AS e ON e.server_name = c.settings ->> 'engine'
+	-- of the engines named, in order: those that may never have it, those that may not now, and the first that may
+	CROSS JOIN LATERAL (
+		SELECT pg_catalog.count(*) AS listed, pg_catalog.count(*) FILTER (WHERE l.never IS NULL) AS able,
+			   (pg_catalog.array_agg(l.name ORDER BY l.place) FILTER (WHERE l.never IS NULL AND l.not_now IS NULL))[1] AS ready,
+			   pg_catalog.min(l.retry_at) FILTER (WHERE l.never IS NULL) AS retry_at,
+			   (pg_catalog.array_agg(l.pattern ORDER BY l.place) FILTER (WHERE l.pattern IS NOT NULL))[1] AS approval,
+			   pg_catalog.string_agg(CASE WHEN l.others THEN l.name || ': ' ELSE '' END || COALESCE(l.never, l.not_now), '; ' ORDER BY l.place) AS why_not
+		FROM (SELECT n.name, n.place, pg_catalog.count(*) OVER () > 1 AS others, a.pattern, CASE WHEN e.drain IS NULL THEN e.retry_at END AS retry_at,
+					 CASE WHEN e.server_name IS NULL THEN pg_catalog.format('there is no engine "%s"', n.name)
+						WHEN eff.engine_refusals ? n.name THEN eff.engine_refusals ->> n.name
+						WHEN a.pattern IS NOT NULL THEN pg_catalog.format('engine "%s" is not approved here; approved: %s', n.name, a.told) END AS never,
+					 COALESCE(e.drain, CASE WHEN e.retry_at > at THEN COALESCE(e.error_message, 'it failed') END) AS not_now
+			  FROM pg_catalog.unnest(eff.engine_names) WITH ORDINALITY AS n (name, place)
+			  LEFT JOIN engine AS e ON e.server_name = n.name
+			  LEFT JOIN LATERAL (SELECT p.pattern, pg_catalog.array_to_string(p.engines, ', ') AS told FROM approval AS p
+								 WHERE n.name <> ALL (p.engines) AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
+								 ORDER BY floe_internal.match_pattern(p.pattern, t.levels), p.pattern LIMIT 1) AS a ON true) AS l) AS e
 	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
 		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
@@ -294,15 +314,11 @@ BEGIN
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
 		('engine',
-			CASE WHEN NOT c.settings ? 'engine' OR e.server_type IS NULL THEN 'blocked'
-				WHEN NOT c.operation = ANY (e.operations) THEN 'blocked'
-				WHEN e.retry_at > at THEN 'wait' ELSE 'pass' END, 'engine',
-			CASE WHEN NOT c.settings ? 'engine' THEN 'no policy names an engine'
-				WHEN e.server_type IS NULL THEN pg_catalog.format('there is no engine "%s"', c.settings ->> 'engine')
-				WHEN NOT c.operation = ANY (e.operations)
-					THEN pg_catalog.format('%s cannot do it', e.server_type)
-				WHEN e.retry_at > at THEN e.error_message ELSE c.settings ->> 'engine' END, NULL,
-			CASE WHEN c.settings ? 'engine' THEN COALESCE(policy.names ->> (c.origins ->> 'engine'), 'built in') END, e.retry_at),
+			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
+			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not
+				WHEN e.ready = eff.engine_names[1] THEN e.ready ELSE pg_catalog.format('%s (%s)', e.ready, e.why_not) END, NULL,
+			CASE WHEN e.able = 0 AND e.approval IS NOT NULL THEN 'approval of ' || e.approval
+				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at),
 		('backoff',
 			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',

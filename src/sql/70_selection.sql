@@ -74,9 +74,12 @@ BEGIN
 			), e AS MATERIALIZED (
 				SELECT * FROM floe_internal.estimates(portion.ids, at)
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels, d.settings ->> 'engine' AS engine
+			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+				   -- of those named, the first that can
+				   (SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place) WHERE NOT COALESCE(f.engine_refusals ? n.name, false) ORDER BY n.place LIMIT 1) AS engine
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
 			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
@@ -144,6 +147,27 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
+-- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
+-- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
+-- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
+CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
+			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
+		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
+			WHEN of_operation = 'rewrite_data_files' AND settings ? 'options.target_file_size'
+				THEN pg_catalog.jsonb_build_object('min_file_size', (0.75 * (settings ->> 'options.target_file_size')::pg_catalog.numeric)::pg_catalog.int8)
+			WHEN of_operation = 'expire_snapshots' AND settings ? 'options.max_snapshot_age'
+				-- 100 years are the most that floe reads
+				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
+			ELSE '{}' END
+	FROM (SELECT 1) AS one
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
+END;
+COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
+
 -- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
 -- What a person asked for by name does not come this way.
 CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
@@ -185,6 +209,7 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	c record;
 	new_settings jsonb;
+	usable text[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -203,12 +228,20 @@ BEGIN
 		IF c.verdict = 'run' THEN
 			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, c.remedy_options)
+				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
+			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			IF usable IS NULL THEN
+				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
+				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
+			END IF;
+		END IF;
+		IF c.verdict = 'run' THEN
 			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
-					reason, score, score_parts, estimate, queued_at, position)
-				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, c.settings ->> 'engine', new_settings, c.settings_hash, c.policies,
-					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position)
+					reason, score, score_parts, estimate, queued_at, position, engines)
+				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, usable[1], new_settings, c.settings_hash, c.policies,
+					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position, CASE WHEN cardinality(usable) > 1 THEN usable END)
 				ON CONFLICT (table_id, operation) DO NOTHING
 				RETURNING q.operation_id INTO operation_id;
 			IF operation_id IS NULL THEN

@@ -95,6 +95,7 @@ DECLARE
 	old_row floe_internal.iceberg_table;
 	ids int8[];
 	list jsonb;
+	changes jsonb;
 	manifest_target float8 := COALESCE((floe_internal.property_value(facts -> 'properties', 'commit.manifest.target-size-bytes', 'bytes'))::text::float8, 8388608);
 BEGIN
 	-- rows that refer to it may be added meanwhile: a plan does so, while this waits for it below
@@ -140,9 +141,13 @@ BEGIN
 	IF old_row.status <> 'ok' THEN
 		PERFORM floe_internal.write_event('table assessed', old_row.levels[1], of_table_id, old_row.name, NULL, format('%s assessed', old_row.name), NULL);
 	END IF;
+	changes := floe_internal.external_changes(old_row, facts ->> 'uuid', new_snapshots);
 	-- first, as in a plan: who decides upon the table may compute its health
 	PERFORM floe_internal.decide_soon(ARRAY[of_table_id]);
 	PERFORM floe_internal.compute_health(of_table_id);
+	IF changes IS NOT NULL THEN
+		PERFORM floe_internal.note_external(of_table_id, changes);
+	END IF;
 	PERFORM floe_internal.poll_done(of_table_id, new_etag, false);
 	PERFORM floe_internal.answer_requests(of_table_id);
 	RETURN true;

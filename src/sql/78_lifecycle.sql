@@ -36,10 +36,10 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
-			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by)
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason)
 		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
-			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by);
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
@@ -85,6 +85,8 @@ COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) 
 
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
+-- An engine also takes what others stand before it for, while each of those is gone, drained, or has failed or been full for long: decided here and only
+-- here, of what is queued, of which nothing was sent.
 CREATE FUNCTION floe_internal.claim_operation(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -92,9 +94,25 @@ DECLARE
 	at timestamptz := floe_internal.clock();
 	e record;
 	q floe_internal.operation_queue;
+	-- of engines that may take something: a list before them is looked through without a join
+	here text[];
+	full_ones text[];
+	failing text[];
+	failing_since timestamptz[];
+	tight floe_internal.budget_line[];
 BEGIN
 	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
 		RETURN;
+	END IF;
+	IF EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL) THEN
+		SELECT array_agg(p.server_name) FILTER (WHERE NOT p.is_drained), array_agg(p.server_name) FILTER (WHERE p.is_full),
+			   array_agg(p.server_name) FILTER (WHERE p.failing_since IS NOT NULL), array_agg(p.failing_since) FILTER (WHERE p.failing_since IS NOT NULL)
+			INTO here, full_ones, failing, failing_since FROM floe_internal.engine_places(at) AS p;
+		-- the plan has tested the budgets of the engine that stands first
+		IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.engine IS NOT NULL) THEN
+			tight := ARRAY(SELECT ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
+				s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line FROM floe_internal.budget_state(at) AS s WHERE s.engine IS NOT NULL);
+		END IF;
 	END IF;
 	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
 	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
@@ -106,8 +124,10 @@ BEGIN
 		SELECT n.server_name, COALESCE((s.options ->> 'max_operations')::int4, 2) AS most
 		FROM floe_internal.engine AS n
 		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.server_name
-		WHERE n.status <> 'removed' AND COALESCE(n.retry_at, '-infinity') <= at
-		  AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.engine = n.server_name AND x.state = 'queued' AND x.not_before <= at)
+		WHERE n.status <> 'removed' AND COALESCE(n.retry_at, '-infinity') <= at AND n.drained_at IS NULL
+		  AND (EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.engine = n.server_name AND x.state = 'queued' AND x.not_before <= at)
+			   OR here IS NOT NULL AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x
+					WHERE x.state = 'queued' AND x.engines IS NOT NULL AND n.server_name = ANY (x.engines) AND x.not_before <= at))
 		ORDER BY n.engine_id FOR UPDATE OF n SKIP LOCKED
 	LOOP
 		CONTINUE WHEN (SELECT count(*) FROM floe_internal.operation_queue AS x WHERE x.engine = e.server_name AND x.state IN ('dispatching', 'running', 'lost')) >= e.most;
@@ -116,7 +136,18 @@ BEGIN
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
 		LEFT JOIN floe_internal.dispatch_turn AS ct ON ct.catalog = t.levels[1] AND ct.policy = ''
 		LEFT JOIN floe_internal.dispatch_turn AS pt ON pt.catalog = t.levels[1] AND pt.policy = floe_internal.policy_turn(t.policy_set_id, x.operation)
-		WHERE x.engine = e.server_name AND x.state = 'queued' AND x.not_before <= at
+		WHERE x.state = 'queued' AND x.not_before <= at
+		  AND (x.engine = e.server_name
+			   OR e.server_name = ANY (x.engines) AND NOT EXISTS (
+					SELECT 1 FROM unnest(x.engines) WITH ORDINALITY AS l (name, place)
+					WHERE l.place < array_position(x.engines, e.server_name) AND l.name = ANY (here)
+					  AND NOT COALESCE(failing_since[array_position(failing, l.name)] + floe_internal.fallback_after(x.settings) <= at, false)
+					  AND NOT (l.name = ANY (COALESCE(full_ones, '{}')) AND x.queued_at + floe_internal.fallback_after(x.settings) <= at))
+				AND NOT EXISTS (
+					SELECT 1 FROM unnest(tight) AS b
+					WHERE b.engine = e.server_name AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+					  AND (b.operations_left < 1 OR b.tables_left < 1 AND NOT x.table_id = ANY (b.used_tables) OR b.bytes_left < COALESCE((x.estimate ->> 'bytes')::float8, 0)
+						   OR b.gb_hours_left < COALESCE((x.estimate ->> 'gb_hours')::float8, 0))))
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
@@ -125,7 +156,7 @@ BEGIN
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
 		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
-						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = e.server_name) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
 								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
@@ -133,9 +164,16 @@ BEGIN
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
 		UPDATE floe_internal.operation_queue AS x
-			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false
+			SET state = 'dispatching', driver_pass = of_pass_id, dispatched_at = at, attempt = x.attempt + 1, outcome = NULL, error_class = NULL, error_message = NULL, lost_sent = false,
+				engine = e.server_name,
+				engine_reason = CASE WHEN e.server_name IS DISTINCT FROM (floe_internal.engine_list(q.settings))[1]
+					THEN floe_internal.passed_over(q.table_id, q.operation, q.settings, e.server_name, q.queued_at, at) END
 			WHERE x.operation_id = q.operation_id
 			RETURNING x.* INTO q;
+		IF q.engine_reason IS NOT NULL THEN
+			PERFORM floe_internal.write_event('operation rerouted', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+				format('%s goes to engine "%s": %s', q.operation, q.engine, q.engine_reason), jsonb_build_object('engine', q.engine, 'engines', floe_internal.engine_list(q.settings)));
+		END IF;
 		INSERT INTO floe_internal.dispatch_turn AS d (catalog, policy, turn)
 			SELECT t.levels[1], p.policy, nextval('floe_internal.dispatch_turn_seq')
 			FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL (VALUES (''), (floe_internal.policy_turn(t.policy_set_id, q.operation))) AS p (policy)
@@ -170,6 +208,7 @@ DECLARE
 	g record;
 	is_named bool;
 	options jsonb;
+	usable text[];
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -200,7 +239,7 @@ BEGIN
 		RETURN;
 	ELSIF g.stops THEN
 		go := false;
-		reason := concat_ws(': ', 'no longer called for', g.label, concat_ws(', limit ', g.value, g.limit_value));
+		reason := concat_ws(': ', 'no longer called for', g.label, concat_ws(', limit ', g.value, g.limit_value)) || COALESCE('; ' || floe_internal.done_by_others(q.table_id, q.operation, q.queued_at), '');
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	ELSIF g.settings_hash <> q.settings_hash AND NOT q.by_hand THEN
@@ -211,8 +250,24 @@ BEGIN
 		RETURN;
 	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
+	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
+	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
+		go := false;
+		IF usable IS NULL THEN
+			reason := format('no engine may do it any more: %s', floe_internal.passed_over(q.table_id, q.operation, q.settings, NULL, at, at));
+			PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
+		ELSE
+			-- drained, not approved any more or not able since it was claimed; what may be sent to another is sent there
+			reason := format('back in the queue: engine "%s" does not take it any more', q.engine);
+			UPDATE floe_internal.operation_queue AS x
+				SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1, engine = usable[1], engines = CASE WHEN cardinality(usable) > 1 THEN usable END
+				WHERE x.operation_id = of_operation_id;
+		END IF;
+		RETURN;
+	END IF;
 	-- An object store has no folders: without this the procedure lists by Hadoop's file system, which Spark does not have for s3.
-	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing' THEN
+	IF q.operation = 'remove_orphan_files' AND t.location_key LIKE 's3://%' AND NOT options ? 'prefix_listing'
+	   AND floe_internal.engine_refusal(engine_type, q.operation, options || '{"prefix_listing": true}') IS NULL THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
 	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
@@ -291,7 +346,10 @@ BEGIN
 		UPDATE floe_internal.operation_queue AS x
 			SET state = 'queued', driver_pass = NULL, saved = NULL, lost_sent = false, attempt = x.attempt - 1, unreachable_since = NULL,
 				-- one that was removed meanwhile has none, and then the next look at the servers ends it
-				not_before = COALESCE((SELECT e.retry_at FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed'), at)
+				not_before = COALESCE((SELECT CASE WHEN x.engines IS NULL THEN e.retry_at
+						-- another engine may take it sooner
+						ELSE LEAST(e.retry_at, GREATEST(at, e.error_since + floe_internal.fallback_after(x.settings))) END
+					FROM floe_internal.engine AS e WHERE e.server_name = engine_name AND e.status <> 'removed'), at)
 			WHERE x.operation_id = of_operation_id;
 	ELSE
 		UPDATE floe_internal.operation_queue AS x
@@ -340,6 +398,7 @@ DECLARE
 	fresh jsonb;
 	own int;
 	gone int;
+	removed int8;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -358,12 +417,16 @@ BEGIN
 		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
 	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
 		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
+	-- Spark returns a row for each file it removed; Trino numbers by name from version 478 on, and before that nothing.
+	removed := COALESCE((SELECT (r ->> 'metric_value')::int8 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(q.engine_result) = 'array' THEN q.engine_result ELSE '[]' END) AS r
+		WHERE r ->> 'metric_name' = 'deleted_files_count' AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1), q.engine_row_count);
 	has_effect := CASE q.operation
 		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
-		WHEN 'remove_orphan_files' THEN COALESCE(q.engine_row_count, 0) > 0
+		-- what nobody counted was done if the engine says so
+		WHEN 'remove_orphan_files' THEN removed > 0 OR removed IS NULL AND q.outcome = 'succeeded'
 		ELSE own > 0 END;
-	IF q.operation = 'remove_orphan_files' AND q.engine_row_count IS NOT NULL THEN
-		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', q.engine_row_count);
+	IF q.operation = 'remove_orphan_files' AND removed IS NOT NULL THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', removed);
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
@@ -433,7 +496,7 @@ CREATE FUNCTION floe_internal.effect_text(of_operation pg_catalog.text, differen
 BEGIN ATOMIC
 	SELECT CASE of_operation
 		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
-		WHEN 'remove_orphan_files' THEN (difference ->> 'orphan_files_removed') || ' orphan files removed'
+		WHEN 'remove_orphan_files' THEN COALESCE((difference ->> 'orphan_files_removed') || ' orphan files removed', 'done, the engine does not say how many files it removed')
 		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
 		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
 			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
@@ -549,13 +612,15 @@ CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pat
 	LANGUAGE sql VOLATILE
 BEGIN ATOMIC
 	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
-		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, e.retry_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
+		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, o.opens_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
 	FROM floe_internal.operation_queue AS q
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
-	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
 	WHERE (pending_operations.pattern IS NULL OR floe_internal.match_pattern(pending_operations.pattern, t.levels) IS NOT NULL)
 	  AND q.driver_pass IS DISTINCT FROM of_pass_id
-	  AND EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
+	  AND (q.state = 'queued' OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine))
+	  -- all its engines are gone or drained
+	  AND o.opens_at IS DISTINCT FROM 'infinity'
 	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
 						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
 	  AND NOT EXISTS (SELECT 1 FROM floe_internal.drain AS d WHERE q.state = 'queued');
@@ -579,7 +644,7 @@ BEGIN ATOMIC
 	SELECT CASE WHEN pg_catalog.count(*) > 0 THEN GREATEST(1, LEAST(5000, pg_catalog.ceil(EXTRACT(epoch FROM
 			pg_catalog.min(d.due_at) FILTER (WHERE d.due_at > floe_internal.clock()) - floe_internal.clock()) * 1000)))::pg_catalog.int8 END
 	FROM floe_internal.operation_queue AS q
-	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
-	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN GREATEST(q.not_before, e.retry_at) WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
+	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN NULLIF(GREATEST(q.not_before, o.opens_at), 'infinity') WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
 END;
 COMMENT ON FUNCTION floe_internal.next_executor_ms() IS 'Milliseconds until a queued or released operation may go on, at most five seconds; NULL: there is none at all';

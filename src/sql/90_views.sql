@@ -11,15 +11,15 @@ CREATE VIEW floe.operations AS
 		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
-		   o.score, o.score_parts, o.estimate, o.reason, o.settings, o.before, o.after, o.cancel_requested_by
+		   o.score, o.score_parts, o.estimate, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
-				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by
+				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason
 		  FROM floe_internal.operation_log AS l
 		  UNION ALL
 		  SELECT q.operation_id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.requested_by, q.policies, q.attempt, q.queued_at, q.started_at, q.finished_at,
 				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
-				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by
+				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason
 		  FROM floe_internal.operation_queue AS q) AS o;
 COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before)';
 
@@ -47,11 +47,15 @@ CREATE VIEW floe.engines AS
 	SELECT s.server_name AS name, s.server_type AS type, s.options ->> 'url' AS url, COALESCE(e.status, 'new') AS status, e.product,
 		   e.error_message AS error, e.error_detail AS error_detail, e.error_since, e.failures, e.retry_at,
 		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state IN ('dispatching', 'running', 'lost')) AS running,
-		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state = 'queued') AS queued
+		   (SELECT pg_catalog.count(*) FROM floe_internal.operation_queue AS q WHERE q.engine = s.server_name AND q.state = 'queued') AS queued,
+		   COALESCE((s.options ->> 'max_operations')::pg_catalog.int4, 2) AS max_operations, e.drained_at, e.drained_by, e.drain_reason,
+		   (SELECT pg_catalog.max(l.finished_at) FROM floe_internal.operation_log AS l WHERE l.engine = s.server_name AND l.state = 'succeeded') AS last_success_at,
+		   (SELECT pg_catalog.jsonb_object_agg(x.state, x.n) FROM (SELECT q.state, pg_catalog.count(*) AS n FROM floe_internal.operation_queue AS q
+				WHERE q.engine = s.server_name GROUP BY q.state) AS x) AS operations
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine';
-COMMENT ON VIEW floe.engines IS 'Engines and their state';
+COMMENT ON VIEW floe.engines IS 'Engines and their state. running: of max_operations places; operations: what they have and what waits for them first, by state; drained_at: since when nothing new is dispatched to it';
 
 CREATE VIEW floe.tables AS
 	SELECT t.name, t.status, t.error_message AS error, t.error_detail, t.error_since, t.format_version, t.location,
@@ -108,3 +112,16 @@ CREATE VIEW floe.operation_option AS
 	FROM floe_internal.engine_options() AS o;
 COMMENT ON VIEW floe.operation_option IS 'Options of each operation that a policy can set, per engine type: what the engine calls them, type, range and default';
 
+
+CREATE VIEW floe.engine_option AS
+	SELECT d.operation, d.option, t.type AS engine_type, o.option IS NOT NULL OR d.option IS NULL AND can.operation IS NOT NULL AS is_supported,
+		   CASE WHEN can.operation IS NULL THEN 'the engine cannot do this operation' WHEN d.option IS NOT NULL AND o.option IS NULL THEN 'the engine has no such option' END AS reason,
+		   o.engine_name, o.placement, o.value_type, o.minimum, o.maximum, o.allowed, o.default_value, COALESCE(o.description, d.description) AS description
+	FROM (SELECT x.operation, x.option, pg_catalog.min(x.description) AS description FROM floe_internal.engine_options() AS x GROUP BY x.operation, x.option
+		  UNION ALL
+		  SELECT k.operation, NULL, k.description FROM floe_internal.operation_kind AS k) AS d
+	CROSS JOIN floe_internal.connection_types() AS t
+	LEFT JOIN floe_internal.engine_operations() AS can ON can.engine_type = t.type AND can.operation = d.operation
+	LEFT JOIN floe_internal.engine_options() AS o ON o.engine_type = t.type AND o.operation = d.operation AND o.option = d.option
+	WHERE t.wrapper = 'floe_engine';
+COMMENT ON VIEW floe.engine_option IS 'What every TYPE of engine can do: operation by option by type, whether it is honoured, and with which name, type, range and default; the row without an option is the operation as such';

@@ -15,16 +15,19 @@ CREATE VIEW floe.queue AS
 				WHEN d.drained_by IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || d.drained_by, d.reason)
 				WHEN p.pattern IS NOT NULL THEN pg_catalog.concat_ws(': ', pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by), p.reason)
 				WHEN o.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) on the same table', o.operation_id, o.operation)
+				WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', pg_catalog.format('engine "%s" is drained by %s', q.engine, e.drained_by), e.drain_reason)
 				WHEN e.retry_at > floe_internal.clock() THEN 'engine cannot be reached: ' || e.error_message
 				WHEN q.not_before > floe_internal.clock() THEN 'next attempt' || COALESCE(': ' || q.error_message, '')
 				WHEN b.busy >= COALESCE((s.options ->> 'max_operations')::pg_catalog.int4, 2)
 					THEN pg_catalog.format('engine is full: %s of %s', b.busy, COALESCE(s.options ->> 'max_operations', '2'))
-				ELSE 'its turn' END AS waits_for,
+				ELSE 'its turn' END
+			|| CASE WHEN q.state = 'queued' AND q.engines IS NOT NULL THEN pg_catalog.format('; or %s', pg_catalog.array_to_string(q.engines[2:], ', ')) ELSE '' END AS waits_for,
 		   CASE WHEN q.state <> 'queued' THEN NULL
 				WHEN p.until < 'infinity' THEN p.until
-				ELSE NULLIF(GREATEST(q.not_before, e.retry_at, '-infinity'), '-infinity') END AS not_before,
-		   q.dispatched_at, q.started_at, q.timeout_at, q.unreachable_since, q.cancel_requested_by, w.pid AS driver_pid
+				ELSE NULLIF(NULLIF(GREATEST(q.not_before, u.opens_at, '-infinity'), '-infinity'), 'infinity') END AS not_before,
+		   q.dispatched_at, q.started_at, q.timeout_at, q.unreachable_since, q.cancel_requested_by, w.pid AS driver_pid, q.engines, q.engine_reason
 	FROM floe_internal.operation_queue AS q
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS u ON u.operation_id = q.operation_id
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = q.engine AND e.status <> 'removed'
 	LEFT JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = q.engine

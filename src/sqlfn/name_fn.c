@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(floe_sql_parse_name);
 PG_FUNCTION_INFO_V1(floe_sql_format_name);
 PG_FUNCTION_INFO_V1(floe_sql_check_pattern);
 PG_FUNCTION_INFO_V1(floe_sql_match_pattern);
+PG_FUNCTION_INFO_V1(floe_sql_pattern_covers);
 PG_FUNCTION_INFO_V1(floe_sql_match_catalog);
 PG_FUNCTION_INFO_V1(floe_sql_location_key);
 PG_FUNCTION_INFO_V1(floe_sql_location_prefixes);
@@ -301,6 +302,17 @@ floe_sql_match_pattern(PG_FUNCTION_ARGS)
 	if (specificity < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(specificity);
+}
+
+Datum
+floe_sql_pattern_covers(PG_FUNCTION_ARGS)
+{
+	FloePattern outer;
+	FloePattern inner;
+
+	parse_pattern(PG_GETARG_TEXT_PP(0), new_arena(), &outer);
+	parse_pattern(PG_GETARG_TEXT_PP(1), new_arena(), &inner);
+	PG_RETURN_BOOL(floe_pattern_covers(&outer, &inner, match_regex, NULL));
 }
 
 Datum

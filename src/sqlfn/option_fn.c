@@ -54,10 +54,11 @@ limit_text(const FloeSparkOption *o, int64 value, bool *isnull)
 	return CStringGetTextDatum(psprintf("%lld", (long long) value));
 }
 
+/* given: as policies name it, by one of two names; o: as the engine has it. */
 static void
-put_option(ReturnSetInfo *rsinfo, const char *engine_type, const FloeSparkOption *o)
+put_option(ReturnSetInfo *rsinfo, const char *engine_type, const FloeSparkOption *given, const FloeSparkOption *o)
 {
-	const char *alias[2] = {o->engine_name, NULL};
+	const char *alias[2] = {given->engine_name, NULL};
 	Datum values[12];
 	bool nulls[12] = {0};
 
@@ -92,7 +93,7 @@ floe_sql_engine_options(PG_FUNCTION_ARGS)
 			const FloeSparkOption *own = o->refusal == NULL ? dialect->option(o) : NULL;
 
 			if (own != NULL)
-				put_option((ReturnSetInfo *) fcinfo->resultinfo, type, own);
+				put_option((ReturnSetInfo *) fcinfo->resultinfo, type, o, own);
 		}
 	}
 	return (Datum) 0;

@@ -152,6 +152,8 @@ static const Case cases[] = {
 	{"no summary", V2, ",\"summary\":{\"operation\":\"append\",\"total-records\":\"7\"}", "", FINE},
 	{"a summary that is text", V2, "{\"operation\":\"append\"}", "\"append\"", CORRUPT,
 	 "\"snapshots[1].summary\" must be an object"},
+	{"a summary with its engine", V2, "{\"operation\":\"append\"}",
+	 "{\"operation\":\"append\",\"engine-name\":\"spark\",\"trino_query_id\":\"q\"}", FINE},
 	{"a summary without an operation", V2, "\"operation\":\"append\",", "", FINE},
 	{"an operation that is no string", V2, "\"operation\":\"append\",", "\"operation\":1,", CORRUPT,
 	 "\"snapshots[0].summary.operation\" must be a string"},

@@ -224,11 +224,108 @@ test_catalog(void)
 	}
 }
 
+/* ---- one pattern inside another, against what both match ---- */
+
+#define TOKENS 6
+#define PATTERNS (TOKENS * TOKENS * TOKENS)
+#define NAMES (27 + 81)
+
+typedef struct Known
+{
+	FloePattern pattern;
+	char text[64];
+	bool matches[NAMES];
+} Known;
+
+static FloeLevel name_levels[NAMES][4];
+static int name_nlevels[NAMES];
+
+static void
+make_names(void)
+{
+	static const FloeLevel level[] = {{"a", 1}, {"b", 1}, {"ab", 2}};
+	int at = 0;
+
+	for (int n = 3; n <= 4; n++)
+	{
+		for (int i = 0; i < (n == 3 ? 27 : 81); i++, at++)
+		{
+			name_nlevels[at] = n;
+			for (int j = 0, rest = i; j < n; j++, rest /= 3)
+				name_levels[at][j] = level[rest % 3];
+		}
+	}
+}
+
+static void
+make_known(Known *known, FloeArena *arena, const char *prefix, int number)
+{
+	static const char *const token[TOKENS] = {"a", "b", "*", "**", "?", "a*"};
+	FloeStatus st;
+
+	snprintf(known->text, sizeof(known->text), "%s%s.%s.%s", prefix, token[number % TOKENS],
+			 token[number / TOKENS % TOKENS], token[number / TOKENS / TOKENS]);
+	if (!floe_pattern_parse(arena, known->text, strlen(known->text), &known->pattern, &st))
+		abort();
+	for (int i = 0; i < NAMES; i++)
+		known->matches[i] =
+			floe_pattern_match(&known->pattern, name_levels[i], name_nlevels[i], posix_regex, NULL) >= 0;
+}
+
+/* What is said to be covered is; how many pairs are found of those that are, as far as these names tell. */
+static void
+compare_all(const Known *outer, int nouter, const Known *inner, int ninner, int least, const char *what)
+{
+	int wrong = 0;
+	int found = 0;
+
+	for (int i = 0; i < nouter; i++)
+	{
+		for (int j = 0; j < ninner; j++)
+		{
+			bool inside = true;
+
+			for (int k = 0; k < NAMES; k++)
+				inside &= outer[i].matches[k] || !inner[j].matches[k];
+			if (!floe_pattern_covers(&outer[i].pattern, &inner[j].pattern, posix_regex, NULL))
+				continue;
+			found++;
+			if (!inside && wrong++ < 5)
+				printf("# [%s] does not cover [%s]\n", outer[i].text, inner[j].text);
+		}
+	}
+	ok(wrong == 0, "%s: what is said to be covered is", what);
+	ok(found >= least, "%s: %d pairs are found", what, found);
+}
+
+static void
+test_covers(void)
+{
+	FloeArena *arena = floe_arena_new(64 << 20);
+	Known *plain = calloc(PATTERNS, sizeof(Known));
+	Known *without = calloc(2 * PATTERNS, sizeof(Known));
+
+	make_names();
+	for (int i = 0; i < PATTERNS; i++)
+	{
+		make_known(&plain[i], arena, "", i);
+		make_known(&without[i], arena, "**, !", i);
+		make_known(&without[PATTERNS + i], arena, "a.**, !", i);
+	}
+	compare_all(plain, PATTERNS, plain, PATTERNS, PATTERNS * 5, "plain");
+	compare_all(without, 2 * PATTERNS, plain, PATTERNS, PATTERNS * 5, "with exclusions");
+	compare_all(without, 2 * PATTERNS, without, 2 * PATTERNS, PATTERNS * 5, "both with exclusions");
+	free(plain);
+	free(without);
+	floe_arena_free(arena);
+}
+
 int
 main(void)
 {
 	test_names();
 	test_patterns();
 	test_catalog();
+	test_covers();
 	return tap_done();
 }

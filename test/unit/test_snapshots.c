@@ -93,6 +93,8 @@ test_names(FloeArena *arena)
 	ok(floe_snapshot_op_parse("replaced", 8) == FLOE_SNAPSHOT_UNKNOWN, "no operation");
 	ok(floe_snapshot_op_parse("", 0) == FLOE_SNAPSHOT_UNKNOWN, "empty operation");
 	is_str(floe_snapshot_op_name(FLOE_SNAPSHOT_OVERWRITE), "overwrite", "its name");
+	is_str(floe_snapshot_engine_name(floe_snapshot_engine_parse("Trino", 5)), "trino", "an engine");
+	ok(floe_snapshot_engine_parse("sparkling", 9) == 0 && floe_snapshot_engine_name(0) == NULL, "no engine");
 	is_str(floe_counter_name(FLOE_COUNTER_TOTAL_DATA_FILES), "total-data-files", "first counter");
 	is_str(floe_counter_name(FLOE_COUNTER_ENTRIES_PROCESSED), "entries-processed", "last counter");
 	values[FLOE_COUNTER_TOTAL_RECORDS] = 7;
