@@ -9,10 +9,12 @@
 
 #include "pass/execute.h"
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "engine/spark_catalog.h"
 #include "guc.h"
 
+#include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
 #define MAX_RESOURCES ((size_t) 1024 * 1024)
@@ -137,6 +139,35 @@ add_resources(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
 	return done;
 }
 
+/* A new operation may use a session that others used, if they had the same settings. */
+static void
+claim_session(FloeOpRun *run)
+{
+	uint8_t digest[FLOE_SHA256_SIZE];
+	char hex[FLOE_SHA256_HEX_SIZE];
+	StringInfoData conf;
+	char *name = NULL;
+	FloeStatus st;
+
+	if (!run->engine->sizes_sessions || run->op.saved != NULL ||
+		floe_conn_option(run->engine_conn, "pool_size") == NULL)
+		return;
+	initStringInfo(&conf);
+	for (int i = 0; i < run->target.nsession_conf; i++)
+		appendStringInfo(&conf, "%s\n%s\n", run->target.session_conf[i].key, run->target.session_conf[i].value);
+	for (int i = 0; i < run->engine_conn->noptions; i++)
+		appendStringInfo(&conf, "%s\n%s\n", run->engine_conn->options[i].name, run->engine_conn->options[i].value);
+	if (!floe_sha256(conf.data, (size_t) conf.len, digest))
+		return;
+	floe_sha256_hex(digest, hex);
+	floe_db_begin();
+	/* without one it gets a session of its own */
+	if (!floe_queue_session(run->op.operation_id, hex, &name, &st))
+		floe_pass_log(&st, "claiming a session");
+	run->target.session_name = name != NULL ? MemoryContextStrdup(run->context, name) : NULL;
+	floe_db_end();
+}
+
 bool
 floe_run_target(FloeOpRun *run, FloeStatus *st)
 {
@@ -168,5 +199,6 @@ floe_run_target(FloeOpRun *run, FloeStatus *st)
 	run->target.session_conf = conf.items;
 	run->target.nsession_conf = conf.count;
 	run->target.request_timeout_ms = floe_request_timeout_ms;
+	claim_session(run);
 	return true;
 }

@@ -87,6 +87,18 @@ floe_queue_postpone(int64 operation_id, const FloeStatus *failure, FloeStatus *s
 }
 
 bool
+floe_queue_session(int64 operation_id, const char *digest, char **name, FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_int8(operation_id), floe_arg_text(digest)};
+
+	if (!floe_db_call("SELECT floe_internal.claim_session($1, $2)", args, 2, &rows, st))
+		return false;
+	*name = floe_row_text(&rows, 0, 0);
+	return true;
+}
+
+bool
 floe_queue_saved(int64 operation_id, FloeBytes saved, const char *external_id, FloeStatus *st)
 {
 	FloeArg args[] = {floe_arg_int8(operation_id), floe_arg_bytea(saved.data, saved.len), floe_arg_text(external_id)};
