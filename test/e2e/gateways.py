@@ -406,7 +406,7 @@ def run(kind: type[Double]) -> None:
         t.ok(answer["success"], "check_engine", answer)
         bench = GatewayBench(t, pg, double)
         parts = sys.argv[1:] or ["five", "faults", "s3"]
-        if "five" in parts or "faults" in parts:
+        if {"five", "faults", "pool"} & set(parts):
             five(bench, "rest", SHAPES if "five" in parts else {"many_small": "rewrite_data_files"})
         if "s3" in parts:
             five(bench, "s3", {"many_small": "rewrite_data_files"})
