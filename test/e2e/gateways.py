@@ -94,6 +94,10 @@ def five(bench: GatewayBench, catalog: str, shapes: dict[str, str] = SHAPES) -> 
     t, pg = bench.t, bench.pg
     pg.add_catalog(catalog)
     made = {one["shape"]: one for one in make_tables(catalog, NS, list(shapes))}
+    if "position_deletes" in shapes:
+        # otherwise Spark writes one delete file for each data file, as many as there are
+        with LabCatalog(catalog).catalog.load_table((NS, "position_deletes")).transaction() as tx:
+            tx.set_properties({"write.delete.granularity": "partition"})
     for shape, operation in shapes.items():
         pg.sql("SELECT floe.create_policy(%s, %s, %s)", (f"{catalog}_{shape}", f"{catalog}.{NS}.{shape}", json.dumps({"engine": bench.double.engine, operation: {}})))
     pg.sql("SELECT floe.pause(%s)", (f"{catalog}.**",))
