@@ -61,7 +61,7 @@ CREATE TABLE floe_internal.operation_kind (
 	description		pg_catalog.text NOT NULL
 );
 COMMENT ON TABLE floe_internal.operation_kind IS 'Maintenance operations, by the names of Iceberg''s procedures';
-COMMENT ON COLUMN floe_internal.operation_kind.position IS 'Order within one table: what frees the next one''s input comes first';
+COMMENT ON COLUMN floe_internal.operation_kind.position IS 'Order within one table: what frees the next one''s input comes first; statistics come last, because they are of the snapshot that the others leave';
 COMMENT ON COLUMN floe_internal.operation_kind.deletes_files IS 'Removes files for good: gc.enabled=false and the other safety gates forbid it';
 COMMENT ON COLUMN floe_internal.operation_kind.is_cadence IS 'Called for by the calendar alone, because metadata cannot show the need (orphan files)';
 
@@ -70,7 +70,9 @@ INSERT INTO floe_internal.operation_kind VALUES
 	('rewrite_position_delete_files', 2, false, false, 'Compacts position delete files and drops dangling ones'),
 	('rewrite_manifests', 3, false, false, 'Merges manifests and clusters them by partition'),
 	('expire_snapshots', 4, true, false, 'Removes snapshots beyond retention and the files only they use'),
-	('remove_orphan_files', 5, true, true, 'Deletes files below the table''s location that no snapshot uses');
+	('remove_orphan_files', 5, true, true, 'Deletes files below the table''s location that no snapshot uses'),
+	('compute_table_stats', 6, false, false, 'Counts the distinct values of columns, into a statistics file of the current snapshot'),
+	('compute_partition_stats', 7, false, false, 'Adds up files and rows by partition, into a partition statistics file of the current snapshot');
 
 CREATE TABLE floe_internal.operation_state (
 	state		pg_catalog.text PRIMARY KEY,
@@ -191,7 +193,11 @@ INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, re
 	('commit_interval', 35, 'seconds', 'metadata', true, NULL, NULL, NULL, NULL, NULL, 1, 'Median gap between writers'' commits'),
 	('ref_count', 36, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Branches and tags'),
 	('metadata_json_bytes', 37, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
-	('metadata_log_count', 38, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
+	('metadata_log_count', 38, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names'),
+	('table_stats_lag', 39, 'count', 'metadata', false, 'compute_table_stats', NULL, NULL, NULL, NULL, 1, 'Snapshots since the newest one with a statistics file'),
+	('table_stats_age', 40, 'seconds', 'clock', false, 'compute_table_stats', NULL, 'table_stats_lag', NULL, NULL, 1, 'Age of the newest snapshot with a statistics file'),
+	('partition_stats_lag', 41, 'count', 'metadata', false, 'compute_partition_stats', NULL, NULL, NULL, NULL, 1, 'Snapshots since the newest one with a partition statistics file'),
+	('partition_stats_age', 42, 'seconds', 'clock', false, 'compute_partition_stats', NULL, 'partition_stats_lag', NULL, NULL, 1, 'Age of the newest snapshot with a partition statistics file');
 
 -- Thresholds and weights are floe's until somebody changes them. What was changed comes back with a restore, as an INSERT of a row that is there.
 CREATE FUNCTION floe_internal.metric_before() RETURNS pg_catalog.trigger
@@ -365,9 +371,10 @@ CREATE TYPE floe_internal.partition_totals AS (
 	delete_row_count			pg_catalog.int8,
 	dangling_delete_count		pg_catalog.int8,
 	manifest_count				pg_catalog.int8,
-	snapshot_ids				pg_catalog.int8[]
+	snapshot_ids				pg_catalog.int8[],
+	last_delete_sequence		pg_catalog.int8
 );
-COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files';
+COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files; last_delete_sequence: sequence number of the newest delete file';
 
 CREATE FUNCTION floe_internal.merge_step(state pg_catalog.internal, content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
 		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool)
@@ -446,11 +453,17 @@ CREATE FUNCTION floe_internal.check_options(operation pg_catalog.text, options p
 	AS 'MODULE_PATHNAME', 'floe_sql_check_options';
 COMMENT ON FUNCTION floe_internal.check_options(pg_catalog.text, pg_catalog.jsonb) IS 'Canonical names and values (bytes as numbers, durations as text PostgreSQL reads); error 22023 that lists what is valid';
 
+CREATE FUNCTION floe_internal.schema_problem(operation pg_catalog.text, options pg_catalog.jsonb, table_schema pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_schema_problem';
+COMMENT ON FUNCTION floe_internal.schema_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb)
+	IS 'Which column that where, sort_order or columns name is not in the table, or not of a type that they take; NULL: none. table_schema: columns, column_count, specs; {}: not known';
+
 CREATE FUNCTION floe_internal.render_statement(engine_type pg_catalog.text, engine_catalog pg_catalog.text, namespace pg_catalog.text[], table_name pg_catalog.text,
-		operation pg_catalog.text, options pg_catalog.jsonb, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+		operation pg_catalog.text, options pg_catalog.jsonb, at pg_catalog.timestamptz, table_schema pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_render_statement';
-COMMENT ON FUNCTION floe_internal.render_statement(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.timestamptz)
+COMMENT ON FUNCTION floe_internal.render_statement(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.jsonb)
 	IS 'The statement an engine gets; identifiers quoted, values escaped, safety floors enforced once more';
 
 -- =================================================================================================
@@ -678,7 +691,11 @@ CREATE TABLE floe_internal.health (
 	commit_interval				pg_catalog.float8,
 	ref_count					pg_catalog.int8,
 	metadata_json_bytes			pg_catalog.int8,
-	metadata_log_count			pg_catalog.int8
+	metadata_log_count			pg_catalog.int8,
+	table_stats_lag				pg_catalog.int8,
+	table_stats_at				pg_catalog.timestamptz,
+	partition_stats_lag			pg_catalog.int8,
+	partition_stats_at			pg_catalog.timestamptz
 );
 COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
 COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
@@ -964,6 +981,9 @@ CREATE TABLE floe.policy_operation (
 	deadline		pg_catalog.interval CHECK (deadline OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
 	timeout			pg_catalog.interval CHECK (timeout OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
 	max_attempts	pg_catalog.int4 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1 AND max_attempts OPERATOR(pg_catalog.<=) 100),
+	slice_bytes		pg_catalog.int8 CHECK (slice_bytes OPERATOR(pg_catalog.>) 0),
+	slice_time		pg_catalog.interval CHECK (slice_time OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
+	quiet_period	pg_catalog.interval CHECK (quiet_period OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	resources		pg_catalog.jsonb,
 	fallback_engines	pg_catalog.text[],
@@ -985,6 +1005,9 @@ COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a r
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
 COMMENT ON COLUMN floe.policy_operation.resources IS 'Size of the engine''s session: name of a row of floe.resource_preset, or Spark settings as an object; for engines that start a session for it (livy, kyuubi)';
+COMMENT ON COLUMN floe.policy_operation.slice_bytes IS 'rewrite_data_files: most bytes that one run rewrites; a table with more is done partition by partition, in runs one after the other. Default 50 GB';
+COMMENT ON COLUMN floe.policy_operation.slice_time IS 'rewrite_data_files: the same as a time, by the speed learned from the log';
+COMMENT ON COLUMN floe.policy_operation.quiet_period IS 'rewrite_data_files: a partition that was written within this is left alone while others have something to gain; default: twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often; 0: none is';
 COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
@@ -1045,6 +1068,7 @@ INSERT INTO floe_internal.builtin_setting VALUES
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),
+	('rewrite_data_files', 'slice_bytes', '53687091200'),
 	('rewrite_position_delete_files', 'min_interval', '"1 hour"'),
 	('rewrite_position_delete_files', 'timeout', '"2 hours"'),
 	('rewrite_position_delete_files', 'max_attempts', '5'),
@@ -1060,11 +1084,21 @@ INSERT INTO floe_internal.builtin_setting VALUES
 	('remove_orphan_files', 'timeout', '"4 hours"'),
 	('remove_orphan_files', 'max_attempts', '5'),
 	('remove_orphan_files', 'options.older_than', '"3 days"'),
+	('compute_table_stats', 'min_interval', '"1 hour"'),
+	('compute_table_stats', 'deadline', '"1 day"'),
+	('compute_table_stats', 'timeout', '"4 hours"'),
+	('compute_table_stats', 'max_attempts', '5'),
+	('compute_partition_stats', 'min_interval', '"1 hour"'),
+	('compute_partition_stats', 'deadline', '"1 day"'),
+	('compute_partition_stats', 'timeout', '"1 hour"'),
+	('compute_partition_stats', 'max_attempts', '5'),
 	('rewrite_data_files', 'timezone', '"UTC"'),
 	('rewrite_position_delete_files', 'timezone', '"UTC"'),
 	('rewrite_manifests', 'timezone', '"UTC"'),
 	('expire_snapshots', 'timezone', '"UTC"'),
-	('remove_orphan_files', 'timezone', '"UTC"');
+	('remove_orphan_files', 'timezone', '"UTC"'),
+	('compute_table_stats', 'timezone', '"UTC"'),
+	('compute_partition_stats', 'timezone', '"UTC"');
 
 -- =================================================================================================
 -- 41 policies: checking values
@@ -1077,7 +1111,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'preset')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -1108,7 +1142,10 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'timeout', 12, 'timeout', 'interval', 'cancel a run after'),
 	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure'),
-	('operation', 'resources', 15, 'resources', 'preset', 'preset or Spark settings of the session'),
+	('operation', 'slice_bytes', 15, 'slice_bytes', 'bytes', 'most bytes one run rewrites'),
+	('operation', 'slice_time', 16, 'slice_time', 'interval', 'most time one run is to take'),
+	('operation', 'quiet_period', 17, 'quiet_period', 'interval', 'partitions written within this are left alone'),
+	('operation', 'resources', 18, 'resources', 'preset', 'preset or Spark settings of the session'),
 	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
@@ -1497,6 +1534,13 @@ BEGIN
 	PERFORM floe_internal.check_interval(NEW.every, '1 minute', place || '.every'), floe_internal.check_interval(NEW.jitter, '0', place || '.jitter'),
 		floe_internal.check_interval(NEW.min_interval, '0', place || '.min_interval'), floe_internal.check_interval(NEW.deadline, '1 minute', place || '.deadline'),
 		floe_internal.check_interval(NEW.timeout, '1 minute', place || '.timeout');
+	PERFORM floe_internal.check_interval(NEW.slice_time, '1 minute', place || '.slice_time'), floe_internal.check_interval(NEW.quiet_period, '0', place || '.quiet_period');
+	IF NEW.slice_bytes <= 0 THEN
+		PERFORM floe_internal.refuse(format('%s.slice_bytes: %s is not above 0', place, NEW.slice_bytes), NULL, NULL);
+	END IF;
+	IF NEW.operation <> 'rewrite_data_files' AND num_nonnulls(NEW.slice_bytes, NEW.slice_time, NEW.quiet_period) > 0 THEN
+		PERFORM floe_internal.refuse(place || ': slice_bytes, slice_time and quiet_period are for rewrite_data_files', NULL, NULL);
+	END IF;
 	IF NEW.max_attempts NOT BETWEEN 1 AND 100 THEN
 		PERFORM floe_internal.refuse(format('%s.max_attempts: %s is not from 1 to 100', place, NEW.max_attempts), NULL, NULL);
 	END IF;
@@ -1658,6 +1702,18 @@ BEGIN
 			IF kind <> 'array' OR EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') THEN
 				PERFORM floe_internal.refuse(format('%s must be a list of texts, not %s', place, shown), NULL, NULL);
 			END IF;
+		WHEN 'bytes' THEN
+			IF kind = 'number' AND (value #>> '{}')::numeric BETWEEN -1e15 AND 1e15 THEN
+				RETURN to_jsonb(trunc((value #>> '{}')::numeric)::int8);
+			END IF;
+			BEGIN
+				IF kind = 'string' THEN
+					RETURN to_jsonb(pg_size_bytes(value #>> '{}'));
+				END IF;
+			EXCEPTION WHEN invalid_parameter_value OR numeric_value_out_of_range THEN
+				NULL;
+			END;
+			PERFORM floe_internal.refuse(format('%s must be a size, not %s', place, shown), NULL, 'Write a number of bytes or a text such as "50 GB".');
 		WHEN 'object', 'preset' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
 	END CASE;
@@ -1727,18 +1783,19 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
-					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
+					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options,
+					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after)
+					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
+					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
 		END IF;
 	END LOOP;
 END
@@ -2030,6 +2087,9 @@ CREATE VIEW floe_internal.policy_setting AS
 		('deadline', pg_catalog.to_jsonb(o.deadline)),
 		('timeout', pg_catalog.to_jsonb(o.timeout)),
 		('max_attempts', pg_catalog.to_jsonb(o.max_attempts)),
+		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
+		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
+		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
 		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
@@ -2913,6 +2973,7 @@ CREATE TABLE floe_internal.operation_queue (
 	timeout_at			pg_catalog.timestamptz,
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
 	engines				pg_catalog.text[],
+	before_statistics	pg_catalog.text[],
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -2927,6 +2988,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that dr
 COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.before_statistics IS 'Statistics files of the table right before the statement was sent: a commit of statistics makes no snapshot';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
 CREATE FUNCTION floe_internal.operation_transition_check() RETURNS pg_catalog.trigger
@@ -2985,6 +3047,9 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
 	next_due_at				pg_catalog.timestamptz,
+	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
+	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
+	slice_tried				pg_catalog.text[] NOT NULL DEFAULT '{}',
 	PRIMARY KEY (table_id, operation)
 );
 CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -2997,6 +3062,11 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value 
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
+
+CREATE INDEX table_operation_slices ON floe_internal.table_operation (table_id) WHERE slices_left OPERATOR(pg_catalog.>) 0;
+COMMENT ON COLUMN floe_internal.table_operation.slices_left IS 'Partitions that the budget of the last run did not reach: the next run follows at once';
+COMMENT ON COLUMN floe_internal.table_operation.slice_halvings IS 'Conflicts, or ends of a resource, in a row: each halves the next slice';
+COMMENT ON COLUMN floe_internal.table_operation.slice_tried IS 'Parts of the table, in the state in which they are, in which a run changed nothing: others come first';
 
 CREATE SEQUENCE floe_internal.dispatch_turn_seq;
 COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';
@@ -3333,7 +3403,11 @@ BEGIN ATOMIC
 		('commit_interval', h.commit_interval),
 		('ref_count', h.ref_count),
 		('metadata_json_bytes', h.metadata_json_bytes),
-		('metadata_log_count', h.metadata_log_count)) AS v (metric, value)
+		('metadata_log_count', h.metadata_log_count),
+		('table_stats_lag', h.table_stats_lag),
+		('table_stats_age', EXTRACT(epoch FROM at - h.table_stats_at)),
+		('partition_stats_lag', h.partition_stats_lag),
+		('partition_stats_age', EXTRACT(epoch FROM at - h.partition_stats_at))) AS v (metric, value)
 	WHERE h.table_id = ANY (of_table_ids);
 END;
 COMMENT ON FUNCTION floe_internal.metrics_at(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Every metric of assessed tables as of a time; NULL: unknown';
@@ -3400,6 +3474,349 @@ END;
 COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.text) IS 'A metric''s value for people';
 
 -- =================================================================================================
+-- 58 slices
+-- Which partitions of a table a rewrite is about: the part of a large table that fits the budget of one
+-- operation, and never the partitions that are being written. Separate from gates and selection, which ask.
+-- =================================================================================================
+
+-- The statement's text is made by the functions up to partition_term() alone. What has no form that every setting of Spark reads alike
+-- (backslash, "${") is not said: NULL. It is the language of the option "where" (docs/predicates.md).
+CREATE FUNCTION floe_internal.predicate_text(value pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.strpos(value, '\') = 0 AND pg_catalog.strpos(value, '${') = 0 AND pg_catalog.strpos(value, '�') = 0 AND pg_catalog.length(value) <= 1000
+		THEN '''' || pg_catalog.replace(value, '''', '''''') || '''' END;
+END;
+COMMENT ON FUNCTION floe_internal.predicate_text(pg_catalog.text) IS 'A text literal of a predicate; NULL where it has none that is safe, and for what was shown with U+FFFD, which stands for other bytes';
+
+CREATE FUNCTION floe_internal.predicate_column(columns pg_catalog.jsonb, column_id pg_catalog.int4) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN floe_internal.predicate_text(c.item ->> 'name') IS NULL OR c.item ->> 'name' = '' THEN NULL
+		WHEN pg_catalog.strpos(c.item ->> 'name', '.') = 0 THEN '`' || pg_catalog.replace(c.item ->> 'name', '`', '``') || '`'
+		-- a dot is one of a path, or one of a name: only where each part is a struct it is the first for certain
+		WHEN (SELECT pg_catalog.bool_and(EXISTS (SELECT 1 FROM pg_catalog.jsonb_array_elements(columns) AS s (item)
+					WHERE s.item ->> 'type' = 'struct' AND s.item ->> 'name' = pg_catalog.array_to_string(p.parts[1:i], '.')))
+			FROM pg_catalog.generate_series(1, pg_catalog.cardinality(p.parts) - 1) AS i)
+			THEN (SELECT pg_catalog.string_agg('`' || pg_catalog.replace(x.part, '`', '``') || '`', '.' ORDER BY x.place) FROM pg_catalog.unnest(p.parts) WITH ORDINALITY AS x (part, place)) END
+	FROM pg_catalog.jsonb_array_elements(columns) AS c (item)
+	CROSS JOIN LATERAL (SELECT pg_catalog.string_to_array(c.item ->> 'name', '.') AS parts) AS p
+	WHERE (c.item ->> 'id')::pg_catalog.int4 = column_id
+	LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.predicate_column(pg_catalog.jsonb, pg_catalog.int4) IS 'A column of the current schema, quoted, by its id; NULL: it was dropped, or its name cannot be said safely';
+
+-- Years that every SQL can write with four digits.
+CREATE FUNCTION floe_internal.predicate_time(at pg_catalog.timestamp, column_type pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN at < '0001-01-01' OR at >= '10000-01-01' THEN NULL
+		WHEN column_type = 'date' THEN pg_catalog.to_char(at, '"DATE ''"YYYY-MM-DD"''"')
+		WHEN column_type IN ('timestamp', 'timestamptz') THEN pg_catalog.to_char(at, '"TIMESTAMP ''"YYYY-MM-DD HH24:MI:SS.US"''"') END;
+END;
+COMMENT ON FUNCTION floe_internal.predicate_time(pg_catalog.timestamp, pg_catalog.text) IS 'A date or time literal for a column of that Iceberg type; at is in UTC';
+
+CREATE FUNCTION floe_internal.predicate_literal(value pg_catalog.text, column_type pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN column_type = 'boolean' AND value IN ('true', 'false') THEN value
+		WHEN column_type IN ('int', 'long') AND value ~ '^-?[0-9]{1,19}$' THEN value
+		WHEN column_type LIKE 'decimal(%' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN value
+		WHEN column_type IN ('float', 'double') AND value ~ '^-?[0-9]{1,20}([.][0-9]{1,20})?(e[-+]?[0-9]{1,3})?$' THEN value
+		WHEN column_type IN ('date', 'timestamp', 'timestamptz') AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{15}(\+00:00)?)?$' AND value !~ '^0000'
+			THEN floe_internal.predicate_time(pg_catalog.replace(pg_catalog.replace(value, '+00:00', ''), 'T', ' ')::pg_catalog.timestamp, column_type)
+		WHEN column_type = 'string' THEN floe_internal.predicate_text(value) END;
+END;
+COMMENT ON FUNCTION floe_internal.predicate_literal(pg_catalog.text, pg_catalog.text) IS 'A partition value, as floe.partition_health() shows it, as a literal of the source column''s Iceberg type; NULL: it has none';
+
+-- The least text that is greater than every text that begins with this.
+CREATE FUNCTION floe_internal.next_prefix(prefix pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog."left"(p.kept, -1) || pg_catalog.chr(CASE pg_catalog.ascii(pg_catalog."right"(p.kept, 1)) WHEN 55295 THEN 57344 ELSE pg_catalog.ascii(pg_catalog."right"(p.kept, 1)) + 1 END)
+	FROM (SELECT pg_catalog.rtrim(prefix, '􏿿') AS kept) AS p WHERE p.kept <> '';
+END;
+COMMENT ON FUNCTION floe_internal.next_prefix(pg_catalog.text) IS 'By code points, without surrogates; NULL: there is none';
+
+CREATE FUNCTION floe_internal.predicate_range(column_name pg_catalog.text, low pg_catalog.text, high pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN low IS NOT NULL THEN pg_catalog.concat_ws(' AND ', column_name || ' >= ' || low, column_name || ' < ' || high) END;
+END;
+COMMENT ON FUNCTION floe_internal.predicate_range(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'From low to below high; high NULL: to the end';
+
+-- Iceberg finds the files of a predicate by projecting it on the partition, and these project on exactly one value.
+CREATE FUNCTION floe_internal.partition_term(column_name pg_catalog.text, column_type pg_catalog.text, transform pg_catalog.text, value pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN column_name IS NULL OR transform = 'void' THEN NULL
+		WHEN value IS NULL THEN CASE WHEN transform ~ '^(identity|bucket\[[0-9]+\]|truncate\[[0-9]+\]|year|month|day|hour)$' THEN column_name || ' IS NULL' END
+		WHEN transform = 'identity' THEN column_name || ' = ' || floe_internal.predicate_literal(value, column_type)
+		WHEN transform IN ('year', 'month', 'day', 'hour') THEN (
+			SELECT floe_internal.predicate_range(column_name, floe_internal.predicate_time(b.at, column_type),
+				floe_internal.predicate_time(b.at + ('1 ' || transform)::pg_catalog.interval, column_type))
+			FROM (SELECT CASE WHEN transform = 'year' AND value ~ '^[0-9]{4}$' AND value > '0000' THEN (value || '-01-01')::pg_catalog.timestamp
+				WHEN transform = 'month' AND value ~ '^[0-9]{4}-[0-9]{2}$' AND value > '0000z' THEN (value || '-01')::pg_catalog.timestamp
+				WHEN transform = 'day' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND value > '0000z' THEN value::pg_catalog.timestamp
+				WHEN transform = 'hour' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{2}$' AND value > '0000z'
+					THEN (pg_catalog."left"(value, 10) || ' ' || pg_catalog."right"(value, 2) || ':00')::pg_catalog.timestamp END AS at) AS b
+			WHERE column_type <> 'date' OR transform <> 'hour')
+		WHEN transform ~ '^truncate\[[1-9][0-9]{0,8}\]$' THEN (
+			SELECT CASE
+				WHEN column_type IN ('int', 'long') AND value ~ '^-?[0-9]{1,19}$' THEN floe_internal.predicate_range(column_name, value,
+					CASE WHEN value::pg_catalog.numeric + w.width <= CASE column_type WHEN 'int' THEN 2147483647 ELSE 9223372036854775807 END THEN (value::pg_catalog.numeric + w.width)::pg_catalog.text END)
+				WHEN column_type ~ '^decimal\([0-9]+, ?[0-9]+\)$' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN floe_internal.predicate_range(column_name, value,
+					(value::pg_catalog.numeric + w.width * ('1e-' || (pg_catalog.regexp_match(column_type, ', ?([0-9]+)'))[1])::pg_catalog.numeric)::pg_catalog.text)
+				WHEN column_type = 'string' AND pg_catalog.length(value) < w.width THEN column_name || ' = ' || floe_internal.predicate_text(value)
+				WHEN column_type = 'string' AND pg_catalog.length(value) = w.width THEN floe_internal.predicate_range(column_name, floe_internal.predicate_text(value),
+					-- what comes after "[" is a backslash, which cannot be said; what is after that can
+					floe_internal.predicate_text(pg_catalog.replace(floe_internal.next_prefix(value), '\', ']'))) END
+			FROM (SELECT (pg_catalog.regexp_match(transform, '[0-9]+'))[1]::pg_catalog.int8 AS width) AS w) END;
+END;
+COMMENT ON FUNCTION floe_internal.partition_term(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text)
+	IS 'The rows whose partition field has that value, as a predicate on its source column; NULL: it cannot be said (bucket, and what has no literal), and the field is left out';
+
+CREATE FUNCTION floe_internal.partition_predicate(specs pg_catalog.jsonb, columns pg_catalog.jsonb, of_spec_id pg_catalog.int4, partition pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.string_agg(floe_internal.partition_term(floe_internal.predicate_column(columns, (f.item ->> 'source_id')::pg_catalog.int4), f.item ->> 'source_type',
+			f.item ->> 'transform', partition::pg_catalog.json ->> (f.item ->> 'name')), ' AND ' ORDER BY f.place)
+	FROM pg_catalog.jsonb_array_elements(specs) AS s (item)
+	CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(s.item -> 'fields') WITH ORDINALITY AS f (item, place)
+	WHERE (s.item ->> 'spec_id')::pg_catalog.int4 = of_spec_id;
+END;
+COMMENT ON FUNCTION floe_internal.partition_predicate(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int4, pg_catalog.text)
+	IS 'The rows of a partition, and where a field cannot be said those of its neighbours; NULL: of no field can it be said';
+
+-- Who writes the table, and how ------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.writers(of_table_id pg_catalog.int8, settings pg_catalog.jsonb, at pg_catalog.timestamptz,
+		OUT quiet_period pg_catalog.interval, OUT may_conflict pg_catalog.bool, OUT commit_interval pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	commits int;
+BEGIN
+	SELECT h.commit_interval, COALESCE((settings ->> 'quiet_period')::interval,
+			CASE WHEN h.commit_interval <= 600 THEN GREATEST(interval '2 minutes', make_interval(secs => 2 * h.commit_interval)) ELSE '0' END)
+		INTO commit_interval, quiet_period
+		FROM floe_internal.health AS h WHERE h.table_id = of_table_id AND h.last_write_at IS NOT NULL;
+	may_conflict := false;
+	IF NOT FOUND OR quiet_period = '0' THEN
+		quiet_period := '0';
+		RETURN;
+	END IF;
+	-- adding files conflicts with nothing; whoever removes rows, or replaces files, wants the files that he has read to be there
+	SELECT count(*), COALESCE(bool_or(s.operation IS DISTINCT FROM 'append'), false) INTO commits, may_conflict
+		FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL floe_internal.snapshot_list(t.snapshots) AS s
+		WHERE t.table_id = of_table_id AND s.operation IS DISTINCT FROM 'replace' AND s.committed_at > at - GREATEST(interval '1 hour', 10 * quiet_period);
+	IF commits < 3 AND NOT settings ? 'quiet_period' THEN
+		quiet_period := '0';
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.writers(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.timestamptz)
+	IS 'quiet_period: so long after its last commit a partition counts as being written; 0: nobody writes often. As a policy says; else twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often. may_conflict: not all of the last commits only added files';
+
+-- Partitions with something to gain. Those that one predicate cannot tell apart are one row.
+CREATE FUNCTION floe_internal.slice_units(of_table_id pg_catalog.int8, with_deletes pg_catalog.bool, quiet_period pg_catalog.interval, at pg_catalog.timestamptz)
+	RETURNS TABLE (predicate pg_catalog.text, partitions pg_catalog.int8, files pg_catalog.int8, objects pg_catalog.int8, bytes pg_catalog.float8, hot_until pg_catalog.timestamptz)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		WITH t AS MATERIALIZED (
+			SELECT x.* FROM floe_internal.iceberg_table AS x WHERE x.table_id = of_table_id
+		), recent AS MATERIALIZED (
+			SELECT s.snapshot_id, s.sequence_number, s.committed_at FROM t CROSS JOIN LATERAL floe_internal.snapshot_list(t.snapshots) AS s
+			WHERE s.operation IS DISTINCT FROM 'replace' AND s.committed_at > at - slice_units.quiet_period
+		), merged AS (
+			SELECT floe_internal.merge_partitions(m.content, m.spec_id, m.aggregate, z.target_bytes, z.small_below, z.oversized_above, z.min_input_files, z.deletes_per_file ORDER BY m.content DESC, l.place) AS parts
+			FROM t CROSS JOIN LATERAL floe_internal.size_limits(t.table_id, t.properties) AS z
+			CROSS JOIN LATERAL unnest(t.manifest_ids) WITH ORDINALITY AS l (id, place)
+			JOIN floe_internal.manifest AS m ON m.manifest_id = l.id
+		), part AS MATERIALIZED (
+			SELECT p.spec_id, p.partition, p.excess_file_count + d.deletes AS objects, CASE WHEN d.deletes > 0 THEN p.data_file_count ELSE p.small_file_count END AS files,
+				CASE WHEN d.deletes > 0 THEN p.data_bytes ELSE p.small_file_bytes END AS bytes,
+				(SELECT max(r.committed_at) FROM recent AS r WHERE r.snapshot_id = ANY (p.snapshot_ids) OR r.sequence_number = p.last_delete_sequence) + slice_units.quiet_period AS hot_until
+			FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
+			CROSS JOIN LATERAL (SELECT CASE WHEN with_deletes THEN p.position_delete_file_count + p.equality_delete_file_count + p.deletion_vector_count ELSE 0 END AS deletes) AS d
+			WHERE p.data_file_count > 0 AND p.excess_file_count + d.deletes > 0
+		), field AS MATERIALIZED (
+			SELECT (s.item ->> 'spec_id')::int4 AS spec_id, f.place, f.item ->> 'name' AS name, f.item ->> 'source_type' AS source_type, f.item ->> 'transform' AS transform,
+				floe_internal.predicate_column(t.details -> 'columns', (f.item ->> 'source_id')::int4) AS column_name
+			FROM t CROSS JOIN LATERAL jsonb_array_elements(t.specs) AS s (item) CROSS JOIN LATERAL jsonb_array_elements(s.item -> 'fields') WITH ORDINALITY AS f (item, place)
+		), told AS (
+			-- of very many those with most to gain are enough; all count in the sums
+			SELECT x.*, CASE WHEN x.place <= 2000 THEN (
+				SELECT string_agg(floe_internal.partition_term(f.column_name, f.source_type, f.transform, x.partition::json ->> f.name), ' AND ' ORDER BY f.place)
+				FROM field AS f WHERE f.spec_id = x.spec_id) END AS predicate
+			FROM (SELECT p.*, row_number() OVER (ORDER BY p.hot_until IS NOT NULL, p.objects DESC, p.bytes, p.spec_id, p.partition) AS place FROM part AS p) AS x
+		)
+		SELECT w.predicate, count(*), sum(w.files)::int8, sum(w.objects)::int8, sum(w.bytes)::float8, max(w.hot_until)
+		FROM told AS w
+		-- what cannot be said is not mixed up with what is being written
+		GROUP BY w.predicate, CASE WHEN w.predicate IS NULL THEN w.hot_until IS NULL END
+		ORDER BY 4 DESC, 5, 1;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.slice_units(pg_catalog.int8, pg_catalog.bool, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'Partitions in which rewriting data files would have an effect, most first: how to say them, what would go (objects: excess and delete files), what it costs, and until when they count as being written; predicate NULL: those that cannot be said';
+
+CREATE FUNCTION floe_internal.applies_deletes(options pg_catalog.jsonb) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(options ?| '{delete_file_threshold,delete_ratio_threshold}', false);
+END;
+COMMENT ON FUNCTION floe_internal.applies_deletes(pg_catalog.jsonb) IS 'Whether files are rewritten for the sake of their deletes, too';
+
+-- For the gate "writers". severity: how far the worst metric is; beyond the middle between warning and critical waiting costs more than a conflict.
+CREATE FUNCTION floe_internal.hot_partitions(of_table_id pg_catalog.int8, settings pg_catalog.jsonb, with_deletes pg_catalog.bool, severity pg_catalog.float8, at pg_catalog.timestamptz,
+		OUT stops pg_catalog.bool, OUT told pg_catalog.text, OUT limit_told pg_catalog.text, OUT hot_until pg_catalog.timestamptz)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	w record;
+	n record;
+BEGIN
+	SELECT * INTO w FROM floe_internal.writers(of_table_id, settings, at);
+	IF w.quiet_period = '0' THEN
+		RETURN;
+	END IF;
+	SELECT COALESCE(sum(u.partitions), 0) AS partitions, COALESCE(sum(u.partitions) FILTER (WHERE u.hot_until > at), 0) AS hot, min(u.hot_until) AS hot_until INTO n
+		FROM floe_internal.slice_units(of_table_id, with_deletes, w.quiet_period, at) AS u;
+	IF n.hot = 0 THEN
+		RETURN;
+	END IF;
+	hot_until := n.hot_until;
+	limit_told := 'quiet for ' || floe_internal.format_interval(w.quiet_period);
+	stops := n.hot = n.partitions AND w.may_conflict AND COALESCE(severity, 0) < 0.75;
+	told := concat_ws(', ', format('%s of %s partitions are hot', n.hot, n.partitions),
+		CASE WHEN n.hot < n.partitions THEN NULL WHEN NOT w.may_conflict THEN 'but files are only added' WHEN NOT stops THEN 'and it is more urgent than that' END);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.hot_partitions(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bool, pg_catalog.float8, pg_catalog.timestamptz)
+	IS 'Whether all partitions that need rewriting are being written, by somebody whom that would disturb; NULLs: none is';
+
+-- The part of a table that the next rewrite_data_files is about. All NULL: the whole of it, as its options say.
+CREATE FUNCTION floe_internal.slice(of_table_id pg_catalog.int8, settings pg_catalog.jsonb, options pg_catalog.jsonb, at pg_catalog.timestamptz, with_hot pg_catalog.bool,
+		OUT predicate pg_catalog.text, OUT more_options pg_catalog.jsonb, OUT detail pg_catalog.jsonb)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	most_partitions CONSTANT int := 200;	-- a predicate of so many, or so long, is one that every engine takes
+	most_text CONSTANT int := 12000;
+	large_bytes CONSTANT float8 := 10e9;
+	deletes CONSTANT bool := floe_internal.applies_deletes(options);
+	rewrites_all CONSTANT bool := COALESCE((options ->> 'rewrite_all')::bool, false);
+	h floe_internal.health;
+	x floe_internal.table_operation;
+	w record;
+	u record;
+	budget float8 := COALESCE((settings ->> 'slice_bytes')::float8, 'Infinity');
+	most int;
+	taken text[] := ARRAY[]::text[];
+	marks text[] := ARRAY[]::text[];
+	partitions int8 := 0;
+	objects int8 := 0;
+	bytes float8 := 0;
+	rest int8 := 0;
+	max_files int8;
+BEGIN
+	SELECT * INTO h FROM floe_internal.health AS z WHERE z.table_id = of_table_id;
+	SELECT * INTO x FROM floe_internal.table_operation AS z WHERE z.table_id = of_table_id AND z.operation = 'rewrite_data_files';
+	SELECT * INTO w FROM floe_internal.writers(of_table_id, settings, at);
+	x.slice_halvings := COALESCE(x.slice_halvings, 0);
+	IF settings ? 'slice_time' THEN
+		budget := LEAST(budget, extract(epoch FROM (settings ->> 'slice_time')::interval)
+			* (SELECT t.bytes_per_second FROM floe_internal.throughput(settings ->> 'engine', 'rewrite_data_files') AS t));
+	END IF;
+	with_hot := with_hot OR w.quiet_period = '0' OR h.last_write_at <= at - w.quiet_period;
+	bytes := CASE WHEN deletes OR rewrites_all THEN h.data_bytes ELSE h.small_file_bytes END;
+	-- after rewrite_all nothing shows what is left to do, so it could not go on where it stopped; of another branch the partitions are not known
+	IF h.is_complete AND NOT rewrites_all AND COALESCE(options ->> 'branch', 'main') = 'main' AND (bytes > budget OR NOT with_hot OR x.slice_halvings > 0 OR x.slice_tried <> '{}') THEN
+		bytes := 0;
+		FOR u IN
+			WITH a AS MATERIALIZED (
+				SELECT z.*, md5(concat_ws('|', z.predicate, z.objects)) AS mark, COALESCE(z.hot_until > at, false) AND NOT with_hot AS is_hot
+				FROM floe_internal.slice_units(of_table_id, deletes, w.quiet_period, at) AS z
+			), n AS MATERIALIZED (
+				SELECT sum(a.partitions) AS all_partitions, sum(a.bytes) AS all_bytes, COALESCE(sum(a.partitions) FILTER (WHERE a.is_hot), 0) AS hot_partitions, min(a.hot_until) FILTER (WHERE a.is_hot) AS hot_end,
+					-- nothing is lost where files are only added, unless they will be rewritten once more soon
+					COALESCE(sum(a.objects) FILTER (WHERE NOT a.is_hot) * CASE WHEN w.may_conflict THEN 1e9 ELSE 2 END >= sum(a.objects), false) AS cold_only
+				FROM a
+			), wanted AS (
+				SELECT a.*, n.*, z.is_tried, bool_and(z.is_tried) OVER () AS all_tried
+				FROM a CROSS JOIN n CROSS JOIN LATERAL (SELECT a.mark = ANY (COALESCE(x.slice_tried, '{}')) AS is_tried) AS z WHERE NOT (a.is_hot AND n.cold_only)
+			), pool AS (
+				SELECT z.*, sum(z.bytes) OVER () AS pool_bytes, sum(z.partitions) OVER () AS pool_partitions, count(z.predicate) OVER () AS units
+				FROM wanted AS z WHERE z.all_tried OR NOT z.is_tried
+			)
+			SELECT * FROM pool ORDER BY pool.predicate IS NULL, pool.objects DESC, pool.bytes, pool.predicate
+		LOOP
+			IF detail IS NULL THEN
+				EXIT WHEN x.slice_halvings = 0 AND u.pool_bytes <= budget AND u.pool_partitions = u.all_partitions;
+				budget := LEAST(budget, u.pool_bytes) / pow(2, x.slice_halvings);
+				most := ceil(LEAST(most_partitions, u.units) / pow(2, x.slice_halvings));
+				detail := jsonb_build_object('of_partitions', u.all_partitions, 'of_bytes', u.all_bytes::int8)
+					|| CASE WHEN u.hot_partitions > 0 AND u.cold_only THEN jsonb_build_object('hot_partitions', u.hot_partitions, 'hot_until', u.hot_end) ELSE '{}' END
+					|| CASE WHEN x.slice_halvings > 0 THEN jsonb_build_object('halvings', x.slice_halvings) ELSE '{}' END;
+			ELSIF u.predicate IS NULL OR cardinality(taken) >= most OR bytes + u.bytes > budget OR length(u.predicate) + (SELECT sum(length(z) + 6) FROM unnest(taken) AS z) > most_text OR max_files IS NOT NULL THEN
+				rest := rest + u.partitions;
+				CONTINUE;
+			END IF;
+			marks := marks || u.mark;
+			taken := taken || u.predicate;
+			partitions := partitions + u.partitions;
+			objects := objects + u.objects;
+			IF u.bytes > budget THEN
+				-- one partition is more than that, or it cannot be said which: so many of its files, and it is not done with these
+				max_files := GREATEST(2, floor(u.files * budget / u.bytes));
+				rest := rest + 1;
+			END IF;
+			bytes := bytes + LEAST(u.bytes, budget);
+		END LOOP;
+	END IF;
+	IF detail IS NOT NULL THEN
+		detail := jsonb_build_object('partitions', partitions, 'bytes', bytes::int8, 'objects', objects, 'left', rest, 'units', marks) || detail;
+		predicate := (SELECT string_agg(CASE WHEN cardinality(taken) > 1 AND strpos(z.term, ' AND ') > 0 THEN '(' || z.term || ')' ELSE z.term END, ' OR ' ORDER BY z.place)
+			FROM unnest(taken) WITH ORDINALITY AS z (term, place) WHERE z.term IS NOT NULL);
+		IF max_files IS NOT NULL THEN
+			max_files := LEAST(max_files, (options ->> 'max_files_to_rewrite')::int8);
+			detail := detail || jsonb_build_object('max_files', max_files);
+			more_options := jsonb_build_object('max_files_to_rewrite', max_files);
+		END IF;
+	END IF;
+	IF bytes > large_bytes AND NOT options ? 'partial_progress_enabled' THEN
+		more_options := COALESCE(more_options, '{}') || '{"partial_progress_enabled": true}';
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.slice(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.bool)
+	IS 'predicate: of its partitions, most to gain first, as many as fit slice_bytes and slice_time, halved after each conflict, none that are being written (unless with_hot); more_options: partial progress beyond 10 GB, and a limit on files where a predicate does not divide; detail: partitions and bytes of how many, left: partitions for the next slices. NULLs: the whole table';
+
+CREATE FUNCTION floe_internal.slice_text(slice pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.concat_ws(', ', pg_catalog.format('%s of %s partitions', slice ->> 'partitions', slice ->> 'of_partitions'),
+		pg_catalog.format('%s of %s', floe_internal.format_metric((slice ->> 'bytes')::pg_catalog.float8, 'bytes'), floe_internal.format_metric((slice ->> 'of_bytes')::pg_catalog.float8, 'bytes')),
+		'at most ' || (slice ->> 'max_files') || ' files',
+		CASE WHEN slice ? 'hot_partitions' THEN pg_catalog.format('%s hot until %s or later', slice ->> 'hot_partitions',
+			pg_catalog.to_char((slice ->> 'hot_until')::pg_catalog.timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')) END)
+	WHERE slice IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.slice_text(pg_catalog.jsonb) IS 'A slice in a few words';
+-- =================================================================================================
 -- 60 gates
 -- Everything that can hold an operation back, as rows. floe.why() shows them, the planner obeys them:
 -- there is one implementation. A gate's status is pass, off, blocked, not needed or wait; the first that
@@ -3418,7 +3835,7 @@ COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes throug
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
 	('enabled', 2, false, 'No policy disables it'),
-	('options', 3, false, 'The options that the policies set together do not contradict each other, and an engine that they name can honour them'),
+	('options', 3, false, 'The options that the policies set together do not contradict each other, fit the table, and can be honoured by an engine that they name'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('writable', 5, false, 'The catalog takes commits: floe does not look at it through a tag'),
 	('gc_enabled', 6, false, 'The table property gc.enabled allows deleting files'),
@@ -3431,7 +3848,8 @@ INSERT INTO floe_internal.gate VALUES
 	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
 	('schedule', 14, true, 'The schedule''s time has come'),
 	('window', 15, true, 'Inside a window of an allowed day'),
-	('min_interval', 16, true, 'Long enough after the last run that did not fail');
+	('min_interval', 16, true, 'Long enough after the last run that did not fail'),
+	('writers', 17, false, 'Not all partitions that need it are being written, by somebody who also deletes');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3487,6 +3905,42 @@ BEGIN ATOMIC
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
 END;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
+
+-- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
+CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
+		FROM pg_catalog.jsonb_each(settings) AS e
+		-- table properties are the engine's business: it reads them itself
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
+END;
+COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
+
+CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN details ? 'columns' THEN pg_catalog.jsonb_build_object('columns', details -> 'columns', 'column_count', details -> 'column_count', 'specs', COALESCE(specs, '[]')) ELSE '{}' END;
+END;
+COMMENT ON FUNCTION floe_internal.table_schema(pg_catalog.jsonb, pg_catalog.jsonb) IS 'What is known of a table''s columns and partitions, for schema_problem() and render_statement()';
+
+-- Only where something can be wrong with it: most tables have no such options. A snapshot that is to expire must not be one that the table lives on.
+CREATE FUNCTION floe_internal.options_problem(operation pg_catalog.text, options pg_catalog.jsonb, details pg_catalog.jsonb, specs pg_catalog.jsonb,
+		refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN options ?| '{where,sort_order,columns}' THEN floe_internal.schema_problem(operation, options, floe_internal.table_schema(details, specs))
+		WHEN options ? 'snapshot_ids' THEN (
+			SELECT pg_catalog.format('snapshot %s of snapshot_ids is %s', x.id, COALESCE('what ' || (r.ref ->> 'type') || ' "' || (r.ref ->> 'name') || '" points to', 'the current one'))
+			FROM pg_catalog.jsonb_array_elements_text(options -> 'snapshot_ids') AS x (id)
+			LEFT JOIN pg_catalog.jsonb_array_elements(COALESCE(refs, '[]')) AS r (ref) ON r.ref ->> 'snapshot_id' = x.id
+			WHERE r.ref IS NOT NULL OR x.id = current_snapshot_id::pg_catalog.text
+			ORDER BY r.ref ->> 'name' LIMIT 1) END;
+END;
+COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int8)
+	IS 'Why options that are valid cannot be used with this table: a column that it has not, a snapshot that it needs; NULL: nothing. Options as they are stored';
 
 -- What decides for one table and operation, before any gate.
 CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
@@ -3636,6 +4090,10 @@ BEGIN
 			  LEFT JOIN LATERAL (SELECT p.pattern, pg_catalog.array_to_string(p.engines, ', ') AS told FROM approval AS p
 								 WHERE n.name <> ALL (p.engines) AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL
 								 ORDER BY floe_internal.match_pattern(p.pattern, t.levels), p.pattern LIMIT 1) AS a ON true) AS l) AS e
+	LEFT JOIN floe_internal.health AS h ON h.table_id = c.table_id AND c.operation = 'rewrite_data_files' AND c.potential
+		AND h.last_write_at > at - COALESCE((c.settings ->> 'quiet_period')::pg_catalog.interval, '20 minutes')
+	LEFT JOIN LATERAL (SELECT x.* FROM floe_internal.hot_partitions(c.table_id, c.settings, floe_internal.applies_deletes(c.remedy_options) OR c.settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}',
+		c.severity, at) AS x WHERE h.table_id IS NOT NULL) AS hot ON true
 	CROSS JOIN policy
 	CROSS JOIN LATERAL (SELECT
 		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
@@ -3648,20 +4106,27 @@ BEGIN
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
 		c.operation = ANY (named) AS is_named,
+		-- what the last run left of a large table
+		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
 		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
-		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told
+		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told,
+		CASE WHEN t.status = 'ok' AND eff.problem IS NULL AND c.settings ?| '{options.where,options.sort_order,options.columns,options.snapshot_ids}' THEN
+			floe_internal.options_problem(c.operation, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), t.details, t.specs, t.refs, t.current_snapshot_id) END AS misfit
 		OFFSET 0) AS d0
 	-- what calls for the operation, or comes closest to it
 	CROSS JOIN LATERAL (SELECT d0.*, CASE
+		WHEN c.operation = 'compute_partition_stats' AND t.details ->> 'is_partitioned' = 'false' THEN 'partitions'
 		WHEN d0.is_named THEN 'requested'
 		WHEN c.is_cadence THEN CASE WHEN by_hand OR c.conditions_met IS NULL THEN 'cadence' ELSE 'conditions' END
 		WHEN c.conditions_met THEN 'conditions'
 		WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'metric'
 		WHEN d0.overdue_at <= at AND c.potential THEN 'deadline'
+		WHEN d0.goes_on THEN 'slice'
 		WHEN NOT c.conditions_met THEN 'conditions'
+		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
 		ELSE 'metric' END AS called_by
 		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
@@ -3672,8 +4137,8 @@ BEGIN
 			CASE WHEN c.settings ? 'configured' THEN COALESCE(policy.names ->> (c.origins ->> 'configured'), 'built in') END, NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
 			COALESCE(c.settings ->> 'enabled', 'true'), NULL, COALESCE(policy.names ->> (c.origins ->> 'enabled'), 'built in'), NULL),
-		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
-			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' END, NULL),
+		('options', CASE WHEN eff.problem IS NOT NULL OR d.misfit IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, d.misfit, 'valid'), NULL,
+			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' WHEN d.misfit IS NOT NULL THEN 'the table''s metadata' END, NULL),
 		('assessed',
 			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
@@ -3696,22 +4161,30 @@ BEGIN
 				WHEN 'cadence' THEN CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END
 				WHEN 'conditions' THEN CASE WHEN c.conditions_met THEN 'pass' ELSE 'not needed' END
 				WHEN 'metric' THEN CASE WHEN c.severity >= 0.5 THEN 'pass' ELSE 'not needed' END
+				WHEN 'partitions' THEN 'not needed'
+				WHEN 'later' THEN 'not needed'
 				ELSE 'pass' END,
-			CASE d.called_by WHEN 'metric' THEN COALESCE(c.metric, 'need') ELSE d.called_by END,
+			CASE d.called_by WHEN 'metric' THEN COALESCE(c.metric, 'need') WHEN 'later' THEN 'deadline' ELSE d.called_by END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'by name'
+				WHEN 'partitions' THEN 'not partitioned'
+				WHEN 'later' THEN CASE WHEN NOT c.potential THEN 'nothing to do' ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END
 				WHEN 'conditions' THEN c.conditions_text
+				WHEN 'slice' THEN pg_catalog.format('%s partitions left by the last run', x.slices_left)
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
 				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
+				WHEN 'later' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
+				WHEN 'partitions' THEN 'partition specs of the table'
+				WHEN 'slice' THEN 'last run'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
-				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END), 'built in') END,
-			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
+				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
+			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
 		('engine',
@@ -3733,14 +4206,17 @@ BEGIN
 				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
 			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
-		('schedule', CASE WHEN d.due_at > at THEN 'wait' ELSE 'pass' END, 'schedule',
+		('schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
 			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
-		('min_interval', CASE WHEN d.rested_at > at THEN 'wait' ELSE 'pass' END, 'min_interval',
+		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
-			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at)
+			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
+		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND d.called_by <> 'deadline' THEN 'wait' ELSE 'pass' END, 'writers',
+			COALESCE(hot.told, 'none in the way'), hot.limit_told,
+			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END
@@ -3825,7 +4301,9 @@ BEGIN ATOMIC
 		CASE s.operation
 			WHEN 'rewrite_data_files' THEN CASE WHEN d.delete_files > 0 THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8 ELSE (m.metrics ->> 'small_file_bytes')::pg_catalog.float8 END
 			WHEN 'rewrite_position_delete_files' THEN (m.metrics ->> 'delete_bytes')::pg_catalog.float8
-			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
+			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
 		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
 						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
 	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t;
@@ -3937,6 +4415,8 @@ DECLARE
 	b record;
 	budgets floe_internal.budget_line[];
 	stopped text;
+	part record;
+	share float8;
 BEGIN
 	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
 			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
@@ -3974,6 +4454,18 @@ BEGIN
 		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
 			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
+			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
+			IF part.detail IS NOT NULL THEN
+				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
+				c.bytes := (part.detail ->> 'bytes')::float8;
+				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * COALESCE(share, 1);
+				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
+					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
+			END IF;
+		END IF;
 		IF verdict = 'run' THEN
 			stopped := NULL;
 			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
@@ -4020,18 +4512,6 @@ $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
--- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
-CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
-		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
-		FROM pg_catalog.jsonb_each(settings) AS e
-		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
-COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
-
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
 -- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
@@ -4077,6 +4557,9 @@ BEGIN ATOMIC
 	UNION
 	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
 		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
+	-- a large table is not done with
+	UNION
+	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
 	-- a schedule's time has come
 	UNION
 	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
@@ -4095,6 +4578,7 @@ DECLARE
 	c record;
 	new_settings jsonb;
 	usable text[];
+	problem text;
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -4110,6 +4594,7 @@ BEGIN
 		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
 	LOOP
 		operation_id := NULL;
+		problem := NULL;
 		IF c.verdict = 'run' THEN
 			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
@@ -4117,9 +4602,15 @@ BEGIN
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			-- what the policies set has passed a gate
+			problem := CASE WHEN extra_options ? c.operation THEN (
+				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
+				FROM floe_internal.iceberg_table AS t WHERE t.table_id = c.table_id) END;
 			IF usable IS NULL THEN
 				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
 				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
+			ELSIF problem IS NOT NULL THEN
+				c.verdict := 'blocked'; c.gate := 'options'; c.value := problem; c.limit_value := NULL; c.set_by := 'the table''s metadata'; c.next_at := NULL;
 			END IF;
 		END IF;
 		IF c.verdict = 'run' THEN
@@ -5136,6 +5627,10 @@ BEGIN
 	new_row.ref_count := (t.details ->> 'ref_count')::int8;
 	new_row.metadata_json_bytes := (t.details ->> 'metadata_json_bytes')::int8;
 	new_row.metadata_log_count := (t.details ->> 'metadata_log_count')::int8;
+	new_row.table_stats_lag := (t.details #>> '{table_stats,lag}')::int8;
+	new_row.table_stats_at := to_timestamp((t.details #>> '{table_stats,newest_ms}')::float8 / 1000);
+	new_row.partition_stats_lag := (t.details #>> '{partition_stats,lag}')::int8;
+	new_row.partition_stats_at := to_timestamp((t.details #>> '{partition_stats,newest_ms}')::float8 / 1000);
 	new_row.expirable_snapshot_count := (SELECT x.snapshot_count FROM floe_internal.table_setting AS s
 		CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval,
 			(s.settings ->> 'options.retain_last')::int4, (floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
@@ -5799,6 +6294,10 @@ DECLARE
 	is_named bool;
 	options jsonb;
 	usable text[];
+	problem text;
+	of_slice text;
+	more_options jsonb;
+	slice jsonb;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -5860,11 +6359,48 @@ BEGIN
 	   AND floe_internal.engine_refusal(engine_type, q.operation, options || '{"prefix_listing": true}') IS NULL THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
-	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
+	IF q.operation = 'rewrite_data_files' THEN
+		-- of the table as it is now: others may have written, and other partitions
+		SELECT s.predicate, s.more_options, s.detail INTO of_slice, more_options, slice FROM floe_internal.slice(q.table_id, q.settings, options, at, is_named) AS s;
+		options := options
+			|| COALESCE((SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(more_options) AS m
+				WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}')
+			|| CASE WHEN of_slice IS NULL THEN '{}' WHEN options ? 'where' THEN jsonb_build_object('where', format('(%s) AND (%s)', options ->> 'where', of_slice))
+				ELSE jsonb_build_object('where', of_slice) END;
+	END IF;
+	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
+	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN
+		options := options || COALESCE((SELECT jsonb_build_object('columns', jsonb_agg(c ->> 'name') FILTER (WHERE c ->> 'name' NOT LIKE '%`%'))
+			FROM jsonb_array_elements(t.details -> 'columns') AS c
+			WHERE c ->> 'type' NOT IN ('struct', 'list', 'map', 'variant') AND c ->> 'name' NOT LIKE '%.%'
+			HAVING bool_or(c ->> 'name' LIKE '%`%') AND count(*) FILTER (WHERE c ->> 'name' NOT LIKE '%`%') BETWEEN 1 AND 1000), '{}');
+	END IF;
+	-- what was asked for by hand did not pass the gate, and a table's columns change
+	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	IF problem IS NULL THEN
+		BEGIN
+			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
+				floe_internal.table_schema(t.details, t.specs));
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+		END;
+	END IF;
+	IF problem IS NOT NULL THEN
+		go := false;
+		reason := problem;
+		UPDATE floe_internal.operation_queue AS x SET error_class = 'config', error_message = problem WHERE x.operation_id = of_operation_id RETURNING x.* INTO q;
+		IF NOT q.by_hand THEN
+			PERFORM floe_internal.note_run(q, t, 'failed', NULL);
+		END IF;
+		PERFORM floe_internal.end_operation(of_operation_id, 'failed', problem);
+		RETURN;
+	END IF;
 	UPDATE floe_internal.operation_queue AS x
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
-			statement = preflight.statement
+			before_statistics = floe_internal.statistics_files(q.operation, t.details),
+			statement = preflight.statement,
+			estimate = CASE WHEN slice IS NULL THEN x.estimate - 'slice' ELSE x.estimate || jsonb_build_object('slice', slice) END
 		WHERE x.operation_id = of_operation_id;
 	go := true;
 END
@@ -6018,6 +6554,14 @@ $body$;
 COMMENT ON FUNCTION floe_internal.engine_ended(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'The engine is done with an operation: succeeded, failed, cancelled or lost. What happened is decided by operation_verified()';
 
+-- As texts of snapshot and file, so that a file that takes another's place counts as a new one.
+CREATE FUNCTION floe_internal.statistics_files(of_operation pg_catalog.text, details pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT pg_catalog.jsonb_array_elements_text(details #> ARRAY[CASE of_operation WHEN 'compute_table_stats' THEN 'table_stats' WHEN 'compute_partition_stats' THEN 'partition_stats' END, 'files']));
+END;
+COMMENT ON FUNCTION floe_internal.statistics_files(pg_catalog.text, pg_catalog.jsonb) IS 'Statistics files that a table''s metadata names, of the kind that the operation writes; none for other operations';
+
 -- After the table was read again. The state is what its metadata shows, not what the engine said.
 CREATE FUNCTION floe_internal.operation_verified(of_operation_id pg_catalog.int8, OUT state pg_catalog.text, OUT message pg_catalog.text) RETURNS pg_catalog.record
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -6032,6 +6576,7 @@ DECLARE
 	own int;
 	gone int;
 	removed int8;
+	files int;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -6048,6 +6593,7 @@ BEGIN
 		FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots);
 	SELECT count(*) INTO gone FROM unnest(q.before_snapshots) AS b (id)
 		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
+	SELECT count(*) INTO files FROM unnest(floe_internal.statistics_files(q.operation, t.details)) AS f (file) WHERE f.file <> ALL (q.before_statistics);
 	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
 		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
 	-- Spark returns a row for each file it removed; Trino numbers by name from version 478 on, and before that nothing.
@@ -6057,9 +6603,14 @@ BEGIN
 		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
 		-- what nobody counted was done if the engine says so
 		WHEN 'remove_orphan_files' THEN removed > 0 OR removed IS NULL AND q.outcome = 'succeeded'
+		WHEN 'compute_table_stats' THEN files > 0
+		WHEN 'compute_partition_stats' THEN files > 0
 		ELSE own > 0 END;
 	IF q.operation = 'remove_orphan_files' AND removed IS NOT NULL THEN
 		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', removed);
+	END IF;
+	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
@@ -6131,6 +6682,8 @@ BEGIN ATOMIC
 		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
 		WHEN 'remove_orphan_files' THEN COALESCE((difference ->> 'orphan_files_removed') || ' orphan files removed', 'done, the engine does not say how many files it removed')
 		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
+		WHEN 'compute_table_stats' THEN (difference ->> 'statistics_files_written') || ' statistics file'
+		WHEN 'compute_partition_stats' THEN (difference ->> 'statistics_files_written') || ' partition statistics file'
 		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
 			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
 END;
@@ -6146,12 +6699,23 @@ DECLARE
 	class floe_internal.error_class;
 	rest interval := GREATEST((q.settings ->> 'min_interval')::interval, interval '1 hour');
 	no_gain bool;
+	slice CONSTANT jsonb := q.estimate -> 'slice';
+	undone CONSTANT int8 := COALESCE((slice ->> 'left')::int8, 0);
+	goes_on bool;
 BEGIN
 	SELECT * INTO class FROM floe_internal.error_class AS c WHERE c.error_class = COALESCE(q.error_class, 'transient');
 	-- A run may commit and yet not help (delete files that were rewritten one by one). While nobody else wrote, that is certain.
 	no_gain := final_state = 'no_change' OR (final_state = 'succeeded' AND (now_metrics ->> called_for)::float8 >= (q.before ->> called_for)::float8
 		AND NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots) AND s.operation IS DISTINCT FROM 'replace'));
 	no_gain := COALESCE(no_gain, false) AND q.operation <> 'remove_orphan_files';
+	-- A slice helps if anything became less, however little of the whole. One that did not is no reason to give up the others.
+	IF slice IS NOT NULL AND final_state = 'succeeded' THEN
+		no_gain := NOT EXISTS (SELECT 1 FROM unnest(ARRAY['data_file_count', 'excess_file_count', 'position_delete_file_count', 'equality_delete_file_count', 'deletion_vector_count']) AS m (name)
+			WHERE (now_metrics ->> m.name)::float8 < (q.before ->> m.name)::float8);
+	END IF;
+	goes_on := no_gain AND undone > 0 AND NOT COALESCE((SELECT x.slice_tried FROM floe_internal.table_operation AS x WHERE x.table_id = q.table_id AND x.operation = q.operation), '{}')
+		@> ARRAY(SELECT jsonb_array_elements_text(slice -> 'units'));
+	no_gain := no_gain AND NOT goes_on;
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
 	UPDATE floe_internal.table_operation AS x
 		SET last_run_at = at, last_state = final_state,
@@ -6168,7 +6732,11 @@ BEGIN
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
 			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
 			zero_change_metric = CASE WHEN no_gain THEN called_for END,
-			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END
+			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END,
+			slices_left = CASE WHEN final_state IN ('succeeded', 'no_change') THEN undone WHEN slice IS NOT NULL AND final_state = 'failed' THEN GREATEST(x.slices_left, 1) ELSE x.slices_left END,
+			slice_halvings = CASE WHEN final_state = 'failed' AND class.error_class IN ('conflict', 'resource') AND q.operation = 'rewrite_data_files' THEN LEAST(x.slice_halvings + 1, 10)
+				WHEN final_state = 'succeeded' THEN 0 ELSE x.slice_halvings END,
+			slice_tried = CASE WHEN goes_on THEN (x.slice_tried || ARRAY(SELECT jsonb_array_elements_text(slice -> 'units')))[1:20000] WHEN no_gain THEN '{}' ELSE x.slice_tried END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
 END
 $body$;
@@ -6875,10 +7443,10 @@ BEGIN
 			-- the current one is not expirable
 			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
 					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
-			CASE WHEN h.snapshot_count > 1 THEN
-				(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
-				 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-				 WHERE d.policy_set_id = t.policy_set_id) END)
+			(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
+			 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			 WHERE d.policy_set_id = t.policy_set_id
+			   AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 ELSE h.snapshot_count > 1 END))
 		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
 		WHERE t.table_id = ANY (of_table_ids);
 END
@@ -7642,7 +8210,7 @@ CREATE VIEW floe.operations AS
 		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
-		   o.score, o.score_parts, o.estimate, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
+		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
 				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason
@@ -7652,7 +8220,7 @@ CREATE VIEW floe.operations AS
 				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
 				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason
 		  FROM floe_internal.operation_queue AS q) AS o;
-COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before)';
+COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); slice: which part of the table it was about, NULL: the whole';
 
 CREATE VIEW floe.events AS
 	SELECT e.event_id AS id, e.happened_at, e.kind, e.catalog, e.table_name, e.operation_id, e.message, e.data
@@ -7872,8 +8440,8 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 -- All but ids and times: rows that bring those come from a dump.
 GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after),
 	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) ON floe.policy TO floe_admin;
-GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after),
-	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, resources, fallback_engines, fallback_after) ON floe.policy_operation TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;

@@ -102,20 +102,9 @@ static bool
 check(const char *operation, FloeJson json, FloeStatus *st)
 {
 	FloeSparkOptions read;
-	const FloeOptionValue *where;
-	FloeBuf buf;
-	bool done;
 
 	floe_status_ok(st);
-	if (!floe_spark_options_read(operation, json, false, &read, st) || !floe_trino_options_check(&read, st))
-		return false;
-	where = floe_spark_options_get(&read, "where");
-	if (where == NULL)
-		return true;
-	floe_buf_init(&buf, strlen(where->text) * 4 + 64);
-	done = floe_trino_where(&buf, where->text, st);
-	floe_buf_free(&buf);
-	return done;
+	return floe_spark_options_read(operation, json, false, &read, st) && floe_trino_options_check(&read, st);
 }
 
 const FloeDialectOps floe_dialect_trino = {

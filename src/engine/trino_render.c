@@ -11,6 +11,7 @@
 #include "engine/trino_render.h"
 
 #include "base/utf8.h"
+#include "engine/predicate.h"
 #include "engine/trino_options.h"
 
 #include <locale.h>
@@ -159,41 +160,31 @@ append_size(FloeBuf *out, const FloeOptionValue *v)
 		floe_buf_printf(out, "'%lldB'", (long long) v->number);
 }
 
-bool
-floe_trino_where(FloeBuf *out, const char *text, FloeStatus *st)
+/* Which partitions a predicate is about can only be told of columns that are known. */
+static bool
+append_where(FloeBuf *out, const char *text, const FloeTableSchema *schema, int64_t now_ms, FloeStatus *st)
 {
-	int depth = 0;
+	FloeArena *arena;
+	FloePredicate *predicate;
+	bool done;
 
-	for (const char *at = text; *at != '\0'; at++)
-	{
-		if (*at == '\'')
-		{
-			at = strchr(at + 1, '\'');
-			if (at == NULL)
-				return floe_fail(st, FLOE_ERR_CONFIG, "option \"where\": a text without its closing quote");
-			continue;
-		}
-		if (*at == '"' || *at == '`')
-			return floe_fail(st, FLOE_ERR_CONFIG,
-							 "option \"where\" holds %c, which Trino does not read as Spark does: write texts in "
-							 "single quotes, and names plain",
-							 *at);
-		if (*at == ';' || strncmp(at, "--", 2) == 0 || strncmp(at, "/*", 2) == 0)
-			return floe_fail(st, FLOE_ERR_CONFIG, "option \"where\" holds a comment or \";\"");
-		if (*at == '(')
-			depth++;
-		if (*at == ')' && --depth < 0)
-			break;
-	}
-	if (depth != 0)
-		return floe_fail(st, FLOE_ERR_CONFIG, "option \"where\": parentheses that do not match");
-	floe_buf_text(out, text);
-	return true;
+	if (schema == NULL || schema->ncolumns == 0)
+		return floe_fail(st, FLOE_ERR_CONFIG, "option \"where\": the columns of the table are not known");
+	arena = floe_arena_new(FLOE_PREDICATE_ARENA);
+	if (arena == NULL)
+		return floe_fail(st, FLOE_ERR_NOMEM, "no memory for option \"where\"");
+	floe_buf_text(out, " WHERE ");
+	predicate = floe_predicate_parse(text, arena, st);
+	done = predicate != NULL && floe_predicate_bind(predicate, schema, arena, st) &&
+		   floe_predicate_render_trino(predicate, schema, now_ms, out, st);
+	floe_arena_free(arena);
+	return done || floe_status_prefix(st, "option \"where\"");
 }
 
 /* "(name => value)" with the one argument that each procedure has. */
 static bool
-append_argument(FloeBuf *out, const FloeSparkOptions *read, FloeStatus *st)
+append_argument(FloeBuf *out, const FloeSparkOptions *read, const FloeTableSchema *schema, int64_t now_ms,
+				FloeStatus *st)
 {
 	const FloeOptionValue *where = NULL;
 
@@ -213,10 +204,7 @@ append_argument(FloeBuf *out, const FloeSparkOptions *read, FloeStatus *st)
 			append_size(out, v);
 		floe_buf_char(out, ')');
 	}
-	if (where == NULL)
-		return true;
-	floe_buf_text(out, " WHERE ");
-	return floe_trino_where(out, where->text, st);
+	return where == NULL || append_where(out, where->text, schema, now_ms, st);
 }
 
 bool
@@ -242,7 +230,7 @@ floe_trino_render(const FloeEngineTable *table, const char *operation, FloeJson 
 	if (!append_table(out, table, st))
 		return false;
 	floe_buf_printf(out, " EXECUTE %s", procedure);
-	if (!append_argument(out, &read, st))
+	if (!append_argument(out, &read, table->schema, now_ms, st))
 		return false;
 	if (out->failed)
 		return floe_fail(st, out->over_cap ? FLOE_ERR_TOO_LARGE : FLOE_ERR_NOMEM,

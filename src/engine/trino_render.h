@@ -14,7 +14,4 @@
 extern bool floe_trino_render(const FloeEngineTable *table, const char *operation, FloeJson options, int64_t now_ms,
 							  FloeBuf *out, FloeStatus *st);
 
-/* Appends a predicate as Trino reads it; FLOE_ERR_CONFIG when it is Spark's alone, or might end the statement. */
-extern bool floe_trino_where(FloeBuf *out, const char *text, FloeStatus *st);
-
 #endif /* FLOE_ENGINE_TRINO_RENDER_H */

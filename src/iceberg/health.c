@@ -299,6 +299,7 @@ merge_sequences(FloeHealth *h, FloeAggList *list, bool equality, Row *r, int64_t
 		if (node == NULL)
 			return fail_no_memory(st);
 		*node = (Sequence){r->sequences, s.sequence_number, s.count, equality};
+		r->health.last_delete_sequence_number = Max(r->health.last_delete_sequence_number, s.sequence_number);
 		r->sequences = node;
 		add(files, s.count, &bad);
 	}
@@ -306,13 +307,16 @@ merge_sequences(FloeHealth *h, FloeAggList *list, bool equality, Row *r, int64_t
 }
 
 static bool
-merge_scoped(FloeHealth *h, FloeAggList *list, uint32_t number, int64_t *files, FloeStatus *st)
+merge_scoped(FloeHealth *h, FloeAggList *list, uint32_t number, Row *r, int64_t *files, FloeStatus *st)
 {
 	FloeAggScoped s;
 
 	for (; floe_agg_next_scoped(list, &s); (*files)++)
+	{
 		if (!floe_scoped_add(&h->scoped, s.path_hash, s.sequence_number, number))
 			return fail_no_memory(st);
+		r->health.last_delete_sequence_number = Max(r->health.last_delete_sequence_number, s.sequence_number);
+	}
 	return floe_agg_list_done(list) || fail_damaged(st);
 }
 
@@ -334,7 +338,7 @@ merge_deletes(FloeHealth *h, FloeAggPartition *p, Row *r, uint32_t number, FloeS
 	}
 	if (!merge_sequences(h, &p->position_sequences, false, r, &positions, st) ||
 		!merge_sequences(h, &p->equality_sequences, true, r, &equalities, st) ||
-		!merge_scoped(h, &p->scoped, number, &positions, st))
+		!merge_scoped(h, &p->scoped, number, r, &positions, st))
 		return false;
 	add(&expected, p->position.files, &bad);
 	add(&expected, p->vectors.files, &bad);

@@ -91,6 +91,7 @@ typedef struct FloeHealthPartition
 	int64_t manifest_count; /* data manifests with live files of it */
 	/* of the live data files; meaningless without any */
 	int64_t min_sequence_number, max_sequence_number;
+	int64_t last_delete_sequence_number; /* of the newest delete file; 0: there is none, or format version 1 */
 	/* newest first; the snapshots that added the live data files */
 	FloeSnapshotSet snapshots;
 	bool inexact;

@@ -153,9 +153,10 @@ CREATE TYPE floe_internal.partition_totals AS (
 	delete_row_count			pg_catalog.int8,
 	dangling_delete_count		pg_catalog.int8,
 	manifest_count				pg_catalog.int8,
-	snapshot_ids				pg_catalog.int8[]
+	snapshot_ids				pg_catalog.int8[],
+	last_delete_sequence		pg_catalog.int8
 );
-COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files';
+COMMENT ON TYPE floe_internal.partition_totals IS 'One partition''s part of the merge; partition is JSON text in the order of its spec; snapshot_ids: up to 16 newest that added live files; last_delete_sequence: sequence number of the newest delete file';
 
 CREATE FUNCTION floe_internal.merge_step(state pg_catalog.internal, content pg_catalog.int4, spec_id pg_catalog.int4, aggregate pg_catalog.bytea,
 		target_bytes pg_catalog.int8, small_below pg_catalog.int8, oversized_above pg_catalog.int8, min_input_files pg_catalog.int4, deletes_per_file pg_catalog.bool)
@@ -234,10 +235,16 @@ CREATE FUNCTION floe_internal.check_options(operation pg_catalog.text, options p
 	AS 'MODULE_PATHNAME', 'floe_sql_check_options';
 COMMENT ON FUNCTION floe_internal.check_options(pg_catalog.text, pg_catalog.jsonb) IS 'Canonical names and values (bytes as numbers, durations as text PostgreSQL reads); error 22023 that lists what is valid';
 
+CREATE FUNCTION floe_internal.schema_problem(operation pg_catalog.text, options pg_catalog.jsonb, table_schema pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_schema_problem';
+COMMENT ON FUNCTION floe_internal.schema_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb)
+	IS 'Which column that where, sort_order or columns name is not in the table, or not of a type that they take; NULL: none. table_schema: columns, column_count, specs; {}: not known';
+
 CREATE FUNCTION floe_internal.render_statement(engine_type pg_catalog.text, engine_catalog pg_catalog.text, namespace pg_catalog.text[], table_name pg_catalog.text,
-		operation pg_catalog.text, options pg_catalog.jsonb, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+		operation pg_catalog.text, options pg_catalog.jsonb, at pg_catalog.timestamptz, table_schema pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_render_statement';
-COMMENT ON FUNCTION floe_internal.render_statement(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.timestamptz)
+COMMENT ON FUNCTION floe_internal.render_statement(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.jsonb)
 	IS 'The statement an engine gets; identifiers quoted, values escaped, safety floors enforced once more';
 

@@ -63,6 +63,9 @@ CREATE TABLE floe.policy_operation (
 	deadline		pg_catalog.interval CHECK (deadline OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
 	timeout			pg_catalog.interval CHECK (timeout OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
 	max_attempts	pg_catalog.int4 CHECK (max_attempts OPERATOR(pg_catalog.>=) 1 AND max_attempts OPERATOR(pg_catalog.<=) 100),
+	slice_bytes		pg_catalog.int8 CHECK (slice_bytes OPERATOR(pg_catalog.>) 0),
+	slice_time		pg_catalog.interval CHECK (slice_time OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
+	quiet_period	pg_catalog.interval CHECK (quiet_period OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	resources		pg_catalog.jsonb,
 	fallback_engines	pg_catalog.text[],
@@ -84,6 +87,9 @@ COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a r
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
 COMMENT ON COLUMN floe.policy_operation.resources IS 'Size of the engine''s session: name of a row of floe.resource_preset, or Spark settings as an object; for engines that start a session for it (livy, kyuubi)';
+COMMENT ON COLUMN floe.policy_operation.slice_bytes IS 'rewrite_data_files: most bytes that one run rewrites; a table with more is done partition by partition, in runs one after the other. Default 50 GB';
+COMMENT ON COLUMN floe.policy_operation.slice_time IS 'rewrite_data_files: the same as a time, by the speed learned from the log';
+COMMENT ON COLUMN floe.policy_operation.quiet_period IS 'rewrite_data_files: a partition that was written within this is left alone while others have something to gain; default: twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often; 0: none is';
 COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
@@ -144,6 +150,7 @@ INSERT INTO floe_internal.builtin_setting VALUES
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),
+	('rewrite_data_files', 'slice_bytes', '53687091200'),
 	('rewrite_position_delete_files', 'min_interval', '"1 hour"'),
 	('rewrite_position_delete_files', 'timeout', '"2 hours"'),
 	('rewrite_position_delete_files', 'max_attempts', '5'),
@@ -159,9 +166,19 @@ INSERT INTO floe_internal.builtin_setting VALUES
 	('remove_orphan_files', 'timeout', '"4 hours"'),
 	('remove_orphan_files', 'max_attempts', '5'),
 	('remove_orphan_files', 'options.older_than', '"3 days"'),
+	('compute_table_stats', 'min_interval', '"1 hour"'),
+	('compute_table_stats', 'deadline', '"1 day"'),
+	('compute_table_stats', 'timeout', '"4 hours"'),
+	('compute_table_stats', 'max_attempts', '5'),
+	('compute_partition_stats', 'min_interval', '"1 hour"'),
+	('compute_partition_stats', 'deadline', '"1 day"'),
+	('compute_partition_stats', 'timeout', '"1 hour"'),
+	('compute_partition_stats', 'max_attempts', '5'),
 	('rewrite_data_files', 'timezone', '"UTC"'),
 	('rewrite_position_delete_files', 'timezone', '"UTC"'),
 	('rewrite_manifests', 'timezone', '"UTC"'),
 	('expire_snapshots', 'timezone', '"UTC"'),
-	('remove_orphan_files', 'timezone', '"UTC"');
+	('remove_orphan_files', 'timezone', '"UTC"'),
+	('compute_table_stats', 'timezone', '"UTC"'),
+	('compute_partition_stats', 'timezone', '"UTC"');
 

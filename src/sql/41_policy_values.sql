@@ -9,7 +9,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'preset')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -40,7 +40,10 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'timeout', 12, 'timeout', 'interval', 'cancel a run after'),
 	('operation', 'max_attempts', 13, 'max_attempts', 'integer', 'failures in a row before it waits for a change'),
 	('operation', 'options', 14, 'options', 'object', 'options of the procedure'),
-	('operation', 'resources', 15, 'resources', 'preset', 'preset or Spark settings of the session'),
+	('operation', 'slice_bytes', 15, 'slice_bytes', 'bytes', 'most bytes one run rewrites'),
+	('operation', 'slice_time', 16, 'slice_time', 'interval', 'most time one run is to take'),
+	('operation', 'quiet_period', 17, 'quiet_period', 'interval', 'partitions written within this are left alone'),
+	('operation', 'resources', 18, 'resources', 'preset', 'preset or Spark settings of the session'),
 	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
@@ -429,6 +432,13 @@ BEGIN
 	PERFORM floe_internal.check_interval(NEW.every, '1 minute', place || '.every'), floe_internal.check_interval(NEW.jitter, '0', place || '.jitter'),
 		floe_internal.check_interval(NEW.min_interval, '0', place || '.min_interval'), floe_internal.check_interval(NEW.deadline, '1 minute', place || '.deadline'),
 		floe_internal.check_interval(NEW.timeout, '1 minute', place || '.timeout');
+	PERFORM floe_internal.check_interval(NEW.slice_time, '1 minute', place || '.slice_time'), floe_internal.check_interval(NEW.quiet_period, '0', place || '.quiet_period');
+	IF NEW.slice_bytes <= 0 THEN
+		PERFORM floe_internal.refuse(format('%s.slice_bytes: %s is not above 0', place, NEW.slice_bytes), NULL, NULL);
+	END IF;
+	IF NEW.operation <> 'rewrite_data_files' AND num_nonnulls(NEW.slice_bytes, NEW.slice_time, NEW.quiet_period) > 0 THEN
+		PERFORM floe_internal.refuse(place || ': slice_bytes, slice_time and quiet_period are for rewrite_data_files', NULL, NULL);
+	END IF;
 	IF NEW.max_attempts NOT BETWEEN 1 AND 100 THEN
 		PERFORM floe_internal.refuse(format('%s.max_attempts: %s is not from 1 to 100', place, NEW.max_attempts), NULL, NULL);
 	END IF;

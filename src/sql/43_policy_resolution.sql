@@ -24,6 +24,9 @@ CREATE VIEW floe_internal.policy_setting AS
 		('deadline', pg_catalog.to_jsonb(o.deadline)),
 		('timeout', pg_catalog.to_jsonb(o.timeout)),
 		('max_attempts', pg_catalog.to_jsonb(o.max_attempts)),
+		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
+		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
+		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
 		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL

@@ -74,6 +74,7 @@ CREATE TABLE floe_internal.operation_queue (
 	timeout_at			pg_catalog.timestamptz,
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
 	engines				pg_catalog.text[],
+	before_statistics	pg_catalog.text[],
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -88,6 +89,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that dr
 COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.before_statistics IS 'Statistics files of the table right before the statement was sent: a commit of statistics makes no snapshot';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
 CREATE FUNCTION floe_internal.operation_transition_check() RETURNS pg_catalog.trigger
@@ -146,6 +148,9 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
 	next_due_at				pg_catalog.timestamptz,
+	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
+	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
+	slice_tried				pg_catalog.text[] NOT NULL DEFAULT '{}',
 	PRIMARY KEY (table_id, operation)
 );
 CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -158,6 +163,11 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value 
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
+
+CREATE INDEX table_operation_slices ON floe_internal.table_operation (table_id) WHERE slices_left OPERATOR(pg_catalog.>) 0;
+COMMENT ON COLUMN floe_internal.table_operation.slices_left IS 'Partitions that the budget of the last run did not reach: the next run follows at once';
+COMMENT ON COLUMN floe_internal.table_operation.slice_halvings IS 'Conflicts, or ends of a resource, in a row: each halves the next slice';
+COMMENT ON COLUMN floe_internal.table_operation.slice_tried IS 'Parts of the table, in the state in which they are, in which a run changed nothing: others come first';
 
 CREATE SEQUENCE floe_internal.dispatch_turn_seq;
 COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';

@@ -52,6 +52,8 @@ DECLARE
 	b record;
 	budgets floe_internal.budget_line[];
 	stopped text;
+	part record;
+	share float8;
 BEGIN
 	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
 			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
@@ -89,6 +91,18 @@ BEGIN
 		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
 			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
+			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
+			IF part.detail IS NOT NULL THEN
+				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
+				c.bytes := (part.detail ->> 'bytes')::float8;
+				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * COALESCE(share, 1);
+				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
+					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
+			END IF;
+		END IF;
 		IF verdict = 'run' THEN
 			stopped := NULL;
 			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
@@ -135,18 +149,6 @@ $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
--- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
-CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
-		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
-		FROM pg_catalog.jsonb_each(settings) AS e
-		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
-COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
-
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
 -- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
@@ -192,6 +194,9 @@ BEGIN ATOMIC
 	UNION
 	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
 		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
+	-- a large table is not done with
+	UNION
+	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
 	-- a schedule's time has come
 	UNION
 	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
@@ -210,6 +215,7 @@ DECLARE
 	c record;
 	new_settings jsonb;
 	usable text[];
+	problem text;
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -225,6 +231,7 @@ BEGIN
 		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
 	LOOP
 		operation_id := NULL;
+		problem := NULL;
 		IF c.verdict = 'run' THEN
 			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
@@ -232,9 +239,15 @@ BEGIN
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			-- what the policies set has passed a gate
+			problem := CASE WHEN extra_options ? c.operation THEN (
+				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
+				FROM floe_internal.iceberg_table AS t WHERE t.table_id = c.table_id) END;
 			IF usable IS NULL THEN
 				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
 				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
+			ELSIF problem IS NOT NULL THEN
+				c.verdict := 'blocked'; c.gate := 'options'; c.value := problem; c.limit_value := NULL; c.set_by := 'the table''s metadata'; c.next_at := NULL;
 			END IF;
 		END IF;
 		IF c.verdict = 'run' THEN

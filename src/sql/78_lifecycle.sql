@@ -209,6 +209,10 @@ DECLARE
 	is_named bool;
 	options jsonb;
 	usable text[];
+	problem text;
+	of_slice text;
+	more_options jsonb;
+	slice jsonb;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -270,11 +274,48 @@ BEGIN
 	   AND floe_internal.engine_refusal(engine_type, q.operation, options || '{"prefix_listing": true}') IS NULL THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
-	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
+	IF q.operation = 'rewrite_data_files' THEN
+		-- of the table as it is now: others may have written, and other partitions
+		SELECT s.predicate, s.more_options, s.detail INTO of_slice, more_options, slice FROM floe_internal.slice(q.table_id, q.settings, options, at, is_named) AS s;
+		options := options
+			|| COALESCE((SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(more_options) AS m
+				WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}')
+			|| CASE WHEN of_slice IS NULL THEN '{}' WHEN options ? 'where' THEN jsonb_build_object('where', format('(%s) AND (%s)', options ->> 'where', of_slice))
+				ELSE jsonb_build_object('where', of_slice) END;
+	END IF;
+	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
+	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN
+		options := options || COALESCE((SELECT jsonb_build_object('columns', jsonb_agg(c ->> 'name') FILTER (WHERE c ->> 'name' NOT LIKE '%`%'))
+			FROM jsonb_array_elements(t.details -> 'columns') AS c
+			WHERE c ->> 'type' NOT IN ('struct', 'list', 'map', 'variant') AND c ->> 'name' NOT LIKE '%.%'
+			HAVING bool_or(c ->> 'name' LIKE '%`%') AND count(*) FILTER (WHERE c ->> 'name' NOT LIKE '%`%') BETWEEN 1 AND 1000), '{}');
+	END IF;
+	-- what was asked for by hand did not pass the gate, and a table's columns change
+	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	IF problem IS NULL THEN
+		BEGIN
+			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
+				floe_internal.table_schema(t.details, t.specs));
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+		END;
+	END IF;
+	IF problem IS NOT NULL THEN
+		go := false;
+		reason := problem;
+		UPDATE floe_internal.operation_queue AS x SET error_class = 'config', error_message = problem WHERE x.operation_id = of_operation_id RETURNING x.* INTO q;
+		IF NOT q.by_hand THEN
+			PERFORM floe_internal.note_run(q, t, 'failed', NULL);
+		END IF;
+		PERFORM floe_internal.end_operation(of_operation_id, 'failed', problem);
+		RETURN;
+	END IF;
 	UPDATE floe_internal.operation_queue AS x
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
-			statement = preflight.statement
+			before_statistics = floe_internal.statistics_files(q.operation, t.details),
+			statement = preflight.statement,
+			estimate = CASE WHEN slice IS NULL THEN x.estimate - 'slice' ELSE x.estimate || jsonb_build_object('slice', slice) END
 		WHERE x.operation_id = of_operation_id;
 	go := true;
 END
@@ -428,6 +469,14 @@ $body$;
 COMMENT ON FUNCTION floe_internal.engine_ended(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'The engine is done with an operation: succeeded, failed, cancelled or lost. What happened is decided by operation_verified()';
 
+-- As texts of snapshot and file, so that a file that takes another's place counts as a new one.
+CREATE FUNCTION floe_internal.statistics_files(of_operation pg_catalog.text, details pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT pg_catalog.jsonb_array_elements_text(details #> ARRAY[CASE of_operation WHEN 'compute_table_stats' THEN 'table_stats' WHEN 'compute_partition_stats' THEN 'partition_stats' END, 'files']));
+END;
+COMMENT ON FUNCTION floe_internal.statistics_files(pg_catalog.text, pg_catalog.jsonb) IS 'Statistics files that a table''s metadata names, of the kind that the operation writes; none for other operations';
+
 -- After the table was read again. The state is what its metadata shows, not what the engine said.
 CREATE FUNCTION floe_internal.operation_verified(of_operation_id pg_catalog.int8, OUT state pg_catalog.text, OUT message pg_catalog.text) RETURNS pg_catalog.record
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -442,6 +491,7 @@ DECLARE
 	own int;
 	gone int;
 	removed int8;
+	files int;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -458,6 +508,7 @@ BEGIN
 		FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots);
 	SELECT count(*) INTO gone FROM unnest(q.before_snapshots) AS b (id)
 		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
+	SELECT count(*) INTO files FROM unnest(floe_internal.statistics_files(q.operation, t.details)) AS f (file) WHERE f.file <> ALL (q.before_statistics);
 	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
 		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
 	-- Spark returns a row for each file it removed; Trino numbers by name from version 478 on, and before that nothing.
@@ -467,9 +518,14 @@ BEGIN
 		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
 		-- what nobody counted was done if the engine says so
 		WHEN 'remove_orphan_files' THEN removed > 0 OR removed IS NULL AND q.outcome = 'succeeded'
+		WHEN 'compute_table_stats' THEN files > 0
+		WHEN 'compute_partition_stats' THEN files > 0
 		ELSE own > 0 END;
 	IF q.operation = 'remove_orphan_files' AND removed IS NOT NULL THEN
 		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', removed);
+	END IF;
+	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
@@ -541,6 +597,8 @@ BEGIN ATOMIC
 		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
 		WHEN 'remove_orphan_files' THEN COALESCE((difference ->> 'orphan_files_removed') || ' orphan files removed', 'done, the engine does not say how many files it removed')
 		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
+		WHEN 'compute_table_stats' THEN (difference ->> 'statistics_files_written') || ' statistics file'
+		WHEN 'compute_partition_stats' THEN (difference ->> 'statistics_files_written') || ' partition statistics file'
 		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
 			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
 END;
@@ -556,12 +614,23 @@ DECLARE
 	class floe_internal.error_class;
 	rest interval := GREATEST((q.settings ->> 'min_interval')::interval, interval '1 hour');
 	no_gain bool;
+	slice CONSTANT jsonb := q.estimate -> 'slice';
+	undone CONSTANT int8 := COALESCE((slice ->> 'left')::int8, 0);
+	goes_on bool;
 BEGIN
 	SELECT * INTO class FROM floe_internal.error_class AS c WHERE c.error_class = COALESCE(q.error_class, 'transient');
 	-- A run may commit and yet not help (delete files that were rewritten one by one). While nobody else wrote, that is certain.
 	no_gain := final_state = 'no_change' OR (final_state = 'succeeded' AND (now_metrics ->> called_for)::float8 >= (q.before ->> called_for)::float8
 		AND NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots) AND s.operation IS DISTINCT FROM 'replace'));
 	no_gain := COALESCE(no_gain, false) AND q.operation <> 'remove_orphan_files';
+	-- A slice helps if anything became less, however little of the whole. One that did not is no reason to give up the others.
+	IF slice IS NOT NULL AND final_state = 'succeeded' THEN
+		no_gain := NOT EXISTS (SELECT 1 FROM unnest(ARRAY['data_file_count', 'excess_file_count', 'position_delete_file_count', 'equality_delete_file_count', 'deletion_vector_count']) AS m (name)
+			WHERE (now_metrics ->> m.name)::float8 < (q.before ->> m.name)::float8);
+	END IF;
+	goes_on := no_gain AND undone > 0 AND NOT COALESCE((SELECT x.slice_tried FROM floe_internal.table_operation AS x WHERE x.table_id = q.table_id AND x.operation = q.operation), '{}')
+		@> ARRAY(SELECT jsonb_array_elements_text(slice -> 'units'));
+	no_gain := no_gain AND NOT goes_on;
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation) VALUES (q.table_id, q.operation) ON CONFLICT DO NOTHING;
 	UPDATE floe_internal.table_operation AS x
 		SET last_run_at = at, last_state = final_state,
@@ -578,7 +647,11 @@ BEGIN
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
 			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
 			zero_change_metric = CASE WHEN no_gain THEN called_for END,
-			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END
+			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END,
+			slices_left = CASE WHEN final_state IN ('succeeded', 'no_change') THEN undone WHEN slice IS NOT NULL AND final_state = 'failed' THEN GREATEST(x.slices_left, 1) ELSE x.slices_left END,
+			slice_halvings = CASE WHEN final_state = 'failed' AND class.error_class IN ('conflict', 'resource') AND q.operation = 'rewrite_data_files' THEN LEAST(x.slice_halvings + 1, 10)
+				WHEN final_state = 'succeeded' THEN 0 ELSE x.slice_halvings END,
+			slice_tried = CASE WHEN goes_on THEN (x.slice_tried || ARRAY(SELECT jsonb_array_elements_text(slice -> 'units')))[1:20000] WHEN no_gain THEN '{}' ELSE x.slice_tried END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
 END
 $body$;

@@ -185,8 +185,8 @@ snapshot_array(const FloeSnapshotSet *set)
 static HeapTuple
 partition_tuple(TupleDesc desc, const FloeHealthPartition *p, bool dangling_known)
 {
-	Datum values[17];
-	bool nulls[17] = {0};
+	Datum values[18];
+	bool nulls[18] = {0};
 	int i = 0;
 
 	values[i++] = Int32GetDatum(p->spec_id);
@@ -207,6 +207,8 @@ partition_tuple(TupleDesc desc, const FloeHealthPartition *p, bool dangling_know
 	values[i++] = Int64GetDatum(p->dangling_delete_count);
 	values[i++] = Int64GetDatum(p->manifest_count);
 	values[i++] = snapshot_array(&p->snapshots);
+	nulls[i] = p->last_delete_sequence_number <= 0;
+	values[i++] = Int64GetDatum(p->last_delete_sequence_number);
 	return heap_form_tuple(desc, values, nulls);
 }
 

@@ -35,7 +35,7 @@ THRESHOLDS = {"excess_file_count": (10, 60), "excess_delete_file_count": (10, 60
 OFTEN = {"min_interval": "5 seconds"}
 POLICY = {
     "engine": "spark", "poll_interval": "5 seconds", "min_poll_interval": "1 second",
-    "rewrite_data_files": OFTEN, "rewrite_position_delete_files": OFTEN, "rewrite_manifests": OFTEN,
+    "rewrite_data_files": {**OFTEN, "quiet_period": "10 seconds"}, "rewrite_position_delete_files": OFTEN, "rewrite_manifests": OFTEN,
     "expire_snapshots": {**OFTEN, "options": {"max_snapshot_age": f"{MAX_SNAPSHOT_AGE_S} seconds", "retain_last": RETAIN_LAST}},
     "thresholds": {metric: {"warning": warning, "critical": critical} for metric, (warning, critical) in THRESHOLDS.items()},
 }

@@ -129,7 +129,9 @@ class Stream:
         return [position_deletes_at(table, each, like[key], f"{self.commits}-{i}") for i, (key, each) in enumerate(places.items())]
 
     def _commit(self, what: str, files_of: Callable[[Table], list[DataFile]]) -> dict[str, Any]:
+        tries = 0
         while True:
+            tries += 1
             history = History(self.table)
             files = files_of(self.table)
             history.add(time.time(), files)
@@ -142,7 +144,7 @@ class Stream:
                 self.table.refresh()
         self.commits += 1
         summary = snapshot.summary.additional_properties
-        return {"table": self.levels[-1], "at": time.time(), "what": what, "snapshot": snapshot.snapshot_id, "files": len(files),
+        return {"table": self.levels[-1], "at": time.time(), "what": what, "snapshot": snapshot.snapshot_id, "files": len(files), "tries": tries,
                 "total_files": int(summary.get("total-data-files", 0)), "total_deletes": int(summary.get("total-delete-files", 0)),
                 "snapshots": len(self.table.metadata.snapshots)}
 

@@ -126,6 +126,20 @@ static const ErrorCase cases[] = {
 	 "that this rewrite has conflicted with another concurrent Iceberg operation.; caused by ValidationException: "
 	 "Missing "
 	 "required files to delete: file:/a.parquet"},
+	/* a delete came for a file that was being rewritten (made by test_streams.py), by position and of either kind */
+	{"org.apache.iceberg.exceptions.ValidationException: Cannot commit, found new position delete for replaced data "
+	 "file: GenericDataFile{content=data, file_path=file:///t/data/a.parquet}" AT,
+	 FLOE_CLASS_CONFLICT,
+	 "ValidationException: Cannot commit, found new position delete for replaced data file: "
+	 "GenericDataFile{content=data, file_path=file:///t/data/a.parquet}"},
+	{"org.apache.iceberg.exceptions.ValidationException: Cannot commit, found new delete for replaced data file: "
+	 "GenericDataFile{content=data}",
+	 FLOE_CLASS_CONFLICT,
+	 "ValidationException: Cannot commit, found new delete for replaced data file: GenericDataFile{content=data}"},
+	{"org.apache.iceberg.exceptions.ValidationException: Found new conflicting delete files that can apply to records "
+	 "matching true: [d.parquet]",
+	 FLOE_CLASS_CONFLICT,
+	 "ValidationException: Found new conflicting delete files that can apply to records matching true: [d.parquet]"},
 	{"org.apache.iceberg.exceptions.ValidationException: Found conflicting files that can contain records matching "
 	 "true: "
 	 "[a.parquet]",
