@@ -950,6 +950,21 @@ COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two lo
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 
+CREATE TABLE floe.resource_preset (
+	name		pg_catalog.text PRIMARY KEY,
+	conf		pg_catalog.jsonb NOT NULL,
+	description	pg_catalog.text NOT NULL DEFAULT '',
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.resource_preset IS 'Sizes of sessions that policies name in "resources": Spark settings, which an engine is given when it starts a session';
+COMMENT ON COLUMN floe.resource_preset.conf IS 'Spark setting -> value; for Livy the sizes of driver and executors become its own fields';
+COMMENT ON COLUMN floe.resource_preset.is_changed IS 'The row was made or changed after installation: pg_dump carries it';
+
+INSERT INTO floe.resource_preset VALUES
+	('small', '{"spark.driver.memory": "1g", "spark.executor.instances": "2", "spark.executor.cores": "2", "spark.executor.memory": "2g"}', 'expiring snapshots, manifests, small tables'),
+	('medium', '{"spark.driver.memory": "2g", "spark.executor.instances": "4", "spark.executor.cores": "2", "spark.executor.memory": "4g"}', 'tables of some hundred GB'),
+	('large', '{"spark.driver.memory": "4g", "spark.executor.instances": "8", "spark.executor.cores": "4", "spark.executor.memory": "8g"}', 'first runs on large tables, orphans of large tables');
+
 CREATE TABLE floe.policy_operation (
 	policy_id		pg_catalog.int4 NOT NULL REFERENCES floe.policy ON DELETE CASCADE,
 	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
@@ -970,6 +985,7 @@ CREATE TABLE floe.policy_operation (
 	slice_time		pg_catalog.interval CHECK (slice_time OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
 	quiet_period	pg_catalog.interval CHECK (quiet_period OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	resources		pg_catalog.jsonb,
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -988,6 +1004,7 @@ COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, 
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
+COMMENT ON COLUMN floe.policy_operation.resources IS 'Size of the engine''s session: name of a row of floe.resource_preset, or Spark settings as an object; for engines that start a session for it (livy, kyuubi)';
 COMMENT ON COLUMN floe.policy_operation.slice_bytes IS 'rewrite_data_files: most bytes that one run rewrites; a table with more is done partition by partition, in runs one after the other. Default 50 GB';
 COMMENT ON COLUMN floe.policy_operation.slice_time IS 'rewrite_data_files: the same as a time, by the speed learned from the log';
 COMMENT ON COLUMN floe.policy_operation.quiet_period IS 'rewrite_data_files: a partition that was written within this is left alone while others have something to gain; default: twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often; 0: none is';
@@ -1094,7 +1111,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -1128,6 +1145,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'slice_bytes', 15, 'slice_bytes', 'bytes', 'most bytes one run rewrites'),
 	('operation', 'slice_time', 16, 'slice_time', 'interval', 'most time one run is to take'),
 	('operation', 'quiet_period', 17, 'quiet_period', 'interval', 'partitions written within this are left alone'),
+	('operation', 'resources', 18, 'resources', 'preset', 'preset or Spark settings of the session'),
 	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
@@ -1337,7 +1355,89 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_engine_name(pg_catalog.text, pg_catalog.text) IS 'Refuses an engine that does not exist';
 
+-- Spark settings of a session, as texts. Everybody who sees policies sees them, so they are no place for secrets.
+CREATE FUNCTION floe_internal.check_spark_conf(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	e record;
+BEGIN
+	IF jsonb_typeof(value) <> 'object' OR value = '{}' THEN
+		PERFORM floe_internal.refuse(format('%s must be the name of a preset or an object of Spark settings, not %s', place, left(value::text, 100)), NULL, 'Write "small", or {"spark.executor.memory": "4g"}.');
+	END IF;
+	FOR e IN SELECT x.key, x.value FROM jsonb_each(value) AS x
+	LOOP
+		IF e.key !~ '^spark\.[A-Za-z0-9_.-]+$' OR length(e.key) > 200 THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" is no setting of Spark', place, left(e.key, 100)), NULL, 'Settings begin with "spark.".');
+		END IF;
+		IF e.key ~* '(secret|passw|token|credential|authorization|access[._-]?key|api[._-]?key|private[._-]?key)' THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" looks like a secret', place, e.key), 'Everybody who sees policies sees it.', 'The USER MAPPING of the engine takes it as an option.');
+		END IF;
+		IF jsonb_typeof(e.value) NOT IN ('string', 'number', 'boolean') OR length(e.value #>> '{}') NOT BETWEEN 1 AND 1000 OR e.value #>> '{}' ~ '[[:cntrl:]]|\$\{' THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" must be a text or number, not %s', place, e.key, left(e.value::text, 100)), NULL, NULL);
+		END IF;
+	END LOOP;
+	RETURN (SELECT jsonb_object_agg(x.key, to_jsonb(x.value #>> '{}')) FROM jsonb_each(value) AS x);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_spark_conf(pg_catalog.jsonb, pg_catalog.text) IS 'An object of Spark settings, values as texts';
+
+CREATE FUNCTION floe_internal.check_resources(value pg_catalog.jsonb, engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	kind text := (SELECT s.server_type FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine);
+BEGIN
+	IF kind NOT IN ('livy', 'kyuubi') THEN
+		PERFORM floe_internal.refuse(format('%s: engine "%s" has its resources fixed when its server starts', place, engine),
+			format('It has TYPE ''%s''.', kind), 'Engines of TYPE ''livy'' or ''kyuubi'' start a session of the size that is asked for.');
+	END IF;
+	IF jsonb_typeof(value) <> 'string' THEN
+		RETURN floe_internal.check_spark_conf(value, place);
+	END IF;
+	IF NOT EXISTS (SELECT 1 FROM floe.resource_preset AS p WHERE p.name = value #>> '{}') THEN
+		PERFORM floe_internal.refuse(format('%s: there is no preset "%s"', place, left(value #>> '{}', 100)), NULL,
+			COALESCE('Presets are: ' || (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM floe.resource_preset AS p) || '.', 'floe.resource_preset has none.'));
+	END IF;
+	RETURN value;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_resources(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'Resources of a policy: a preset, or Spark settings; refused for an engine that cannot change its own';
+
 -- Row triggers: the same checks for functions and for direct DML.
+
+CREATE FUNCTION floe_internal.resource_preset_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP <> 'INSERT' AND (TG_OP = 'DELETE' OR NEW.name <> OLD.name)
+	   AND EXISTS (SELECT 1 FROM floe.policy_operation AS o WHERE o.resources = to_jsonb(OLD.name)) THEN
+		PERFORM floe_internal.refuse(format('preset "%s" is named by a policy', OLD.name), NULL, NULL);
+	END IF;
+	IF TG_OP = 'DELETE' THEN
+		RETURN OLD;
+	END IF;
+	NEW.conf := floe_internal.check_spark_conf(NEW.conf, format('preset "%s"', NEW.name));
+	IF TG_OP = 'INSERT' AND NEW.is_changed THEN
+		-- from a dump: the installation brought one of that name
+		DELETE FROM floe.resource_preset AS p WHERE p.name = NEW.name;
+	END IF;
+	NEW.is_changed := true;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resource_preset_before() IS 'Trigger: checks presets, marks changed rows, and takes them back from a dump';
+
+CREATE TRIGGER resource_preset_before BEFORE INSERT OR UPDATE OR DELETE ON floe.resource_preset
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.resource_preset_before();
+
+CREATE FUNCTION floe_internal.resource_conf(settings pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.jsonb_typeof(settings -> 'resources') = 'string' THEN (SELECT p.conf FROM floe.resource_preset AS p WHERE p.name = settings ->> 'resources')
+				ELSE settings -> 'resources' END;
+END;
+COMMENT ON FUNCTION floe_internal.resource_conf(pg_catalog.jsonb) IS 'Spark settings of the session that an operation asks for; NULL: the engine''s own';
 
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -1458,6 +1558,9 @@ BEGIN
 	END IF;
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
+	END IF;
+	IF NEW.resources IS NOT NULL AND (is_new OR TG_OP = 'UPDATE') THEN
+		NEW.resources := floe_internal.check_resources(NEW.resources, COALESCE(NEW.engine, (SELECT p.engine FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id)), place || '.resources');
 	END IF;
 	IF NEW.fallback_engines IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.fallback_engines IS DISTINCT FROM OLD.fallback_engines) THEN
 		PERFORM floe_internal.check_fallback(NEW.fallback_engines, place || '.fallback_engines');
@@ -1611,7 +1714,7 @@ BEGIN
 				NULL;
 			END;
 			PERFORM floe_internal.refuse(format('%s must be a size, not %s', place, shown), NULL, 'Write a number of bytes or a text such as "50 GB".');
-		WHEN 'object' THEN
+		WHEN 'object', 'preset' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
 	END CASE;
 	RETURN value;
@@ -1680,19 +1783,19 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, fallback_engines, fallback_after) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
 					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options,
-					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.fallback_engines, new_row.fallback_after)
+					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, fallback_engines, fallback_after)
+					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.fallback_engines, new_row.fallback_after);
+					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
 		END IF;
 	END LOOP;
 END
@@ -1986,7 +2089,8 @@ CREATE VIEW floe_internal.policy_setting AS
 		('max_attempts', pg_catalog.to_jsonb(o.max_attempts)),
 		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
 		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
-		('quiet_period', pg_catalog.to_jsonb(o.quiet_period))) AS v (setting, value)
+		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
+		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
 	SELECT p.policy_id, k.operation, 'engine', pg_catalog.to_jsonb(COALESCE(o.engine, p.engine))
@@ -3054,6 +3158,18 @@ COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budge
 
 CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
+
+CREATE TABLE floe_internal.engine_session (
+	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+	engine			pg_catalog.text NOT NULL,
+	key				pg_catalog.text NOT NULL,
+	name			pg_catalog.text NOT NULL,
+	operation_id	pg_catalog.int8 NOT NULL,
+	last_used		pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.engine_session IS 'Sessions at engines that are kept for several operations, one after another. One is in use while its operation is at the engine';
+COMMENT ON COLUMN floe_internal.engine_session.key IS 'Digest of the settings it was started with, resources included: only operations with the same can use it';
+COMMENT ON COLUMN floe_internal.engine_session.name IS 'At the engine, which keeps it unique: whoever finds none of that name there makes it anew';
 
 CREATE TABLE floe.debt_term (
 	term		pg_catalog.text PRIMARY KEY,
@@ -6291,6 +6407,49 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.preflight(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Last look before an operation is sent: gates but timing, state before, statement';
 
+-- A session is free when its last operation is not at the engine any more; one that nobody used for the engine's own ttl has ended there.
+CREATE FUNCTION floe_internal.claim_session(of_operation_id pg_catalog.int8, digest pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	engine_name text := (SELECT q.engine FROM floe_internal.operation_queue AS q WHERE q.operation_id = of_operation_id);
+	server jsonb := (SELECT s.options FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name);
+	most int4 := COALESCE((server ->> 'pool_size')::int4, 0);
+	-- not the digest itself, which would let somebody try passwords; and another database has other sessions
+	own_key text := left(encode(sha256(convert_to((SELECT i.system_identifier || '/' || i.database_oid FROM floe_internal.identity AS i) || '/' || digest, 'UTF8')), 'hex'), 16);
+	found_name text;
+BEGIN
+	IF most = 0 THEN
+		RETURN NULL;
+	END IF;
+	-- one claimer at a time for each engine, so that its limit holds
+	PERFORM FROM floe_internal.engine AS e WHERE e.server_name = engine_name FOR UPDATE;
+	DELETE FROM floe_internal.engine_session AS s
+		WHERE s.engine = engine_name AND s.last_used < at - COALESCE((server ->> 'ttl')::interval, '6 hours')
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.operation_id = s.operation_id AND q.state IN ('dispatching', 'running', 'lost'));
+	UPDATE floe_internal.engine_session AS x
+		SET operation_id = of_operation_id, last_used = at
+		WHERE x.session_id = (SELECT s.session_id FROM floe_internal.engine_session AS s
+							  WHERE s.engine = engine_name AND s.key = own_key
+								AND (s.operation_id = of_operation_id
+									 OR NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.operation_id = s.operation_id AND q.state IN ('dispatching', 'running', 'lost')))
+							  ORDER BY s.operation_id = of_operation_id DESC, s.last_used DESC LIMIT 1)
+		RETURNING x.name INTO found_name;
+	IF found_name IS NOT NULL OR (SELECT count(*) FROM floe_internal.engine_session AS s WHERE s.engine = engine_name) >= most THEN
+		RETURN found_name;
+	END IF;
+	INSERT INTO floe_internal.engine_session AS s (engine, key, name, operation_id, last_used)
+		VALUES (engine_name, own_key, '', of_operation_id, at);
+	UPDATE floe_internal.engine_session AS s
+		SET name = format('floe-%s-%s-%s', left(COALESCE(server ->> 'pool_name', current_database()), 40), own_key, s.session_id)
+		WHERE s.engine = engine_name AND s.name = ''
+		RETURNING s.name INTO found_name;
+	RETURN found_name;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_session(pg_catalog.int8, pg_catalog.text) IS 'Name of a session for an operation that is about to be sent, of those kept for several; NULL: it gets one of its own';
+
 CREATE FUNCTION floe_internal.operation_saved(of_operation_id pg_catalog.int8, new_saved pg_catalog.bytea, new_external_id pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -7515,6 +7674,8 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),
+	('floe_internal.engine_session', 'fixed', NULL, NULL, NULL, 'At most pool_size rows for each engine; one goes when the engine has ended the session'),
+	('floe.resource_preset', 'people', NULL, NULL, NULL, 'Sizes of sessions that policies name'),
 	('floe.policy', 'people', NULL, NULL, NULL, 'Policies'),
 	('floe.policy_operation', 'people', NULL, NULL, NULL, 'What they say, at most a row for each operation'),
 	('floe.budget', 'people', NULL, NULL, NULL, 'Budgets'),
@@ -8279,12 +8440,13 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 -- All but ids and times: rows that bring those come from a dump.
 GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after),
 	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) ON floe.policy TO floe_admin;
-GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, options, fallback_engines, fallback_after),
-	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, options, fallback_engines, fallback_after) ON floe.policy_operation TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
 	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
 	floe.drop_engine_approval(pg_catalog.text) TO floe_admin;
@@ -8297,6 +8459,7 @@ SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.engine_approval', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');

@@ -166,6 +166,11 @@ static const FloeConnOptionDef options[] = {
 	 "it while a statement runs; default 6 hours for livy, the engine's own for kyuubi"},
 	{ENGINE_SERVER_OF("livy"), "heartbeat_timeout", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
 	 "time after which Livy ends a session that floe does not ask about; only with background workers; default: none"},
+	{ENGINE_SERVER_OF("livy"), "pool_size", FLOE_VALUE_COUNT, false, false, false, 0, 1000, NULL,
+	 "most sessions that are kept for several operations, one after another, of the same settings and resources; "
+	 "default 0: a session for each operation"},
+	{ENGINE_SERVER_OF("livy"), "pool_name", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "part of the names of these sessions, for people; default: the database's"},
 	{ENGINE_SERVER_OF("livy"), "queue", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "YARN queue of Livy's sessions"},
 	{ENGINE_SERVER_OF("livy"), "proxy_user", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,

@@ -85,6 +85,24 @@ write_setting(void *arg, const char *key, const char *value)
 	return floe_json_quote(buf, value, strlen(value));
 }
 
+/* An engine that sessions share has the size it was started with. */
+static bool
+needs_own_engine(const FloeKyuubiRun *m)
+{
+	const FloeEngineTarget *target = m->talk.run->target;
+	bool has_size = false;
+
+	for (int i = 0; i < target->nsession_conf; i++)
+	{
+		const char *key = target->session_conf[i].key;
+
+		if (strncmp(key, "kyuubi.engine.share.level", strlen("kyuubi.engine.share.level")) == 0)
+			return false;
+		has_size = has_size || strncmp(key, "spark.executor.", 15) == 0 || strncmp(key, "spark.driver.", 13) == 0;
+	}
+	return has_size;
+}
+
 static bool
 write_session(FloeKyuubiRun *m, FloeBuf *buf)
 {
@@ -96,6 +114,8 @@ write_session(FloeKyuubiRun *m, FloeBuf *buf)
 	floe_buf_printf(buf, "{\"configs\":{\"%s\":\"%s\"", SESSION_NAME, name);
 	if (ttl != NULL && floe_spark_parse_duration(ttl, &ms))
 		floe_buf_printf(buf, ",\"kyuubi.session.idle.timeout\":\"PT%lldS\"", (long long) (ms / 1000));
+	if (needs_own_engine(m))
+		floe_buf_text(buf, ",\"kyuubi.engine.share.level\":\"CONNECTION\"");
 	return floe_talk_settings(&m->talk, write_setting, buf) && floe_buf_text(buf, "}}");
 }
 

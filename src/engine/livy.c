@@ -360,6 +360,7 @@ const FloeEngineOps floe_engine_livy = {
 	.type = "livy",
 	.dialect = FLOE_DIALECT_SPARK,
 	.defines_catalog = true,
+	.sizes_sessions = true,
 	.begin = begin,
 	.next = next,
 	.begin_probe = begin_probe,

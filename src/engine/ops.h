@@ -129,6 +129,8 @@ typedef struct FloeEngineOps
 	FloeDialect dialect;
 	/* The session can be given a catalog (session_conf); otherwise the engine must have it: engine_catalog names it. */
 	bool defines_catalog;
+	/* A session is started with the resources that session_conf asks for; otherwise they are the server's. */
+	bool sizes_sessions;
 
 	/*
 	 * saved_len 0: a new operation; otherwise one that an earlier process

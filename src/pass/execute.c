@@ -349,6 +349,7 @@ new_run(FloePass *pass, const FloeOperation *op)
 	run->op.engine = copy_text(op->engine);
 	run->op.catalog = copy_text(op->catalog);
 	run->op.statement = copy_text(op->statement);
+	run->op.resources = copy_text(op->resources);
 	if (op->saved != NULL)
 	{
 		run->op.saved = palloc(op->saved_len);

@@ -79,7 +79,7 @@ extern void floe_run_engine_cancel(FloeOpRun *run);
 extern void floe_run_engine_give_up(FloeOpRun *run, const char *reason);
 extern void floe_run_engine_leave(FloeOpRun *run, const char *reason);
 
-/* execute_target.c: where and as whom; needs no transaction, the connections are resolved */
+/* execute_target.c: where and as whom; outside of a transaction, the connections are resolved */
 extern bool floe_run_target(FloeOpRun *run, FloeStatus *st);
 /* Name of the catalog in the engine's session; is_there: the engine has it, and the session does not define it. */
 extern const char *floe_run_engine_catalog(const FloeOpRun *run, bool *is_there);

@@ -9,10 +9,15 @@
 
 #include "pass/execute.h"
 
+#include "base/digest.h"
+#include "base/json.h"
 #include "engine/spark_catalog.h"
 #include "guc.h"
 
+#include "lib/stringinfo.h"
 #include "utils/memutils.h"
+
+#define MAX_RESOURCES ((size_t) 1024 * 1024)
 
 /*
  * One that the engine has is named by the engine's option catalog.<name>, by
@@ -108,6 +113,61 @@ mark_secrets(FloeConfList *conf, const FloeConn *conn)
 	}
 }
 
+/* What a policy asks for its session, over the engine's own settings. */
+static bool
+add_resources(FloeOpRun *run, FloeConfList *conf, FloeStatus *st)
+{
+	FloeJsonDoc *doc;
+	bool done = true;
+
+	if (run->op.resources == NULL)
+		return true;
+	if (!run->engine->sizes_sessions)
+		return floe_fail_detail(st, FLOE_ERR_CONFIG, "Only engines of TYPE livy and kyuubi start a session for it.",
+								"engine \"%s\" cannot give its session the resources that the policy asks for",
+								run->op.engine);
+	doc = floe_json_parse(run->op.resources, strlen(run->op.resources), "resources", MAX_RESOURCES, st);
+	if (doc == NULL)
+		return false;
+	for (FloeJsonIter it = floe_json_iter(floe_json_root(doc)); done && floe_json_next(&it);)
+	{
+		const char *value = floe_json_string(it.value);
+
+		done = value == NULL || floe_conf_add(run->run.arena, conf, it.key, value, st);
+	}
+	floe_json_free(doc);
+	return done;
+}
+
+/* A new operation may use a session that others used, if they had the same settings. */
+static void
+claim_session(FloeOpRun *run)
+{
+	uint8_t digest[FLOE_SHA256_SIZE];
+	char hex[FLOE_SHA256_HEX_SIZE];
+	StringInfoData conf;
+	char *name = NULL;
+	FloeStatus st;
+
+	if (!run->engine->sizes_sessions || run->op.saved != NULL ||
+		floe_conn_option(run->engine_conn, "pool_size") == NULL)
+		return;
+	initStringInfo(&conf);
+	for (int i = 0; i < run->target.nsession_conf; i++)
+		appendStringInfo(&conf, "%s\n%s\n", run->target.session_conf[i].key, run->target.session_conf[i].value);
+	for (int i = 0; i < run->engine_conn->noptions; i++)
+		appendStringInfo(&conf, "%s\n%s\n", run->engine_conn->options[i].name, run->engine_conn->options[i].value);
+	if (!floe_sha256(conf.data, (size_t) conf.len, digest))
+		return;
+	floe_sha256_hex(digest, hex);
+	floe_db_begin();
+	/* without one it gets a session of its own */
+	if (!floe_queue_session(run->op.operation_id, hex, &name, &st))
+		floe_pass_log(&st, "claiming a session");
+	run->target.session_name = name != NULL ? MemoryContextStrdup(run->context, name) : NULL;
+	floe_db_end();
+}
+
 bool
 floe_run_target(FloeOpRun *run, FloeStatus *st)
 {
@@ -126,6 +186,8 @@ floe_run_target(FloeOpRun *run, FloeStatus *st)
 			!floe_conf_add(run->run.arena, &conf, engine->options[i].name, engine->options[i].value, st))
 			return false;
 	}
+	if (!add_resources(run, &conf, st))
+		return false;
 	mark_secrets(&conf, run->catalog->conn);
 	mark_secrets(&conf, engine);
 	run->target.conn = engine;
@@ -137,5 +199,6 @@ floe_run_target(FloeOpRun *run, FloeStatus *st)
 	run->target.session_conf = conf.items;
 	run->target.nsession_conf = conf.count;
 	run->target.request_timeout_ms = floe_request_timeout_ms;
+	claim_session(run);
 	return true;
 }

@@ -32,6 +32,21 @@ COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two lo
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 
+CREATE TABLE floe.resource_preset (
+	name		pg_catalog.text PRIMARY KEY,
+	conf		pg_catalog.jsonb NOT NULL,
+	description	pg_catalog.text NOT NULL DEFAULT '',
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.resource_preset IS 'Sizes of sessions that policies name in "resources": Spark settings, which an engine is given when it starts a session';
+COMMENT ON COLUMN floe.resource_preset.conf IS 'Spark setting -> value; for Livy the sizes of driver and executors become its own fields';
+COMMENT ON COLUMN floe.resource_preset.is_changed IS 'The row was made or changed after installation: pg_dump carries it';
+
+INSERT INTO floe.resource_preset VALUES
+	('small', '{"spark.driver.memory": "1g", "spark.executor.instances": "2", "spark.executor.cores": "2", "spark.executor.memory": "2g"}', 'expiring snapshots, manifests, small tables'),
+	('medium', '{"spark.driver.memory": "2g", "spark.executor.instances": "4", "spark.executor.cores": "2", "spark.executor.memory": "4g"}', 'tables of some hundred GB'),
+	('large', '{"spark.driver.memory": "4g", "spark.executor.instances": "8", "spark.executor.cores": "4", "spark.executor.memory": "8g"}', 'first runs on large tables, orphans of large tables');
+
 CREATE TABLE floe.policy_operation (
 	policy_id		pg_catalog.int4 NOT NULL REFERENCES floe.policy ON DELETE CASCADE,
 	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
@@ -52,6 +67,7 @@ CREATE TABLE floe.policy_operation (
 	slice_time		pg_catalog.interval CHECK (slice_time OPERATOR(pg_catalog.>=) '1 minute'::pg_catalog.interval),
 	quiet_period	pg_catalog.interval CHECK (quiet_period OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	options			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	resources		pg_catalog.jsonb,
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -70,6 +86,7 @@ COMMENT ON COLUMN floe.policy_operation.conditions IS '{"any": [{"metric": …, 
 COMMENT ON COLUMN floe.policy_operation.deadline IS 'After this long without a run, any work at all (not only beyond a threshold) is a reason to run; never overrides safety';
 COMMENT ON COLUMN floe.policy_operation.timeout IS 'A run longer than this is cancelled at the engine';
 COMMENT ON COLUMN floe.policy_operation.max_attempts IS 'Consecutive failures after which the operation waits for a change';
+COMMENT ON COLUMN floe.policy_operation.resources IS 'Size of the engine''s session: name of a row of floe.resource_preset, or Spark settings as an object; for engines that start a session for it (livy, kyuubi)';
 COMMENT ON COLUMN floe.policy_operation.slice_bytes IS 'rewrite_data_files: most bytes that one run rewrites; a table with more is done partition by partition, in runs one after the other. Default 50 GB';
 COMMENT ON COLUMN floe.policy_operation.slice_time IS 'rewrite_data_files: the same as a time, by the speed learned from the log';
 COMMENT ON COLUMN floe.policy_operation.quiet_period IS 'rewrite_data_files: a partition that was written within this is left alone while others have something to gain; default: twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often; 0: none is';

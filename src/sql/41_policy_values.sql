@@ -9,7 +9,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -43,6 +43,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'slice_bytes', 15, 'slice_bytes', 'bytes', 'most bytes one run rewrites'),
 	('operation', 'slice_time', 16, 'slice_time', 'interval', 'most time one run is to take'),
 	('operation', 'quiet_period', 17, 'quiet_period', 'interval', 'partitions written within this are left alone'),
+	('operation', 'resources', 18, 'resources', 'preset', 'preset or Spark settings of the session'),
 	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
@@ -252,7 +253,89 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_engine_name(pg_catalog.text, pg_catalog.text) IS 'Refuses an engine that does not exist';
 
+-- Spark settings of a session, as texts. Everybody who sees policies sees them, so they are no place for secrets.
+CREATE FUNCTION floe_internal.check_spark_conf(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	e record;
+BEGIN
+	IF jsonb_typeof(value) <> 'object' OR value = '{}' THEN
+		PERFORM floe_internal.refuse(format('%s must be the name of a preset or an object of Spark settings, not %s', place, left(value::text, 100)), NULL, 'Write "small", or {"spark.executor.memory": "4g"}.');
+	END IF;
+	FOR e IN SELECT x.key, x.value FROM jsonb_each(value) AS x
+	LOOP
+		IF e.key !~ '^spark\.[A-Za-z0-9_.-]+$' OR length(e.key) > 200 THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" is no setting of Spark', place, left(e.key, 100)), NULL, 'Settings begin with "spark.".');
+		END IF;
+		IF e.key ~* '(secret|passw|token|credential|authorization|access[._-]?key|api[._-]?key|private[._-]?key)' THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" looks like a secret', place, e.key), 'Everybody who sees policies sees it.', 'The USER MAPPING of the engine takes it as an option.');
+		END IF;
+		IF jsonb_typeof(e.value) NOT IN ('string', 'number', 'boolean') OR length(e.value #>> '{}') NOT BETWEEN 1 AND 1000 OR e.value #>> '{}' ~ '[[:cntrl:]]|\$\{' THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" must be a text or number, not %s', place, e.key, left(e.value::text, 100)), NULL, NULL);
+		END IF;
+	END LOOP;
+	RETURN (SELECT jsonb_object_agg(x.key, to_jsonb(x.value #>> '{}')) FROM jsonb_each(value) AS x);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_spark_conf(pg_catalog.jsonb, pg_catalog.text) IS 'An object of Spark settings, values as texts';
+
+CREATE FUNCTION floe_internal.check_resources(value pg_catalog.jsonb, engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	kind text := (SELECT s.server_type FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine);
+BEGIN
+	IF kind NOT IN ('livy', 'kyuubi') THEN
+		PERFORM floe_internal.refuse(format('%s: engine "%s" has its resources fixed when its server starts', place, engine),
+			format('It has TYPE ''%s''.', kind), 'Engines of TYPE ''livy'' or ''kyuubi'' start a session of the size that is asked for.');
+	END IF;
+	IF jsonb_typeof(value) <> 'string' THEN
+		RETURN floe_internal.check_spark_conf(value, place);
+	END IF;
+	IF NOT EXISTS (SELECT 1 FROM floe.resource_preset AS p WHERE p.name = value #>> '{}') THEN
+		PERFORM floe_internal.refuse(format('%s: there is no preset "%s"', place, left(value #>> '{}', 100)), NULL,
+			COALESCE('Presets are: ' || (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM floe.resource_preset AS p) || '.', 'floe.resource_preset has none.'));
+	END IF;
+	RETURN value;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_resources(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'Resources of a policy: a preset, or Spark settings; refused for an engine that cannot change its own';
+
 -- Row triggers: the same checks for functions and for direct DML.
+
+CREATE FUNCTION floe_internal.resource_preset_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP <> 'INSERT' AND (TG_OP = 'DELETE' OR NEW.name <> OLD.name)
+	   AND EXISTS (SELECT 1 FROM floe.policy_operation AS o WHERE o.resources = to_jsonb(OLD.name)) THEN
+		PERFORM floe_internal.refuse(format('preset "%s" is named by a policy', OLD.name), NULL, NULL);
+	END IF;
+	IF TG_OP = 'DELETE' THEN
+		RETURN OLD;
+	END IF;
+	NEW.conf := floe_internal.check_spark_conf(NEW.conf, format('preset "%s"', NEW.name));
+	IF TG_OP = 'INSERT' AND NEW.is_changed THEN
+		-- from a dump: the installation brought one of that name
+		DELETE FROM floe.resource_preset AS p WHERE p.name = NEW.name;
+	END IF;
+	NEW.is_changed := true;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resource_preset_before() IS 'Trigger: checks presets, marks changed rows, and takes them back from a dump';
+
+CREATE TRIGGER resource_preset_before BEFORE INSERT OR UPDATE OR DELETE ON floe.resource_preset
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.resource_preset_before();
+
+CREATE FUNCTION floe_internal.resource_conf(settings pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.jsonb_typeof(settings -> 'resources') = 'string' THEN (SELECT p.conf FROM floe.resource_preset AS p WHERE p.name = settings ->> 'resources')
+				ELSE settings -> 'resources' END;
+END;
+COMMENT ON FUNCTION floe_internal.resource_conf(pg_catalog.jsonb) IS 'Spark settings of the session that an operation asks for; NULL: the engine''s own';
 
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -373,6 +456,9 @@ BEGIN
 	END IF;
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || '.engine');
+	END IF;
+	IF NEW.resources IS NOT NULL AND (is_new OR TG_OP = 'UPDATE') THEN
+		NEW.resources := floe_internal.check_resources(NEW.resources, COALESCE(NEW.engine, (SELECT p.engine FROM floe.policy AS p WHERE p.policy_id = NEW.policy_id)), place || '.resources');
 	END IF;
 	IF NEW.fallback_engines IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.fallback_engines IS DISTINCT FROM OLD.fallback_engines) THEN
 		PERFORM floe_internal.check_fallback(NEW.fallback_engines, place || '.fallback_engines');

@@ -95,7 +95,7 @@ BEGIN
 				NULL;
 			END;
 			PERFORM floe_internal.refuse(format('%s must be a size, not %s', place, shown), NULL, 'Write a number of bytes or a text such as "50 GB".');
-		WHEN 'object' THEN
+		WHEN 'object', 'preset' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
 	END CASE;
 	RETURN value;
@@ -164,19 +164,19 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, fallback_engines, fallback_after) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
 					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options,
-					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.fallback_engines, new_row.fallback_after)
+					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, fallback_engines, fallback_after)
+					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.fallback_engines, new_row.fallback_after);
+					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
 		END IF;
 	END LOOP;
 END

@@ -26,7 +26,8 @@ CREATE VIEW floe_internal.policy_setting AS
 		('max_attempts', pg_catalog.to_jsonb(o.max_attempts)),
 		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
 		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
-		('quiet_period', pg_catalog.to_jsonb(o.quiet_period))) AS v (setting, value)
+		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
+		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
 	SELECT p.policy_id, k.operation, 'engine', pg_catalog.to_jsonb(COALESCE(o.engine, p.engine))

@@ -260,6 +260,18 @@ COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budge
 CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
 
+CREATE TABLE floe_internal.engine_session (
+	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+	engine			pg_catalog.text NOT NULL,
+	key				pg_catalog.text NOT NULL,
+	name			pg_catalog.text NOT NULL,
+	operation_id	pg_catalog.int8 NOT NULL,
+	last_used		pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE floe_internal.engine_session IS 'Sessions at engines that are kept for several operations, one after another. One is in use while its operation is at the engine';
+COMMENT ON COLUMN floe_internal.engine_session.key IS 'Digest of the settings it was started with, resources included: only operations with the same can use it';
+COMMENT ON COLUMN floe_internal.engine_session.name IS 'At the engine, which keeps it unique: whoever finds none of that name there makes it anew';
+
 CREATE TABLE floe.debt_term (
 	term		pg_catalog.text PRIMARY KEY,
 	position	pg_catalog.int2 NOT NULL UNIQUE,

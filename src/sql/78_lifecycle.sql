@@ -322,6 +322,49 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.preflight(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Last look before an operation is sent: gates but timing, state before, statement';
 
+-- A session is free when its last operation is not at the engine any more; one that nobody used for the engine's own ttl has ended there.
+CREATE FUNCTION floe_internal.claim_session(of_operation_id pg_catalog.int8, digest pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	engine_name text := (SELECT q.engine FROM floe_internal.operation_queue AS q WHERE q.operation_id = of_operation_id);
+	server jsonb := (SELECT s.options FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name);
+	most int4 := COALESCE((server ->> 'pool_size')::int4, 0);
+	-- not the digest itself, which would let somebody try passwords; and another database has other sessions
+	own_key text := left(encode(sha256(convert_to((SELECT i.system_identifier || '/' || i.database_oid FROM floe_internal.identity AS i) || '/' || digest, 'UTF8')), 'hex'), 16);
+	found_name text;
+BEGIN
+	IF most = 0 THEN
+		RETURN NULL;
+	END IF;
+	-- one claimer at a time for each engine, so that its limit holds
+	PERFORM FROM floe_internal.engine AS e WHERE e.server_name = engine_name FOR UPDATE;
+	DELETE FROM floe_internal.engine_session AS s
+		WHERE s.engine = engine_name AND s.last_used < at - COALESCE((server ->> 'ttl')::interval, '6 hours')
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.operation_id = s.operation_id AND q.state IN ('dispatching', 'running', 'lost'));
+	UPDATE floe_internal.engine_session AS x
+		SET operation_id = of_operation_id, last_used = at
+		WHERE x.session_id = (SELECT s.session_id FROM floe_internal.engine_session AS s
+							  WHERE s.engine = engine_name AND s.key = own_key
+								AND (s.operation_id = of_operation_id
+									 OR NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.operation_id = s.operation_id AND q.state IN ('dispatching', 'running', 'lost')))
+							  ORDER BY s.operation_id = of_operation_id DESC, s.last_used DESC LIMIT 1)
+		RETURNING x.name INTO found_name;
+	IF found_name IS NOT NULL OR (SELECT count(*) FROM floe_internal.engine_session AS s WHERE s.engine = engine_name) >= most THEN
+		RETURN found_name;
+	END IF;
+	INSERT INTO floe_internal.engine_session AS s (engine, key, name, operation_id, last_used)
+		VALUES (engine_name, own_key, '', of_operation_id, at);
+	UPDATE floe_internal.engine_session AS s
+		SET name = format('floe-%s-%s-%s', left(COALESCE(server ->> 'pool_name', current_database()), 40), own_key, s.session_id)
+		WHERE s.engine = engine_name AND s.name = ''
+		RETURNING s.name INTO found_name;
+	RETURN found_name;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.claim_session(pg_catalog.int8, pg_catalog.text) IS 'Name of a session for an operation that is about to be sent, of those kept for several; NULL: it gets one of its own';
+
 CREATE FUNCTION floe_internal.operation_saved(of_operation_id pg_catalog.int8, new_saved pg_catalog.bytea, new_external_id pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$

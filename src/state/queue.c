@@ -10,7 +10,8 @@
 #define OPERATION_COLUMNS                                                                                              \
 	"q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.engine, "                      \
 	"(floe_internal.parse_name(q.table_name))[1], q.statement, q.saved, "                                              \
-	"q.cancel_requested_by IS NOT NULL OR COALESCE(q.timeout_at <= floe_internal.clock(), false)"
+	"q.cancel_requested_by IS NOT NULL OR COALESCE(q.timeout_at <= floe_internal.clock(), false), "                    \
+	"floe_internal.resource_conf(q.settings)::text"
 
 static void
 read_operation(const FloeRows *rows, int row, FloeOperation *op)
@@ -26,6 +27,7 @@ read_operation(const FloeRows *rows, int row, FloeOperation *op)
 	op->statement = floe_row_text(rows, row, 8);
 	op->saved = floe_row_bytea(rows, row, 9, &op->saved_len);
 	op->cancel_requested = floe_row_bool(rows, row, 10, false);
+	op->resources = floe_row_text(rows, row, 11);
 }
 
 bool
@@ -82,6 +84,18 @@ floe_queue_postpone(int64 operation_id, const FloeStatus *failure, FloeStatus *s
 					  floe_arg_text(failure->message)};
 
 	return floe_db_call("SELECT floe_internal.postpone_operation($1, $2, $3)", args, 3, NULL, st);
+}
+
+bool
+floe_queue_session(int64 operation_id, const char *digest, char **name, FloeStatus *st)
+{
+	FloeRows rows;
+	FloeArg args[] = {floe_arg_int8(operation_id), floe_arg_text(digest)};
+
+	if (!floe_db_call("SELECT floe_internal.claim_session($1, $2)", args, 2, &rows, st))
+		return false;
+	*name = floe_row_text(&rows, 0, 0);
+	return true;
 }
 
 bool

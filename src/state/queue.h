@@ -24,6 +24,7 @@ typedef struct FloeOperation
 	void *saved;     /* the adapter's durable state; NULL: none */
 	size_t saved_len;
 	bool cancel_requested;
+	char *resources; /* JSON object of Spark settings of its session; NULL: the engine's own */
 } FloeOperation;
 
 /* At most one; *found tells. */
@@ -36,6 +37,8 @@ extern bool floe_queue_preflight(int64 operation_id, const char *engine_type, co
 
 /* Back into the queue, or ended when the table is gone (failure code not_found). */
 extern bool floe_queue_postpone(int64 operation_id, const FloeStatus *failure, FloeStatus *st);
+/* Of the engine's sessions that are kept for several operations; NULL: it gets one of its own. */
+extern bool floe_queue_session(int64 operation_id, const char *digest, char **name, FloeStatus *st);
 extern bool floe_queue_saved(int64 operation_id, FloeBytes saved, const char *external_id, FloeStatus *st);
 extern bool floe_queue_engine_reached(const char *engine, int64 operation_id, FloeStatus *st);
 extern bool floe_queue_engine_unreachable(const char *engine, int64 operation_id, bool unsent,

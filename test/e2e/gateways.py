@@ -94,6 +94,10 @@ def five(bench: GatewayBench, catalog: str, shapes: dict[str, str] = SHAPES) -> 
     t, pg = bench.t, bench.pg
     pg.add_catalog(catalog)
     made = {one["shape"]: one for one in make_tables(catalog, NS, list(shapes))}
+    if "position_deletes" in shapes:
+        # otherwise Spark writes one delete file for each data file, as many as there are
+        with LabCatalog(catalog).catalog.load_table((NS, "position_deletes")).transaction() as tx:
+            tx.set_properties({"write.delete.granularity": "partition"})
     for shape, operation in shapes.items():
         pg.sql("SELECT floe.create_policy(%s, %s, %s)", (f"{catalog}_{shape}", f"{catalog}.{NS}.{shape}", json.dumps({"engine": bench.double.engine, operation: {}})))
     pg.sql("SELECT floe.pause(%s)", (f"{catalog}.**",))
@@ -174,6 +178,7 @@ def victims(bench: GatewayBench, names: list[str]) -> dict[str, Victim]:
             table.append(rows)
         found[name] = Victim(bench, name)
         found[name].first = 3
+    bench.pg.sql("SELECT floe.drop_policy('victims', true)")
     bench.pg.sql("SELECT floe.create_policy('victims', %s, %s)", (f"rest.{NS}.*", json.dumps({"engine": bench.double.engine, "rewrite_manifests": {}})))
     bench.pg.sql("SELECT floe.pause('rest.**')")
     bench.pg.maintain("rest.**")
@@ -335,9 +340,15 @@ def livy_only(bench: GatewayBench, found: dict[str, Victim]) -> None:
     t.ok("ttl" not in double.lab()["bodies"][-1], "old: without ttl, which the server refuses", double.lab()["bodies"][-1])
     double.calm()
 
+    refused = pg.psql(f"""SELECT floe.create_policy('sized', 'rest.{NS}.login', '{{"engine": "spark", "rewrite_manifests": {{"resources": "small"}}}}')""")
+    t.ok("has its resources fixed when its server starts" in refused.stderr, "resources: refused for an engine that cannot change its own", refused.stderr)
+    for resources, says in (('"huge"', 'there is no preset "huge"'), ('{"executor": "2g"}', "is no setting of Spark"), ('{"spark.my.password": "x"}', "looks like a secret"), ("7", "must be the name of a preset")):
+        refused = pg.psql(f"""SELECT floe.create_policy('sized', 'rest.{NS}.login', '{{"engine": "livy", "rewrite_manifests": {{"resources": {resources}}}}}')""")
+        t.ok(says in refused.stderr, f"resources: {resources} is refused", refused.stderr)
+    pg.sql("UPDATE floe.resource_preset SET conf = conf || '{\"spark.executor.memory\": \"3g\"}' WHERE name = 'small'")
     for name, mapping, settings in (("login", {"username": "ann", "password": "pa55word"}, {"login": "ann:pa55word", "csrf": True}), ("bearer", {"token": "t0ken-t0ken"}, {"token": "t0ken-t0ken"})):
         pg.add_server(name, "floe_engine", "livy", {"url": double.url, "ttl": "2 hours", "queue": "night", "spark.executor.memory": "2g", "spark.executor.instances": "3"}, mapping)
-        pg.sql("SELECT floe.create_policy(%s, %s, %s)", (name, f"rest.{NS}.{name}", json.dumps({"engine": name, "rewrite_manifests": {}})))
+        pg.sql("SELECT floe.create_policy(%s, %s, %s)", (name, f"rest.{NS}.{name}", json.dumps({"engine": name, "rewrite_manifests": {"resources": "small" if name == "login" else {"spark.executor.cores": 5}}})))
         double.lab(**settings)
         answer = pg.sql("SELECT * FROM floe.check_engine(%s)", (name,))[0]
         t.ok(answer["success"] and "0.9.0" in str(answer), f"{name}: check_engine", answer)
@@ -345,11 +356,47 @@ def livy_only(bench: GatewayBench, found: dict[str, Victim]) -> None:
         until_done(bench, found[name])
         found[name].ended("succeeded", 1)
         body = double.lab()["bodies"][-1]
-        t.equal({key: body.get(key) for key in ("ttl", "queue", "executorMemory", "numExecutors", "kind")},
-                {"ttl": "7200s", "queue": "night", "executorMemory": "2g", "numExecutors": 3, "kind": "sql"}, f"{name}: options reach the engine")
+        sizes = {"executorMemory": "3g", "numExecutors": 2, "executorCores": 2, "driverMemory": "1g"} if name == "login" else {"executorMemory": "2g", "numExecutors": 3, "executorCores": 5, "driverMemory": None}
+        t.equal({key: body.get(key) for key in ("ttl", "queue", "kind", *sizes)}, {"ttl": "7200s", "queue": "night", "kind": "sql", **sizes}, f"{name}: options and resources reach the engine")
         double.calm()
-        refused = pg.sql("SELECT * FROM floe.check_engine(%s)", (name,))[0] if name == "nobody" else None
-        t.ok(refused is None, f"{name}: done")
+
+
+def pool(bench: GatewayBench) -> None:
+    """Several operations one after another in one session; one that is lost is replaced."""
+    double, pg, t = bench.double, bench.pg, bench.t
+    found = victims(bench, [f"pool_{i}" for i in range(5)])
+    pg.sql("ALTER SERVER livy OPTIONS (ADD pool_size '2', ADD max_operations '1')")
+    made = len(double.lab()["bodies"])
+    for one in list(found.values())[:3]:
+        one.queue()
+    bench.maintain(f"rest.{NS}.pool_*")
+    for one in list(found.values())[:3]:
+        t.ok(one.row()["state"] == "succeeded" and one.snapshots() == 4, f"{one.table}: succeeded", brief(one.row()))
+    seen = double.lab()
+    t.equal((len(seen["bodies"]) - made, len(seen["sessions"])), (1, 1), "pool: three operations in one session, which is kept")
+    name = seen["sessions"][0]["name"]
+    t.ok(name.startswith("floe-postgres-") and pg.value("SELECT name FROM floe_internal.engine_session") == name, "pool: under a name of its own", name)
+    one = found["pool_3"]
+    double.lab(hold=True)
+    one.queue()
+    running(bench, one)
+    double.lab(die="dead", hold=False)
+    until_done(bench, one)
+    t.ok(one.row()["state"] == "succeeded" and one.row()["attempt"] == 2 and one.snapshots() == 4, "pool: a session that died is replaced", brief(one.row()))
+    seen = double.lab()["sessions"]
+    t.ok([each["name"] for each in seen] == [name] and seen[0]["state"] == "idle", "pool: under the same name", seen)
+    one = found["pool_4"]
+    double.lab(hold=True)
+    one.queue()
+    running(bench, one)
+    pg.kill9()
+    pg.start()
+    double.lab(hold=False)
+    until_done(bench, one)
+    t.ok(one.row()["state"] == "succeeded" and one.row()["attempt"] == 1 and one.snapshots() == 4, "pool: found again after a crash", brief(one.row()))
+    t.equal([each["name"] for each in double.lab()["sessions"]], [name], "pool: and the session is kept")
+    pg.sql("ALTER SERVER livy OPTIONS (DROP pool_size, DROP max_operations)")
+    double.restart()
 
 
 def run(kind: type[Double]) -> None:
@@ -358,13 +405,16 @@ def run(kind: type[Double]) -> None:
     double.calm()
     with Tap() as t, Lakehouse() as pg:
         pg.add_server(double.name, "floe_engine", double.engine, {"url": double.url}, {})
+        pg.add_engine()
         answer = pg.sql("SELECT * FROM floe.check_engine(%s)", (double.name,))[0]
         t.ok(answer["success"], "check_engine", answer)
         bench = GatewayBench(t, pg, double)
         parts = sys.argv[1:] or ["five", "faults", "s3"]
-        if "five" in parts or "faults" in parts:
+        if {"five", "faults", "pool"} & set(parts):
             five(bench, "rest", SHAPES if "five" in parts else {"many_small": "rewrite_data_files"})
         if "s3" in parts:
             five(bench, "s3", {"many_small": "rewrite_data_files"})
         if "faults" in parts:
             faults(bench)
+        if double.name == "livy" and ("faults" in parts or "pool" in parts):
+            pool(bench)
