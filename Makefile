@@ -7,11 +7,12 @@
 #   make unit, make lint                    the quick parts of it, for a machine that is set up
 #   make bench                              what floe costs (N=2000 for a quick one)
 #   make bench-polls                        what a look at unchanged tables costs each real catalog
+#   make bench-engines                      operations a minute on a real Spark, against a spark-submit for each
 #
 # What each test needs and where it lives: docs/testing.md; the benchmark: docs/performance.md.
 
 # These start on a machine without PostgreSQL, and PGXS has a "check" of its own that only says no.
-ifneq ($(filter check check-long demo demo-stop bench,$(MAKECMDGOALS)),)
+ifneq ($(filter check check-long demo demo-stop bench bench-polls bench-engines,$(MAKECMDGOALS)),)
 
 .PHONY: check
 check:

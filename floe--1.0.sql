@@ -61,7 +61,7 @@ CREATE TABLE floe_internal.operation_kind (
 	description		pg_catalog.text NOT NULL
 );
 COMMENT ON TABLE floe_internal.operation_kind IS 'Maintenance operations, by the names of Iceberg''s procedures';
-COMMENT ON COLUMN floe_internal.operation_kind.position IS 'Order within one table: what frees the next one''s input comes first';
+COMMENT ON COLUMN floe_internal.operation_kind.position IS 'Order within one table: what frees the next one''s input comes first; statistics come last, because they are of the snapshot that the others leave';
 COMMENT ON COLUMN floe_internal.operation_kind.deletes_files IS 'Removes files for good: gc.enabled=false and the other safety gates forbid it';
 COMMENT ON COLUMN floe_internal.operation_kind.is_cadence IS 'Called for by the calendar alone, because metadata cannot show the need (orphan files)';
 
@@ -70,7 +70,9 @@ INSERT INTO floe_internal.operation_kind VALUES
 	('rewrite_position_delete_files', 2, false, false, 'Compacts position delete files and drops dangling ones'),
 	('rewrite_manifests', 3, false, false, 'Merges manifests and clusters them by partition'),
 	('expire_snapshots', 4, true, false, 'Removes snapshots beyond retention and the files only they use'),
-	('remove_orphan_files', 5, true, true, 'Deletes files below the table''s location that no snapshot uses');
+	('remove_orphan_files', 5, true, true, 'Deletes files below the table''s location that no snapshot uses'),
+	('compute_table_stats', 6, false, false, 'Counts the distinct values of columns, into a statistics file of the current snapshot'),
+	('compute_partition_stats', 7, false, false, 'Adds up files and rows by partition, into a partition statistics file of the current snapshot');
 
 CREATE TABLE floe_internal.operation_state (
 	state		pg_catalog.text PRIMARY KEY,
@@ -191,7 +193,11 @@ INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, re
 	('commit_interval', 35, 'seconds', 'metadata', true, NULL, NULL, NULL, NULL, NULL, 1, 'Median gap between writers'' commits'),
 	('ref_count', 36, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Branches and tags'),
 	('metadata_json_bytes', 37, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
-	('metadata_log_count', 38, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
+	('metadata_log_count', 38, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names'),
+	('table_stats_lag', 39, 'count', 'metadata', false, 'compute_table_stats', NULL, NULL, NULL, NULL, 1, 'Snapshots since the newest one with a statistics file'),
+	('table_stats_age', 40, 'seconds', 'clock', false, 'compute_table_stats', NULL, 'table_stats_lag', NULL, NULL, 1, 'Age of the newest snapshot with a statistics file'),
+	('partition_stats_lag', 41, 'count', 'metadata', false, 'compute_partition_stats', NULL, NULL, NULL, NULL, 1, 'Snapshots since the newest one with a partition statistics file'),
+	('partition_stats_age', 42, 'seconds', 'clock', false, 'compute_partition_stats', NULL, 'partition_stats_lag', NULL, NULL, 1, 'Age of the newest snapshot with a partition statistics file');
 
 -- Thresholds and weights are floe's until somebody changes them. What was changed comes back with a restore, as an INSERT of a row that is there.
 CREATE FUNCTION floe_internal.metric_before() RETURNS pg_catalog.trigger
@@ -446,11 +452,17 @@ CREATE FUNCTION floe_internal.check_options(operation pg_catalog.text, options p
 	AS 'MODULE_PATHNAME', 'floe_sql_check_options';
 COMMENT ON FUNCTION floe_internal.check_options(pg_catalog.text, pg_catalog.jsonb) IS 'Canonical names and values (bytes as numbers, durations as text PostgreSQL reads); error 22023 that lists what is valid';
 
+CREATE FUNCTION floe_internal.schema_problem(operation pg_catalog.text, options pg_catalog.jsonb, table_schema pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_schema_problem';
+COMMENT ON FUNCTION floe_internal.schema_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb)
+	IS 'Which column that where, sort_order or columns name is not in the table, or not of a type that they take; NULL: none. table_schema: columns, column_count, specs; {}: not known';
+
 CREATE FUNCTION floe_internal.render_statement(engine_type pg_catalog.text, engine_catalog pg_catalog.text, namespace pg_catalog.text[], table_name pg_catalog.text,
-		operation pg_catalog.text, options pg_catalog.jsonb, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+		operation pg_catalog.text, options pg_catalog.jsonb, at pg_catalog.timestamptz, table_schema pg_catalog.jsonb DEFAULT '{}') RETURNS pg_catalog.text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_render_statement';
-COMMENT ON FUNCTION floe_internal.render_statement(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.timestamptz)
+COMMENT ON FUNCTION floe_internal.render_statement(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.jsonb)
 	IS 'The statement an engine gets; identifiers quoted, values escaped, safety floors enforced once more';
 
 -- =================================================================================================
@@ -678,7 +690,11 @@ CREATE TABLE floe_internal.health (
 	commit_interval				pg_catalog.float8,
 	ref_count					pg_catalog.int8,
 	metadata_json_bytes			pg_catalog.int8,
-	metadata_log_count			pg_catalog.int8
+	metadata_log_count			pg_catalog.int8,
+	table_stats_lag				pg_catalog.int8,
+	table_stats_at				pg_catalog.timestamptz,
+	partition_stats_lag			pg_catalog.int8,
+	partition_stats_at			pg_catalog.timestamptz
 );
 COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
 COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
@@ -729,7 +745,7 @@ CREATE FOREIGN DATA WRAPPER floe_catalog NO HANDLER VALIDATOR floe_internal.cata
 COMMENT ON FOREIGN DATA WRAPPER floe_catalog IS 'Iceberg catalogs floe polls; SERVER TYPE ''rest''';
 
 CREATE FOREIGN DATA WRAPPER floe_engine NO HANDLER VALIDATOR floe_internal.engine_validator;
-COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift''';
+COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift'', ''livy'', ''kyuubi''';
 
 CREATE FUNCTION floe_internal.connection_options(
 		OUT wrapper pg_catalog.text, OUT context pg_catalog.text, OUT option pg_catalog.text, OUT value_type pg_catalog.text,
@@ -1043,11 +1059,21 @@ INSERT INTO floe_internal.builtin_setting VALUES
 	('remove_orphan_files', 'timeout', '"4 hours"'),
 	('remove_orphan_files', 'max_attempts', '5'),
 	('remove_orphan_files', 'options.older_than', '"3 days"'),
+	('compute_table_stats', 'min_interval', '"1 hour"'),
+	('compute_table_stats', 'deadline', '"1 day"'),
+	('compute_table_stats', 'timeout', '"4 hours"'),
+	('compute_table_stats', 'max_attempts', '5'),
+	('compute_partition_stats', 'min_interval', '"1 hour"'),
+	('compute_partition_stats', 'deadline', '"1 day"'),
+	('compute_partition_stats', 'timeout', '"1 hour"'),
+	('compute_partition_stats', 'max_attempts', '5'),
 	('rewrite_data_files', 'timezone', '"UTC"'),
 	('rewrite_position_delete_files', 'timezone', '"UTC"'),
 	('rewrite_manifests', 'timezone', '"UTC"'),
 	('expire_snapshots', 'timezone', '"UTC"'),
-	('remove_orphan_files', 'timezone', '"UTC"');
+	('remove_orphan_files', 'timezone', '"UTC"'),
+	('compute_table_stats', 'timezone', '"UTC"'),
+	('compute_partition_stats', 'timezone', '"UTC"');
 
 -- =================================================================================================
 -- 41 policies: checking values
@@ -1612,7 +1638,9 @@ BEGIN
 					WHERE e.value = 'null' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation AND (o.option = e.key OR e.key = ANY (o.aliases)));
 				IF FOUND THEN
 					PERFORM floe_internal.refuse(format('%s: %s.options: %s has no option "%s"', place, kind.operation, kind.operation, stray), NULL,
-						'Valid options are: ' || (SELECT string_agg(o.option, ', ') FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation) || '.');
+						'Valid options are: ' || (SELECT string_agg(v.option, ', ' ORDER BY v.place)
+							FROM (SELECT o.option, min(o.place) AS place FROM floe_internal.engine_options() WITH ORDINALITY AS o (engine_type, operation, option, aliases, engine_name, placement,
+								value_type, minimum, maximum, allowed, default_value, description, place) WHERE o.operation = kind.operation GROUP BY o.option) AS v) || '.');
 				END IF;
 				columns := columns || jsonb_build_object('options',
 					old_row.options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e)
@@ -2807,6 +2835,7 @@ CREATE TABLE floe_internal.operation_queue (
 	timeout_at			pg_catalog.timestamptz,
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
 	engines				pg_catalog.text[],
+	before_statistics	pg_catalog.text[],
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -2821,6 +2850,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that dr
 COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.before_statistics IS 'Statistics files of the table right before the statement was sent: a commit of statistics makes no snapshot';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
 CREATE FUNCTION floe_internal.operation_transition_check() RETURNS pg_catalog.trigger
@@ -3215,7 +3245,11 @@ BEGIN ATOMIC
 		('commit_interval', h.commit_interval),
 		('ref_count', h.ref_count),
 		('metadata_json_bytes', h.metadata_json_bytes),
-		('metadata_log_count', h.metadata_log_count)) AS v (metric, value)
+		('metadata_log_count', h.metadata_log_count),
+		('table_stats_lag', h.table_stats_lag),
+		('table_stats_age', EXTRACT(epoch FROM at - h.table_stats_at)),
+		('partition_stats_lag', h.partition_stats_lag),
+		('partition_stats_age', EXTRACT(epoch FROM at - h.partition_stats_at))) AS v (metric, value)
 	WHERE h.table_id = ANY (of_table_ids);
 END;
 COMMENT ON FUNCTION floe_internal.metrics_at(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Every metric of assessed tables as of a time; NULL: unknown';
@@ -3300,7 +3334,7 @@ COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes throug
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
 	('enabled', 2, false, 'No policy disables it'),
-	('options', 3, false, 'The options that the policies set together do not contradict each other, and an engine that they name can honour them'),
+	('options', 3, false, 'The options that the policies set together do not contradict each other, fit the table, and can be honoured by an engine that they name'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('writable', 5, false, 'The catalog takes commits: floe does not look at it through a tag'),
 	('gc_enabled', 6, false, 'The table property gc.enabled allows deleting files'),
@@ -3369,6 +3403,42 @@ BEGIN ATOMIC
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
 END;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
+
+-- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
+CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
+		FROM pg_catalog.jsonb_each(settings) AS e
+		-- table properties are the engine's business: it reads them itself
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
+END;
+COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
+
+CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN details ? 'columns' THEN pg_catalog.jsonb_build_object('columns', details -> 'columns', 'column_count', details -> 'column_count', 'specs', COALESCE(specs, '[]')) ELSE '{}' END;
+END;
+COMMENT ON FUNCTION floe_internal.table_schema(pg_catalog.jsonb, pg_catalog.jsonb) IS 'What is known of a table''s columns and partitions, for schema_problem() and render_statement()';
+
+-- Only where something can be wrong with it: most tables have no such options. A snapshot that is to expire must not be one that the table lives on.
+CREATE FUNCTION floe_internal.options_problem(operation pg_catalog.text, options pg_catalog.jsonb, details pg_catalog.jsonb, specs pg_catalog.jsonb,
+		refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN options ?| '{where,sort_order,columns}' THEN floe_internal.schema_problem(operation, options, floe_internal.table_schema(details, specs))
+		WHEN options ? 'snapshot_ids' THEN (
+			SELECT pg_catalog.format('snapshot %s of snapshot_ids is %s', x.id, COALESCE('what ' || (r.ref ->> 'type') || ' "' || (r.ref ->> 'name') || '" points to', 'the current one'))
+			FROM pg_catalog.jsonb_array_elements_text(options -> 'snapshot_ids') AS x (id)
+			LEFT JOIN pg_catalog.jsonb_array_elements(COALESCE(refs, '[]')) AS r (ref) ON r.ref ->> 'snapshot_id' = x.id
+			WHERE r.ref IS NOT NULL OR x.id = current_snapshot_id::pg_catalog.text
+			ORDER BY r.ref ->> 'name' LIMIT 1) END;
+END;
+COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int8)
+	IS 'Why options that are valid cannot be used with this table: a column that it has not, a snapshot that it needs; NULL: nothing. Options as they are stored';
 
 -- What decides for one table and operation, before any gate.
 CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
@@ -3534,16 +3604,20 @@ BEGIN
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
-		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told
+		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told,
+		CASE WHEN t.status = 'ok' AND eff.problem IS NULL AND c.settings ?| '{options.where,options.sort_order,options.columns,options.snapshot_ids}' THEN
+			floe_internal.options_problem(c.operation, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), t.details, t.specs, t.refs, t.current_snapshot_id) END AS misfit
 		OFFSET 0) AS d0
 	-- what calls for the operation, or comes closest to it
 	CROSS JOIN LATERAL (SELECT d0.*, CASE
+		WHEN c.operation = 'compute_partition_stats' AND t.details ->> 'is_partitioned' = 'false' THEN 'partitions'
 		WHEN d0.is_named THEN 'requested'
 		WHEN c.is_cadence THEN CASE WHEN by_hand OR c.conditions_met IS NULL THEN 'cadence' ELSE 'conditions' END
 		WHEN c.conditions_met THEN 'conditions'
 		WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'metric'
 		WHEN d0.overdue_at <= at AND c.potential THEN 'deadline'
 		WHEN NOT c.conditions_met THEN 'conditions'
+		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
 		ELSE 'metric' END AS called_by
 		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
@@ -3554,8 +3628,8 @@ BEGIN
 			CASE WHEN c.settings ? 'configured' THEN COALESCE(policy.names ->> (c.origins ->> 'configured'), 'built in') END, NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
 			COALESCE(c.settings ->> 'enabled', 'true'), NULL, COALESCE(policy.names ->> (c.origins ->> 'enabled'), 'built in'), NULL),
-		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
-			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' END, NULL),
+		('options', CASE WHEN eff.problem IS NOT NULL OR d.misfit IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, d.misfit, 'valid'), NULL,
+			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' WHEN d.misfit IS NOT NULL THEN 'the table''s metadata' END, NULL),
 		('assessed',
 			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
@@ -3578,22 +3652,28 @@ BEGIN
 				WHEN 'cadence' THEN CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END
 				WHEN 'conditions' THEN CASE WHEN c.conditions_met THEN 'pass' ELSE 'not needed' END
 				WHEN 'metric' THEN CASE WHEN c.severity >= 0.5 THEN 'pass' ELSE 'not needed' END
+				WHEN 'partitions' THEN 'not needed'
+				WHEN 'later' THEN 'not needed'
 				ELSE 'pass' END,
-			CASE d.called_by WHEN 'metric' THEN COALESCE(c.metric, 'need') ELSE d.called_by END,
+			CASE d.called_by WHEN 'metric' THEN COALESCE(c.metric, 'need') WHEN 'later' THEN 'deadline' ELSE d.called_by END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'by name'
+				WHEN 'partitions' THEN 'not partitioned'
+				WHEN 'later' THEN CASE WHEN NOT c.potential THEN 'nothing to do' ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END
 				WHEN 'conditions' THEN c.conditions_text
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
 				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
+				WHEN 'later' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
+				WHEN 'partitions' THEN 'partition specs of the table'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
-				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END), 'built in') END,
-			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
+				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
+			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
 		('engine',
@@ -3707,7 +3787,9 @@ BEGIN ATOMIC
 		CASE s.operation
 			WHEN 'rewrite_data_files' THEN CASE WHEN d.delete_files > 0 THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8 ELSE (m.metrics ->> 'small_file_bytes')::pg_catalog.float8 END
 			WHEN 'rewrite_position_delete_files' THEN (m.metrics ->> 'delete_bytes')::pg_catalog.float8
-			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
+			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
 		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
 						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
 	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t;
@@ -3902,17 +3984,26 @@ $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
--- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
-CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
+-- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
+-- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
+CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
-		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
-		FROM pg_catalog.jsonb_each(settings) AS e
-		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
+	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
+			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
+		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
+			WHEN of_operation = 'rewrite_data_files' AND settings ? 'options.target_file_size'
+				THEN pg_catalog.jsonb_build_object('min_file_size', (0.75 * (settings ->> 'options.target_file_size')::pg_catalog.numeric)::pg_catalog.int8)
+			WHEN of_operation = 'expire_snapshots' AND settings ? 'options.max_snapshot_age'
+				-- 100 years are the most that floe reads
+				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
+			ELSE '{}' END
+	FROM (SELECT 1) AS one
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
 END;
-COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
+COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
 -- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
 -- What a person asked for by name does not come this way.
@@ -3956,6 +4047,7 @@ DECLARE
 	c record;
 	new_settings jsonb;
 	usable text[];
+	problem text;
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -3971,16 +4063,23 @@ BEGIN
 		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
 	LOOP
 		operation_id := NULL;
+		problem := NULL;
 		IF c.verdict = 'run' THEN
 			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, c.remedy_options)
+				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			-- what the policies set has passed a gate
+			problem := CASE WHEN extra_options ? c.operation THEN (
+				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
+				FROM floe_internal.iceberg_table AS t WHERE t.table_id = c.table_id) END;
 			IF usable IS NULL THEN
 				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
 				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
+			ELSIF problem IS NOT NULL THEN
+				c.verdict := 'blocked'; c.gate := 'options'; c.value := problem; c.limit_value := NULL; c.set_by := 'the table''s metadata'; c.next_at := NULL;
 			END IF;
 		END IF;
 		IF c.verdict = 'run' THEN
@@ -4997,6 +5096,10 @@ BEGIN
 	new_row.ref_count := (t.details ->> 'ref_count')::int8;
 	new_row.metadata_json_bytes := (t.details ->> 'metadata_json_bytes')::int8;
 	new_row.metadata_log_count := (t.details ->> 'metadata_log_count')::int8;
+	new_row.table_stats_lag := (t.details #>> '{table_stats,lag}')::int8;
+	new_row.table_stats_at := to_timestamp((t.details #>> '{table_stats,newest_ms}')::float8 / 1000);
+	new_row.partition_stats_lag := (t.details #>> '{partition_stats,lag}')::int8;
+	new_row.partition_stats_at := to_timestamp((t.details #>> '{partition_stats,newest_ms}')::float8 / 1000);
 	new_row.expirable_snapshot_count := (SELECT x.snapshot_count FROM floe_internal.table_setting AS s
 		CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval,
 			(s.settings ->> 'options.retain_last')::int4, (floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
@@ -5660,6 +5763,7 @@ DECLARE
 	is_named bool;
 	options jsonb;
 	usable text[];
+	problem text;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -5721,10 +5825,37 @@ BEGIN
 	   AND floe_internal.engine_refusal(engine_type, q.operation, options || '{"prefix_listing": true}') IS NULL THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
-	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
+	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
+	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN
+		options := options || COALESCE((SELECT jsonb_build_object('columns', jsonb_agg(c ->> 'name') FILTER (WHERE c ->> 'name' NOT LIKE '%`%'))
+			FROM jsonb_array_elements(t.details -> 'columns') AS c
+			WHERE c ->> 'type' NOT IN ('struct', 'list', 'map', 'variant') AND c ->> 'name' NOT LIKE '%.%'
+			HAVING bool_or(c ->> 'name' LIKE '%`%') AND count(*) FILTER (WHERE c ->> 'name' NOT LIKE '%`%') BETWEEN 1 AND 1000), '{}');
+	END IF;
+	-- what was asked for by hand did not pass the gate, and a table's columns change
+	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	IF problem IS NULL THEN
+		BEGIN
+			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
+				floe_internal.table_schema(t.details, t.specs));
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+		END;
+	END IF;
+	IF problem IS NOT NULL THEN
+		go := false;
+		reason := problem;
+		UPDATE floe_internal.operation_queue AS x SET error_class = 'config', error_message = problem WHERE x.operation_id = of_operation_id RETURNING x.* INTO q;
+		IF NOT q.by_hand THEN
+			PERFORM floe_internal.note_run(q, t, 'failed', NULL);
+		END IF;
+		PERFORM floe_internal.end_operation(of_operation_id, 'failed', problem);
+		RETURN;
+	END IF;
 	UPDATE floe_internal.operation_queue AS x
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
+			before_statistics = floe_internal.statistics_files(q.operation, t.details),
 			statement = preflight.statement
 		WHERE x.operation_id = of_operation_id;
 	go := true;
@@ -5836,6 +5967,14 @@ $body$;
 COMMENT ON FUNCTION floe_internal.engine_ended(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'The engine is done with an operation: succeeded, failed, cancelled or lost. What happened is decided by operation_verified()';
 
+-- As texts of snapshot and file, so that a file that takes another's place counts as a new one.
+CREATE FUNCTION floe_internal.statistics_files(of_operation pg_catalog.text, details pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT pg_catalog.jsonb_array_elements_text(details #> ARRAY[CASE of_operation WHEN 'compute_table_stats' THEN 'table_stats' WHEN 'compute_partition_stats' THEN 'partition_stats' END, 'files']));
+END;
+COMMENT ON FUNCTION floe_internal.statistics_files(pg_catalog.text, pg_catalog.jsonb) IS 'Statistics files that a table''s metadata names, of the kind that the operation writes; none for other operations';
+
 -- After the table was read again. The state is what its metadata shows, not what the engine said.
 CREATE FUNCTION floe_internal.operation_verified(of_operation_id pg_catalog.int8, OUT state pg_catalog.text, OUT message pg_catalog.text) RETURNS pg_catalog.record
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -5849,6 +5988,8 @@ DECLARE
 	fresh jsonb;
 	own int;
 	gone int;
+	removed int8;
+	files int;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -5865,14 +6006,24 @@ BEGIN
 		FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots);
 	SELECT count(*) INTO gone FROM unnest(q.before_snapshots) AS b (id)
 		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
+	SELECT count(*) INTO files FROM unnest(floe_internal.statistics_files(q.operation, t.details)) AS f (file) WHERE f.file <> ALL (q.before_statistics);
 	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
 		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
+	-- Spark returns a row for each file it removed; Trino numbers by name from version 478 on, and before that nothing.
+	removed := COALESCE((SELECT (r ->> 'metric_value')::int8 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(q.engine_result) = 'array' THEN q.engine_result ELSE '[]' END) AS r
+		WHERE r ->> 'metric_name' = 'deleted_files_count' AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1), q.engine_row_count);
 	has_effect := CASE q.operation
 		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
-		WHEN 'remove_orphan_files' THEN COALESCE(q.engine_row_count, 0) > 0
+		-- what nobody counted was done if the engine says so
+		WHEN 'remove_orphan_files' THEN removed > 0 OR removed IS NULL AND q.outcome = 'succeeded'
+		WHEN 'compute_table_stats' THEN files > 0
+		WHEN 'compute_partition_stats' THEN files > 0
 		ELSE own > 0 END;
-	IF q.operation = 'remove_orphan_files' AND q.engine_row_count IS NOT NULL THEN
-		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', q.engine_row_count);
+	IF q.operation = 'remove_orphan_files' AND removed IS NOT NULL THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', removed);
+	END IF;
+	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
@@ -5942,8 +6093,10 @@ CREATE FUNCTION floe_internal.effect_text(of_operation pg_catalog.text, differen
 BEGIN ATOMIC
 	SELECT CASE of_operation
 		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
-		WHEN 'remove_orphan_files' THEN (difference ->> 'orphan_files_removed') || ' orphan files removed'
+		WHEN 'remove_orphan_files' THEN COALESCE((difference ->> 'orphan_files_removed') || ' orphan files removed', 'done, the engine does not say how many files it removed')
 		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
+		WHEN 'compute_table_stats' THEN (difference ->> 'statistics_files_written') || ' statistics file'
+		WHEN 'compute_partition_stats' THEN (difference ->> 'statistics_files_written') || ' partition statistics file'
 		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
 			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
 END;
@@ -6688,10 +6841,10 @@ BEGIN
 			-- the current one is not expirable
 			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
 					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
-			CASE WHEN h.snapshot_count > 1 THEN
-				(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
-				 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-				 WHERE d.policy_set_id = t.policy_set_id) END)
+			(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
+			 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			 WHERE d.policy_set_id = t.policy_set_id
+			   AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 ELSE h.snapshot_count > 1 END))
 		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
 		WHERE t.table_id = ANY (of_table_ids);
 END

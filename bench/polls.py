@@ -28,7 +28,7 @@ import fleets
 import report
 from fleets import ROWS, Fleet, Row
 from lakehouse import Lakehouse, catalog_definition, catalog_type, literal
-from relay import Count, Relay, Relays
+from relay import Count, Relays
 
 
 def say(text: str) -> None:

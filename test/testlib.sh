@@ -4,34 +4,25 @@
 # with the exit status, so a program that dies before its plan, or whose numbers do not add up, is a failure.
 # shellcheck shell=bash
 
-declare -A PHASE_SECONDS=()
-PHASES=()
-PASSED=0 FAILED=0 SKIPPED=0
+# -------------------------------------------------------------------------------------------------
+# Phases and results: lines of files, because two lanes write them at the same time
+# -------------------------------------------------------------------------------------------------
 
-# -------------------------------------------------------------------------------------------------
-# Phases and results
-# -------------------------------------------------------------------------------------------------
+# The first phases come before there is a place for files.
+PHASES=''
 
 phase_begin() {
 	PHASE=$1 PHASE_START=$(now_ms)
-	PHASES+=("$1")
 	say "== $1"
 }
 
-phase_end() { PHASE_SECONDS[$PHASE]=$(since "$PHASE_START"); }
-
-phase_write() {
-	local name
-	for name in "${PHASES[@]}"; do printf '%s\t%s\n' "${PHASE_SECONDS[$name]}" "$name"; done >"$1"
+phase_end() {
+	local line
+	line=$(printf '%10s  %s' "$(since "$PHASE_START")" "$PHASE")
+	if [ -n "${LOGS:-}" ]; then echo "$line" >>"$LOGS/phases"; else PHASES+=$line$'\n'; fi
 }
 
-phase_read() {
-	local seconds name
-	while IFS=$'\t' read -r seconds name; do
-		PHASES+=("$name")
-		PHASE_SECONDS[$name]=$seconds
-	done <"$1"
-}
+phase_write() { printf '%s' "$PHASES" >"$1"; }
 
 # Every test there is, as phase/name.
 every_test() {
@@ -72,15 +63,15 @@ one_test() {
 count() {
 	local name=$1 log=$2 status=$3 seconds=$4 passed failed skipped word=ok
 	read -r passed failed skipped < <(perl "$FLOE_ROOT/test/tapcount" "$name" "$status" "$log" "$LOGS/failures")
-	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
 	[ "$failed" = 0 ] || word=FAILED
-	printf '%-7s %-44s %4d passed%s%s  %6s s\n' "$word" "$name" "$passed" "$([ "$failed" = 0 ] || printf ', %d failed' "$failed")" \
-		"$([ "$skipped" = 0 ] || printf ', %d skipped' "$skipped")" "$seconds"
-	printf '%s\t%s\t%s\t%s\t%s\n' "$name" "$passed" "$failed" "$skipped" "$seconds" >>"$LOGS/results.tsv"
-	if [ "$failed" != 0 ]; then
-		tail -n 40 "$log" | cut -c1-200 | sed 's/^/    | /'
-		return 1
-	fi
+	{
+		flock 9
+		printf '%-7s %-44s %4d passed%s%s  %6s s\n' "$word" "$name" "$passed" "$([ "$failed" = 0 ] || printf ', %d failed' "$failed")" \
+			"$([ "$skipped" = 0 ] || printf ', %d skipped' "$skipped")" "$seconds"
+		printf '%s\t%s\t%s\t%s\t%s\n' "$name" "$passed" "$failed" "$skipped" "$seconds" >>"$LOGS/results.tsv"
+		[ "$failed" = 0 ] || tail -n 40 "$log" | cut -c1-200 | sed 's/^/    | /'
+	} 9>>"$LOGS/.lock"
+	[ "$failed" = 0 ]
 }
 
 # missing PHASE/NAME REASON: something a test needs is not there. That is a failure: nothing is left out in silence.
@@ -91,20 +82,21 @@ missing() {
 }
 
 summary() {
-	local name
+	local passed failed skipped
+	read -r passed failed skipped < <(awk -F '\t' '{ p += $2; f += $3; s += $4 } END { print p + 0, f + 0, s + 0 }' "$LOGS/results.tsv")
 	{
 		echo
-		printf '%10s  %s\n' seconds phase
-		for name in "${PHASES[@]}"; do printf '%10s  %s\n' "${PHASE_SECONDS[$name]:-?}" "$name"; done
+		printf '%10s  %s\n' seconds "phase (two lanes run at the same time)"
+		cat "$LOGS/phases"
 		if [ -s "$LOGS/failures" ]; then
 			echo
 			echo "Failures (full output: build/check/PHASE-NAME.log):"
 			cat "$LOGS/failures"
 		fi
 		echo
-		if [ "$SKIPPED" = 0 ]; then echo "$PASSED passed, $FAILED failed"; else echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"; fi
+		if [ "$skipped" = 0 ]; then echo "$passed passed, $failed failed"; else echo "$passed passed, $failed failed, $skipped skipped"; fi
 	} | tee "$LOGS/summary"
-	[ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
 
 # -------------------------------------------------------------------------------------------------
@@ -317,7 +309,7 @@ run_e2e() {
 		mkdir -p "$WORK/e2e/$name"
 		one_test "e2e/$name" e2e_file "$(pg_bin "$major")" "$WORK/e2e/$name" "$runner" "$file" || true
 	done
-	"$LAB/lab" stop seaweedfs iceberg-rest versitygw spark || true
+	"$LAB/lab" stop seaweedfs iceberg-rest versitygw spark trino || true
 	phase_end
 }
 

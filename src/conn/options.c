@@ -23,7 +23,7 @@
 #define HTTP "rest|nessie|hive"
 
 /* Engines whose sessions are Spark's. */
-#define SPARK "spark-thrift"
+#define SPARK "spark-thrift|spark-connect|livy|kyuubi"
 
 /* wrapper, context and types, name, type, required, secret, superuser only, min, max, choices, description */
 static const FloeConnOptionDef options[] = {
@@ -150,20 +150,37 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_MAPPING, "adls_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the bearer token for Azure storage; read again with every connection"},
 	{ENGINE_SERVER, "url", FLOE_VALUE_URL, true, false, false, 0, 0, NULL,
-	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice"},
+	 "endpoint: for spark-thrift the HTTP path of the Thrift Server, http://host:10001/cliservice; for spark-connect "
+	 "http://host:15002; for livy http://host:8998; for kyuubi http://host:10099; for trino the coordinator, "
+	 "https://host:8443"},
 	{ENGINE_SERVER, "max_operations", FLOE_VALUE_COUNT, false, false, false, 1, 1000, NULL,
 	 "operations at one time; default 2"},
 	{ENGINE_SERVER, "memory_gb", FLOE_VALUE_NUMBER, false, false, false, 0, 0, NULL,
 	 "memory of one operation, for estimates in GB-hours; default 2"},
 	{ENGINE_SERVER, "catalog.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "catalog.<catalog server>: name under which this engine has that catalog; default: the catalog's engine_catalog"},
-	{ENGINE_SERVER_OF(SPARK), "pool", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	{ENGINE_SERVER_OF("spark-thrift|kyuubi"), "pool", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "fair scheduler pool of the engine"},
+	{ENGINE_SERVER_OF("livy|kyuubi"), "ttl", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
+	 "time after which the engine ends a session that nobody uses; longer than any operation, since some Livys count "
+	 "it while a statement runs; default 6 hours for livy, the engine's own for kyuubi"},
+	{ENGINE_SERVER_OF("livy"), "heartbeat_timeout", FLOE_VALUE_INTERVAL, false, false, false, 0, 0, NULL,
+	 "time after which Livy ends a session that floe does not ask about; only with background workers; default: none"},
+	{ENGINE_SERVER_OF("livy"), "queue", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "YARN queue of Livy's sessions"},
+	{ENGINE_SERVER_OF("livy"), "proxy_user", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "user as whom Livy starts its sessions; default: who logs in"},
 	{ENGINE_SERVER, "ca_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "PEM file of certificate authorities, instead of the system's"},
+	{ENGINE_SERVER_OF("kyuubi"), "kyuubi.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "Kyuubi setting of every session, such as kyuubi.engine.share.level; not for secrets"},
 	{ENGINE_SERVER_OF(SPARK), "spark.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
 	 "Spark setting of every session; not for secrets"},
-	{ENGINE_MAPPING, "username", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL, "user; default floe"},
+	{ENGINE_SERVER_OF("trino"), "session.", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "session.<property>: session property of every statement, such as session.lake.target_max_file_size; not for "
+	 "secrets"},
+	{ENGINE_MAPPING, "username", FLOE_VALUE_TEXT, false, false, false, 0, 0, NULL,
+	 "user; default for spark-thrift, spark-connect and trino: floe"},
 	{ENGINE_MAPPING, "password", FLOE_VALUE_TEXT, false, true, false, 0, 0, NULL, "password"},
 	{ENGINE_MAPPING, "password_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL, "file that holds the password"},
 	{ENGINE_MAPPING, "token", FLOE_VALUE_HEADER, false, true, false, 0, 0, NULL,

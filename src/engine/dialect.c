@@ -9,6 +9,7 @@
 
 static const FloeDialectOps *const dialects[] = {
 	&floe_dialect_spark,
+	&floe_dialect_trino,
 };
 
 const FloeDialectOps *

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "engine/ops.h"
 #include "engine/spark_options.h"
+#include "engine/table_schema.h"
 
 /* A table as the engine's session knows it.  Names as they are in the catalog, unquoted. */
 typedef struct FloeEngineTable
@@ -21,6 +22,7 @@ typedef struct FloeEngineTable
 	const char *const *levels;
 	int nlevels;
 	const char *table;
+	const FloeTableSchema *schema; /* NULL, or without columns: not known */
 } FloeEngineTable;
 
 typedef struct FloeDialectOps
@@ -50,6 +52,7 @@ typedef struct FloeDialectOps
 } FloeDialectOps;
 
 extern const FloeDialectOps floe_dialect_spark;
+extern const FloeDialectOps floe_dialect_trino;
 
 /* Of a SERVER TYPE; NULL when it is not one. */
 extern const FloeDialectOps *floe_dialect_of(const char *engine_type);

@@ -86,7 +86,8 @@ typedef struct FloeEngineTarget
 	const char *catalog;              /* its name in the engine; NULL in a probe */
 	const FloeKeyValue *session_conf; /* non-secret and secret settings of the session, catalog included */
 	int nsession_conf;
-	const FloeConn *conn; /* for options that only one adapter knows */
+	const char *session_name; /* of a session that several operations use one after another; NULL: one of its own */
+	const FloeConn *conn;     /* for options that only one adapter knows */
 	int request_timeout_ms;
 } FloeEngineTarget;
 
@@ -145,6 +146,10 @@ typedef struct FloeEngineOps
 } FloeEngineOps;
 
 extern const FloeEngineOps floe_engine_spark_thrift;
+extern const FloeEngineOps floe_engine_trino;
+extern const FloeEngineOps floe_engine_spark_connect;
+extern const FloeEngineOps floe_engine_livy;
+extern const FloeEngineOps floe_engine_kyuubi;
 
 /* NULL for an unknown type. */
 extern const FloeEngineOps *floe_engine_lookup(const char *type);

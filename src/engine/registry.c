@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const FloeEngineOps *const engines[] = {
-	&floe_engine_spark_thrift,
+	&floe_engine_spark_thrift, &floe_engine_spark_connect, &floe_engine_livy, &floe_engine_kyuubi, &floe_engine_trino,
 };
 
 /* As in floe_internal.error_class. */

@@ -5,6 +5,8 @@
 
 #include "engine/render.h"
 
+#include "engine/predicate.h"
+#include "engine/sort_order.h"
 #include "engine/spark_catalog.h"
 #include "engine/spark_literal.h"
 #include "engine/spark_options.h"
@@ -83,6 +85,19 @@ append_ids(FloeBuf *out, FloeJson ids)
 }
 
 static void
+append_texts(FloeBuf *out, FloeJson texts)
+{
+	floe_buf_text(out, "array(");
+	for (size_t i = 0; i < floe_json_length(texts); i++)
+	{
+		if (i > 0)
+			floe_buf_text(out, ", ");
+		floe_spark_quote_text(out, floe_json_string(floe_json_at(texts, i)));
+	}
+	floe_buf_char(out, ')');
+}
+
+static void
 append_text_map(FloeBuf *out, FloeJson map)
 {
 	int n = 0;
@@ -112,9 +127,49 @@ append_age(FloeBuf *out, const FloeOptionValue *v, int64_t now_ms)
 	floe_buf_char(out, '\'');
 }
 
+/* Options with a grammar of their own, in Spark's words; schema may be NULL. */
+static bool
+translate(FloeBuf *out, const FloeOptionValue *v, const FloeTableSchema *schema, int64_t now_ms, FloeArena *arena,
+		  FloeStatus *st)
+{
+	FloePredicate *predicate;
+	FloeSortOrder *order;
+
+	if (v->option->type == FLOE_OPTION_SORT)
+	{
+		order = floe_sort_order_parse(v->text, arena, st);
+		return order != NULL && (schema == NULL || floe_sort_order_bind(order, schema, st)) &&
+			   floe_sort_order_render_spark(order, out, st);
+	}
+	predicate = floe_predicate_parse(v->text, arena, st);
+	return predicate != NULL && (schema == NULL || floe_predicate_bind(predicate, schema, arena, st)) &&
+		   floe_predicate_render_spark(predicate, now_ms, out, st);
+}
+
+/* A text that Spark parses once more. */
+static bool
+append_translated(FloeBuf *out, const FloeOptionValue *v, const FloeTableSchema *schema, int64_t now_ms, FloeStatus *st)
+{
+	FloeArena *arena = floe_arena_new(FLOE_PREDICATE_ARENA);
+	FloeBuf text;
+	bool done;
+
+	if (arena == NULL)
+		return floe_fail(st, FLOE_ERR_NOMEM, "no memory for option \"%s\"", v->option->name);
+	floe_buf_init(&text, out->cap);
+	done = translate(&text, v, schema, now_ms, arena, st);
+	if (done && text.failed)
+		done = floe_fail(st, FLOE_ERR_TOO_LARGE, "option \"%s\" is too long", v->option->name);
+	if (done)
+		floe_spark_quote_text(out, text.data);
+	floe_buf_free(&text);
+	floe_arena_free(arena);
+	return done;
+}
+
 /* The value as a literal of its own type, for an argument. */
-static void
-append_argument(FloeBuf *out, const FloeOptionValue *v, int64_t now_ms)
+static bool
+append_argument(FloeBuf *out, const FloeOptionValue *v, const FloeTableSchema *schema, int64_t now_ms, FloeStatus *st)
 {
 	switch (v->option->type)
 	{
@@ -131,13 +186,20 @@ append_argument(FloeBuf *out, const FloeOptionValue *v, int64_t now_ms)
 		case FLOE_OPTION_IDS:
 			append_ids(out, v->json);
 			break;
+		case FLOE_OPTION_COLUMNS:
+			append_texts(out, v->json);
+			break;
 		case FLOE_OPTION_TEXT_MAP:
 			append_text_map(out, v->json);
 			break;
+		case FLOE_OPTION_SORT:
+		case FLOE_OPTION_WHERE:
+			return append_translated(out, v, schema, now_ms, st);
 		default:
 			floe_spark_quote_text(out, v->text);
 			break;
 	}
+	return true;
 }
 
 /* The value as a text, for an entry of the options map. */
@@ -164,8 +226,9 @@ append_map_value(FloeBuf *out, const FloeOptionValue *v)
 	}
 }
 
-static void
-append_options(FloeBuf *out, const FloeSparkOptions *options, int64_t now_ms)
+static bool
+append_options(FloeBuf *out, const FloeSparkOptions *options, const FloeTableSchema *schema, int64_t now_ms,
+			   FloeStatus *st)
 {
 	int entries = 0;
 
@@ -176,7 +239,8 @@ append_options(FloeBuf *out, const FloeSparkOptions *options, int64_t now_ms)
 		if (v->option->place != FLOE_OPTION_ARGUMENT)
 			continue;
 		floe_buf_printf(out, ", %s => ", v->option->engine_name);
-		append_argument(out, v, now_ms);
+		if (!append_argument(out, v, schema, now_ms, st))
+			return false;
 	}
 	for (int i = 0; i < options->count; i++)
 	{
@@ -189,6 +253,7 @@ append_options(FloeBuf *out, const FloeSparkOptions *options, int64_t now_ms)
 	}
 	if (entries > 0)
 		floe_buf_char(out, ')');
+	return true;
 }
 
 bool
@@ -206,7 +271,8 @@ floe_spark_render(const FloeEngineTable *table, const char *operation, FloeJson 
 	floe_buf_printf(out, ".system.%s(", operation);
 	if (!append_table(out, table, st))
 		return false;
-	append_options(out, &read, now_ms);
+	if (!append_options(out, &read, table->schema, now_ms, st))
+		return false;
 	floe_buf_char(out, ')');
 	if (out->failed)
 		return floe_fail(st, out->over_cap ? FLOE_ERR_TOO_LARGE : FLOE_ERR_NOMEM,

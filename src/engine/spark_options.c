@@ -16,6 +16,8 @@
 #define MANIFESTS "rewrite_manifests"
 #define EXPIRE "expire_snapshots"
 #define ORPHANS "remove_orphan_files"
+#define STATS "compute_table_stats"
+#define PARTITION_STATS "compute_partition_stats"
 
 /* The procedure refuses less, because younger files may belong to a commit that is under way. */
 #define ORPHAN_FLOOR (INT64CONST(24) * 3600 * 1000)
@@ -148,15 +150,31 @@ static const FloeSparkOption options[] = {
 	OPTION(ORPHANS, "file_list_view", ARGUMENT, "file_list_view", TEXT, NOTHING, NULL, 0, 0, "none",
 		   "A view that lists the files, instead of the store",
 		   "a view lives in a session, and every operation has a session of its own"),
+
+	OPTION(STATS, "snapshot_id", ARGUMENT, "snapshot_id", COUNT, NOTHING, NULL, 0, 0, "the current snapshot",
+		   "The snapshot whose rows are counted", NULL),
+	OPTION(STATS, "columns", ARGUMENT, "columns", COLUMNS, NOTHING, NULL, 0, 0, "all of a primitive type",
+		   "Columns whose distinct values are counted", NULL),
+
+	OPTION(PARTITION_STATS, "snapshot_id", ARGUMENT, "snapshot_id", COUNT, NOTHING, NULL, 0, 0, "the current snapshot",
+		   "The snapshot whose files are added up", NULL),
 };
 
 StaticAssertDecl(lengthof(options) <= FLOE_SPARK_MAX_OPTIONS, "an array of all options is long enough");
 
 static const char *const type_names[] = {
-	[FLOE_OPTION_BYTES] = "bytes",     [FLOE_OPTION_COUNT] = "count",     [FLOE_OPTION_RATIO] = "ratio",
-	[FLOE_OPTION_BOOLEAN] = "boolean", [FLOE_OPTION_ENUM] = "choice",     [FLOE_OPTION_AGE] = "duration",
-	[FLOE_OPTION_IDS] = "list of ids", [FLOE_OPTION_TEXT] = "text",       [FLOE_OPTION_TEXT_MAP] = "map of texts",
-	[FLOE_OPTION_SORT] = "sort order", [FLOE_OPTION_WHERE] = "predicate",
+	[FLOE_OPTION_BYTES] = "bytes",
+	[FLOE_OPTION_COUNT] = "count",
+	[FLOE_OPTION_RATIO] = "ratio",
+	[FLOE_OPTION_BOOLEAN] = "boolean",
+	[FLOE_OPTION_ENUM] = "choice",
+	[FLOE_OPTION_AGE] = "duration",
+	[FLOE_OPTION_COLUMNS] = "list of columns",
+	[FLOE_OPTION_IDS] = "list of ids",
+	[FLOE_OPTION_TEXT] = "text",
+	[FLOE_OPTION_TEXT_MAP] = "map of texts",
+	[FLOE_OPTION_SORT] = "sort order",
+	[FLOE_OPTION_WHERE] = "predicate",
 };
 
 const FloeSparkOption *

@@ -22,10 +22,11 @@ typedef enum FloeOptionType
 	FLOE_OPTION_ENUM,     /* one of values, without case; "_" is "-" */
 	FLOE_OPTION_AGE,      /* a duration; rendered as the time that long ago */
 	FLOE_OPTION_IDS,      /* array of snapshot ids, as numbers or as text */
+	FLOE_OPTION_COLUMNS,  /* array of names of columns, "a.b" for a nested one */
 	FLOE_OPTION_TEXT,     /* of one line at most 1 kB long */
 	FLOE_OPTION_TEXT_MAP, /* object of texts */
 	FLOE_OPTION_SORT,     /* "id DESC NULLS LAST, bucket(4, x)" or "zorder(a, b)" */
-	FLOE_OPTION_WHERE     /* a predicate in Spark SQL */
+	FLOE_OPTION_WHERE     /* a predicate on columns (predicate.h) */
 } FloeOptionType;
 
 typedef enum FloeOptionPlace

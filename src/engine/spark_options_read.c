@@ -9,6 +9,8 @@
 
 #include "engine/spark_options.h"
 
+#include "engine/predicate.h"
+#include "engine/sort_order.h"
 #include "engine/spark_literal.h"
 #include "engine/spark_values.h"
 
@@ -17,13 +19,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define MAX_TEXT 1024
-#define MAX_PREDICATE 32768
 #define MAX_IDS 10000
+#define MAX_COLUMNS 1000
 #define MAX_PAIRS 100
 
 /* -------------------------------------------------------------------------
@@ -59,14 +62,18 @@ describe(const FloeSparkOption *o, FloeBuf *buf)
 		case FLOE_OPTION_IDS:
 			floe_buf_printf(buf, "an array of 1 to %d snapshot ids", MAX_IDS);
 			break;
+		case FLOE_OPTION_COLUMNS:
+			floe_buf_printf(buf, "an array of 1 to %d names of columns, each once", MAX_COLUMNS);
+			break;
 		case FLOE_OPTION_TEXT_MAP:
 			floe_buf_printf(buf, "an object of 1 to %d texts", MAX_PAIRS);
 			break;
 		case FLOE_OPTION_SORT:
-			floe_buf_text(buf, "columns such as \"id DESC NULLS LAST, name\", or zorder(a, b) alone");
+			floe_buf_text(buf, "columns such as \"id DESC NULLS LAST, bucket(16, name)\", or zorder(a, b) alone");
 			break;
 		case FLOE_OPTION_WHERE:
-			floe_buf_printf(buf, "a predicate in Spark SQL of at most %d bytes", MAX_PREDICATE);
+			floe_buf_text(buf, "a predicate on columns, such as day >= DATE '2026-01-31' AND region IN ('eu', 'us'); "
+							   "docs/predicates.md has what is understood");
 			break;
 		case FLOE_OPTION_TEXT:
 			floe_buf_printf(buf, "a text of 1 to %d bytes", MAX_TEXT);
@@ -243,6 +250,30 @@ read_ids(FloeOptionValue *v, FloeStatus *st)
 }
 
 static bool
+read_columns(FloeOptionValue *v, FloeStatus *st)
+{
+	size_t n = floe_json_length(v->json);
+
+	if (floe_json_kind(v->json) != FLOE_JSON_ARRAY || n == 0 || n > MAX_COLUMNS)
+		return fail_value(v->option, st);
+	for (size_t i = 0; i < n; i++)
+	{
+		const char *name = floe_json_string(floe_json_at(v->json, i));
+
+		if (name == NULL || name[0] == '\0' || strlen(name) > MAX_TEXT)
+			return fail_value(v->option, st);
+		for (size_t j = 0; j < i; j++)
+		{
+			if (strcmp(floe_json_string(floe_json_at(v->json, j)), name) == 0)
+				return fail_value(v->option, st);
+		}
+		if (!floe_spark_text_check(name, v->option->name, st))
+			return false;
+	}
+	return true;
+}
+
+static bool
 read_map(FloeOptionValue *v, FloeStatus *st)
 {
 	int pairs = 0;
@@ -274,48 +305,40 @@ is_zorder(const char *text)
 	return *text == '(';
 }
 
-/* Elements of a sort order separated by commas outside parentheses and back-ticks; false when those do not match. */
+/* What is read with a grammar of its own; how it failed goes into the message. */
 static bool
-check_sort(const char *text)
+read_parsed(FloeOptionValue *v, FloeStatus *st)
 {
-	const char *element = text;
-	int depth = 0;
-	int elements = 1;
-	bool has_zorder = is_zorder(text);
-	bool in_name = false;
+	const FloeSparkOption *o = v->option;
+	FloeArena *arena = floe_arena_new(FLOE_PREDICATE_ARENA);
+	char why[FLOE_STATUS_MESSAGE_SIZE];
+	bool done;
 
-	for (const char *at = text; *at != '\0'; at++)
-	{
-		if (*at == '`')
-			in_name = !in_name;
-		else if (in_name)
-			continue;
-		else if (*at == '(')
-			depth++;
-		else if (*at == ')' && --depth < 0)
-			return false;
-		else if (*at == ',' && depth == 0)
-		{
-			element = at + 1;
-			elements++;
-			has_zorder = has_zorder || is_zorder(element);
-		}
-	}
-	/* Iceberg: cannot mix identity sort columns and a Zorder sort expression */
-	return depth == 0 && !in_name && !(has_zorder && elements > 1);
+	if (arena == NULL)
+		return floe_fail(st, FLOE_ERR_NOMEM, "no memory for option \"%s\"", o->name);
+	done = o->type == FLOE_OPTION_WHERE ? floe_predicate_parse(v->text, arena, st) != NULL
+										: floe_sort_order_parse(v->text, arena, st) != NULL;
+	floe_arena_free(arena);
+	if (done)
+		return true;
+	floe_copy_text(why, sizeof(why), st->message, strlen(st->message));
+	fail_value(o, st);
+	snprintf(st->message + strlen(st->message), sizeof(st->message) - strlen(st->message), ": %s", why);
+	return false;
 }
 
 static bool
 read_text(FloeOptionValue *v, FloeStatus *st)
 {
 	const FloeSparkOption *o = v->option;
-	size_t max = o->type == FLOE_OPTION_WHERE ? MAX_PREDICATE : MAX_TEXT;
+	size_t max = o->type == FLOE_OPTION_WHERE ? FLOE_PREDICATE_MAX_BYTES : MAX_TEXT;
 
 	v->text = floe_json_string(v->json);
-	if (v->text == NULL || strspn(v->text, " \t\r\n") == strlen(v->text) || strlen(v->text) > max ||
-		(o->type == FLOE_OPTION_SORT && !check_sort(v->text)))
+	if (v->text == NULL || strspn(v->text, " \t\r\n") == strlen(v->text) || strlen(v->text) > max)
 		return fail_value(o, st);
-	return floe_spark_text_check(v->text, o->name, st);
+	if (!floe_spark_text_check(v->text, o->name, st))
+		return false;
+	return (o->type != FLOE_OPTION_WHERE && o->type != FLOE_OPTION_SORT) || read_parsed(v, st);
 }
 
 static bool
@@ -336,6 +359,8 @@ read_value(FloeOptionValue *v, FloeStatus *st)
 			return read_age(v, st);
 		case FLOE_OPTION_IDS:
 			return read_ids(v, st);
+		case FLOE_OPTION_COLUMNS:
+			return read_columns(v, st);
 		case FLOE_OPTION_TEXT_MAP:
 			return read_map(v, st);
 		default:
@@ -492,6 +517,7 @@ append_canonical(FloeBuf *buf, const FloeOptionValue *v)
 		case FLOE_OPTION_IDS:
 			append_ids(buf, v->json);
 			break;
+		case FLOE_OPTION_COLUMNS:
 		case FLOE_OPTION_TEXT_MAP:
 			floe_json_render(v->json, buf);
 			break;

@@ -10,8 +10,8 @@
 #include "engine/spark_thrift.h"
 
 #include "base/backoff.h"
+#include "engine/spark_session.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* Spark takes any user, but neither an empty one nor an empty password. */
@@ -155,40 +155,7 @@ static const FloeKeyValue session_defaults[] = {
 	{"spark.sql.ansi.doubleQuotedIdentifiers", "false"},
 };
 
-/*
- * Spark's pages show a session's settings with each of its statements, but for
- * those whose key fits an expression.  Spark's own knows few words; to these
- * come the keys of settings that are marked, any odd character of which stands
- * for one of any kind.
- */
 #define REDACTION_KEY "spark.sql.redaction.options.regex"
-#define REDACTION_WORDS                                                                                                \
-	"(?i)url|secret|passw|token|credential|authorization|access[._-]?key|api[._-]?key|private[._-]?key"
-
-static const char *
-redaction_regex(FloeThriftRun *m)
-{
-	const FloeEngineTarget *target = m->run->target;
-	FloeBuf regex;
-	const char *text = NULL;
-
-	floe_buf_init(&regex, MAX_REQUEST / 4);
-	floe_buf_text(&regex, REDACTION_WORDS);
-	for (int i = 0; i < target->nsession_conf; i++)
-	{
-		if (!target->session_conf[i].is_secret)
-			continue;
-		floe_buf_text(&regex, "|^");
-		for (const char *p = target->session_conf[i].key; *p != '\0'; p++)
-			floe_buf_char(&regex, isalnum((unsigned char) *p) || *p == '_' ? *p : '.');
-		floe_buf_char(&regex, '$');
-	}
-	if (!regex.failed)
-		text = floe_arena_text(m->run->arena, regex.data, regex.len);
-	floe_buf_free(&regex);
-	return text;
-}
-
 #define CONF_PREFIX "set:hiveconf:"
 
 static bool
@@ -198,7 +165,7 @@ build_open(FloeThriftRun *m, FloeBuf *buf)
 	int ndefaults = (int) lengthof(session_defaults);
 	int n = ndefaults + 1 + target->nsession_conf;
 	FloeKeyValue *conf = floe_arena_alloc(m->run->arena, (size_t) n * sizeof(FloeKeyValue));
-	FloeKeyValue redaction = {REDACTION_KEY, redaction_regex(m)};
+	FloeKeyValue redaction = {REDACTION_KEY, floe_spark_redaction(m->run->arena, m->run->target)};
 
 	if (conf == NULL || redaction.value == NULL)
 		return false;

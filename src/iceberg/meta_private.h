@@ -212,11 +212,13 @@ struct FloeMetaParser
 	FloeMetaList manifests;  /* const char * */
 	FloeMetaList fields;     /* FloeMetaField */
 	FloeMetaList source_ids; /* int32 */
+	FloeMetaList statistics; /* FloeMetaStatistics */
 	int fields_without_id;
 	int64 counters[FLOE_COUNTER_COUNT];
 	uint32 known;
 	int64 timestamp_ms;
 	int64 file_bytes;
+	FloeMetaStatistics statistics_file;
 	FloeMetaSchema *schema;
 	FloeMetaFields v1_spec;   /* "partition-spec" */
 	FloeMetaSchema v1_schema; /* "schema" */

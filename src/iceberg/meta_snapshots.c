@@ -2,7 +2,8 @@
  * meta_snapshots.c: snapshots, refs, logs and statistics files in table metadata.
  *
  * Spec: "Snapshots", "Snapshot References", "Table Statistics", "Partition
- * Statistics".  Of the logs and the statistics only numbers are kept.
+ * Statistics".  Of the logs only numbers are kept, of
+ * statistics which snapshot each file is of.
  */
 #include "floe.h"
 
@@ -281,7 +282,22 @@ const FloeMetaShape floe_meta_shape_metadata_log = {
 	.close = close_log,
 };
 
+/* Which file it is, not where: that is the engines' business. */
+static bool
+read_statistics_path(FloeMetaParser *parser, FloeMetaFrame *frame, const char *text, size_t len, FloeStatus *st)
+{
+	uint64 hash = UINT64CONST(14695981039346656037);
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8) text[i]) * UINT64CONST(1099511628211);
+	parser->statistics_file.file = hash;
+	return true;
+}
+
 static const FloeMetaKey statistics_file_keys[] = {
+	{KEY("snapshot-id"), FLOE_WANT_LONG, .flags = FLOE_META_REQUIRED,
+	 .offset = offsetof(FloeMetaParser, statistics_file.snapshot_id)},
+	{KEY("statistics-path"), FLOE_WANT_WORD, .flags = FLOE_META_REQUIRED, .word = read_statistics_path},
 	{KEY("file-size-in-bytes"), FLOE_WANT_LONG, .flags = FLOE_META_REQUIRED | FLOE_META_NOT_NEGATIVE,
 	 .offset = offsetof(FloeMetaParser, file_bytes)},
 };
@@ -290,11 +306,16 @@ static bool
 close_statistics_file(FloeMetaParser *parser, FloeMetaFrame *frame, FloeStatus *st)
 {
 	FloeTableMeta *meta = parser->meta;
+	FloeMetaStatistics *entry;
 	bool partition = floe_meta_outer(frame)->kind == FLOE_KIND_PARTITION_STATISTICS;
 	int64 *sum = partition ? &meta->partition_statistics_bytes : &meta->statistics_bytes;
 
 	if (__builtin_add_overflow(*sum, parser->file_bytes, sum))
 		return floe_meta_fail_member(parser, st, FLOE_ERR_CORRUPT, "file-size-in-bytes", "is beyond 64 bits in all");
+	entry = floe_meta_list_add(parser, &parser->statistics, st);
+	if (entry == NULL)
+		return false;
+	*entry = parser->statistics_file;
 	return true;
 }
 
@@ -306,23 +327,33 @@ const FloeMetaShape floe_meta_shape_statistics_file = {
 };
 
 static bool
+open_statistics(FloeMetaParser *parser, FloeMetaFrame *frame, FloeStatus *st)
+{
+	floe_meta_list_init(&parser->statistics, sizeof(FloeMetaStatistics));
+	return true;
+}
+
+static bool
 close_statistics(FloeMetaParser *parser, FloeMetaFrame *frame, FloeStatus *st)
 {
-	if (frame->kind == FLOE_KIND_STATISTICS)
-		parser->meta->statistics_count = frame->index;
-	else
-		parser->meta->partition_statistics_count = frame->index;
-	return true;
+	FloeTableMeta *meta = parser->meta;
+	bool partition = frame->kind == FLOE_KIND_PARTITION_STATISTICS;
+
+	*(partition ? &meta->partition_statistics_count : &meta->statistics_count) = frame->index;
+	return floe_meta_list_flatten(parser, &parser->statistics,
+								  partition ? (void **) &meta->partition_statistics : (void **) &meta->statistics, st);
 }
 
 const FloeMetaShape floe_meta_shape_statistics = {
 	.element = {.want = FLOE_WANT_OBJECT, .child = FLOE_KIND_STATISTICS_FILE},
 	.limit = offsetof(FloeMetaLimits, snapshots),
+	.open = open_statistics,
 	.close = close_statistics,
 };
 
 const FloeMetaShape floe_meta_shape_partition_statistics = {
 	.element = {.want = FLOE_WANT_OBJECT, .child = FLOE_KIND_STATISTICS_FILE},
 	.limit = offsetof(FloeMetaLimits, snapshots),
+	.open = open_statistics,
 	.close = close_statistics,
 };

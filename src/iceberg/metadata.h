@@ -68,6 +68,13 @@ typedef struct FloeMetaFieldType
 	const char *type;
 } FloeMetaFieldType;
 
+/* An entry of statistics or partition-statistics. */
+typedef struct FloeMetaStatistics
+{
+	int64 snapshot_id;
+	uint64 file; /* a hash of statistics-path: a file that takes another's place has another */
+} FloeMetaStatistics;
+
 typedef struct FloeMetaCredential
 {
 	const char *prefix; /* of the locations it is for; the longest that fits wins */
@@ -125,8 +132,10 @@ typedef struct FloeTableMeta
 	int64 metadata_log_newest_ms;
 	int statistics_count;
 	int64 statistics_bytes;
+	const FloeMetaStatistics *statistics;
 	int partition_statistics_count;
 	int64 partition_statistics_bytes;
+	const FloeMetaStatistics *partition_statistics;
 	int encryption_key_count;
 
 	uint64 json_bytes;   /* of the metadata value as it stood in the document, inflated */

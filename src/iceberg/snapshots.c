@@ -304,6 +304,33 @@ floe_history_measure(const FloeLineage *lineage, int head, FloeArena *arena, Flo
 }
 
 bool
+floe_lag_measure(const FloeLineage *lineage, int head, int count, int64 (*next_id)(const void *arg, int i),
+				 const void *arg, FloeArena *arena, FloeLag *lag, FloeStatus *st)
+{
+	bool *has_it = floe_arena_alloc0(arena, (size_t) lineage->count * sizeof(bool));
+
+	memset(lag, 0, sizeof(*lag));
+	if (has_it == NULL)
+		return no_memory(st, lineage->count);
+	for (int i = 0; i < count; i++)
+	{
+		int found = floe_lineage_find(lineage, next_id(arg, i));
+
+		if (found >= 0)
+			has_it[found] = true;
+	}
+	for (int at = head; at >= 0 && !lag->has_newest; at = lineage->parent[at])
+	{
+		lag->has_newest = has_it[at];
+		if (has_it[at])
+			lag->newest_ms = lineage->snapshots[at].timestamp_ms;
+		else
+			lag->snapshots++;
+	}
+	return true;
+}
+
+bool
 floe_changes_find(const FloeLineage *after, int head, const int64 *before, int before_count, FloeArena *arena,
 				  FloeChanges *changes, FloeStatus *st)
 {

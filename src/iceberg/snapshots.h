@@ -146,6 +146,21 @@ extern bool floe_history_measure(const FloeLineage *lineage, int head, FloeArena
 								 FloeStatus *st);
 
 /*
+ * docs/metrics.md: table_stats_lag and partition_stats_lag.  ids: snapshots
+ * that something was made of, in any order, also some that are gone.
+ */
+typedef struct FloeLag
+{
+	int snapshots; /* of the branch's ancestry that are newer than the newest of these; all of them without any */
+	bool has_newest;
+	int64 newest_ms; /* time of the newest of these in the ancestry */
+} FloeLag;
+
+/* Calls next_id(arg, i) for i from 0 to count - 1; head as above. */
+extern bool floe_lag_measure(const FloeLineage *lineage, int head, int count, int64 (*next_id)(const void *arg, int i),
+							 const void *arg, FloeArena *arena, FloeLag *lag, FloeStatus *st);
+
+/*
  * What happened between two looks at a table: the ids of all its snapshots at
  * the first look against its lineage at the second.
  */

@@ -69,6 +69,19 @@ typedef struct FloeHttpRequest
 	 */
 	bool connect_only;
 
+	/*
+	 * HTTP/2, and nothing else: over TLS as negotiated, else with prior
+	 * knowledge.  Trailers are part of the answer: header_block holds them
+	 * behind the header, so floe_http_header() finds what they replace.
+	 */
+	bool http2;
+
+	/*
+	 * For answers that have no end of their own: what came of a body before the
+	 * time was up stays in response->body beside FLOE_ERR_TIMEOUT.
+	 */
+	bool keep_partial;
+
 	bool no_redirect;    /* answer a 3xx as it is; otherwise only the same origin is followed */
 	bool accept_gzip;    /* send Accept-Encoding and decode */
 	const char *ca_file; /* PEM file of authorities; NULL: the system's */

@@ -55,7 +55,7 @@ on_header(char *data, size_t size, size_t count, void *arg)
 				  transfer->who, http->options.max_header_bytes);
 		return 0;
 	}
-	if (transfer->body_bytes > 0)
+	if (transfer->body_bytes > 0 && !transfer->request.http2)
 		return len; /* a trailer must not replace what the header said */
 	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0)
 		floe_buf_reset(block);
@@ -260,6 +260,14 @@ floe_http_easy_give_back(FloeHttp *http, CURL *easy, bool clean)
 /* A failure of any option is out of memory: values and options are ours. */
 #define SET(option, value) (failures += curl_easy_setopt(easy, (option), (value)) != CURLE_OK)
 
+static long
+http_version(const FloeHttpTransfer *transfer)
+{
+	if (!transfer->request.http2)
+		return CURL_HTTP_VERSION_1_1;
+	return transfer->url.https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+}
+
 static int
 set_connection(CURL *easy, FloeHttpTransfer *transfer)
 {
@@ -271,7 +279,7 @@ set_connection(CURL *easy, FloeHttpTransfer *transfer)
 	SET(CURLOPT_QUICK_EXIT, 1L); /* a cancel must not wait for a resolver thread */
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_HTTP_VERSION, http_version(transfer));
 	SET(CURLOPT_PROXY, http->options.proxy); /* "" also keeps the environment's proxies out */
 	SET(CURLOPT_NOPROXY, "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's own answer is not the server's */

@@ -198,10 +198,16 @@ floe_http_describe_error(FloeHttpTransfer *transfer, CURLcode result, FloeStatus
 		case CURLE_BAD_CONTENT_ENCODING:
 			floe_fail_detail(st, FLOE_ERR_PROTOCOL, words, "the answer of %s cannot be decompressed", who);
 			break;
-		case CURLE_UNSUPPORTED_PROTOCOL:
-		case CURLE_WEIRD_SERVER_REPLY:
 		case CURLE_HTTP2:
 		case CURLE_HTTP2_STREAM:
+			/* a stream that the server ends in its middle is a lost connection; who speaks HTTP/1 does not begin one */
+			if (transfer->step == FLOE_HTTP_READING)
+				describe_lost_connection(transfer, st);
+			else
+				floe_fail_detail(st, FLOE_ERR_PROTOCOL, words, "%s does not speak HTTP/2", who);
+			break;
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_WEIRD_SERVER_REPLY:
 			floe_fail_detail(st, FLOE_ERR_PROTOCOL, words, "%s sent an answer that is not HTTP", who);
 			break;
 		default:

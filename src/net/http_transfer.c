@@ -179,7 +179,9 @@ floe_http_submit(FloeHttp *http, const FloeHttpRequest *request, FloeHttpDone do
 static void
 finish(FloeHttpTransfer *transfer)
 {
-	if (transfer->response.status.code != FLOE_OK)
+	FloeCode code = transfer->response.status.code;
+
+	if (code != FLOE_OK && !(code == FLOE_ERR_TIMEOUT && transfer->request.keep_partial))
 		floe_buf_reset(&transfer->response.body); /* a part of an answer is none */
 	transfer->state = TRANSFER_FINISHED;
 	dlist_push_tail(&transfer->http->finished, &transfer->node);

@@ -8,8 +8,11 @@
 #include "base/json.h"
 #include "iceberg/retention.h"
 
+#include <string.h>
+
 #define MAX_COLUMNS_SHOWN 2000
 #define MAX_REPLACES_SHOWN 20
+#define MAX_STATISTICS_SHOWN 1000
 
 static void
 key_text(FloeBuf *out, const char *key, const char *value)
@@ -168,6 +171,48 @@ append_measures(const FloeAssess *a, FloeBuf *out, FloeStatus *st)
 	return true;
 }
 
+static int64
+statistics_snapshot(const void *files, int i)
+{
+	return ((const FloeMetaStatistics *) files)[i].snapshot_id;
+}
+
+/* Of many files the last: Iceberg appends what it writes. */
+static bool
+append_statistics(const FloeAssess *a, const char *key, const FloeMetaStatistics *files, int count, bool applies,
+				  FloeBuf *out, FloeStatus *st)
+{
+	FloeLag lag;
+
+	if (!floe_lag_measure(&a->meta->lineage, a->meta->current, count, statistics_snapshot, files, a->arena, &lag, st))
+		return false;
+	floe_buf_printf(out, ", \"%s\": {", key);
+	key_int(out, "lag", applies, lag.snapshots);
+	floe_buf_text(out, ", ");
+	key_int(out, "newest_ms", applies && lag.has_newest, lag.newest_ms);
+	floe_buf_text(out, ", \"files\": [");
+	for (int i = Max(0, count - MAX_STATISTICS_SHOWN); i < count; i++)
+		floe_buf_printf(out, "%s\"%lld/%016llx\"", i > Max(0, count - MAX_STATISTICS_SHOWN) ? ", " : "",
+						(long long) files[i].snapshot_id, (unsigned long long) files[i].file);
+	floe_buf_text(out, "]}");
+	return true;
+}
+
+/* By any of its specs, as Iceberg asks before it computes partition statistics. */
+static bool
+is_partitioned(const FloeTableMeta *meta)
+{
+	for (int i = 0; i < meta->spec_count; i++)
+	{
+		for (int j = 0; j < meta->specs[i].count; j++)
+		{
+			if (strcmp(meta->specs[i].items[j].transform, "void") != 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 bool
 floe_assess_facts(const FloeAssess *a, FloeBuf *out, FloeStatus *st)
 {
@@ -204,6 +249,11 @@ floe_assess_facts(const FloeAssess *a, FloeBuf *out, FloeStatus *st)
 					meta->default_sort_order != NULL ? meta->default_sort_order->count : 0);
 	append_replace_engines(meta, out);
 	append_columns(meta, out);
+	floe_buf_printf(out, ", \"is_partitioned\": %s", is_partitioned(meta) ? "true" : "false");
+	if (!append_statistics(a, "table_stats", meta->statistics, meta->statistics_count, true, out, st) ||
+		!append_statistics(a, "partition_stats", meta->partition_statistics, meta->partition_statistics_count,
+						   is_partitioned(meta), out, st))
+		return false;
 	floe_buf_text(out, "}}");
 	if (out->failed)
 		return floe_fail(st, FLOE_ERR_TOO_LARGE, "the table's metadata is too large to be stored");

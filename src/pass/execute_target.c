@@ -121,7 +121,8 @@ floe_run_target(FloeOpRun *run, FloeStatus *st)
 		return false;
 	for (int i = 0; i < engine->noptions; i++)
 	{
-		if (strncmp(engine->options[i].name, "spark.", 6) == 0 &&
+		if ((strncmp(engine->options[i].name, "spark.", 6) == 0 ||
+			 strncmp(engine->options[i].name, "kyuubi.", 7) == 0) &&
 			!floe_conf_add(run->run.arena, &conf, engine->options[i].name, engine->options[i].value, st))
 			return false;
 	}

@@ -12,7 +12,7 @@ CREATE TABLE floe_internal.operation_kind (
 	description		pg_catalog.text NOT NULL
 );
 COMMENT ON TABLE floe_internal.operation_kind IS 'Maintenance operations, by the names of Iceberg''s procedures';
-COMMENT ON COLUMN floe_internal.operation_kind.position IS 'Order within one table: what frees the next one''s input comes first';
+COMMENT ON COLUMN floe_internal.operation_kind.position IS 'Order within one table: what frees the next one''s input comes first; statistics come last, because they are of the snapshot that the others leave';
 COMMENT ON COLUMN floe_internal.operation_kind.deletes_files IS 'Removes files for good: gc.enabled=false and the other safety gates forbid it';
 COMMENT ON COLUMN floe_internal.operation_kind.is_cadence IS 'Called for by the calendar alone, because metadata cannot show the need (orphan files)';
 
@@ -21,7 +21,9 @@ INSERT INTO floe_internal.operation_kind VALUES
 	('rewrite_position_delete_files', 2, false, false, 'Compacts position delete files and drops dangling ones'),
 	('rewrite_manifests', 3, false, false, 'Merges manifests and clusters them by partition'),
 	('expire_snapshots', 4, true, false, 'Removes snapshots beyond retention and the files only they use'),
-	('remove_orphan_files', 5, true, true, 'Deletes files below the table''s location that no snapshot uses');
+	('remove_orphan_files', 5, true, true, 'Deletes files below the table''s location that no snapshot uses'),
+	('compute_table_stats', 6, false, false, 'Counts the distinct values of columns, into a statistics file of the current snapshot'),
+	('compute_partition_stats', 7, false, false, 'Adds up files and rows by partition, into a partition statistics file of the current snapshot');
 
 CREATE TABLE floe_internal.operation_state (
 	state		pg_catalog.text PRIMARY KEY,
@@ -142,7 +144,11 @@ INSERT INTO floe.metric (name, position, unit, source, per_partition, remedy, re
 	('commit_interval', 35, 'seconds', 'metadata', true, NULL, NULL, NULL, NULL, NULL, 1, 'Median gap between writers'' commits'),
 	('ref_count', 36, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Branches and tags'),
 	('metadata_json_bytes', 37, 'bytes', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Size of the metadata file as stored'),
-	('metadata_log_count', 38, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names');
+	('metadata_log_count', 38, 'count', 'metadata', false, NULL, NULL, NULL, NULL, NULL, 1, 'Earlier metadata files the table still names'),
+	('table_stats_lag', 39, 'count', 'metadata', false, 'compute_table_stats', NULL, NULL, NULL, NULL, 1, 'Snapshots since the newest one with a statistics file'),
+	('table_stats_age', 40, 'seconds', 'clock', false, 'compute_table_stats', NULL, 'table_stats_lag', NULL, NULL, 1, 'Age of the newest snapshot with a statistics file'),
+	('partition_stats_lag', 41, 'count', 'metadata', false, 'compute_partition_stats', NULL, NULL, NULL, NULL, 1, 'Snapshots since the newest one with a partition statistics file'),
+	('partition_stats_age', 42, 'seconds', 'clock', false, 'compute_partition_stats', NULL, 'partition_stats_lag', NULL, NULL, 1, 'Age of the newest snapshot with a partition statistics file');
 
 -- Thresholds and weights are floe's until somebody changes them. What was changed comes back with a restore, as an INSERT of a row that is there.
 CREATE FUNCTION floe_internal.metric_before() RETURNS pg_catalog.trigger

@@ -223,7 +223,11 @@ CREATE TABLE floe_internal.health (
 	commit_interval				pg_catalog.float8,
 	ref_count					pg_catalog.int8,
 	metadata_json_bytes			pg_catalog.int8,
-	metadata_log_count			pg_catalog.int8
+	metadata_log_count			pg_catalog.int8,
+	table_stats_lag				pg_catalog.int8,
+	table_stats_at				pg_catalog.timestamptz,
+	partition_stats_lag			pg_catalog.int8,
+	partition_stats_at			pg_catalog.timestamptz
 );
 COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
 COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';

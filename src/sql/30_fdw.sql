@@ -18,7 +18,7 @@ CREATE FOREIGN DATA WRAPPER floe_catalog NO HANDLER VALIDATOR floe_internal.cata
 COMMENT ON FOREIGN DATA WRAPPER floe_catalog IS 'Iceberg catalogs floe polls; SERVER TYPE ''rest''';
 
 CREATE FOREIGN DATA WRAPPER floe_engine NO HANDLER VALIDATOR floe_internal.engine_validator;
-COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift''';
+COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift'', ''livy'', ''kyuubi''';
 
 CREATE FUNCTION floe_internal.connection_options(
 		OUT wrapper pg_catalog.text, OUT context pg_catalog.text, OUT option pg_catalog.text, OUT value_type pg_catalog.text,

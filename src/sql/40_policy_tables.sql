@@ -142,9 +142,19 @@ INSERT INTO floe_internal.builtin_setting VALUES
 	('remove_orphan_files', 'timeout', '"4 hours"'),
 	('remove_orphan_files', 'max_attempts', '5'),
 	('remove_orphan_files', 'options.older_than', '"3 days"'),
+	('compute_table_stats', 'min_interval', '"1 hour"'),
+	('compute_table_stats', 'deadline', '"1 day"'),
+	('compute_table_stats', 'timeout', '"4 hours"'),
+	('compute_table_stats', 'max_attempts', '5'),
+	('compute_partition_stats', 'min_interval', '"1 hour"'),
+	('compute_partition_stats', 'deadline', '"1 day"'),
+	('compute_partition_stats', 'timeout', '"1 hour"'),
+	('compute_partition_stats', 'max_attempts', '5'),
 	('rewrite_data_files', 'timezone', '"UTC"'),
 	('rewrite_position_delete_files', 'timezone', '"UTC"'),
 	('rewrite_manifests', 'timezone', '"UTC"'),
 	('expire_snapshots', 'timezone', '"UTC"'),
-	('remove_orphan_files', 'timezone', '"UTC"');
+	('remove_orphan_files', 'timezone', '"UTC"'),
+	('compute_table_stats', 'timezone', '"UTC"'),
+	('compute_partition_stats', 'timezone', '"UTC"');
 

@@ -140,7 +140,9 @@ BEGIN
 					WHERE e.value = 'null' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation AND (o.option = e.key OR e.key = ANY (o.aliases)));
 				IF FOUND THEN
 					PERFORM floe_internal.refuse(format('%s: %s.options: %s has no option "%s"', place, kind.operation, kind.operation, stray), NULL,
-						'Valid options are: ' || (SELECT string_agg(o.option, ', ') FROM floe_internal.engine_options() AS o WHERE o.operation = kind.operation) || '.');
+						'Valid options are: ' || (SELECT string_agg(v.option, ', ' ORDER BY v.place)
+							FROM (SELECT o.option, min(o.place) AS place FROM floe_internal.engine_options() WITH ORDINALITY AS o (engine_type, operation, option, aliases, engine_name, placement,
+								value_type, minimum, maximum, allowed, default_value, description, place) WHERE o.operation = kind.operation GROUP BY o.option) AS v) || '.');
 				END IF;
 				columns := columns || jsonb_build_object('options',
 					old_row.options - ARRAY(SELECT floe_internal.option_name(kind.operation, e.key) FROM jsonb_each(columns -> 'options') AS e)

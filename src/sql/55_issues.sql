@@ -52,7 +52,11 @@ BEGIN ATOMIC
 		('commit_interval', h.commit_interval),
 		('ref_count', h.ref_count),
 		('metadata_json_bytes', h.metadata_json_bytes),
-		('metadata_log_count', h.metadata_log_count)) AS v (metric, value)
+		('metadata_log_count', h.metadata_log_count),
+		('table_stats_lag', h.table_stats_lag),
+		('table_stats_age', EXTRACT(epoch FROM at - h.table_stats_at)),
+		('partition_stats_lag', h.partition_stats_lag),
+		('partition_stats_age', EXTRACT(epoch FROM at - h.partition_stats_at))) AS v (metric, value)
 	WHERE h.table_id = ANY (of_table_ids);
 END;
 COMMENT ON FUNCTION floe_internal.metrics_at(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Every metric of assessed tables as of a time; NULL: unknown';

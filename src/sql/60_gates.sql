@@ -17,7 +17,7 @@ COMMENT ON COLUMN floe_internal.gate.is_timing IS 'A trigger by hand goes throug
 INSERT INTO floe_internal.gate VALUES
 	('policy', 1, false, 'A matching policy configures the operation'),
 	('enabled', 2, false, 'No policy disables it'),
-	('options', 3, false, 'The options that the policies set together do not contradict each other, and an engine that they name can honour them'),
+	('options', 3, false, 'The options that the policies set together do not contradict each other, fit the table, and can be honoured by an engine that they name'),
 	('assessed', 4, false, 'The table was read and can be judged'),
 	('writable', 5, false, 'The catalog takes commits: floe does not look at it through a tag'),
 	('gc_enabled', 6, false, 'The table property gc.enabled allows deleting files'),
@@ -86,6 +86,42 @@ BEGIN ATOMIC
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
 END;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
+
+-- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
+CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
+		FROM pg_catalog.jsonb_each(settings) AS e
+		-- table properties are the engine's business: it reads them itself
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
+END;
+COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
+
+CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN details ? 'columns' THEN pg_catalog.jsonb_build_object('columns', details -> 'columns', 'column_count', details -> 'column_count', 'specs', COALESCE(specs, '[]')) ELSE '{}' END;
+END;
+COMMENT ON FUNCTION floe_internal.table_schema(pg_catalog.jsonb, pg_catalog.jsonb) IS 'What is known of a table''s columns and partitions, for schema_problem() and render_statement()';
+
+-- Only where something can be wrong with it: most tables have no such options. A snapshot that is to expire must not be one that the table lives on.
+CREATE FUNCTION floe_internal.options_problem(operation pg_catalog.text, options pg_catalog.jsonb, details pg_catalog.jsonb, specs pg_catalog.jsonb,
+		refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN options ?| '{where,sort_order,columns}' THEN floe_internal.schema_problem(operation, options, floe_internal.table_schema(details, specs))
+		WHEN options ? 'snapshot_ids' THEN (
+			SELECT pg_catalog.format('snapshot %s of snapshot_ids is %s', x.id, COALESCE('what ' || (r.ref ->> 'type') || ' "' || (r.ref ->> 'name') || '" points to', 'the current one'))
+			FROM pg_catalog.jsonb_array_elements_text(options -> 'snapshot_ids') AS x (id)
+			LEFT JOIN pg_catalog.jsonb_array_elements(COALESCE(refs, '[]')) AS r (ref) ON r.ref ->> 'snapshot_id' = x.id
+			WHERE r.ref IS NOT NULL OR x.id = current_snapshot_id::pg_catalog.text
+			ORDER BY r.ref ->> 'name' LIMIT 1) END;
+END;
+COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int8)
+	IS 'Why options that are valid cannot be used with this table: a column that it has not, a snapshot that it needs; NULL: nothing. Options as they are stored';
 
 -- What decides for one table and operation, before any gate.
 CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
@@ -251,16 +287,20 @@ BEGIN
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
-		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told
+		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told,
+		CASE WHEN t.status = 'ok' AND eff.problem IS NULL AND c.settings ?| '{options.where,options.sort_order,options.columns,options.snapshot_ids}' THEN
+			floe_internal.options_problem(c.operation, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), t.details, t.specs, t.refs, t.current_snapshot_id) END AS misfit
 		OFFSET 0) AS d0
 	-- what calls for the operation, or comes closest to it
 	CROSS JOIN LATERAL (SELECT d0.*, CASE
+		WHEN c.operation = 'compute_partition_stats' AND t.details ->> 'is_partitioned' = 'false' THEN 'partitions'
 		WHEN d0.is_named THEN 'requested'
 		WHEN c.is_cadence THEN CASE WHEN by_hand OR c.conditions_met IS NULL THEN 'cadence' ELSE 'conditions' END
 		WHEN c.conditions_met THEN 'conditions'
 		WHEN (c.conditions_met IS NULL OR by_hand) AND c.severity >= 0.5 THEN 'metric'
 		WHEN d0.overdue_at <= at AND c.potential THEN 'deadline'
 		WHEN NOT c.conditions_met THEN 'conditions'
+		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
 		ELSE 'metric' END AS called_by
 		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
@@ -271,8 +311,8 @@ BEGIN
 			CASE WHEN c.settings ? 'configured' THEN COALESCE(policy.names ->> (c.origins ->> 'configured'), 'built in') END, NULL::pg_catalog.timestamptz),
 		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
 			COALESCE(c.settings ->> 'enabled', 'true'), NULL, COALESCE(policy.names ->> (c.origins ->> 'enabled'), 'built in'), NULL),
-		('options', CASE WHEN eff.problem IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, 'valid'), NULL,
-			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' END, NULL),
+		('options', CASE WHEN eff.problem IS NOT NULL OR d.misfit IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, d.misfit, 'valid'), NULL,
+			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' WHEN d.misfit IS NOT NULL THEN 'the table''s metadata' END, NULL),
 		('assessed',
 			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
@@ -295,22 +335,28 @@ BEGIN
 				WHEN 'cadence' THEN CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END
 				WHEN 'conditions' THEN CASE WHEN c.conditions_met THEN 'pass' ELSE 'not needed' END
 				WHEN 'metric' THEN CASE WHEN c.severity >= 0.5 THEN 'pass' ELSE 'not needed' END
+				WHEN 'partitions' THEN 'not needed'
+				WHEN 'later' THEN 'not needed'
 				ELSE 'pass' END,
-			CASE d.called_by WHEN 'metric' THEN COALESCE(c.metric, 'need') ELSE d.called_by END,
+			CASE d.called_by WHEN 'metric' THEN COALESCE(c.metric, 'need') WHEN 'later' THEN 'deadline' ELSE d.called_by END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'by name'
+				WHEN 'partitions' THEN 'not partitioned'
+				WHEN 'later' THEN CASE WHEN NOT c.potential THEN 'nothing to do' ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END
 				WHEN 'conditions' THEN c.conditions_text
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
 				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
+				WHEN 'later' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
 			CASE d.called_by
 				WHEN 'requested' THEN 'trigger'
+				WHEN 'partitions' THEN 'partition specs of the table'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
-				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' ELSE d.called_by END), 'built in') END,
-			CASE WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
+				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
+			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
 		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
 		('engine',

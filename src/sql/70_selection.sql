@@ -135,17 +135,26 @@ $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
--- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
-CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
+-- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
+-- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
+CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
-		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
-		FROM pg_catalog.jsonb_each(settings) AS e
-		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
+	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
+			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
+		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
+			WHEN of_operation = 'rewrite_data_files' AND settings ? 'options.target_file_size'
+				THEN pg_catalog.jsonb_build_object('min_file_size', (0.75 * (settings ->> 'options.target_file_size')::pg_catalog.numeric)::pg_catalog.int8)
+			WHEN of_operation = 'expire_snapshots' AND settings ? 'options.max_snapshot_age'
+				-- 100 years are the most that floe reads
+				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
+			ELSE '{}' END
+	FROM (SELECT 1) AS one
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
 END;
-COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
+COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
 -- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
 -- What a person asked for by name does not come this way.
@@ -189,6 +198,7 @@ DECLARE
 	c record;
 	new_settings jsonb;
 	usable text[];
+	problem text;
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -204,16 +214,23 @@ BEGIN
 		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
 	LOOP
 		operation_id := NULL;
+		problem := NULL;
 		IF c.verdict = 'run' THEN
 			-- checked alone first, so that an option given by an alias replaces the policy's
 			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, c.remedy_options)
+				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
 				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			-- what the policies set has passed a gate
+			problem := CASE WHEN extra_options ? c.operation THEN (
+				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
+				FROM floe_internal.iceberg_table AS t WHERE t.table_id = c.table_id) END;
 			IF usable IS NULL THEN
 				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
 				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
+			ELSIF problem IS NOT NULL THEN
+				c.verdict := 'blocked'; c.gate := 'options'; c.value := problem; c.limit_value := NULL; c.set_by := 'the table''s metadata'; c.next_at := NULL;
 			END IF;
 		END IF;
 		IF c.verdict = 'run' THEN

@@ -71,6 +71,10 @@ BEGIN
 	new_row.ref_count := (t.details ->> 'ref_count')::int8;
 	new_row.metadata_json_bytes := (t.details ->> 'metadata_json_bytes')::int8;
 	new_row.metadata_log_count := (t.details ->> 'metadata_log_count')::int8;
+	new_row.table_stats_lag := (t.details #>> '{table_stats,lag}')::int8;
+	new_row.table_stats_at := to_timestamp((t.details #>> '{table_stats,newest_ms}')::float8 / 1000);
+	new_row.partition_stats_lag := (t.details #>> '{partition_stats,lag}')::int8;
+	new_row.partition_stats_at := to_timestamp((t.details #>> '{partition_stats,newest_ms}')::float8 / 1000);
 	new_row.expirable_snapshot_count := (SELECT x.snapshot_count FROM floe_internal.table_setting AS s
 		CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval,
 			(s.settings ->> 'options.retain_last')::int4, (floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x

@@ -209,6 +209,7 @@ DECLARE
 	is_named bool;
 	options jsonb;
 	usable text[];
+	problem text;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -270,10 +271,37 @@ BEGIN
 	   AND floe_internal.engine_refusal(engine_type, q.operation, options || '{"prefix_listing": true}') IS NULL THEN
 		options := options || '{"prefix_listing": true}';
 	END IF;
-	statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at);
+	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
+	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN
+		options := options || COALESCE((SELECT jsonb_build_object('columns', jsonb_agg(c ->> 'name') FILTER (WHERE c ->> 'name' NOT LIKE '%`%'))
+			FROM jsonb_array_elements(t.details -> 'columns') AS c
+			WHERE c ->> 'type' NOT IN ('struct', 'list', 'map', 'variant') AND c ->> 'name' NOT LIKE '%.%'
+			HAVING bool_or(c ->> 'name' LIKE '%`%') AND count(*) FILTER (WHERE c ->> 'name' NOT LIKE '%`%') BETWEEN 1 AND 1000), '{}');
+	END IF;
+	-- what was asked for by hand did not pass the gate, and a table's columns change
+	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	IF problem IS NULL THEN
+		BEGIN
+			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
+				floe_internal.table_schema(t.details, t.specs));
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+		END;
+	END IF;
+	IF problem IS NOT NULL THEN
+		go := false;
+		reason := problem;
+		UPDATE floe_internal.operation_queue AS x SET error_class = 'config', error_message = problem WHERE x.operation_id = of_operation_id RETURNING x.* INTO q;
+		IF NOT q.by_hand THEN
+			PERFORM floe_internal.note_run(q, t, 'failed', NULL);
+		END IF;
+		PERFORM floe_internal.end_operation(of_operation_id, 'failed', problem);
+		RETURN;
+	END IF;
 	UPDATE floe_internal.operation_queue AS x
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
+			before_statistics = floe_internal.statistics_files(q.operation, t.details),
 			statement = preflight.statement
 		WHERE x.operation_id = of_operation_id;
 	go := true;
@@ -385,6 +413,14 @@ $body$;
 COMMENT ON FUNCTION floe_internal.engine_ended(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'The engine is done with an operation: succeeded, failed, cancelled or lost. What happened is decided by operation_verified()';
 
+-- As texts of snapshot and file, so that a file that takes another's place counts as a new one.
+CREATE FUNCTION floe_internal.statistics_files(of_operation pg_catalog.text, details pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT pg_catalog.jsonb_array_elements_text(details #> ARRAY[CASE of_operation WHEN 'compute_table_stats' THEN 'table_stats' WHEN 'compute_partition_stats' THEN 'partition_stats' END, 'files']));
+END;
+COMMENT ON FUNCTION floe_internal.statistics_files(pg_catalog.text, pg_catalog.jsonb) IS 'Statistics files that a table''s metadata names, of the kind that the operation writes; none for other operations';
+
 -- After the table was read again. The state is what its metadata shows, not what the engine said.
 CREATE FUNCTION floe_internal.operation_verified(of_operation_id pg_catalog.int8, OUT state pg_catalog.text, OUT message pg_catalog.text) RETURNS pg_catalog.record
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -398,6 +434,8 @@ DECLARE
 	fresh jsonb;
 	own int;
 	gone int;
+	removed int8;
+	files int;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -414,14 +452,24 @@ BEGIN
 		FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id <> ALL (q.before_snapshots);
 	SELECT count(*) INTO gone FROM unnest(q.before_snapshots) AS b (id)
 		WHERE NOT EXISTS (SELECT 1 FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.snapshot_id = b.id);
+	SELECT count(*) INTO files FROM unnest(floe_internal.statistics_files(q.operation, t.details)) AS f (file) WHERE f.file <> ALL (q.before_statistics);
 	SELECT jsonb_object_agg(k.name, (now_metrics ->> k.name)::float8 - (q.before ->> k.name)::float8) INTO difference
 		FROM floe.metric AS k WHERE (now_metrics ->> k.name)::float8 <> (q.before ->> k.name)::float8;
+	-- Spark returns a row for each file it removed; Trino numbers by name from version 478 on, and before that nothing.
+	removed := COALESCE((SELECT (r ->> 'metric_value')::int8 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(q.engine_result) = 'array' THEN q.engine_result ELSE '[]' END) AS r
+		WHERE r ->> 'metric_name' = 'deleted_files_count' AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1), q.engine_row_count);
 	has_effect := CASE q.operation
 		WHEN 'expire_snapshots' THEN gone > 0 OR COALESCE((difference ->> 'ref_count')::float8, 0) < 0
-		WHEN 'remove_orphan_files' THEN COALESCE(q.engine_row_count, 0) > 0
+		-- what nobody counted was done if the engine says so
+		WHEN 'remove_orphan_files' THEN removed > 0 OR removed IS NULL AND q.outcome = 'succeeded'
+		WHEN 'compute_table_stats' THEN files > 0
+		WHEN 'compute_partition_stats' THEN files > 0
 		ELSE own > 0 END;
-	IF q.operation = 'remove_orphan_files' AND q.engine_row_count IS NOT NULL THEN
-		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', q.engine_row_count);
+	IF q.operation = 'remove_orphan_files' AND removed IS NOT NULL THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('orphan_files_removed', removed);
+	END IF;
+	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
+		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
 	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
@@ -491,8 +539,10 @@ CREATE FUNCTION floe_internal.effect_text(of_operation pg_catalog.text, differen
 BEGIN ATOMIC
 	SELECT CASE of_operation
 		WHEN 'expire_snapshots' THEN snapshots_gone || ' snapshots removed'
-		WHEN 'remove_orphan_files' THEN (difference ->> 'orphan_files_removed') || ' orphan files removed'
+		WHEN 'remove_orphan_files' THEN COALESCE((difference ->> 'orphan_files_removed') || ' orphan files removed', 'done, the engine does not say how many files it removed')
 		WHEN 'rewrite_manifests' THEN COALESCE(difference ->> 'manifest_count', '0') || ' manifests'
+		WHEN 'compute_table_stats' THEN (difference ->> 'statistics_files_written') || ' statistics file'
+		WHEN 'compute_partition_stats' THEN (difference ->> 'statistics_files_written') || ' partition statistics file'
 		ELSE pg_catalog.concat_ws(', ', COALESCE(difference ->> 'data_file_count', '0') || ' data files',
 			(difference ->> 'position_delete_file_count') || ' position delete files', (difference ->> 'equality_delete_file_count') || ' equality delete files') END;
 END;

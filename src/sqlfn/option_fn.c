@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "engine/dialect.h"
+#include "engine/option_schema.h"
 #include "sqlfn/report.h"
 
 #include "catalog/pg_type.h"
@@ -16,12 +17,14 @@
 #include "utils/timestamp.h"
 
 #define OPTIONS_MAX_BYTES ((size_t) 1024 * 1024)
+#define SCHEMA_MAX_BYTES ((size_t) 64 * 1024 * 1024)
 #define STATEMENT_MAX_BYTES ((size_t) 4 * 1024 * 1024)
 
 PG_FUNCTION_INFO_V1(floe_sql_engine_options);
 PG_FUNCTION_INFO_V1(floe_sql_engine_operations);
 PG_FUNCTION_INFO_V1(floe_sql_engine_refusal);
 PG_FUNCTION_INFO_V1(floe_sql_check_options);
+PG_FUNCTION_INFO_V1(floe_sql_schema_problem);
 PG_FUNCTION_INFO_V1(floe_sql_render_statement);
 
 static Datum
@@ -54,10 +57,11 @@ limit_text(const FloeSparkOption *o, int64 value, bool *isnull)
 	return CStringGetTextDatum(psprintf("%lld", (long long) value));
 }
 
+/* given: as policies name it, by one of two names; o: as the engine has it. */
 static void
-put_option(ReturnSetInfo *rsinfo, const char *engine_type, const FloeSparkOption *o)
+put_option(ReturnSetInfo *rsinfo, const char *engine_type, const FloeSparkOption *given, const FloeSparkOption *o)
 {
-	const char *alias[2] = {o->engine_name, NULL};
+	const char *alias[2] = {given->engine_name, NULL};
 	Datum values[12];
 	bool nulls[12] = {0};
 
@@ -92,7 +96,7 @@ floe_sql_engine_options(PG_FUNCTION_ARGS)
 			const FloeSparkOption *own = o->refusal == NULL ? dialect->option(o) : NULL;
 
 			if (own != NULL)
-				put_option((ReturnSetInfo *) fcinfo->resultinfo, type, own);
+				put_option((ReturnSetInfo *) fcinfo->resultinfo, type, o, own);
 		}
 	}
 	return (Datum) 0;
@@ -137,20 +141,50 @@ release_buf(void *buf)
 }
 
 static FloeJson
-parse_options(Jsonb *options)
+parse_json(Jsonb *json, const char *what, size_t max_bytes)
 {
-	char *text = JsonbToCString(NULL, &options->root, VARSIZE(options));
+	char *text = JsonbToCString(NULL, &json->root, VARSIZE(json));
 	FloeCleanup *cleanup = floe_cleanup_register(release_doc);
 	FloeStatus st;
-	FloeJsonDoc *doc =
-		floe_cleanup_hold(cleanup, floe_json_parse(text, strlen(text), "options", OPTIONS_MAX_BYTES, &st));
+	FloeJsonDoc *doc = floe_cleanup_hold(cleanup, floe_json_parse(text, strlen(text), what, max_bytes, &st));
 
 	if (doc == NULL)
 		floe_report_as(&st, ERRCODE_INVALID_PARAMETER_VALUE, NULL);
-	if (floe_json_kind(floe_json_root(doc)) != FLOE_JSON_OBJECT)
+	return floe_json_root(doc);
+}
+
+static FloeJson
+parse_options(Jsonb *options)
+{
+	FloeJson root = parse_json(options, "options", OPTIONS_MAX_BYTES);
+
+	if (floe_json_kind(root) != FLOE_JSON_OBJECT)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be an object"),
 						errhint("For example {\"target_file_size\": \"128 MB\"}.")));
-	return floe_json_root(doc);
+	return root;
+}
+
+static void
+release_arena(void *arena)
+{
+	floe_arena_free(arena);
+}
+
+/* {}: nothing is known of the table. */
+static const FloeTableSchema *
+read_schema(Jsonb *json)
+{
+	FloeCleanup *cleanup = floe_cleanup_register(release_arena);
+	FloeArena *arena = floe_cleanup_hold(cleanup, floe_arena_new(SCHEMA_MAX_BYTES));
+	const FloeTableSchema *schema;
+	FloeStatus st;
+
+	if (arena == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	schema = floe_table_schema_read(parse_json(json, "schema", SCHEMA_MAX_BYTES), arena, &st);
+	if (schema == NULL)
+		floe_report_as(&st, ERRCODE_INVALID_PARAMETER_VALUE, NULL);
+	return schema;
 }
 
 static FloeBuf *
@@ -198,7 +232,21 @@ floe_sql_engine_refusal(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* engine_type, engine_catalog, namespace, table_name, operation, options, at */
+/* operation, options, table_schema */
+Datum
+floe_sql_schema_problem(PG_FUNCTION_ARGS)
+{
+	char *operation = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	FloeJson options = parse_options(PG_GETARG_JSONB_P(1));
+	const FloeTableSchema *schema = read_schema(PG_GETARG_JSONB_P(2));
+	FloeStatus st;
+
+	if (floe_options_fit(operation, options, schema, &st))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(st.message));
+}
+
+/* engine_type, engine_catalog, namespace, table_name, operation, options, at, table_schema */
 Datum
 floe_sql_render_statement(PG_FUNCTION_ARGS)
 {
@@ -231,6 +279,7 @@ floe_sql_render_statement(PG_FUNCTION_ARGS)
 	table.levels = levels;
 	table.nlevels = n;
 	table.table = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	table.schema = read_schema(PG_GETARG_JSONB_P(7));
 	if (!dialect->render(&table, operation, options, at_ms, statement, &st))
 		floe_report_as(&st, ERRCODE_INVALID_PARAMETER_VALUE, operation);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(statement->data, (int) statement->len));

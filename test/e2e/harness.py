@@ -38,7 +38,7 @@ sys.path.insert(0, str(LAB))
 
 
 # Metrics that move while nothing happens to the table.
-MOVING = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count")
+MOVING = ("newest_snapshot_age", "oldest_snapshot_age", "last_write_age", "expirable_snapshot_count", "table_stats_age", "partition_stats_age")
 
 
 def is_close(got: float | None, wanted: float | None, within: float = 1e-6) -> bool:
@@ -129,8 +129,9 @@ def bindir() -> str:
 class Cluster:
     """A PostgreSQL of its own, on a Unix socket and 127.0.0.1; superuser postgres, database postgres. Removed when the block ends."""
 
-    def __init__(self, conf: dict[str, str] | None = None, name: str = "main", preload: bool = False, program: Path | None = None, patience: int = 60):
-        """program: what pg_ctl starts instead of postgres; patience: seconds it may take to be ready."""
+    def __init__(self, conf: dict[str, str] | None = None, name: str = "main", preload: bool = False, program: Path | None = None, patience: int = 60,
+                 standby_of: Cluster | None = None):
+        """program: what pg_ctl starts instead of postgres; patience: seconds it may take to be ready; standby_of: streams from that one, until promote()."""
         self.bin, self.program, self.patience = Path(bindir()), program, patience
         base = Path(os.environ.get("FLOE_TEST_DIR") or tempfile.gettempdir())
         self.dir = Path(tempfile.mkdtemp(prefix=f"pg-{name}-", dir=base))
@@ -138,7 +139,10 @@ class Cluster:
         self.socket = Path(tempfile.mkdtemp(prefix="floe-"))
         self.data, self.log = self.dir / "data", self.dir / "log"
         self.port = free_port()
-        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        if standby_of is None:
+            self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        else:
+            self._run("pg_basebackup", "-d", standby_of.dsn(), "-D", self.data, "-R", "-c", "fast", "-X", "stream", "--no-sync")
         settings = {
             "port": str(self.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.socket), "fsync": "off",
             "shared_buffers": "32MB", "max_connections": "50", "log_statement": "none", "log_min_messages": "info",
@@ -167,6 +171,9 @@ class Cluster:
     def restart(self, mode: str = "fast") -> None:
         self.stop(mode)
         self.start()
+
+    def promote(self) -> None:
+        self._run("pg_ctl", "-D", self.data, "-w", "promote")
 
     def kill9(self) -> None:
         """Ends every process of the server at once, as a power failure would; start() recovers."""

@@ -10,7 +10,6 @@ Apart from badengine.py, where it is the engine that is wrong: here everybody be
 """
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -25,8 +24,8 @@ import psycopg2
 from badinput import Base, Table
 
 import hs2
-from badengine import OPERATION, Case, EngineBench, Work, brief, policy
-from catalog import Catalog, Mock
+from badengine import Case, EngineBench, Work, brief
+from catalog import Mock
 from harness import Tap
 from lakehouse import Lakehouse
 

@@ -15,7 +15,7 @@ from badinput import ACCESS_KEY, SECRET_KEY, Base, Bench, Table
 from catalog import Answer, Catalog, Mock, answer, as_json, cut, drip, endless, error, hang, redirect, refusal, reset
 from harness import Tap
 from lakehouse import Lakehouse
-from metastore import EXCEPTION, I32, LIST, MAP, STRING, STRUCT, Call, Metastore, list_of, map_of, message, result, send, struct_of, table_of, text
+from metastore import LIST, STRING, STRUCT, Call, Metastore, list_of, message, result, send, struct_of, table_of, text
 from metastore import field as of_field
 
 SETTINGS = "SET floe.request_timeout = '1500ms'; SET floe.connect_timeout = '5s'"

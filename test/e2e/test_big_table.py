@@ -5,7 +5,7 @@ Served by the mock, which has the bytes of one manifest for all of them: a gigab
 import re
 from pathlib import Path
 
-from badinput import Base, Bench, Ocf, Table
+from badinput import Base, Bench, Table
 from harness import Tap
 from lakehouse import Lakehouse
 from catalog import Mock

@@ -17,6 +17,7 @@ THRESHOLDS = {"excess_file_count": 1, "excess_manifest_count": 1, "excess_delete
 POLICY = {
     "engine": "spark", "thresholds": {name: {"warning": value, "critical": 1000} for name, value in THRESHOLDS.items()},
     "rewrite_data_files": {}, "rewrite_position_delete_files": {}, "rewrite_manifests": {}, "expire_snapshots": {}, "remove_orphan_files": {},
+    "compute_table_stats": {}, "compute_partition_stats": {},
 }
 
 
@@ -72,7 +73,7 @@ class Case:
         rows = self.pg.sql("SELECT * FROM floe.trigger(%s)", (self.name,))
         wanted = {row["operation"]: again if row["operation"] == operation else "not needed" for row in rows}
         self.t.equal({row["operation"]: row["verdict"] for row in rows}, wanted, f"{self.name}: a second trigger finds nothing to do") or self.t.note(rows)
-        self.t.ok(len(rows) == 5 and all(row["gate"] and row["value"] is not None and row["set_by"] for row in rows), f"{self.name}: and says why, for each of the five", rows)
+        self.t.ok(len(rows) == 7 and all(row["gate"] and row["value"] is not None and row["set_by"] for row in rows), f"{self.name}: and says why, for each operation", rows)
         self.t.equal(self.pg.value("SELECT count(*) FROM floe.operations WHERE table_name = %s AND finished_at IS NULL", (self.name,)), 0, f"{self.name}: nothing is queued")
 
 

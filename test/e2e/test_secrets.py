@@ -419,7 +419,7 @@ def real(bench):
     bench.pg.sql("SELECT floe.create_policy('real', %s, %s)", (f"weed.{NS}.*", json.dumps({"engine": "spark", OPERATION: {"options": {"rewrite_all": True}}, "expire_snapshots": {}})))
     bench.maintain(f"weed.{NS}.*")
     bench.pg.sql("SELECT floe.trigger(%s, ARRAY[%s, 'expire_snapshots'])", (good, OPERATION))
-    bench.pg.sql("SELECT floe.trigger(%s, ARRAY[%s], %s)", (bad, OPERATION, json.dumps({OPERATION: {"where": "no_such_column = 'x'"}})))
+    bench.pg.sql("SELECT floe.trigger(%s, ARRAY[%s], %s)", (bad, OPERATION, json.dumps({OPERATION: {"output_spec_id": 99}})))
     bench.maintain(f"weed.{NS}.*", wait=True)
     rows = bench.pg.sql("SELECT * FROM floe.operations WHERE table_name LIKE %s ORDER BY id", (f"weed.{NS}.%",))
     states = {(row["table_name"], row["operation"]): row["state"] for row in rows}

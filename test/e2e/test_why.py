@@ -6,7 +6,7 @@ from harness import Tap, make_tables
 from lakehouse import Lakehouse
 
 NS = f"why_{int(time.time())}"
-OPERATIONS = ["rewrite_data_files", "rewrite_position_delete_files", "rewrite_manifests", "expire_snapshots", "remove_orphan_files"]
+OPERATIONS = ["rewrite_data_files", "rewrite_position_delete_files", "rewrite_manifests", "expire_snapshots", "remove_orphan_files", "compute_table_stats", "compute_partition_stats"]
 POLICY = {"engine": "spark", **{operation: {} for operation in OPERATIONS}, "expire_snapshots": {"options": {"max_snapshot_age": "3 days"}},
           "remove_orphan_files": {"schedule": "0 3 * * 0", "timezone": "Europe/Amsterdam"}}
 
@@ -20,7 +20,7 @@ def verdicts(rows):
 
 
 def complete(t, pg, table, word):
-    """What holds for every table: five rows in order, each with the gate, its value and where it comes from; with detail every gate of each."""
+    """What holds for every table: a row for each operation, in order, each with the gate, its value and where it comes from; with detail every gate of each."""
     rows, detail = why(pg, table), why(pg, table, True)
     t.equal([row["operation"] for row in rows], OPERATIONS, f"{word}: one row for each operation")
     t.ok(all(row["gate"] and row["value"] and (row["set_by"] or row["gate"] == "policy") for row in rows), f"{word}: each says which gate decides, its value and who set it", *rows)

@@ -11,8 +11,8 @@ import threading
 import time
 from typing import Any
 
-from heldwork import Hold, Stage, load_of, pid_of
-from badengine import OPERATION, Case, Work, brief
+from heldwork import Stage, load_of, pid_of
+from badengine import Case, Work, brief
 from badinput import Table
 from harness import Tap
 

@@ -11,10 +11,10 @@ import time
 from typing import Any
 
 # First: it makes test/mock importable.
-from badinput import Base, Bench, Table
+from badinput import Base, Bench
 
 import hs2
-from badengine import OPERATION, Case, EngineBench, Work, policy
+from badengine import Case, EngineBench, Work, policy
 from catalog import Mock
 from harness import Tap, checksum, judge, make_tables, reachable
 from lakehouse import Lakehouse

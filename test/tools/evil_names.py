@@ -48,7 +48,7 @@ def check(level, table, escaped):
     sql(f"CREATE TABLE {name} (id bigint, s string) USING iceberg")
     sql(f"INSERT INTO {name} SELECT /*+ REPARTITION(6) */ id, 'x' FROM range(60)")
     outcome, error, result = run("--operation", "rewrite_data_files", "--catalog", catalog, "--name", level, "--name", table,
-                                 "--options", json.dumps({"where": "s <> 'it''s' AND s <> \"q\"", "min_input_files": 2}),
+                                 "--options", json.dumps({"where": "s <> 'it''s' AND s <> 'q\"", "min_input_files": 2}),
                                  "--conf", f"spark.sql.parser.escapedStringLiterals={escaped}")
     rows = json.loads(result or "[]")
     snapshots = sql(f"SELECT operation FROM {name}.snapshots ORDER BY committed_at")

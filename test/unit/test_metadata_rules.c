@@ -40,7 +40,8 @@ static const char v2[] =
 	"2\"}],\"refs\":{\"main\":{\"snapshot-id\":20,\"type\":\"branch\"},\"t\":{\"snapshot-id\":10,"
 	"\"type\":\"tag\",\"max-ref-age-ms\":7}},\"snapshot-log\":[{\"snapshot-id\":20,\"timestamp-ms\":950}],\"metadata-"
 	"log\":[{"
-	"\"metadata-file\":\"f\",\"timestamp-ms\":940}],\"statistics\":[{\"file-size-in-bytes\":5}],\"partition-"
+	"\"metadata-file\":\"f\",\"timestamp-ms\":940}],\"statistics\":[{\"snapshot-id\":20,\"statistics-path\":\"f\","
+	"\"file-size-in-bytes\":5}],\"partition-"
 	"statistics\":[]}";
 
 static const char v1[] =
@@ -269,9 +270,16 @@ static const Case cases[] = {
 	 "\"statistics[0].file-size-in-bytes\" is missing"},
 	{"a negative size", V2, "\"file-size-in-bytes\":5", "\"file-size-in-bytes\":-5", CORRUPT,
 	 "\"statistics[0].file-size-in-bytes\" must not be negative"},
-	{"sizes beyond 64 bits", V2, "{\"file-size-in-bytes\":5}",
-	 "{\"file-size-in-bytes\":5},{\"file-size-in-bytes\":9223372036854775807}", CORRUPT,
-	 "\"statistics[1].file-size-in-bytes\" is beyond 64 bits in all"},
+	{"a statistics file of no snapshot", V2, "\"snapshot-id\":20,\"statistics-path\"", "\"statistics-path\"", CORRUPT,
+	 "\"statistics[0].snapshot-id\" is missing"},
+	{"a statistics file without a path", V2, "\"statistics-path\":\"f\",", "", CORRUPT,
+	 "\"statistics[0].statistics-path\" is missing"},
+	{"statistics of a snapshot that is gone", V2, "\"snapshot-id\":20,\"statistics-path\"",
+	 "\"snapshot-id\":7,\"statistics-path\"", FINE},
+	{"sizes beyond 64 bits", V2, "{\"snapshot-id\":20,\"statistics-path\":\"f\",\"file-size-in-bytes\":5}",
+	 "{\"snapshot-id\":20,\"statistics-path\":\"f\",\"file-size-in-bytes\":5},{\"snapshot-id\":10,"
+	 "\"statistics-path\":\"g\",\"file-size-in-bytes\":9223372036854775807}",
+	 CORRUPT, "\"statistics[1].file-size-in-bytes\" is beyond 64 bits in all"},
 	{"encryption keys are counted, not read", V2, "{", "{\"encryption-keys\":[1,{\"a\":{}},null],", FINE},
 	/* not JSON */
 	{"an array", V2, "{\"format-version\":2", "[{\"format-version\":2", CORRUPT, "the document must be an object"},

@@ -33,13 +33,26 @@ static const RenderCase renders[] = {
 	 "\"rewrite_job_order\": \"bytes_desc\", \"where\": \"d = DATE '2026-01-01'\", \"strategy\": \"sort\", "
 	 "\"sort_order\": "
 	 "\"id DESC NULLS LAST\"}",
-	 "rewrite_data_files(" TABLE ", strategy => 'sort', sort_order => 'id DESC NULLS LAST', where => \"d = DATE "
+	 "rewrite_data_files(" TABLE ", strategy => 'sort', sort_order => '`id` DESC NULLS LAST', where => \"`d` = DATE "
 	 "'2026-01-01'\", options => map('target-file-size-bytes', '134217728', 'min-input-files', '2', 'rewrite-all', "
 	 "'true', "
 	 "'delete-ratio-threshold', '0.3', 'rewrite-job-order', 'bytes-desc'))"},
-	{"rewrite_position_delete_files", "{\"where\": \"x = 'a' AND y = \\\"b\\\"\", \"rewrite-all\": \"false\"}",
-	 "rewrite_position_delete_files(" TABLE ", where => 'x = ' \"'a' AND y = \" '\"b\"', options => map('rewrite-all', "
+	{"rewrite_position_delete_files", "{\"where\": \"x = 'a' AND \\\"y\\\" = 'it''s'\", \"rewrite-all\": \"false\"}",
+	 "rewrite_position_delete_files(" TABLE
+	 ", where => '`x` = ' \"'a' AND `y` = \" '\"it' \"'s\" '\"', options => map('rewrite-all', "
 	 "'false'))"},
+	/* by the clock that was given */
+	{"rewrite_data_files", "{\"where\": \"d >= current_date - 1 day\"}",
+	 "rewrite_data_files(" TABLE ", where => \"`d` >= DATE '2025-12-31'\")"},
+	{"rewrite_data_files", "{\"sort_order\": \"zorder(a, \\\"b c\\\")\"}",
+	 "rewrite_data_files(" TABLE ", sort_order => 'zorder(`a`, `b c`)')"},
+	{"compute_table_stats", "{}", "compute_table_stats(" TABLE ")"},
+	{"compute_table_stats", "{\"snapshot_id\": 7121959538477444050, \"columns\": [\"id\", \"n.a\", \"it's\"]}",
+	 "compute_table_stats(" TABLE ", snapshot_id => 7121959538477444050, columns => array('id', 'n.a', \"it's\"))"},
+	{"compute_partition_stats", "{\"snapshot_id\": \"5\"}", "compute_partition_stats(" TABLE ", snapshot_id => 5)"},
+	{"compute_partition_stats", "{\"columns\": [\"id\"]}", NULL},
+	{"compute_table_stats", "{\"columns\": []}", NULL},
+	{"rewrite_data_files", "{\"where\": \"a = b\"}", NULL},
 	{"expire_snapshots",
 	 "{\"max_snapshot_age\": \"3 days\", \"retain_last\": 10, \"stream_results\": true, \"snapshot_ids\": [1, "
 	 "\"7121959538477444050\"], \"clean_expired_metadata\": true, \"max_concurrent_deletes\": 4}",

@@ -285,6 +285,51 @@ test_changes(FloeArena *arena)
 	}
 }
 
+static int64
+id_of(const void *ids, int i)
+{
+	return ((const char *) ids)[i];
+}
+
+static void
+test_lag(FloeArena *arena)
+{
+	static const struct
+	{
+		const char *what;
+		const char *of; /* snapshots with a file */
+		Row rows[8];
+		char head;
+		int snapshots;
+		int64 newest; /* seconds; -1: none */
+	} table[] = {
+		{"no snapshot", "a", {{0}}, '-', 0, -1},
+		{"no file", "", {{'a', '-', 1}, {'b', 'a', 2}}, 'b', 2, -1},
+		{"of the current one", "b", {{'a', '-', 1}, {'b', 'a', 2}}, 'b', 0, 2},
+		{"of one before, and an older one", "ab", {{'a', '-', 1}, {'b', 'a', 2}, {'c', 'b', 3, R}}, 'c', 1, 2},
+		{"of one that is gone", "x", {{'b', 'a', 2}, {'c', 'b', 3}}, 'c', 2, -1},
+		{"of another branch", "x", {{'a', '-', 1}, {'x', 'a', 2}, {'b', 'a', 3}}, 'b', 2, -1},
+		{"of a later one, before a rollback", "c", {{'a', '-', 1}, {'b', 'a', 2}, {'c', 'b', 3}}, 'b', 2, -1},
+		{"the same one twice", "aa", {{'a', '-', 1}, {'b', 'a', 2}}, 'b', 1, 1},
+	};
+
+	for (size_t i = 0; i < lengthof(table); i++)
+	{
+		FloeSnapshot snapshots[8];
+		int count = fill(snapshots, table[i].rows);
+		FloeLineage lineage;
+		FloeStatus st;
+		FloeLag lag;
+
+		ok(floe_lineage_init(&lineage, arena, snapshots, count, &st) &&
+			   floe_lag_measure(&lineage, floe_lineage_find(&lineage, table[i].head), (int) strlen(table[i].of), id_of,
+								table[i].of, arena, &lag, &st),
+		   "lag: %s", table[i].what);
+		is_int(lag.snapshots, table[i].snapshots, "snapshots since");
+		is_int(lag.has_newest ? lag.newest_ms : -1, table[i].newest < 0 ? -1 : table[i].newest * 1000, "its time");
+	}
+}
+
 static bool
 same(const FloeSnapshot *a, const FloeSnapshot *b)
 {
@@ -395,6 +440,7 @@ main(void)
 	test_lineage(arena);
 	test_history(arena);
 	test_changes(arena);
+	test_lag(arena);
 	test_codec(arena);
 	floe_arena_free(arena);
 	return tap_done();

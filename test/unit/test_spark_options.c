@@ -11,6 +11,7 @@
 #define DATA "rewrite_data_files"
 #define EXPIRE "expire_snapshots"
 #define ORPHANS "remove_orphan_files"
+#define STATS "compute_table_stats"
 
 /* -------------------------------------------------------------------------
  * Values
@@ -179,7 +180,7 @@ test_table(void)
 		if (floe_option_type_name(o->type) == NULL)
 			ok(false, "the type of %s has a name", o->name);
 	}
-	is_int(n, 25 + 11 + 2 + 6 + 10, "options of the five operations");
+	is_int(n, 25 + 11 + 2 + 6 + 10 + 2 + 1, "options of the seven operations");
 	ok(floe_spark_operation_known(DATA) && !floe_spark_operation_known("optimize"), "operations are known");
 	ok(floe_spark_option_find(DATA, "retain_last") == NULL, "an option belongs to its operation");
 }
@@ -244,6 +245,19 @@ static const CheckCase checks[] = {
 	 "It takes one of none, bytes-asc, bytes-desc, files-asc, files-desc."},
 	{DATA, "{\"where\": \"d >= DATE '2026-01-01'\"}", true, "{\"where\":\"d >= DATE '2026-01-01'\"}", NULL, NULL},
 	{DATA, "{\"where\": \" \"}", true, NULL, "invalid value", ""},
+	{DATA, "{\"where\": \"x = 1; DROP TABLE t\"}", true, NULL,
+	 "invalid value for option \"where\" of rewrite_data_files: this is not understood at character 6",
+	 "It takes a predicate on columns, such as"},
+	{DATA, "{\"where\": \"lower(x) = 'a'\"}", true, NULL, "functions are not understood", "predicates.md"},
+	{STATS, "{\"columns\": [\"a\", \"b.c\"], \"snapshot-id\": \"7\"}", true,
+	 "{\"snapshot_id\":7,\"columns\":[\"a\",\"b.c\"]}", NULL, NULL},
+	{STATS, "{\"columns\": [\"a\", \"a\"]}", true, NULL, "invalid value",
+	 "It takes an array of 1 to 1000 names of columns"},
+	{STATS, "{\"columns\": \"a\"}", true, NULL, "invalid value", ""},
+	{STATS, "{\"columns\": [1]}", true, NULL, "invalid value", ""},
+	{STATS, "{\"columns\": [\"a\\\\b\"]}", true, NULL, "backslash", ""},
+	{STATS, "{\"snapshot_id\": -1}", true, NULL, "invalid value", ""},
+	{"compute_partition_stats", "{\"columns\": [\"a\"]}", true, NULL, "has no option", "Valid options: snapshot_id."},
 	{DATA, "{\"where\": \"x LIKE 'a\\\\_b'\"}", true, NULL, "backslash", ""},
 	{DATA, "{\"where\": \"x = '${env:HOME}'\"}", true, NULL, "${", ""},
 	{EXPIRE, "{\"snapshot_ids\": [7121959538477444050, \"1\"]}", true, "{\"snapshot_ids\":[7121959538477444050,1]}",

@@ -1,4 +1,4 @@
-# Spark 3.5 as a Thrift Server (HiveServer2 protocol) over HTTP, with the Iceberg runtime and its AWS bundle on the driver's class path.
+# Spark 3.5 as a Thrift Server (HiveServer2 protocol) over HTTP and with Spark Connect in the same JVM, with the Iceberg runtime and its AWS bundle on the driver's class path.
 # 318 MB (a PyPI source archive whose deps/ folder is a SPARK_HOME) and 48 + 64 MB from Maven.
 # It proves: floe's five procedures on the engine that people use. Catalogs are defined by each session.
 # Basic authentication is required, any user and non-empty password is taken. It listens on every address (no setting changes that).
@@ -15,6 +15,11 @@ spark_fetch() {
 		"org.apache.iceberg:iceberg-aws-bundle:$ICEBERG_VERSION"
 }
 
+# Spark Connect's server for Spark 3.5, one jar of 30 MB. Of its own version: the registry has none of SPARK_VERSION.
+spark_connect_fetch() {
+	maven_copy "$1" "org.apache.spark:spark-connect_2.12:$SPARK_CONNECT_VERSION"
+}
+
 spark_start() {
 	local dir home=$FLOE_RUN/spark
 	dir=$(component_dir spark)
@@ -28,7 +33,9 @@ spark_start() {
 		spark.master                      local[2]
 		spark.driver.memory               1g
 		spark.driver.bindAddress          127.0.0.1
-		spark.driver.extraClassPath       $dir/iceberg/iceberg-spark-runtime-3.5_2.12-$ICEBERG_VERSION.jar:$dir/iceberg/iceberg-aws-bundle-$ICEBERG_VERSION.jar:$(component_dir pgjdbc)/postgresql-$PGJDBC_VERSION.jar
+		spark.driver.extraClassPath       $dir/iceberg/iceberg-spark-runtime-3.5_2.12-$ICEBERG_VERSION.jar:$dir/iceberg/iceberg-aws-bundle-$ICEBERG_VERSION.jar:$(component_dir pgjdbc)/postgresql-$PGJDBC_VERSION.jar:$(component_dir spark-connect)/spark-connect_2.12-$SPARK_CONNECT_VERSION.jar
+		spark.plugins                     org.apache.spark.sql.connect.SparkConnectPlugin
+		spark.connect.grpc.binding.port   $PORT_SPARK_CONNECT
 		spark.sql.extensions              org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions
 		spark.sql.catalogImplementation   in-memory
 		spark.sql.warehouse.dir           $home/warehouse
@@ -64,5 +71,8 @@ spark_ready() {
 
 spark_env() {
 	echo "FLOE_SPARK_URL=http://127.0.0.1:$PORT_SPARK/cliservice"
+	echo "FLOE_SPARK_HOME=$(component_dir spark)/spark"
+	echo "FLOE_SPARK_JAVA=$(lab_java)"
+	echo "FLOE_SPARK_CONNECT_URL=http://127.0.0.1:$PORT_SPARK_CONNECT"
 	echo "FLOE_SPARK_UI=http://127.0.0.1:$PORT_SPARK_UI"
 }

@@ -1,0 +1,211 @@
+/*
+ * talk_ends.c: failures and rows of the adapters with a JSON interface: masked, reduced, classified, capped.
+ *
+ * Everything a server wrote passes here before it is kept; separate from the
+ * requests because nothing here is about HTTP.
+ */
+#include "floe.h"
+
+#include "engine/talk.h"
+
+#include "base/utf8.h"
+#include "engine/spark_errors.h"
+
+#include <string.h>
+
+/* Results are evidence, not the purpose. */
+#define KEEP_ROWS 1000
+
+/* More than floe_spark_error_read() reads. */
+#define MAX_TEXT ((size_t) 128 * 1024)
+
+/* -------------------------------------------------------------------------
+ * Failures
+ * ------------------------------------------------------------------------- */
+
+void
+floe_talk_note(FloeTalk *t, const FloeStatus *why)
+{
+	FloeStatus *st = &t->run->last_failure;
+
+	*st = *why;
+	floe_utf8_repair(st->message);
+	floe_utf8_repair(st->detail);
+	floe_secrets_mask(&t->secrets, st->message, sizeof(st->message));
+	floe_secrets_mask(&t->secrets, st->detail, sizeof(st->detail));
+}
+
+static FloeErrorClass
+class_of_code(FloeCode code)
+{
+	if (code == FLOE_ERR_NOMEM)
+		return FLOE_CLASS_RESOURCE;
+	return floe_code_is_transient(code) ? FLOE_CLASS_TRANSIENT : FLOE_CLASS_CONFIG;
+}
+
+/* Because of HTTP, the protocol or floe's own rules. */
+void
+floe_talk_error(FloeTalk *t, const FloeStatus *why)
+{
+	FloeEngineRun *run = t->run;
+
+	floe_talk_note(t, why);
+	run->error_class = class_of_code(why->code);
+	if (run->last_failure.detail[0] != '\0')
+		snprintf(run->error, sizeof(run->error), "%s: %s", run->last_failure.message, run->last_failure.detail);
+	else
+		snprintf(run->error, sizeof(run->error), "%s", run->last_failure.message);
+	for (char *at = run->error; *at != '\0'; at++)
+	{
+		if ((unsigned char) *at < ' ')
+			*at = ' ';
+	}
+}
+
+/* Masked, reduced to a line and classified; a server's text may hold 27 kB of stack trace. */
+static FloeErrorClass
+read_error(FloeTalk *t, const char *text)
+{
+	size_t len = text != NULL ? strnlen(text, MAX_TEXT) : 0;
+	FloeErrorClass error_class;
+	FloeBuf masked;
+
+	/* a secret of one byte becomes three */
+	floe_buf_init(&masked, len * 3);
+	if (!floe_secrets_append(&t->secrets, &masked, text, len))
+		floe_buf_reset(&masked);
+	error_class =
+		floe_spark_error_read(masked.data != NULL ? masked.data : "", masked.len, t->run->error, sizeof(t->run->error));
+	floe_buf_free(&masked);
+	return error_class;
+}
+
+/* Because the server says so; without a text of its own that is the other one. */
+void
+floe_talk_error_text(FloeTalk *t, const char *text, const char *otherwise, FloeErrorClass otherwise_class)
+{
+	FloeEngineRun *run = t->run;
+	FloeStatus st;
+
+	run->error_class = read_error(t, text);
+	if (run->error[0] == '\0')
+	{
+		snprintf(run->error, sizeof(run->error), "%s", otherwise);
+		run->error_class = otherwise_class;
+	}
+	floe_fail_detail(&st, FLOE_ERR_ENGINE, run->error, "the engine reports a failure");
+	floe_talk_note(t, &st);
+}
+
+void
+floe_talk_lost(FloeTalk *t, const char *why, const char *text)
+{
+	FloeEngineRun *run = t->run;
+	char detail[FLOE_STATUS_DETAIL_SIZE];
+
+	(void) read_error(t, text);
+	floe_copy_text(detail, sizeof(detail), run->error, strlen(run->error));
+	snprintf(run->error, sizeof(run->error), detail[0] != '\0' ? "%s: %s" : "%s%s", why, detail);
+	run->error_class = FLOE_CLASS_TRANSIENT;
+	t->must_settle = true;
+}
+
+FloeEngineVerb
+floe_talk_done(FloeTalk *t)
+{
+	FloeEngineRun *run = t->run;
+
+	run->unreachable = false;
+	run->outcome = t->outcome;
+	/* not what closing the session met on its way */
+	if (run->outcome == FLOE_OUTCOME_LOST)
+		floe_fail(&run->last_failure, FLOE_ERR_LOST, "%s", run->error);
+	return FLOE_ENGINE_DONE;
+}
+
+/* -------------------------------------------------------------------------
+ * Rows
+ * ------------------------------------------------------------------------- */
+
+void
+floe_talk_reset_rows(FloeTalk *t)
+{
+	floe_buf_reset(&t->run->result);
+	t->run->result_rows = 0;
+	t->room = KEEP_ROWS;
+}
+
+static bool
+append_masked(FloeTalk *t, FloeBuf *row, const char *text, size_t len)
+{
+	FloeBuf masked;
+	bool ok;
+
+	floe_buf_init(&masked, FLOE_ENGINE_RESULT_MAX);
+	ok = floe_secrets_append(&t->secrets, &masked, text, len) &&
+		 floe_json_quote(row, masked.data != NULL ? masked.data : "", masked.len);
+	floe_buf_free(&masked);
+	if (!ok)
+		row->failed = true;
+	return ok;
+}
+
+/* Anything that holds a secret, and all that is not a plain value, becomes text. */
+static bool
+append_value(FloeTalk *t, FloeBuf *row, FloeJson value)
+{
+	FloeJsonKind kind = floe_json_kind(value);
+	const char *text = floe_json_string(value);
+	FloeBuf rendered;
+	bool ok;
+
+	if (text != NULL)
+		return append_masked(t, row, text, strlen(text));
+	if (kind == FLOE_JSON_NONE || kind == FLOE_JSON_NULL)
+		return floe_buf_text(row, "null");
+	floe_buf_init(&rendered, FLOE_ENGINE_RESULT_MAX);
+	ok = floe_json_render(value, &rendered);
+	if (!ok)
+		row->failed = true;
+	else if (kind == FLOE_JSON_ARRAY || kind == FLOE_JSON_OBJECT ||
+			 floe_secrets_found(&t->secrets, rendered.data, rendered.len))
+		ok = append_masked(t, row, rendered.data, rendered.len);
+	else
+		ok = floe_buf_append(row, rendered.data, rendered.len);
+	floe_buf_free(&rendered);
+	return ok;
+}
+
+/* A row that does not fit ends what is kept; it is counted all the same. */
+void
+floe_talk_add_row(FloeTalk *t, const char *const *names, const FloeJson *values, int n)
+{
+	FloeBuf *result = &t->run->result;
+	FloeBuf row;
+	bool ok;
+
+	t->run->result_rows++;
+	if (t->room <= 0)
+		return;
+	floe_buf_init(&row, FLOE_ENGINE_RESULT_MAX);
+	ok = floe_buf_char(&row, '{');
+	for (int i = 0; ok && i < n; i++)
+		ok = (i == 0 || floe_buf_char(&row, ',')) && append_masked(t, &row, names[i], strlen(names[i])) &&
+			 floe_buf_char(&row, ':') && append_value(t, &row, values[i]);
+	ok = ok && floe_buf_char(&row, '}');
+	/* one byte for what separates it, one for the bracket that ends the array */
+	if (ok && result->len + 2 + row.len <= FLOE_ENGINE_RESULT_MAX)
+	{
+		ok = floe_buf_char(result, result->len == 0 ? '[' : ',') && floe_buf_append(result, row.data, row.len);
+		t->room--;
+	}
+	else
+		t->room = 0;
+	floe_buf_free(&row);
+}
+
+void
+floe_talk_end_rows(FloeTalk *t)
+{
+	floe_buf_text(&t->run->result, t->run->result.len == 0 ? "[]" : "]");
+}
