@@ -251,6 +251,10 @@ BEGIN
 		RETURN;
 	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
+	-- what floe adds by itself it added for the engine that stands first; another one may have to be told more, such as the table's own retention
+	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
+		options := floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), g.remedy_options) || options;
+	END IF;
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
