@@ -6212,7 +6212,8 @@ COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operat
 -- Without those that this pass drives, which it knows better, and those of an engine that is gone, which nobody can start.
 CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
 	RETURNS pg_catalog.record
-	LANGUAGE sql VOLATILE
+	-- of its filters the planner expects too much: a nested loop over a long queue takes seconds
+	LANGUAGE sql VOLATILE SET jit = off SET enable_nestloop = off
 BEGIN ATOMIC
 	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
 		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, o.opens_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
