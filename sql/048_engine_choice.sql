@@ -36,7 +36,7 @@ END $$;
 
 SELECT lab.catalog('demo'), lab.engine('spark', ', max_operations ''2'''), lab.engine('big', ', max_operations ''2'''), lab.plain('small');
 SELECT name, type FROM floe.engines ORDER BY 1;
-SELECT operation, engine_type, is_supported, reason FROM floe.engine_option WHERE option IS NULL AND engine_type IN ('plain', 'spark-thrift') ORDER BY 1, 2;
+SELECT operation, engine_type, is_supported, reason FROM floe.engine_option WHERE option IS NULL AND engine_type IN ('plain', 'spark-thrift') AND operation IN ('rewrite_data_files', 'rewrite_manifests') ORDER BY 1, 2;
 SELECT engine_type, is_supported, reason, value_type, minimum, maximum FROM floe.engine_option WHERE operation = 'expire_snapshots' AND option = 'retain_last' AND engine_type IN ('plain', 'spark-thrift') ORDER BY 1;
 
 -- ---- what is refused when a policy is saved ----
@@ -112,7 +112,7 @@ SELECT n, told, lab.engine_gate(setup, 'demo.db.t', operation) AS why FROM (VALU
 	(19, 'both down', 'rewrite_data_files', $$SELECT floe.alter_policy('wide', '{"fallback_engines": ["big"]}'); UPDATE floe_internal.engine SET status = 'error', error_message = server_name || ' refused', error_since = '2026-03-02 11:50+00', retry_at = '2026-03-02 12:05+00' WHERE server_name IN ('spark', 'big')$$),
 	(20, 'drained', 'rewrite_data_files', $$SELECT floe.drain_engine('spark', 'new disks')$$),
 	(21, 'drained, and a fallback', 'rewrite_data_files', $$SELECT floe.alter_policy('wide', '{"fallback_engines": ["big"]}'), floe.drain_engine('spark', 'new disks')$$)) AS v (n, told, operation, setup) ORDER BY n;
--- a metric needs what the engine does not have: told when it would be queued, not sent without it
+-- what a metric needs and the engine does not have is left out; what a person asks for is not
 SELECT lab.measure('demo.db.u', '{"delete_ratio": 0.6, "excess_file_count": 0}');
 SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "small", "expire_snapshots": null}')$$, $$SELECT verdict, gate, value FROM floe.trigger('demo.db.u') WHERE operation = 'rewrite_data_files'$$);
 SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "small", "fallback_engines": ["big"]}'), floe.trigger('demo.db.u')$$, $$SELECT table_name, engine, engines FROM floe.queue$$);
@@ -165,3 +165,32 @@ SELECT n, told, lab.engine_gate(setup, name) AS why FROM (VALUES
 SELECT lab.rows($$SELECT floe.approve_engines('demo.**', '{spark,big}'), floe.approve_engines('demo.db.**', '{spark}')$$, $$SELECT * FROM floe.approved_engines('demo.db.t')$$);
 SELECT floe.drop_engine_approval('demo.**') AS there_was_none;
 SELECT floe.drop_policy('narrow');
+
+-- ---- Trino, as its dialect says ----
+
+CREATE SERVER trino TYPE 'trino' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
+SELECT operation, is_supported FROM floe.engine_option WHERE option IS NULL AND engine_type = 'trino' AND operation IN ('rewrite_data_files', 'rewrite_position_delete_files', 'expire_snapshots') ORDER BY 1;
+SELECT n, told, lab.says(statement) AS says FROM (VALUES
+	(1, 'what it can', $$SELECT floe.create_policy('t', 'demo.t.**', '{"engine": "trino", "rewrite_data_files": {}, "expire_snapshots": {}, "remove_orphan_files": {}}')$$),
+	(2, 'an operation that it does not have', $$SELECT floe.create_policy('t', 'demo.t.**', '{"engine": "trino", "rewrite_position_delete_files": {}}')$$),
+	(3, '... with Spark to fall back on', $$SELECT floe.create_policy('t', 'demo.t.**', '{"engine": "trino", "fallback_engines": ["spark"], "rewrite_position_delete_files": {}}')$$),
+	(4, 'an option that it does not have', $$SELECT floe.create_policy('t', 'demo.t.**', '{"engine": "trino", "rewrite_data_files": {"options": {"min_input_files": 3}}}')$$),
+	(5, 'the engine is changed to it', $$SELECT floe.create_policy('t', 'demo.t.**', '{"engine": "spark", "rewrite_data_files": {"options": {"min_input_files": 3}}}'); SELECT floe.alter_policy('t', '{"engine": "trino"}')$$)) AS v (n, told, statement) ORDER BY n;
+SELECT lab.engine_gate($$SELECT floe.alter_policy('wide', '{"engine": "trino", "rewrite_position_delete_files": {"engine": "spark"}}'); SELECT floe.create_policy('n', 'demo.db.*', '{"rewrite_data_files": {"options": {"min_input_files": 3}}}')$$) AS "options of one policy, the engine of another";
+-- floe's own need of an option keeps nobody from it
+SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "trino", "fallback_engines": ["spark"]}'), floe.trigger('demo.db.u', '{rewrite_data_files}')$$, $$SELECT q.engine, q.engines FROM floe_internal.operation_queue AS q$$);
+SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "trino", "fallback_engines": ["spark"]}'), floe.trigger('demo.db.t', '{rewrite_data_files}')$$, $$SELECT q.engine, q.engines FROM floe_internal.operation_queue AS q$$);
+-- another engine may have to be told what the first one reads by itself: the table's retention
+SELECT lab.assess('demo.db.r', snapshots => 40, snapshot_gap => '1 day', properties => '{"history.expire.max-snapshot-age-ms": "2592000000"}');
+CREATE FUNCTION lab.sent(setup text, OUT engine text, OUT statement text) LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		EXECUTE setup;
+		SELECT q.engine, p.statement INTO engine, statement FROM floe_internal.claim_operation(1, NULL) AS q, floe_internal.preflight(q.operation_id, (SELECT e.type FROM floe.engines AS e WHERE e.name = q.engine), 'lake') AS p;
+		RAISE EXCEPTION USING ERRCODE = 'LAB00';
+	EXCEPTION WHEN SQLSTATE 'LAB00' THEN
+		NULL;
+	END;
+END $$;
+SELECT n, s.engine, s.statement FROM (VALUES (1, 'SELECT'), (2, $$SELECT floe.drain_engine('spark')$$)) AS v (n, setup),
+	lab.sent($$SELECT floe.alter_policy('wide', '{"fallback_engines": ["trino"]}'), floe.trigger('demo.db.r', '{expire_snapshots}'); $$ || setup) AS s ORDER BY n;

@@ -254,6 +254,10 @@ BEGIN
 		RETURN;
 	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
+	-- what floe adds by itself it added for the engine that stands first; another one may have to be told more, such as the table's own retention
+	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
+		options := floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), g.remedy_options) || options;
+	END IF;
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -725,7 +729,8 @@ COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operat
 -- Without those that this pass drives, which it knows better, and those of an engine that is gone, which nobody can start.
 CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
 	RETURNS pg_catalog.record
-	LANGUAGE sql VOLATILE
+	-- of its filters the planner expects too much: a nested loop over a long queue takes seconds
+	LANGUAGE sql VOLATILE SET jit = off SET enable_nestloop = off
 BEGIN ATOMIC
 	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
 		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, o.opens_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
