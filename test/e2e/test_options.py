@@ -164,6 +164,7 @@ def seen_in_the_table(b):
     t.ok(1 < len(paths()) < before, "without target_file_size the table's property holds", len(paths()), before)
     b.call("plain", "rewrite_data_files", rewrite_all=True, target_file_size="1GB")
     t.equal(len(paths()), 1, "target_file_size: what the policy says comes before the table's property")
+    b.session.sql(f"ALTER TABLE lab.{NS}.plain UNSET TBLPROPERTIES ('write.target-file-size-bytes')")
     fill(b.session, "plain", 120)
     before = len(table().metadata.snapshots)
     b.call("plain", "rewrite_data_files", rewrite_all=True, max_file_group_size=target, partial_progress_enabled=True, partial_progress_max_commits=2)
