@@ -3765,7 +3765,8 @@ BEGIN
 			SELECT * FROM pool ORDER BY pool.predicate IS NULL, pool.objects DESC, pool.bytes, pool.predicate
 		LOOP
 			IF detail IS NULL THEN
-				EXIT WHEN x.slice_halvings = 0 AND u.pool_bytes <= budget AND u.pool_partitions = u.all_partitions;
+				-- while somebody writes, a partition that needs nothing yet may do so before the engine plans: then it is said which are meant
+				EXIT WHEN x.slice_halvings = 0 AND u.pool_bytes <= budget AND u.pool_partitions = u.all_partitions AND (with_hot OR NOT u.cold_only);
 				budget := LEAST(budget, u.pool_bytes) / pow(2, x.slice_halvings);
 				most := ceil(LEAST(most_partitions, u.units) / pow(2, x.slice_halvings));
 				detail := jsonb_build_object('of_partitions', u.all_partitions, 'of_bytes', u.all_bytes::int8)

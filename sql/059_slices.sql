@@ -127,6 +127,12 @@ SELECT u.predicate, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.s
 SELECT * FROM lab.slice('demo.db.stream');
 SELECT * FROM lab.slice('demo.db.stream', with_hot => true);
 
+-- a partition that is being written, and needs nothing yet, is left alone, too
+SELECT lab.parts('demo.db.stream', lab.key('a', 'b'), '{10,1}', writes => '{append,append,append,append}', gap => '1 minute', deletes_in => '{"k": "b"}');
+SELECT u.predicate, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.stream'), false, '2 minutes', floe_internal.clock()) AS u;
+SELECT * FROM lab.slice('demo.db.stream');
+SELECT lab.parts('demo.db.stream', lab.key('a', 'b'), '{10,20}', writes => '{append,append,append,delete}', gap => '1 minute', deletes_in => '{"k": "b"}');
+
 -- ---- the gate, and going on ----
 
 SELECT floe.create_policy('p', 'demo.db.stream', '{"engine": "spark", "rewrite_data_files": {}, "thresholds": {"excess_file_count": {"warning": 5, "critical": 100}}}');

@@ -118,7 +118,7 @@ def stream(t: Tap, pg: Lakehouse, lab: LabCatalog, spark: Any, seconds: float) -
 
 def log(t: Tap, pg: Lakehouse, name: str, writer: Writer) -> None:
     rows = pg.sql("SELECT * FROM floe.operations WHERE table_name = %s ORDER BY id", (name,))
-    t.ok(rows and all(row["state"] in ("succeeded", "cancelled", "no_change") for row in rows), f"{len(rows)} operations, none failed", *[(row["state"], row["error"], row["slice"]) for row in rows])
+    t.ok(rows and all(row["state"] in ("succeeded", "cancelled", "no_change") for row in rows), f"{len(rows)} operations, none failed", *[(row["state"], row["slice"], row["statement"], row["new_snapshots"], row["error"]) for row in rows])
     done = [row for row in rows if row["state"] == "succeeded"]
     t.ok(len(done) >= 3 and any(row["slice"] and row["slice"].get("hot_partitions") for row in done), "the log says which partitions were left out as hot", [row["slice"] for row in done])
     wrong = []
