@@ -150,7 +150,8 @@ static const FloeConnOptionDef options[] = {
 	{CATALOG_MAPPING, "adls_token_file", FLOE_VALUE_FILE, false, false, true, 0, 0, NULL,
 	 "file that holds the bearer token for Azure storage; read again with every connection"},
 	{ENGINE_SERVER, "url", FLOE_VALUE_URL, true, false, false, 0, 0, NULL,
-	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice; for trino the "
+	 "endpoint; for spark-thrift the HTTP path of the Thrift Server, such as http://host:10001/cliservice; for trino "
+	 "the "
 	 "coordinator, such as https://host:8443"},
 	{ENGINE_SERVER, "max_operations", FLOE_VALUE_COUNT, false, false, false, 1, 1000, NULL,
 	 "operations at one time; default 2"},
