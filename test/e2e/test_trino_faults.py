@@ -82,7 +82,7 @@ def gateways(t, pg):
         # the first one goes back to the queue: nothing was sent
         for _ in range(2 if name == "turned_away" else 1):
             pg.maintain(one.table, wait=True)
-            pg.sql("UPDATE floe_internal.operation_queue SET not_before = NULL")
+            pg.sql("UPDATE floe_internal.operation_queue SET not_before = '-infinity'")
             pg.sql("UPDATE floe_internal.engine SET retry_at = NULL")
         one.ended()
         one.ok(name != "answer_lost" or one.proxy.seen.count("find") == 2, "Trino was asked whether it has the statement", one.proxy.seen)
@@ -119,7 +119,7 @@ def frozen_long(t, pg):
         one.ok(one.row()["state"] in ("running", "lost") and one.row()["finished_at"] is None, "half an hour of silence is no end", one.row()["state"], told)
         trino.thaw()
         store.thaw()
-        pg.sql("UPDATE floe_internal.operation_queue SET not_before = NULL")
+        pg.sql("UPDATE floe_internal.operation_queue SET not_before = '-infinity'")
         pg.maintain(one.table, wait=True)
     one.ended()
 
@@ -133,7 +133,7 @@ def killed(t, pg):
         one.store.thaw()
         lab("start", "trino")
         one.worker.join()
-        pg.sql("UPDATE floe_internal.operation_queue SET not_before = NULL")
+        pg.sql("UPDATE floe_internal.operation_queue SET not_before = '-infinity'")
         pg.maintain(one.table, wait=True)
     one.ended(attempt=2)
     one.ok(one.row()["external_id"] != query, "by another query")
