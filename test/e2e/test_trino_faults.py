@@ -41,7 +41,8 @@ class Fault(Case):
         self.store = Frozen("versitygw")
         self.proxy.rule("submit", first(self.store.freeze))
         self.trigger()
-        self.worker = threading.Thread(target=lambda: self.pg.maintain(self.table, wait=True, timeout=300))
+        # PostgreSQL may be killed under it
+        self.worker = threading.Thread(target=lambda: self.pg.psql(f"CALL floe.run_maintenance('{self.table}', true)", timeout=300))
         self.worker.start()
         self.pg.wait_for("SELECT state = 'running' FROM floe.operations WHERE table_name = %s AND finished_at IS NULL", (self.table,))
         self.key = self.row()["key"]
