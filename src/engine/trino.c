@@ -73,6 +73,7 @@ static FloeEngineVerb
 save_then(FloeTrinoRun *m, FloeTrinoStep step)
 {
 	floe_trino_save(m);
+	m->is_unsaved = false;
 	m->step = step;
 	return FLOE_ENGINE_SAVE;
 }
@@ -81,8 +82,15 @@ save_then(FloeTrinoRun *m, FloeTrinoStep step)
 static FloeEngineVerb
 unanswered(FloeTrinoRun *m, const FloeStatus *why)
 {
+	FloeEngineVerb verb;
+
 	m->run->outcome = FLOE_OUTCOME_NONE;
-	return floe_trino_retry(m, why, m->step == TRINO_SUBMIT ? TRINO_FIND : m->step);
+	verb = floe_trino_retry(m, why, m->step == TRINO_SUBMIT ? TRINO_FIND : m->step);
+	if (!m->is_unsaved || m->is_probe)
+		return verb;
+	/* whoever goes on may be another process */
+	m->is_to_wait = true;
+	return save_then(m, m->step);
 }
 
 /* It is proven that Trino does not have the statement. */
@@ -193,6 +201,7 @@ take_next_uri(FloeTrinoRun *m, const FloeTrinoPage *page, FloeStatus *why)
 						 "Trino's nextUri leads to another place than the engine's url; behind a proxy it needs "
 						 "http-server.process-forwarded=true, and the headers X-Forwarded-*");
 	strcpy(m->next_uri, page->next_uri);
+	m->is_unsaved = true;
 	return true;
 }
 
@@ -398,6 +407,12 @@ next(FloeEngineRun *run, FloeHttpResponse *response)
 	FloeTrinoAnswer answer;
 	FloeStatus why;
 
+	if (m->is_to_wait)
+	{
+		/* wait_ms stands since before the save */
+		m->is_to_wait = false;
+		return FLOE_ENGINE_WAIT;
+	}
 	if (!m->is_sent)
 		return floe_trino_enter(m, m->step);
 	m->is_sent = false;

@@ -68,6 +68,8 @@ typedef struct FloeTrinoRun
 	char query_id[FLOE_TRINO_ID_MAX];
 	char next_uri[FLOE_TRINO_URI_MAX]; /* empty: lost */
 	bool may_run;                      /* a page was asked for, and no end is known */
+	bool is_unsaved;                   /* nextUri is newer than what was saved */
+	bool is_to_wait;                   /* once it is */
 	bool cancel_sent;
 	bool gave_up; /* floe itself ends it; outcome and error are set */
 

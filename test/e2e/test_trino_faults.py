@@ -41,7 +41,8 @@ class Fault(Case):
         self.store = Frozen("versitygw")
         self.proxy.rule("submit", first(self.store.freeze))
         self.trigger()
-        self.worker = threading.Thread(target=lambda: self.pg.maintain(self.table, wait=True, timeout=300))
+        # PostgreSQL may be killed under it
+        self.worker = threading.Thread(target=lambda: self.pg.psql(f"CALL floe.run_maintenance('{self.table}', true)", timeout=300))
         self.worker.start()
         self.pg.wait_for("SELECT state = 'running' FROM floe.operations WHERE table_name = %s AND finished_at IS NULL", (self.table,))
         self.key = self.row()["key"]
@@ -82,7 +83,7 @@ def gateways(t, pg):
         # the first one goes back to the queue: nothing was sent
         for _ in range(2 if name == "turned_away" else 1):
             pg.maintain(one.table, wait=True)
-            pg.sql("UPDATE floe_internal.operation_queue SET not_before = NULL")
+            pg.sql("UPDATE floe_internal.operation_queue SET not_before = '-infinity'")
             pg.sql("UPDATE floe_internal.engine SET retry_at = NULL")
         one.ended()
         one.ok(name != "answer_lost" or one.proxy.seen.count("find") == 2, "Trino was asked whether it has the statement", one.proxy.seen)
@@ -119,7 +120,7 @@ def frozen_long(t, pg):
         one.ok(one.row()["state"] in ("running", "lost") and one.row()["finished_at"] is None, "half an hour of silence is no end", one.row()["state"], told)
         trino.thaw()
         store.thaw()
-        pg.sql("UPDATE floe_internal.operation_queue SET not_before = NULL")
+        pg.sql("UPDATE floe_internal.operation_queue SET not_before = '-infinity'")
         pg.maintain(one.table, wait=True)
     one.ended()
 
@@ -133,7 +134,7 @@ def killed(t, pg):
         one.store.thaw()
         lab("start", "trino")
         one.worker.join()
-        pg.sql("UPDATE floe_internal.operation_queue SET not_before = NULL")
+        pg.sql("UPDATE floe_internal.operation_queue SET not_before = '-infinity'")
         pg.maintain(one.table, wait=True)
     one.ended(attempt=2)
     one.ok(one.row()["external_id"] != query, "by another query")

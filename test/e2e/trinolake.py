@@ -49,7 +49,7 @@ class Case:
         self.table = pg.format_name(table)
         pg.maintain(self.table)
         never = {"when": {"any": [{"metric": "data_file_count", "op": "<", "value": 0}]}, "min_interval": "0"}
-        pg.sql("SELECT floe.create_policy(%s, %s, %s)", (name, self.table, json.dumps({"engine": engine, operation: {**never, "options": options, **(more or {})}})))
+        pg.sql("SELECT floe.create_policy(%s, %s, %s)", (name, self.table, json.dumps({operation: {"engine": engine, **never, "options": options, **(more or {})}})))
 
     def ok(self, condition: Any, what: str, *more: Any) -> bool:
         return self.t.ok(condition, f"{self.word}: {what}", *more)

@@ -75,8 +75,9 @@ static const PathCase paths[] = {
 
 	/* pages */
 	{"away in between",
-	 TO_PAGES "page=run page=lost wait page=h500 wait page=h429 wait page=h401 wait page=html wait page=other wait "
-			  "page=unfinished wait page=finished done",
+	 TO_PAGES
+	 "page=run page=lost save wait page=h500 wait page=h429 wait page=h401 wait page=html wait page=other wait "
+	 "page=unfinished wait page=finished done",
 	 SUCCEEDED, NULL},
 	{"the page is lost, the query is not",
 	 TO_PAGES "page=h410 look=s-running wait look=timeout wait look=s-failed wait done",
@@ -111,6 +112,8 @@ static const PathCase paths[] = {
 	 NULL},
 	{"a crash while it runs", TO_WAIT "crash! page=run save wait page=finished done", SUCCEEDED, NULL},
 	{"a crash at an old page", TO_PAGES "page=run page=run crash! page=h410 look=s-running wait look=s-finished done",
+	 SUCCEEDED, NULL},
+	{"a crash while Trino is away", TO_PAGES "page=run page=run page=lost save wait crash! page=finished done",
 	 SUCCEEDED, NULL},
 	{"a crash, and Trino was restarted", TO_WAIT "crash! page=h404 look=h410 done", LOST(FORGOTTEN)},
 	{"a crash, then cancelled", TO_WAIT "crash! cancel! cancel=ok page=canceled wait done", CANCELLED},

