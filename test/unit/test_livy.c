@@ -37,7 +37,7 @@ request_name(const FloeHttpRequest *request)
 	"\"string\"}]},\"data\":[[6,\"a\"],[null,\"t0psecret\"]]}}}"
 #define OUTPUT_ERROR(text)                                                                                             \
 	"{\"status\":\"error\",\"execution_count\":0,\"ename\":\"Error\",\"evalue\":\"" text "\",\"traceback\":[\"org."    \
-																						 "a\"]}"
+	"a\"]}"
 
 static const TalkAnswer answers[] = {
 	{"new", 201, SESSION("starting")},
