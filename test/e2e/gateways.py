@@ -99,7 +99,8 @@ def five(bench: GatewayBench, catalog: str, shapes: dict[str, str] = SHAPES) -> 
         with LabCatalog(catalog).catalog.load_table((NS, "position_deletes")).transaction() as tx:
             tx.set_properties({"write.delete.granularity": "partition"})
     for shape, operation in shapes.items():
-        pg.sql("SELECT floe.create_policy(%s, %s, %s)", (f"{catalog}_{shape}", f"{catalog}.{NS}.{shape}", json.dumps({"engine": bench.double.engine, operation: {}})))
+        pg.sql("SELECT floe.create_policy(%s, %s, %s)", (f"{catalog}_{shape}", f"{catalog}.{NS}.{shape}", json.dumps(
+            {"engine": bench.double.engine, operation: {"options": {"rewrite_all": True}} if operation == "rewrite_position_delete_files" else {}})))
     pg.sql("SELECT floe.pause(%s)", (f"{catalog}.**",))
     pg.maintain(f"{catalog}.**")
     pg.sql("SELECT floe.resume(%s)", (f"{catalog}.**",))
