@@ -7,7 +7,7 @@
 
 SELECT lab.catalog(), lab.engine();
 CREATE SERVER trino TYPE 'trino' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:3', "session.demo.target_max_file_size" '512MB');
-SELECT floe.create_policy('p', 'demo.**', '{"engine": "trino", "rewrite_data_files": {}, "rewrite_position_delete_files": {}, "rewrite_manifests": {}, "expire_snapshots": {}, "remove_orphan_files": {"jitter": "0"}}') AS policy;
+SELECT floe.create_policy('p', 'demo.**', '{"engine": "trino", "rewrite_data_files": {}, "rewrite_manifests": {}, "expire_snapshots": {}, "remove_orphan_files": {"jitter": "0"}}') AS policy;
 SELECT lab.assess('demo.db.t', files => 1, snapshots => 2);
 
 -- the catalogue
@@ -26,7 +26,7 @@ CREATE FUNCTION lab.statement(setup text, operation text) RETURNS SETOF text LAN
 $$;
 SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"excess_file_count": 200}')$$, 'rewrite_data_files');
 SELECT lab.statement($$SELECT lab.measure('demo.db.t', '{"delete_ratio": 0.3}')$$, 'rewrite_data_files');
-SELECT lab.statement($$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"options": {"min_file_size": "10 MB", "where": "day = 3"}}}')$$, 'rewrite_data_files');
+SELECT lab.statement($$SELECT floe.alter_policy('p', '{"rewrite_data_files": {"options": {"min_file_size": "10 MB"}}}')$$, 'rewrite_data_files');
 SELECT lab.statement($$SELECT lab.assess('demo.db.t', properties => '{"write.target-file-size-bytes": "1000000"}')$$, 'rewrite_data_files');
 SELECT lab.statement('', 'rewrite_position_delete_files');
 SELECT lab.statement('', 'rewrite_manifests');
