@@ -1420,7 +1420,10 @@ BEGIN
 	NEW.conf := floe_internal.check_spark_conf(NEW.conf, format('preset "%s"', NEW.name));
 	IF TG_OP = 'INSERT' AND NEW.is_changed THEN
 		-- from a dump: the installation brought one of that name
-		DELETE FROM floe.resource_preset AS p WHERE p.name = NEW.name;
+		UPDATE floe.resource_preset AS p SET (conf, description) = (NEW.conf, NEW.description) WHERE p.name = NEW.name;
+		IF FOUND THEN
+			RETURN NULL;
+		END IF;
 	END IF;
 	NEW.is_changed := true;
 	RETURN NEW;

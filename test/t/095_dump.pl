@@ -36,6 +36,11 @@ $node->safe_psql(
 	SELECT floe.pause('demo.paused.*', 'infinity', 'because');
 	UPDATE floe.metric SET warning = 7, critical = 9, weight = 2 WHERE name = 'excess_file_count';
 	UPDATE floe.debt_term SET weight = 0 WHERE term = 'age';
+	CREATE SERVER livy TYPE 'livy' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
+	UPDATE floe.resource_preset SET conf = '{"spark.driver.memory": "3g"}' WHERE name = 'small';
+	INSERT INTO floe.resource_preset (name, conf) VALUES ('mine', '{"spark.executor.memory": "5g"}');
+	SELECT floe.create_policy('sized', 'other.**', '{"engine": "livy", "fallback_engines": ["spark"], "rewrite_manifests": {"resources": "small"}, "rewrite_data_files": {"resources": "mine"}}');
+	SELECT floe.approve_engines('demo.pii.**', '{spark}');
 });
 
 # A policy directly, as its administrator.
@@ -50,6 +55,8 @@ my %kept = (
 	budgets => 'SELECT * FROM floe.budget ORDER BY name',
 	pauses => 'SELECT * FROM floe_internal.pause ORDER BY pause_id',
 	metrics => 'SELECT * FROM floe.metric ORDER BY name',
+	presets => 'SELECT * FROM floe.resource_preset ORDER BY name',
+	approvals => 'SELECT pattern, engines FROM floe.engine_approval ORDER BY pattern',
 	'debt terms' => 'SELECT * FROM floe.debt_term ORDER BY term',
 	connections => 'SELECT name, type, uri, warehouse FROM floe.catalogs UNION ALL SELECT name, type, url, NULL FROM floe.engines ORDER BY 1',
 	secrets => 'SELECT srvname, umoptions FROM pg_user_mappings ORDER BY 1',
@@ -57,7 +64,7 @@ my %kept = (
 );
 my %rows = map { $_ => $node->safe_psql('source', $kept{$_}) } keys %kept;
 my $lines = sub { scalar(split /\n/, $_[0]) };
-is($lines->($rows{history}), 8, 'eight versions are to be kept');
+is($lines->($rows{history}), 9, 'nine versions are to be kept');
 like($rows{privileges}, qr/^t\|f$/, 'an administrator of policies cannot make up their times');
 
 # Tables seen and their settings: what was measured stays behind, and listing the same tables again brings the same settings.
