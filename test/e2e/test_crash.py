@@ -26,9 +26,9 @@ POLICY = {"engine": "spark", "rewrite_data_files": {"min_interval": "0", "option
 class Case:
     """A table of its own with a triggered rewrite; start() gets it to run and end() asks the questions."""
 
-    def __init__(self, t, pg, word):
+    def __init__(self, t, pg, word, partitions=90):
         self.t, self.pg, self.word = t, pg, word
-        self.table = make_tables("rest", f"{NS}_{word}", ["many_partitions"], partitions=90)[0]
+        self.table = make_tables("rest", f"{NS}_{word}", ["many_partitions"], partitions=partitions)[0]
         self.namespace, self.leaf = f"{NS}_{word}", self.table["table"]
         self.name = f"rest.{self.namespace}.{self.leaf}"
         self.content = checksum("rest", [self.namespace, self.leaf])

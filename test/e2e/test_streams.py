@@ -140,7 +140,7 @@ def assess(pg: Lakehouse, name: str) -> None:
 
 def conflict(t: Tap, pg: Lakehouse, lab: LabCatalog) -> None:
     """Deletes as fast as they go, in every partition that is rewritten."""
-    name, writer = f"rest.{NS}.fought", Writer(lab, "fought", Pace(0, days=COLD))
+    name, writer = f"rest.{NS}.fought", Writer(lab, "fought", Pace(0, rows=200, days=COLD))  # rows enough to delete until the rewrite is over
     writer.backlog(COLD, 8)
     pg.sql("SELECT floe.create_policy('fought', %s, %s)", (name, json.dumps({
         "engine": "spark", "thresholds": {"excess_file_count": {"warning": 3, "critical": 10000}},
