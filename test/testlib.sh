@@ -115,7 +115,7 @@ pids_under() {
 
 # kill_under DIRECTORY SIGNAL...: with each signal in turn, as long as there are any.
 kill_under() {
-	local dir=$1 signal pids
+	local dir=$1 signal pids port
 	shift
 	for signal; do
 		mapfile -t pids < <(pids_under "$dir")
@@ -123,7 +123,9 @@ kill_under() {
 		kill -s "$signal" "${pids[@]}" 2>/dev/null || true
 		[ "$signal" = KILL ] || sleep 1
 	done
-	if [ -s "$dir/lab/port" ]; then seaweedfs_sockets "$(cat "$dir/lab/port")" | xargs -r rm -f; fi
+	for port in "$dir"/lab*/port; do
+		[ ! -s "$port" ] || seaweedfs_sockets "$(cat "$port")" | xargs -r rm -f
+	done
 }
 
 # -------------------------------------------------------------------------------------------------
@@ -291,26 +293,39 @@ pgtap_file() {
 	timeout -k 10 "$FLOE_TEST_TIMEOUT" "$bin/psql" -XqAtv ON_ERROR_STOP=1 -d "$db" -f "$file"
 }
 
-# The real components are started once for all end-to-end tests; each that does not start is a failure of its own.
+# run_e2e MAJOR [LANE]: the tests that no other lane has taken. The real components are started once for all of a lane's; each that does not start
+# is a failure of its own. What a test stops, kills or fills is its own lane's.
 run_e2e() {
-	local file name major=$1 component runner
+	local file name component runner major=$1 lane=${2:-}
 	wanted e2e || return 0
-	phase_begin lab
+	export FLOE_RUN=$WORK/lab$lane
+	phase_begin "lab$lane"
 	for component in seaweedfs iceberg-rest versitygw spark; do
-		one_test "e2e/start-$component" "$LAB/lab" start "$component" || true
+		one_test "e2e/start-$component$lane" "$LAB/lab" start "$component" || true
 	done
+	touch "$WORK/lab$lane-is-up"
 	phase_end
-	phase_begin e2e
+	phase_begin "e2e$lane"
 	for file in test/e2e/test_*.py test/e2e/*.pl; do
 		[ -e "$file" ] || continue
 		name=${file##*/}
 		matches "e2e/$name" || continue
+		mkdir "$WORK/taken-$name" 2>/dev/null || continue
 		case $name in *.py) runner=$(lab_python) ;; *) runner=perl ;; esac
 		mkdir -p "$WORK/e2e/$name"
 		one_test "e2e/$name" e2e_file "$(pg_bin "$major")" "$WORK/e2e/$name" "$runner" "$file" || true
 	done
-	"$LAB/lab" stop seaweedfs iceberg-rest versitygw spark trino || true
+	"$LAB/lab" stop seaweedfs iceberg-rest versitygw spark || true
 	phase_end
+}
+
+# Whether a second lab pays: a good many tests are left for it.
+e2e_left() {
+	local file n=0
+	for file in test/e2e/test_*.py test/e2e/*.pl; do
+		if [ -e "$file" ] && matches "e2e/${file##*/}" && [ ! -e "$WORK/taken-${file##*/}" ]; then n=$((n + 1)); fi
+	done
+	[ "$n" -ge 6 ]
 }
 
 e2e_file() {
