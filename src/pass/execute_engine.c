@@ -207,11 +207,13 @@ wait_for_engine(FloeOpRun *run)
 	floe_http_after(run->pass->http, run->run.wait_ms, on_timer, timer);
 }
 
-/* An answer that shows a working server, be it a refusal. */
+/* An answer that shows a working server, be it a refusal, or as much of a stream as floe waited for (keep_partial). */
 static bool
 is_answer(const FloeHttpResponse *response)
 {
-	return response != NULL && response->status.code == FLOE_OK && response->http_status < 500;
+	if (response == NULL || response->http_status >= 500)
+		return false;
+	return response->status.code == FLOE_OK || (response->status.code == FLOE_ERR_TIMEOUT && response->body.len > 0);
 }
 
 static void
