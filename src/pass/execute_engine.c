@@ -74,7 +74,9 @@ static bool
 store_ended(FloeOpRun *run, FloeStatus *st)
 {
 	const FloeBuf *result = &run->run.result;
-	bool has_result = run->begun && result->data != NULL && result->len > 0;
+	/* of a run that did not end well they may be cut off, and no JSON */
+	bool has_result =
+		run->begun && run->run.outcome == FLOE_OUTCOME_SUCCEEDED && result->data != NULL && result->len > 0;
 	bool keep = run->other_failures < WITH_RESULT;
 
 	if (floe_queue_engine_ended(run->op.operation_id, run->outcome, run->error_class, run->error,

@@ -36,6 +36,7 @@ static const PathCase paths[] = {
 	{"no rows", TO_PAGES "page=run page=finished done", SUCCEEDED, NULL},
 	{"a long one", TO_WAIT "page=run save wait page=rows save wait page=finished done", SUCCEEDED, ROWS},
 	{"it fails", TO_PAGES "page=run page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
+	{"it fails behind rows", TO_PAGES "page=rows page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
 	{"it fails at once", "info=up save submit=syntax done", FAILED(CONFIG, "SYNTAX_ERROR: line 1:1: ***")},
 	{"somebody ends it", TO_PAGES "page=canceled wait done",
 	 FAILED(TRANSIENT, "USER_CANCELED: Query was canceled (somebody ended it at the engine)")},
