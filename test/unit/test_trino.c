@@ -19,6 +19,8 @@ typedef struct PathCase
 
 #define TO_PAGES "info=up save submit=queued save "
 #define TO_WAIT TO_PAGES "page=run page=run page=run page=run page=run page=run page=run save wait "
+#define TWO_PAGES "page=run save wait page=run save wait "
+#define TEN_PAGES TWO_PAGES TWO_PAGES TWO_PAGES TWO_PAGES TWO_PAGES
 #define ROWS "[{\"metric\":\"files\",\"value\":7},{\"metric\":\"*** x\",\"value\":null}]"
 #define CONFLICT_LINE                                                                                                  \
 	"ICEBERG_COMMIT_ERROR: Failed to commit during optimize; caused by ValidationException: Found conflicting files"
@@ -87,6 +89,8 @@ static const PathCase paths[] = {
 	{"Trino was restarted", TO_PAGES "page=h404 look=h410 done", LOST(FORGOTTEN)},
 	{"led elsewhere", "info=up save submit=away cancel=ok look=h410 wait done", FAILED(CONFIG, ELSEWHERE)},
 	{"led to http", TO_PAGES "page=plain cancel=ok look=s-canceled wait done", FAILED(CONFIG, ELSEWHERE)},
+	{"led elsewhere, and it may not be stopped",
+	 TO_PAGES "page=away cancel=h403 look=s-running wait look=h410 wait done", FAILED(CONFIG, ELSEWHERE)},
 	{"led elsewhere, and it had finished", TO_PAGES "page=away cancel=h502 wait cancel=ok look=s-finished wait done",
 	 SUCCEEDED, NULL},
 
@@ -102,6 +106,9 @@ static const PathCase paths[] = {
 	 TO_WAIT "cancel! cancel=timeout wait cancel=h503 wait cancel=ok page=canceled wait done", CANCELLED},
 	{"cancelled, and forgotten", TO_WAIT "cancel! cancel=h410 look=h410 done", LOST(FORGOTTEN)},
 	{"cancelled, which is forbidden", TO_WAIT "cancel! cancel=h403 page=finished done", SUCCEEDED, NULL},
+	{"cancelled, which is forbidden, and it runs on",
+	 TO_WAIT "cancel! cancel=h403 " TEN_PAGES TEN_PAGES TEN_PAGES TEN_PAGES TEN_PAGES "page=finished done", SUCCEEDED,
+	 NULL},
 	{"cancelled in doubt about the statement", "info=up save submit=timeout wait cancel! find=none done", CANCELLED},
 	{"cancelled in doubt, and it is there",
 	 "info=up save submit=timeout wait cancel! find=found save cancel=ok look=s-canceled wait done", CANCELLED},

@@ -244,7 +244,7 @@ drive_answer(Drive *d, const char *word)
 static bool
 follow(Drive *d, const char *script)
 {
-	char text[1024];
+	char text[4096];
 	char *rest = text;
 	char *word;
 	FloeEngineVerb verb = FLOE_ENGINE_DONE;
