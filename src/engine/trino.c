@@ -434,7 +434,8 @@ next(FloeEngineRun *run, FloeHttpResponse *response)
 		case TRINO_REFUSED:
 			return refused(m, &why);
 		case TRINO_UNSENT:
-			return floe_trino_retry(m, &why, m->step);
+			/* of a page its URI may have to be saved first */
+			return m->step == TRINO_SUBMIT ? floe_trino_retry(m, &why, m->step) : unanswered(m, &why);
 		default:
 			return unanswered(m, &why);
 	}

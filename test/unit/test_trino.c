@@ -123,6 +123,8 @@ static const PathCase paths[] = {
 	 SUCCEEDED, NULL},
 	{"a crash while Trino is away", TO_PAGES "page=run page=run page=lost save wait crash! page=finished done",
 	 SUCCEEDED, NULL},
+	{"a crash while nothing can be sent", TO_PAGES "page=run page=run page=refused save wait crash! page=finished done",
+	 SUCCEEDED, NULL},
 	{"a crash, and Trino was restarted", TO_WAIT "crash! page=h404 look=h410 done", LOST(FORGOTTEN)},
 	{"a crash, then cancelled", TO_WAIT "crash! cancel! cancel=ok page=canceled wait done", CANCELLED},
 	{"a crash without an id, then cancelled", "info=up save crash! cancel! find=none done", CANCELLED},
