@@ -171,6 +171,7 @@ info_answered(FloeTrinoRun *m, FloeJson root)
 		return m->is_probe ? floe_trino_fail(m, &why) : unanswered(m, &why);
 	}
 	floe_copy_text(m->version, sizeof(m->version), version, strlen(version));
+	floe_secrets_mask(&m->secrets, m->version, sizeof(m->version));
 	m->failures = 0;
 	if (m->is_probe)
 		return floe_trino_enter(m, TRINO_SUBMIT);

@@ -282,6 +282,8 @@ main(void)
 	test_targets();
 	probe("of a server that is well", "up queued run rows finished", FLOE_OUTCOME_SUCCEEDED,
 		  "[{\"product\":\"Trino\",\"version\":\"476\"}]");
+	probe("of a server that repeats what it was sent", "echo queued run rows finished", FLOE_OUTCOME_SUCCEEDED,
+		  "[{\"product\":\"Trino\",\"version\":\"***\"}]");
 	probe("with a wrong password", "up h401", FLOE_OUTCOME_FAILED,
 		  "Trino refuses the credentials (HTTP 401): Password *** is wrong");
 	probe("of a server that starts", "starting", FLOE_OUTCOME_FAILED, "Trino is starting");
