@@ -428,7 +428,8 @@ declined(FloeKyuubiRun *m, const FloeStatus *why)
 		case KYUUBI_EXECUTE:
 			if (m->step == KYUUBI_OPENING && !no_session)
 				return unanswered(m, why);
-			m->talk.may_run = false;
+			/* of a 500 it is not known whether the statement was received: then the session's end has to be proved */
+			m->talk.may_run = m->talk.may_run && !no_session && m->talk.http_code >= 500;
 			m->has_session = !no_session;
 			return no_session
 					   ? forgotten(m, "session")

@@ -199,7 +199,8 @@ floe_livy_probe_answered(FloeLivyRun *m)
 	FloeTalk *t = &m->talk;
 	FloeBuf *result = &t->run->result;
 	FloeJson root = floe_talk_root(t);
-	const char *version = floe_json_string(floe_json_field(root, "version"));
+	const char *given = floe_json_string(floe_json_field(root, "version"));
+	char version[64];
 	FloeStatus why;
 
 	if (m->step == LIVY_PROBE_SESSIONS)
@@ -209,7 +210,9 @@ floe_livy_probe_answered(FloeLivyRun *m)
 		floe_fail(&why, FLOE_ERR_PROTOCOL, "the answer to GET /sessions is not one of Livy");
 		return floe_livy_fail(m, &why);
 	}
-	version = version != NULL && strlen(version) < 64 ? version : "";
+	given = given != NULL && strlen(given) < sizeof(version) ? given : "";
+	floe_copy_text(version, sizeof(version), given, strlen(given));
+	floe_secrets_mask(&t->secrets, version, sizeof(version));
 	floe_buf_text(result, "[{\"product\":\"Livy\",\"version\":");
 	floe_json_quote(result, version, strlen(version));
 	floe_buf_text(result, "}]");

@@ -47,10 +47,14 @@ keep(FloeWords *r, const char *from, size_t len)
 static bool
 read_quoted(FloeWords *r, char quote, FloeTokenKind kind)
 {
-	size_t rest = strlen(r->text + r->at);
-	char *to = floe_arena_alloc(r->arena, rest);
+	const char *from = r->text + r->at + 1;
+	size_t most = 0;
 	size_t n = 0;
+	char *to;
 
+	while (from[most] != '\0' && (from[most] != quote || from[most + 1] == quote))
+		most += from[most] == quote ? 2 : 1;
+	to = floe_arena_alloc(r->arena, most + 1);
 	if (to == NULL)
 		return floe_words_no_memory(r);
 	for (r->at++;; r->at++)

@@ -15,7 +15,6 @@
 
 #define MAX_ANSWER ((size_t) 32 * 1024 * 1024)
 #define MAX_STATEMENT ((size_t) 1024 * 1024)
-#define MAX_PATH 512
 
 #define RETRY_BASE_MS 1000
 #define RETRY_CAP_MS 60000
@@ -125,7 +124,8 @@ prepare_base(FloeTalk *t, const char *path, FloeStatus *st)
 	if (len >= path_len && memcmp(url + len - path_len, path, path_len) == 0)
 		len -= path_len;
 	t->base = floe_arena_alloc(t->run->arena, len + path_len + 1);
-	if (t->base == NULL)
+	t->url = floe_arena_alloc(t->run->arena, len + path_len + FLOE_TALK_PATH);
+	if (t->base == NULL || t->url == NULL)
 		return no_memory(st);
 	memcpy(t->base, url, len);
 	memcpy(t->base + len, path, path_len + 1);
@@ -232,21 +232,19 @@ floe_talk_send(FloeTalk *t, const char *method, const char *path, const FloeBuf 
 {
 	FloeEngineRun *run = t->run;
 	FloeHttpRequest *request = &run->request;
-	size_t size = strlen(t->base) + strlen(path) + 1;
-	char *url = floe_arena_alloc(run->arena, size);
 	char *copy = body != NULL ? floe_arena_text(run->arena, body->data, body->len) : NULL;
 	FloeStatus st;
 
 	memset(request, 0, sizeof(*request));
-	if (url == NULL || (body != NULL && (copy == NULL || body->failed)))
+	if (body != NULL && (copy == NULL || body->failed))
 	{
 		/* nothing was sent: later there may be memory again */
 		no_memory(&st);
 		return floe_talk_retry(t, &st);
 	}
-	snprintf(url, size, "%s%s", t->base, path);
+	snprintf(t->url, strlen(t->base) + FLOE_TALK_PATH, "%s%s", t->base, path);
 	request->method = method;
-	request->url = url;
+	request->url = t->url;
 	add_header(request, "Accept", "application/json");
 	if (copy != NULL)
 	{

@@ -27,6 +27,7 @@ typedef struct FloeTalk
 	FloeEngineRun *run;
 	const char *product; /* "Livy" */
 	char *base;          /* URL without a slash at its end */
+	char *url;           /* of the request, FLOE_TALK_PATH bytes longer: a run may send many thousands */
 	char *authorization; /* NULL: none is sent */
 	char *statement;     /* with its comment */
 	char *marker;        /* that comment */
@@ -53,6 +54,7 @@ typedef struct FloeTalk
 } FloeTalk;
 
 #define FLOE_TALK_COLUMNS 64
+#define FLOE_TALK_PATH 512 /* and its end */
 
 /* Zeroes what the adapter sets, and checks the target; path is put behind the URL unless that ends so. */
 extern bool floe_talk_prepare(FloeTalk *t, FloeEngineRun *run, const char *product, const char *path, bool is_probe,
@@ -65,7 +67,7 @@ extern const char *floe_talk_option(const FloeTalk *t, const char *name);
 typedef bool (*FloeTalkSetting)(void *arg, const char *key, const char *value);
 extern bool floe_talk_settings(FloeTalk *t, FloeTalkSetting setting, void *arg);
 
-/* Makes the request; body NULL: none.  It is copied into the arena.  Only GET is repeated by the HTTP engine itself. */
+/* Makes the request; body NULL: none.  It is copied into the arena, the path is not.  Only GET is repeated by the HTTP engine itself. */
 extern FloeEngineVerb floe_talk_send(FloeTalk *t, const char *method, const char *path, const FloeBuf *body);
 
 /* Reads the answer; why is set unless it is OK. Then the adapter, then release. */

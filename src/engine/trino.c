@@ -143,7 +143,9 @@ refused(FloeTrinoRun *m, const FloeStatus *why)
 	{
 		floe_trino_note(m, why);
 		m->cancel_sent = true;
-		return floe_trino_enter(m, m->next_uri[0] != '\0' ? TRINO_PAGE : TRINO_LOOK);
+		m->is_unstoppable = true;
+		/* once given up for where its pages lead, they are not asked for again: they lead there still */
+		return floe_trino_enter(m, m->next_uri[0] != '\0' && !m->gave_up ? TRINO_PAGE : TRINO_LOOK);
 	}
 	if (m->step == TRINO_FIND && why->code == FLOE_ERR_FORBIDDEN)
 		return not_found(m);
@@ -169,6 +171,7 @@ info_answered(FloeTrinoRun *m, FloeJson root)
 		return m->is_probe ? floe_trino_fail(m, &why) : unanswered(m, &why);
 	}
 	floe_copy_text(m->version, sizeof(m->version), version, strlen(version));
+	floe_secrets_mask(&m->secrets, m->version, sizeof(m->version));
 	m->failures = 0;
 	if (m->is_probe)
 		return floe_trino_enter(m, TRINO_SUBMIT);
@@ -237,7 +240,7 @@ page_answered(FloeTrinoRun *m, const FloeTrinoPage *page)
 		return ended(m, page);
 	if (!take_next_uri(m, page, &why))
 		return m->is_probe ? floe_trino_fail(m, &why) : floe_trino_give_up(m, &why);
-	if (m->cancel_sent && ++m->polls > CANCEL_POLLS)
+	if (m->cancel_sent && !m->is_unstoppable && ++m->polls > CANCEL_POLLS)
 		return floe_trino_finish(m, FLOE_OUTCOME_CANCELLED);
 	if (m->pages < EAGER_PAGES || m->is_probe)
 	{
@@ -260,7 +263,7 @@ look_answered(FloeTrinoRun *m, const FloeTrinoPage *page)
 	m->failures = 0;
 	if (strcmp(page->state, "FINISHED") == 0 || strcmp(page->state, "FAILED") == 0)
 		return ended(m, page);
-	if (m->cancel_sent && ++m->polls > CANCEL_POLLS)
+	if (m->cancel_sent && !m->is_unstoppable && ++m->polls > CANCEL_POLLS)
 		return floe_trino_finish(m, m->gave_up ? m->outcome : FLOE_OUTCOME_CANCELLED);
 	m->poll_ms = m->poll_ms == 0 ? POLL_MIN_MS : Min(m->poll_ms * 3 / 2, POLL_MAX_MS);
 	return floe_trino_wait(m, m->cancel_sent ? CANCEL_POLL_MS : m->poll_ms, TRINO_LOOK);
@@ -432,7 +435,8 @@ next(FloeEngineRun *run, FloeHttpResponse *response)
 		case TRINO_REFUSED:
 			return refused(m, &why);
 		case TRINO_UNSENT:
-			return floe_trino_retry(m, &why, m->step);
+			/* of a page its URI may have to be saved first */
+			return m->step == TRINO_SUBMIT ? floe_trino_retry(m, &why, m->step) : unanswered(m, &why);
 		default:
 			return unanswered(m, &why);
 	}

@@ -71,7 +71,8 @@ typedef struct FloeTrinoRun
 	bool is_unsaved;                   /* nextUri is newer than what was saved */
 	bool is_to_wait;                   /* once it is */
 	bool cancel_sent;
-	bool gave_up; /* floe itself ends it; outcome and error are set */
+	bool is_unstoppable; /* Trino forbids it: only its own end counts */
+	bool gave_up;        /* floe itself ends it; outcome and error are set */
 
 	/* the request */
 	FloeUrl origin;

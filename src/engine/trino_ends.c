@@ -30,6 +30,12 @@ floe_trino_finish(FloeTrinoRun *m, FloeOutcome outcome)
 {
 	m->outcome = outcome;
 	m->run->unreachable = false;
+	/* the array was not closed, and what the rows say did not come about */
+	if (outcome != FLOE_OUTCOME_SUCCEEDED)
+	{
+		floe_buf_reset(&m->run->result);
+		m->run->result_rows = 0;
+	}
 	if (m->query_id[0] != '\0' && (outcome == FLOE_OUTCOME_CANCELLED || m->gave_up))
 		m->must_settle = true;
 	if (m->must_settle && !m->is_probe)

@@ -74,7 +74,9 @@ static bool
 store_ended(FloeOpRun *run, FloeStatus *st)
 {
 	const FloeBuf *result = &run->run.result;
-	bool has_result = run->begun && result->data != NULL && result->len > 0;
+	/* of a run that did not end well they may be cut off, and no JSON */
+	bool has_result =
+		run->begun && run->run.outcome == FLOE_OUTCOME_SUCCEEDED && result->data != NULL && result->len > 0;
 	bool keep = run->other_failures < WITH_RESULT;
 
 	if (floe_queue_engine_ended(run->op.operation_id, run->outcome, run->error_class, run->error,
@@ -207,11 +209,13 @@ wait_for_engine(FloeOpRun *run)
 	floe_http_after(run->pass->http, run->run.wait_ms, on_timer, timer);
 }
 
-/* An answer that shows a working server, be it a refusal. */
+/* An answer that shows a working server, be it a refusal, or as much of a stream as floe waited for (keep_partial). */
 static bool
 is_answer(const FloeHttpResponse *response)
 {
-	return response != NULL && response->status.code == FLOE_OK && response->http_status < 500;
+	if (response == NULL || response->http_status >= 500)
+		return false;
+	return response->status.code == FLOE_OK || (response->status.code == FLOE_ERR_TIMEOUT && response->body.len > 0);
 }
 
 static void

@@ -269,10 +269,11 @@ engine_done(EngineCheck *e)
 static void
 engine_step(EngineCheck *e, FloeHttpResponse *response)
 {
+	FloeHttpResponse refused; /* read in the round after the one that fills it */
+
 	for (;;)
 	{
 		FloeEngineVerb verb = e->ops->next(&e->run, response);
-		FloeHttpResponse refused;
 		FloeStatus st;
 
 		response = NULL;

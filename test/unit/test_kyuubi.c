@@ -86,6 +86,7 @@ static const TalkAnswer answers[] = {
 	{"noengine", 404,
 	 "{\"message\":\"Error executing statement: java.util.concurrent.ExecutionException: "
 	 "org.apache.kyuubi.KyuubiSQLException: Failed to detect the root cause\\n\\tat x\"}"},
+	{"broken500", 500, "{\"message\":\"java.lang.OutOfMemoryError: Java heap space\"}"},
 	{"v", 200, "{\"version\":\"1.11.1\"}"},
 };
 
@@ -148,6 +149,11 @@ static const TalkPath paths[] = {
 	 "Error executing statement: java.util.concurrent.ExecutionException: org.apache.kyuubi.KyuubiSQLException: Failed "
 	 "to detect the root cause",
 	 NULL},
+
+	{"it breaks the server",
+	 OPENED "submit=broken500 delete=h502 wait delete=h502 wait delete=h502 wait delete=h502 wait delete=empty wait "
+			"done",
+	 FLOE_OUTCOME_FAILED, FLOE_CLASS_RESOURCE, "OutOfMemoryError: Java heap space", NULL},
 
 	/* while it runs nothing but the server's word ends it */
 	{"the server is away",

@@ -230,6 +230,29 @@ static const TalkPath pooled[] = {
 	 NULL},
 };
 
+/* A statement may run for days, and its session may be waited for as long. */
+static void
+test_long_run(const TalkKind *kind)
+{
+	TalkDrive d;
+	FloeStatus st;
+	size_t used = 0;
+
+	talk_init(&d, kind);
+	talk_begin(&d, false, &st);
+	(void) talk_follow(&d, RUNNING);
+	for (int i = 0; i < 500; i++)
+	{
+		if (d.kind->ops->next(d.run, NULL) != FLOE_ENGINE_SEND)
+			continue;
+		(void) talk_answer(&d, strcmp(request_name(&d.run->request), "poll") == 0 ? "running" : "busy");
+		if (i == 100)
+			used = floe_arena_used(d.arena);
+	}
+	is_int((long long) floe_arena_used(d.arena), (long long) used, "polling takes no memory");
+	talk_end(&d);
+}
+
 int
 main(void)
 {
@@ -240,6 +263,7 @@ main(void)
 
 	talk_paths(&kind, paths, lengthof(paths));
 	talk_random(&kind, 3000);
+	test_long_run(&kind);
 	talk_init(&d, &kind);
 	talk_begin(&d, false, &st);
 	(void) talk_follow(&d, RUNNING);

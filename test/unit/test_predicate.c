@@ -311,6 +311,11 @@ test_limits(void)
 	for (int i = 0; i < 1000; i++)
 		n += (size_t) sprintf(text + n, "%sn = %d", i > 0 ? " OR " : "", i);
 	ok(floe_predicate_parse(text, arena, &st) == NULL && st.code == FLOE_ERR_TOO_LARGE, "more than 2000 parts");
+	n = (size_t) sprintf(text, "name IN ('it''s'");
+	for (int i = 0; i < 1900; i++)
+		n += (size_t) sprintf(text + n, ", '%010d'", i);
+	strcpy(text + n, ")");
+	ok(floe_predicate_parse(text, arena, &st) != NULL, "many texts");
 	memset(text, ' ', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	ok(floe_predicate_parse(text, arena, &st) == NULL && st.code == FLOE_ERR_TOO_LARGE, "more than 32 kB");

@@ -19,6 +19,8 @@ typedef struct PathCase
 
 #define TO_PAGES "info=up save submit=queued save "
 #define TO_WAIT TO_PAGES "page=run page=run page=run page=run page=run page=run page=run save wait "
+#define TWO_PAGES "page=run save wait page=run save wait "
+#define TEN_PAGES TWO_PAGES TWO_PAGES TWO_PAGES TWO_PAGES TWO_PAGES
 #define ROWS "[{\"metric\":\"files\",\"value\":7},{\"metric\":\"*** x\",\"value\":null}]"
 #define CONFLICT_LINE                                                                                                  \
 	"ICEBERG_COMMIT_ERROR: Failed to commit during optimize; caused by ValidationException: Found conflicting files"
@@ -36,6 +38,7 @@ static const PathCase paths[] = {
 	{"no rows", TO_PAGES "page=run page=finished done", SUCCEEDED, NULL},
 	{"a long one", TO_WAIT "page=run save wait page=rows save wait page=finished done", SUCCEEDED, ROWS},
 	{"it fails", TO_PAGES "page=run page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
+	{"it fails behind rows", TO_PAGES "page=rows page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
 	{"it fails at once", "info=up save submit=syntax done", FAILED(CONFIG, "SYNTAX_ERROR: line 1:1: ***")},
 	{"somebody ends it", TO_PAGES "page=canceled wait done",
 	 FAILED(TRANSIENT, "USER_CANCELED: Query was canceled (somebody ended it at the engine)")},
@@ -86,6 +89,8 @@ static const PathCase paths[] = {
 	{"Trino was restarted", TO_PAGES "page=h404 look=h410 done", LOST(FORGOTTEN)},
 	{"led elsewhere", "info=up save submit=away cancel=ok look=h410 wait done", FAILED(CONFIG, ELSEWHERE)},
 	{"led to http", TO_PAGES "page=plain cancel=ok look=s-canceled wait done", FAILED(CONFIG, ELSEWHERE)},
+	{"led elsewhere, and it may not be stopped",
+	 TO_PAGES "page=away cancel=h403 look=s-running wait look=h410 wait done", FAILED(CONFIG, ELSEWHERE)},
 	{"led elsewhere, and it had finished", TO_PAGES "page=away cancel=h502 wait cancel=ok look=s-finished wait done",
 	 SUCCEEDED, NULL},
 
@@ -101,6 +106,9 @@ static const PathCase paths[] = {
 	 TO_WAIT "cancel! cancel=timeout wait cancel=h503 wait cancel=ok page=canceled wait done", CANCELLED},
 	{"cancelled, and forgotten", TO_WAIT "cancel! cancel=h410 look=h410 done", LOST(FORGOTTEN)},
 	{"cancelled, which is forbidden", TO_WAIT "cancel! cancel=h403 page=finished done", SUCCEEDED, NULL},
+	{"cancelled, which is forbidden, and it runs on",
+	 TO_WAIT "cancel! cancel=h403 " TEN_PAGES TEN_PAGES TEN_PAGES TEN_PAGES TEN_PAGES "page=finished done", SUCCEEDED,
+	 NULL},
 	{"cancelled in doubt about the statement", "info=up save submit=timeout wait cancel! find=none done", CANCELLED},
 	{"cancelled in doubt, and it is there",
 	 "info=up save submit=timeout wait cancel! find=found save cancel=ok look=s-canceled wait done", CANCELLED},
@@ -114,6 +122,8 @@ static const PathCase paths[] = {
 	{"a crash at an old page", TO_PAGES "page=run page=run crash! page=h410 look=s-running wait look=s-finished done",
 	 SUCCEEDED, NULL},
 	{"a crash while Trino is away", TO_PAGES "page=run page=run page=lost save wait crash! page=finished done",
+	 SUCCEEDED, NULL},
+	{"a crash while nothing can be sent", TO_PAGES "page=run page=run page=refused save wait crash! page=finished done",
 	 SUCCEEDED, NULL},
 	{"a crash, and Trino was restarted", TO_WAIT "crash! page=h404 look=h410 done", LOST(FORGOTTEN)},
 	{"a crash, then cancelled", TO_WAIT "crash! cancel! cancel=ok page=canceled wait done", CANCELLED},
@@ -272,6 +282,8 @@ main(void)
 	test_targets();
 	probe("of a server that is well", "up queued run rows finished", FLOE_OUTCOME_SUCCEEDED,
 		  "[{\"product\":\"Trino\",\"version\":\"476\"}]");
+	probe("of a server that repeats what it was sent", "echo queued run rows finished", FLOE_OUTCOME_SUCCEEDED,
+		  "[{\"product\":\"Trino\",\"version\":\"***\"}]");
 	probe("with a wrong password", "up h401", FLOE_OUTCOME_FAILED,
 		  "Trino refuses the credentials (HTTP 401): Password *** is wrong");
 	probe("of a server that starts", "starting", FLOE_OUTCOME_FAILED, "Trino is starting");

@@ -37,6 +37,7 @@ static const struct
 	FloeCode code;
 } answers[] = {
 	{"up", 200, "{\"nodeVersion\":{\"version\":\"476\"},\"starting\":false}", FLOE_OK},
+	{"echo", 200, "{\"nodeVersion\":{\"version\":\"hunter2\"},\"starting\":false}", FLOE_OK},
 	{"starting", 200, "{\"nodeVersion\":{\"version\":\"476\"},\"starting\":true}", FLOE_OK},
 	{"html", 200, "<html>a web page</html>", FLOE_OK},
 	{"queued", 200, HEAD NEXT("1") STATS("QUEUED") "}", FLOE_OK},
@@ -244,7 +245,7 @@ drive_answer(Drive *d, const char *word)
 static bool
 follow(Drive *d, const char *script)
 {
-	char text[1024];
+	char text[4096];
 	char *rest = text;
 	char *word;
 	FloeEngineVerb verb = FLOE_ENGINE_DONE;
