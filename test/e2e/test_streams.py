@@ -53,7 +53,7 @@ class Writer(Stream):
         return told
 
     def backlog(self, days: tuple[int, ...], commits: int) -> None:
-        kept, self.pace = self.pace, Pace(0, days=days)
+        kept, self.pace = self.pace, Pace(0, rows=self.pace.rows, days=days)
         for _ in range(commits):
             self.commit()
         self.pace = kept
