@@ -2734,6 +2734,13 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
 
+CREATE FUNCTION floe_internal.resources_refusal(engine_type pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END;
+END;
+COMMENT ON FUNCTION floe_internal.resources_refusal(pg_catalog.text, pg_catalog.jsonb) IS 'Why an engine of this TYPE cannot have a session of the size that the settings ask for; NULL: it can, or none is asked for';
+
 -- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.
 CREATE FUNCTION floe_internal.resolve_engines(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, is_valid pg_catalog.bool,
 		OUT names pg_catalog.text[], OUT refusals pg_catalog.jsonb, OUT problem pg_catalog.text) RETURNS pg_catalog.record
@@ -2750,7 +2757,7 @@ BEGIN
 	SELECT jsonb_object_agg(x.name, x.refusal) FILTER (WHERE x.refusal IS NOT NULL),
 		   CASE WHEN bool_and(x.refusal IS NOT NULL) AND bool_or(x.knows) THEN string_agg(format('engine "%s": %s', x.name, x.refusal), '; ' ORDER BY x.place) END
 	INTO refusals, problem
-	FROM (SELECT l.name, l.place, floe_internal.engine_refusal(s.server_type, of_operation, with_options) AS refusal,
+	FROM (SELECT l.name, l.place, COALESCE(floe_internal.engine_refusal(s.server_type, of_operation, with_options), floe_internal.resources_refusal(s.server_type, settings)) AS refusal,
 				 EXISTS (SELECT 1 FROM floe_internal.engine_operations() AS k WHERE k.engine_type = s.server_type AND k.operation = of_operation) AS knows
 		  FROM unnest(names) WITH ORDINALITY AS l (name, place) JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name) AS x;
 END
@@ -2769,6 +2776,7 @@ BEGIN
 		CROSS JOIN LATERAL unnest(e.engine_names) WITH ORDINALITY AS l (name, place)
 		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
 		WHERE t.table_id = of_table_id AND floe_internal.engine_refusal(s.server_type, of_operation, usable_engines.options) IS NULL
+		  AND floe_internal.resources_refusal(s.server_type, e.settings) IS NULL
 		  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE l.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL));
 END
 $body$;
@@ -4952,7 +4960,8 @@ BEGIN
 		LEFT JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
 		LEFT JOIN floe_internal.engine AS e ON e.server_name = l.name AND e.status <> 'removed'
 		LEFT JOIN floe_internal.engine_places(at) AS p ON p.server_name = l.name
-		LEFT JOIN LATERAL (SELECT floe_internal.engine_refusal(s.server_type, of_operation, passed_over.settings -> 'options') AS refusal WHERE s.server_name IS NOT NULL) AS r ON true
+		LEFT JOIN LATERAL (SELECT COALESCE(floe_internal.engine_refusal(s.server_type, of_operation, passed_over.settings -> 'options'), floe_internal.resources_refusal(s.server_type, passed_over.settings)) AS refusal
+						   WHERE s.server_name IS NOT NULL) AS r ON true
 		LEFT JOIN LATERAL (SELECT x.pattern FROM floe.engine_approval AS x WHERE l.name <> ALL (x.engines) AND floe_internal.match_pattern(x.pattern, t.levels) IS NOT NULL
 						   ORDER BY floe_internal.match_pattern(x.pattern, t.levels), x.pattern LIMIT 1) AS a ON true
 		WHERE l.place < COALESCE(array_position(names, chosen), cardinality(names) + 1));

@@ -194,3 +194,11 @@ BEGIN
 END $$;
 SELECT n, s.engine, s.statement FROM (VALUES (1, 'SELECT'), (2, $$SELECT floe.drain_engine('spark')$$)) AS v (n, setup),
 	lab.sent($$SELECT floe.alter_policy('wide', '{"fallback_engines": ["trino"]}'), floe.trigger('demo.db.r', '{expire_snapshots}'); $$ || setup) AS s ORDER BY n;
+-- a session of a size is what only some can start
+CREATE SERVER gateway TYPE 'livy' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
+SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "gateway", "fallback_engines": ["spark"], "rewrite_data_files": {"resources": "small"}}'), floe.trigger('demo.db.u', '{rewrite_data_files}')$$,
+	$$SELECT q.engine, q.engines FROM floe_internal.operation_queue AS q$$);
+SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "gateway", "fallback_engines": ["spark"], "rewrite_data_files": {"resources": "small"}}'), floe.drain_engine('gateway')$$,
+	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.u') AS w WHERE w.operation = 'rewrite_data_files'$$);
+SELECT lab.rows($$SELECT floe.create_policy('n', 'demo.db.*', '{"rewrite_data_files": {"resources": "small"}}')$$,
+	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.u') AS w WHERE w.operation = 'rewrite_data_files'$$) AS "resources of one policy, the engine of another";
