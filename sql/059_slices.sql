@@ -143,6 +143,10 @@ SELECT verdict, gate, value, limit_value, set_by, next_at FROM floe.why('demo.db
 SELECT operation, verdict, gate FROM floe.trigger('demo.db.stream') WHERE operation = 'rewrite_data_files';
 SELECT floe.alter_policy('p', '{"rewrite_data_files": {"quiet_period": "30 seconds"}}');
 SELECT verdict, gate, value, limit_value, set_by, next_at FROM floe.why('demo.db.stream') WHERE operation = 'rewrite_data_files';
+-- a deadline has passed, whatever else calls for it
+SELECT lab.rows($$INSERT INTO floe_internal.table_operation (table_id, operation, last_success_at) VALUES (lab.id('demo.db.stream'), 'rewrite_data_files', floe_internal.clock() - interval '1 day')
+	ON CONFLICT (table_id, operation) DO UPDATE SET last_success_at = EXCLUDED.last_success_at; SELECT floe.alter_policy('p', '{"rewrite_data_files": {"deadline": "2 hours"}}')$$,
+	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.stream') AS w WHERE w.operation = 'rewrite_data_files'$$);
 -- more urgent than that
 SELECT floe.alter_policy('p', '{"thresholds": {"excess_file_count": {"warning": 5, "critical": 30}}}');
 SELECT gate, verdict, value FROM floe.why('demo.db.stream', true) WHERE operation = 'rewrite_data_files' AND gate IN ('writers', 'slice');
