@@ -22,7 +22,11 @@ SELECT n, type, transform, left(value, 20) AS value, floe_internal.partition_ter
 	(62, 'decimal(9,2)', 'truncate[50]', '10.50'), (63, 'decimal(9,2)', 'truncate[50]', '-0.50'), (64, 'string', 'truncate[3]', 'abc'), (65, 'string', 'truncate[3]', 'ab'), (66, 'string', 'truncate[1]', ''''),
 	(67, 'string', 'truncate[2]', 'a%'), (68, 'string', 'truncate[1]', '['), (69, 'string', 'truncate[1]', U&'\D7FF'), (70, 'string', 'truncate[1]', U&'\+10FFFF'), (71, 'string', 'truncate[2]', U&'a\+10FFFF'),
 	(72, 'string', 'truncate[1]', '\'), (73, 'binary', 'truncate[2]', '0001'), (74, 'int', 'truncate[0]', '1'),
-	(75, 'int', 'bucket[16]', '3'), (76, 'string', 'bucket[16]', NULL), (77, 'int', 'void', NULL), (78, 'int', 'zorder', '5'), (79, 'int', 'zorder', NULL)) AS v (n, type, transform, value) ORDER BY n;
+	(75, 'int', 'bucket[16]', '3'), (76, 'string', 'bucket[16]', NULL), (77, 'int', 'void', NULL), (78, 'int', 'zorder', '5'), (79, 'int', 'zorder', NULL),
+	-- what no engine writes
+	(80, 'date', 'identity', '2026-02-31'), (81, 'date', 'day', '2026-99-99'), (82, 'date', 'month', '2026-13'), (83, 'timestamp', 'hour', '2026-01-01-24'), (84, 'timestamp', 'hour', '2026-02-30-23'),
+	(85, 'timestamp', 'identity', '2026-01-01T99:99:99.999999'), (86, 'timestamp', 'identity', '2026-02-29T01:02:03.123456'), (87, 'date', 'year', '0000'), (88, 'decimal(9,99999)', 'truncate[10]', '1'),
+	(89, 'date', 'identity', '2024-02-29'), (90, 'timestamp', 'identity', '2024-02-29T23:59:59.999999'), (91, 'timestamp', 'identity', '2026-01-01T00:00:00.000000000')) AS v (n, type, transform, value) ORDER BY n;
 
 -- what the server says of a time does not depend on the session
 SET datestyle = 'SQL, DMY'; SET timezone = 'Asia/Tokyo';
