@@ -202,3 +202,7 @@ SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "gateway", "fallb
 	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.u') AS w WHERE w.operation = 'rewrite_data_files'$$);
 SELECT lab.rows($$SELECT floe.create_policy('n', 'demo.db.*', '{"rewrite_data_files": {"resources": "small"}}')$$,
 	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.u') AS w WHERE w.operation = 'rewrite_data_files'$$) AS "resources of one policy, the engine of another";
+SELECT n, lab.says(format($$SELECT floe.create_policy('n', 'demo.n.*', '{"engine": "gateway", "rewrite_data_files": {"resources": {%s: "1"}}}')$$, key)) AS says FROM (VALUES
+	(1, '"spark.executor.memory"'), (2, '"spark.dynamicAllocation.maxExecutors"'), (3, '"spark.sql.catalog.demo.uri"'), (4, '"spark.jars"'), (5, '"spark.driver.extraJavaOptions"'), (6, '"spark.hadoop.fs.s3a.endpoint"'),
+	(7, '"spark.kubernetes.executor.request.cores"'), (8, '"spark.executor.memory.x"')) AS v (n, key) ORDER BY n;
+SELECT lab.says($$INSERT INTO floe.resource_preset (name, conf) VALUES ('mine', '{"spark.plugins": "x"}')$$);
