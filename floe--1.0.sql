@@ -3674,7 +3674,9 @@ BEGIN
 				CASE WHEN d.deletes > 0 THEN p.data_bytes ELSE p.small_file_bytes END AS bytes,
 				(SELECT max(r.committed_at) FROM recent AS r WHERE r.snapshot_id = ANY (p.snapshot_ids) OR r.sequence_number = p.last_delete_sequence) + slice_units.quiet_period AS hot_until
 			FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
-			CROSS JOIN LATERAL (SELECT CASE WHEN with_deletes THEN p.position_delete_file_count + p.equality_delete_file_count + p.deletion_vector_count ELSE 0 END AS deletes) AS d
+			-- those that apply to nothing stay behind, whatever is rewritten
+			CROSS JOIN LATERAL (SELECT CASE WHEN with_deletes
+				THEN GREATEST(p.position_delete_file_count + p.equality_delete_file_count + p.deletion_vector_count - COALESCE(p.dangling_delete_count, 0), 0) ELSE 0 END AS deletes) AS d
 			WHERE p.data_file_count > 0 AND p.excess_file_count + d.deletes > 0
 		), field AS MATERIALIZED (
 			SELECT (s.item ->> 'spec_id')::int4 AS spec_id, f.place, f.item ->> 'name' AS name, f.item ->> 'source_type' AS source_type, f.item ->> 'transform' AS transform,

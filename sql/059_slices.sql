@@ -131,6 +131,23 @@ SELECT u.predicate, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.s
 SELECT * FROM lab.slice('demo.db.stream');
 SELECT * FROM lab.slice('demo.db.stream', with_hot => true);
 
+-- deletes that apply to nothing do not go with a rewrite: a quiet partition that has only these does not keep one that is always hot from it
+CREATE FUNCTION lab.old_deletes(sequence_number int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint := lab.id('demo.db.stream');
+BEGIN
+	PERFORM lab.parts('demo.db.stream', lab.key('a', 'b'), '{1,20}', writes => '{append,append,append,delete}', gap => '1 minute', deletes_in => '{"k": "b"}');
+	PERFORM floe_internal.store_manifests(id, '{old}', '{1000}', '{1}', '{0}', '{1}', '{1}', '{f}', ARRAY[lab.delete_manifest('{"k": "a"}', 3, 0, sequence_number)]);
+	UPDATE floe_internal.iceberg_table SET manifest_ids = ARRAY(SELECT m.manifest_id FROM floe_internal.manifest AS m WHERE m.table_id = id ORDER BY m.content DESC, m.manifest_id) WHERE table_id = id;
+	PERFORM floe_internal.compute_health(id);
+END $$;
+SELECT lab.old_deletes(1);
+SELECT u.predicate, u.objects, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.stream'), true, '2 minutes', floe_internal.clock()) AS u;
+SELECT * FROM lab.slice('demo.db.stream', '{}', '{"delete_file_threshold": 1}');
+SELECT lab.old_deletes(0);
+SELECT u.predicate, u.objects, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.stream'), true, '2 minutes', floe_internal.clock()) AS u;
+SELECT * FROM lab.slice('demo.db.stream', '{}', '{"delete_file_threshold": 1}');
+
 -- a partition that is being written, and needs nothing yet, is left alone, too
 SELECT lab.parts('demo.db.stream', lab.key('a', 'b'), '{10,1}', writes => '{append,append,append,append}', gap => '1 minute', deletes_in => '{"k": "b"}');
 SELECT u.predicate, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.stream'), false, '2 minutes', floe_internal.clock()) AS u;
