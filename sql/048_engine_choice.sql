@@ -194,6 +194,10 @@ BEGIN
 END $$;
 SELECT n, s.engine, s.statement FROM (VALUES (1, 'SELECT'), (2, $$SELECT floe.drain_engine('spark')$$)) AS v (n, setup),
 	lab.sent($$SELECT floe.alter_policy('wide', '{"fallback_engines": ["trino"]}'), floe.trigger('demo.db.r', '{expire_snapshots}'); $$ || setup) AS s ORDER BY n;
+-- and while it waits the table may come to need more, or less than was asked for
+SELECT days, s.engine, s.statement FROM (VALUES (40), (10)) AS v (days),
+	lab.sent(format($$SELECT floe.alter_policy('wide', '{"engine": "trino"}'), floe.trigger('demo.db.r', '{expire_snapshots}');
+		UPDATE floe_internal.iceberg_table SET properties = '{"history.expire.max-snapshot-age-ms": "%s"}' WHERE name = 'demo.db.r'$$, days::bigint * 86400000)) AS s ORDER BY days;
 -- a session of a size is what only some can start
 CREATE SERVER gateway TYPE 'livy' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
 SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "gateway", "fallback_engines": ["spark"], "rewrite_data_files": {"resources": "small"}}'), floe.trigger('demo.db.u', '{rewrite_data_files}')$$,

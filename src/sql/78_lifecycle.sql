@@ -259,6 +259,13 @@ BEGIN
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
 		options := floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), g.remedy_options) || options;
 	END IF;
+	-- Who asked by hand asked for the retention of that moment. Spark reads the table's as it is; Trino is told, and then the table may ask for more by now.
+	IF q.operation = 'expire_snapshots' AND preflight.engine_type = 'trino'
+	   AND (options ->> 'max_snapshot_age')::interval = (floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), '{}') ->> 'max_snapshot_age')::interval THEN
+		options := options || COALESCE((SELECT x.now_options FROM floe_internal.table_setting AS s
+			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
+			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
+	END IF;
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
