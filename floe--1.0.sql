@@ -2827,7 +2827,8 @@ BEGIN
 		NEW.set_by := SESSION_USER;
 	END IF;
 	NEW.set_at := floe_internal.clock();
-	LOCK TABLE floe.engine_approval IN SHARE ROW EXCLUSIVE MODE;	-- two that are saved at once see each other
+	-- two that are saved at once see each other; the table itself each has locked already, and to ask for more of that would be a deadlock
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 3);
 	SELECT a.pattern, a.engines, l.is_lower, l.example, e.engine INTO other
 	FROM floe.engine_approval AS a
 	CROSS JOIN LATERAL (
@@ -4736,7 +4737,7 @@ CREATE FUNCTION floe_internal.step_class() RETURNS pg_catalog.int4
 BEGIN ATOMIC
 	SELECT 1718382438;
 END;
-COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning';
+COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning, 3 for approvals of engines, of people';
 
 CREATE FUNCTION floe_internal.live_passes() RETURNS SETOF pg_catalog.int4
 	LANGUAGE sql VOLATILE ROWS 5

@@ -202,7 +202,8 @@ BEGIN
 		NEW.set_by := SESSION_USER;
 	END IF;
 	NEW.set_at := floe_internal.clock();
-	LOCK TABLE floe.engine_approval IN SHARE ROW EXCLUSIVE MODE;	-- two that are saved at once see each other
+	-- two that are saved at once see each other; the table itself each has locked already, and to ask for more of that would be a deadlock
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 3);
 	SELECT a.pattern, a.engines, l.is_lower, l.example, e.engine INTO other
 	FROM floe.engine_approval AS a
 	CROSS JOIN LATERAL (
