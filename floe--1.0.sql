@@ -1373,6 +1373,12 @@ BEGIN
 		IF e.key ~* '(secret|passw|token|credential|authorization|access[._-]?key|api[._-]?key|private[._-]?key)' THEN
 			PERFORM floe_internal.refuse(format('%s: "%s" looks like a secret', place, e.key), 'Everybody who sees policies sees it.', 'The USER MAPPING of the engine takes it as an option.');
 		END IF;
+		-- Who writes policies may say how large a session is. What it loads, runs, and where it sends a catalog's credentials is for the owners of the servers.
+		IF e.key !~ ('^spark\.((driver|executor)\.(memory|memoryOverhead|memoryOverheadFactor|cores|instances|maxResultSize)|cores\.max|task\.cpus|default\.parallelism|network\.timeout|speculation|yarn\.queue'
+				|| '|kubernetes\.(driver|executor)\.(request|limit)\.cores|(dynamicAllocation|memory|sql\.shuffle|sql\.adaptive|sql\.files)\..+|sql\.autoBroadcastJoinThreshold)$') THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" does not say how large a session is', place, e.key),
+				'Settings are those of memory, cores, instances, dynamic allocation, shuffles and parallelism.', 'Others are options of the engine''s SERVER.');
+		END IF;
 		IF jsonb_typeof(e.value) NOT IN ('string', 'number', 'boolean') OR length(e.value #>> '{}') NOT BETWEEN 1 AND 1000 OR e.value #>> '{}' ~ '[[:cntrl:]]|\$\{' THEN
 			PERFORM floe_internal.refuse(format('%s: "%s" must be a text or number, not %s', place, e.key, left(e.value::text, 100)), NULL, NULL);
 		END IF;
@@ -2734,6 +2740,13 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
 
+CREATE FUNCTION floe_internal.resources_refusal(engine_type pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END;
+END;
+COMMENT ON FUNCTION floe_internal.resources_refusal(pg_catalog.text, pg_catalog.jsonb) IS 'Why an engine of this TYPE cannot have a session of the size that the settings ask for; NULL: it can, or none is asked for';
+
 -- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.
 CREATE FUNCTION floe_internal.resolve_engines(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, is_valid pg_catalog.bool,
 		OUT names pg_catalog.text[], OUT refusals pg_catalog.jsonb, OUT problem pg_catalog.text) RETURNS pg_catalog.record
@@ -2750,7 +2763,7 @@ BEGIN
 	SELECT jsonb_object_agg(x.name, x.refusal) FILTER (WHERE x.refusal IS NOT NULL),
 		   CASE WHEN bool_and(x.refusal IS NOT NULL) AND bool_or(x.knows) THEN string_agg(format('engine "%s": %s', x.name, x.refusal), '; ' ORDER BY x.place) END
 	INTO refusals, problem
-	FROM (SELECT l.name, l.place, floe_internal.engine_refusal(s.server_type, of_operation, with_options) AS refusal,
+	FROM (SELECT l.name, l.place, COALESCE(floe_internal.engine_refusal(s.server_type, of_operation, with_options), floe_internal.resources_refusal(s.server_type, settings)) AS refusal,
 				 EXISTS (SELECT 1 FROM floe_internal.engine_operations() AS k WHERE k.engine_type = s.server_type AND k.operation = of_operation) AS knows
 		  FROM unnest(names) WITH ORDINALITY AS l (name, place) JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name) AS x;
 END
@@ -2769,6 +2782,7 @@ BEGIN
 		CROSS JOIN LATERAL unnest(e.engine_names) WITH ORDINALITY AS l (name, place)
 		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
 		WHERE t.table_id = of_table_id AND floe_internal.engine_refusal(s.server_type, of_operation, usable_engines.options) IS NULL
+		  AND floe_internal.resources_refusal(s.server_type, e.settings) IS NULL
 		  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE l.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL));
 END
 $body$;
@@ -2813,7 +2827,8 @@ BEGIN
 		NEW.set_by := SESSION_USER;
 	END IF;
 	NEW.set_at := floe_internal.clock();
-	LOCK TABLE floe.engine_approval IN SHARE ROW EXCLUSIVE MODE;	-- two that are saved at once see each other
+	-- two that are saved at once see each other; the table itself each has locked already, and to ask for more of that would be a deadlock
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 3);
 	SELECT a.pattern, a.engines, l.is_lower, l.example, e.engine INTO other
 	FROM floe.engine_approval AS a
 	CROSS JOIN LATERAL (
@@ -3510,6 +3525,17 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.predicate_column(pg_catalog.jsonb, pg_catalog.int4) IS 'A column of the current schema, quoted, by its id; NULL: it was dropped, or its name cannot be said safely';
 
+-- What was read of a manifest is whatever somebody wrote: 31 February is a text like others, and must not be an error of all tables decided upon with this one.
+CREATE FUNCTION floe_internal.predicate_day(value pg_catalog.text) RETURNS pg_catalog.timestamp
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN value ~ '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' AND value > '0000z' THEN (
+		SELECT CASE WHEN pg_catalog.to_char(d.at, 'YYYY-MM-DD') = value THEN d.at END
+		FROM (SELECT (pg_catalog."left"(value, 4) || '-01-01')::pg_catalog.timestamp
+			+ pg_catalog.make_interval(months => pg_catalog.substr(value, 6, 2)::pg_catalog.int4 - 1, days => pg_catalog."right"(value, 2)::pg_catalog.int4 - 1) AS at) AS d) END;
+END;
+COMMENT ON FUNCTION floe_internal.predicate_day(pg_catalog.text) IS 'The beginning of a day of the years 1 to 9999; NULL: there is no such day';
+
 -- Years that every SQL can write with four digits.
 CREATE FUNCTION floe_internal.predicate_time(at pg_catalog.timestamp, column_type pg_catalog.text) RETURNS pg_catalog.text
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -3529,8 +3555,8 @@ BEGIN ATOMIC
 		WHEN column_type IN ('int', 'long') AND value ~ '^-?[0-9]{1,19}$' THEN value
 		WHEN column_type LIKE 'decimal(%' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN value
 		WHEN column_type IN ('float', 'double') AND value ~ '^-?[0-9]{1,20}([.][0-9]{1,20})?(e[-+]?[0-9]{1,3})?$' THEN value
-		WHEN column_type IN ('date', 'timestamp', 'timestamptz') AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{15}(\+00:00)?)?$' AND value !~ '^0000'
-			THEN floe_internal.predicate_time(pg_catalog.replace(pg_catalog.replace(value, '+00:00', ''), 'T', ' ')::pg_catalog.timestamp, column_type)
+		WHEN column_type IN ('date', 'timestamp', 'timestamptz') AND value ~ '^.{10}(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}(\+00:00)?)?$'
+			THEN floe_internal.predicate_time(floe_internal.predicate_day(pg_catalog."left"(value, 10)) + COALESCE(NULLIF(pg_catalog.substr(value, 12, 15), ''), '0')::pg_catalog.interval, column_type)
 		WHEN column_type = 'string' THEN floe_internal.predicate_text(value) END;
 END;
 COMMENT ON FUNCTION floe_internal.predicate_literal(pg_catalog.text, pg_catalog.text) IS 'A partition value, as floe.partition_health() shows it, as a literal of the source column''s Iceberg type; NULL: it has none';
@@ -3562,17 +3588,17 @@ BEGIN ATOMIC
 		WHEN transform IN ('year', 'month', 'day', 'hour') THEN (
 			SELECT floe_internal.predicate_range(column_name, floe_internal.predicate_time(b.at, column_type),
 				floe_internal.predicate_time(b.at + ('1 ' || transform)::pg_catalog.interval, column_type))
-			FROM (SELECT CASE WHEN transform = 'year' AND value ~ '^[0-9]{4}$' AND value > '0000' THEN (value || '-01-01')::pg_catalog.timestamp
-				WHEN transform = 'month' AND value ~ '^[0-9]{4}-[0-9]{2}$' AND value > '0000z' THEN (value || '-01')::pg_catalog.timestamp
-				WHEN transform = 'day' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND value > '0000z' THEN value::pg_catalog.timestamp
-				WHEN transform = 'hour' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{2}$' AND value > '0000z'
-					THEN (pg_catalog."left"(value, 10) || ' ' || pg_catalog."right"(value, 2) || ':00')::pg_catalog.timestamp END AS at) AS b
+			FROM (SELECT CASE transform WHEN 'year' THEN floe_internal.predicate_day(value || '-01-01')
+				WHEN 'month' THEN floe_internal.predicate_day(value || '-01')
+				WHEN 'day' THEN floe_internal.predicate_day(value)
+				ELSE CASE WHEN value ~ '^.{10}-([01][0-9]|2[0-3])$'
+					THEN floe_internal.predicate_day(pg_catalog."left"(value, 10)) + pg_catalog.make_interval(hours => pg_catalog."right"(value, 2)::pg_catalog.int4) END END AS at) AS b
 			WHERE column_type <> 'date' OR transform <> 'hour')
 		WHEN transform ~ '^truncate\[[1-9][0-9]{0,8}\]$' THEN (
 			SELECT CASE
 				WHEN column_type IN ('int', 'long') AND value ~ '^-?[0-9]{1,19}$' THEN floe_internal.predicate_range(column_name, value,
 					CASE WHEN value::pg_catalog.numeric + w.width <= CASE column_type WHEN 'int' THEN 2147483647 ELSE 9223372036854775807 END THEN (value::pg_catalog.numeric + w.width)::pg_catalog.text END)
-				WHEN column_type ~ '^decimal\([0-9]+, ?[0-9]+\)$' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN floe_internal.predicate_range(column_name, value,
+				WHEN column_type ~ '^decimal\([0-9]{1,2}, ?[0-9]{1,2}\)$' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN floe_internal.predicate_range(column_name, value,
 					(value::pg_catalog.numeric + w.width * ('1e-' || (pg_catalog.regexp_match(column_type, ', ?([0-9]+)'))[1])::pg_catalog.numeric)::pg_catalog.text)
 				WHEN column_type = 'string' AND pg_catalog.length(value) < w.width THEN column_name || ' = ' || floe_internal.predicate_text(value)
 				WHEN column_type = 'string' AND pg_catalog.length(value) = w.width THEN floe_internal.predicate_range(column_name, floe_internal.predicate_text(value),
@@ -3649,7 +3675,9 @@ BEGIN
 				CASE WHEN d.deletes > 0 THEN p.data_bytes ELSE p.small_file_bytes END AS bytes,
 				(SELECT max(r.committed_at) FROM recent AS r WHERE r.snapshot_id = ANY (p.snapshot_ids) OR r.sequence_number = p.last_delete_sequence) + slice_units.quiet_period AS hot_until
 			FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
-			CROSS JOIN LATERAL (SELECT CASE WHEN with_deletes THEN p.position_delete_file_count + p.equality_delete_file_count + p.deletion_vector_count ELSE 0 END AS deletes) AS d
+			-- those that apply to nothing stay behind, whatever is rewritten
+			CROSS JOIN LATERAL (SELECT CASE WHEN with_deletes
+				THEN GREATEST(p.position_delete_file_count + p.equality_delete_file_count + p.deletion_vector_count - COALESCE(p.dangling_delete_count, 0), 0) ELSE 0 END AS deletes) AS d
 			WHERE p.data_file_count > 0 AND p.excess_file_count + d.deletes > 0
 		), field AS MATERIALIZED (
 			SELECT (s.item ->> 'spec_id')::int4 AS spec_id, f.place, f.item ->> 'name' AS name, f.item ->> 'source_type' AS source_type, f.item ->> 'transform' AS transform,
@@ -4218,7 +4246,7 @@ BEGIN
 		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
 			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
-		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND d.called_by <> 'deadline' THEN 'wait' ELSE 'pass' END, 'writers',
+		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
 			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
@@ -4444,8 +4472,13 @@ BEGIN
 				SELECT * FROM floe_internal.estimates(portion.ids, at)
 			)
 			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
-				   -- of those named, the first that can
-				   (SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place) WHERE NOT COALESCE(f.engine_refusals ? n.name, false) ORDER BY n.place LIMIT 1) AS engine
+				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
+				   CASE WHEN d.verdict = 'run' THEN (
+						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
+						JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.name
+						WHERE NOT COALESCE(f.engine_refusals ? n.name, false)
+						  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE n.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL)
+						ORDER BY n.place LIMIT 1) END AS engine
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
@@ -4704,7 +4737,7 @@ CREATE FUNCTION floe_internal.step_class() RETURNS pg_catalog.int4
 BEGIN ATOMIC
 	SELECT 1718382438;
 END;
-COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning';
+COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning, 3 for approvals of engines, of people';
 
 CREATE FUNCTION floe_internal.live_passes() RETURNS SETOF pg_catalog.int4
 	LANGUAGE sql VOLATILE ROWS 5
@@ -4952,7 +4985,8 @@ BEGIN
 		LEFT JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
 		LEFT JOIN floe_internal.engine AS e ON e.server_name = l.name AND e.status <> 'removed'
 		LEFT JOIN floe_internal.engine_places(at) AS p ON p.server_name = l.name
-		LEFT JOIN LATERAL (SELECT floe_internal.engine_refusal(s.server_type, of_operation, passed_over.settings -> 'options') AS refusal WHERE s.server_name IS NOT NULL) AS r ON true
+		LEFT JOIN LATERAL (SELECT COALESCE(floe_internal.engine_refusal(s.server_type, of_operation, passed_over.settings -> 'options'), floe_internal.resources_refusal(s.server_type, passed_over.settings)) AS refusal
+						   WHERE s.server_name IS NOT NULL) AS r ON true
 		LEFT JOIN LATERAL (SELECT x.pattern FROM floe.engine_approval AS x WHERE l.name <> ALL (x.engines) AND floe_internal.match_pattern(x.pattern, t.levels) IS NOT NULL
 						   ORDER BY floe_internal.match_pattern(x.pattern, t.levels), x.pattern LIMIT 1) AS a ON true
 		WHERE l.place < COALESCE(array_position(names, chosen), cardinality(names) + 1));
@@ -6300,6 +6334,7 @@ DECLARE
 	usable text[];
 	problem text;
 	of_slice text;
+	sliced jsonb;
 	more_options jsonb;
 	slice jsonb;
 BEGIN
@@ -6347,6 +6382,13 @@ BEGIN
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
 		options := floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), g.remedy_options) || options;
 	END IF;
+	-- Who asked by hand asked for the retention of that moment. Spark reads the table's as it is; Trino is told, and then the table may ask for more by now.
+	IF q.operation = 'expire_snapshots' AND preflight.engine_type = 'trino'
+	   AND (options ->> 'max_snapshot_age')::interval = (floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), '{}') ->> 'max_snapshot_age')::interval THEN
+		options := options || COALESCE((SELECT x.now_options FROM floe_internal.table_setting AS s
+			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
+			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
+	END IF;
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -6372,9 +6414,21 @@ BEGIN
 		SELECT s.predicate, s.more_options, s.detail INTO of_slice, more_options, slice FROM floe_internal.slice(q.table_id, q.settings, options, at, is_named) AS s;
 		options := options
 			|| COALESCE((SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(more_options) AS m
-				WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}')
-			|| CASE WHEN of_slice IS NULL THEN '{}' WHEN options ? 'where' THEN jsonb_build_object('where', format('(%s) AND (%s)', options ->> 'where', of_slice))
-				ELSE jsonb_build_object('where', of_slice) END;
+				WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}');
+		IF of_slice IS NOT NULL THEN
+			sliced := options || jsonb_build_object('where', CASE WHEN options ? 'where' THEN format('(%s) AND (%s)', options ->> 'where', of_slice) ELSE of_slice END);
+			-- Trino takes only predicates that are about whole partitions of all specs that the table ever had: where it cannot be told which part it is, it is the whole
+			BEGIN
+				IF floe_internal.options_problem(q.operation, sliced, t.details, t.specs, t.refs, t.current_snapshot_id) IS NULL THEN
+					PERFORM floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, sliced, at, floe_internal.table_schema(t.details, t.specs));
+					options := sliced;
+				ELSE
+					slice := NULL;
+				END IF;
+			EXCEPTION WHEN invalid_parameter_value THEN
+				slice := NULL;
+			END;
+		END IF;
 	END IF;
 	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
 	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN
@@ -6948,7 +7002,8 @@ BEGIN
 		)
 		SELECT f.operation, array_agg(f.snapshot_id ORDER BY f.done_at, f.snapshot_id) AS snapshot_ids, LEAST(max(f.done_at), at) AS done_at,
 			   string_agg(DISTINCT t.details #>> ARRAY['replace_engines', f.snapshot_id::text], ', ') AS engine,
-			   NOT EXISTS (SELECT 1 FROM floe_internal.judged_metrics(ARRAY[of_table_id], at) AS j WHERE j.remedy = f.operation AND j.severity >= 0.5) AS is_run
+			   NOT EXISTS (SELECT 1 FROM floe_internal.judged_metrics(ARRAY[of_table_id], at) AS j WHERE j.remedy = f.operation AND j.severity >= 0.5)
+				   AND NOT EXISTS (SELECT 1 FROM floe_internal.decision_context(ARRAY[of_table_id], at) AS d WHERE d.operation = f.operation AND d.conditions_met) AS is_run
 		FROM found AS f JOIN floe_internal.operation_kind AS k ON k.operation = f.operation
 		GROUP BY f.operation, k.position ORDER BY k.position
 	LOOP

@@ -194,3 +194,19 @@ BEGIN
 END $$;
 SELECT n, s.engine, s.statement FROM (VALUES (1, 'SELECT'), (2, $$SELECT floe.drain_engine('spark')$$)) AS v (n, setup),
 	lab.sent($$SELECT floe.alter_policy('wide', '{"fallback_engines": ["trino"]}'), floe.trigger('demo.db.r', '{expire_snapshots}'); $$ || setup) AS s ORDER BY n;
+-- and while it waits the table may come to need more, or less than was asked for
+SELECT days, s.engine, s.statement FROM (VALUES (40), (10)) AS v (days),
+	lab.sent(format($$SELECT floe.alter_policy('wide', '{"engine": "trino"}'), floe.trigger('demo.db.r', '{expire_snapshots}');
+		UPDATE floe_internal.iceberg_table SET properties = '{"history.expire.max-snapshot-age-ms": "%s"}' WHERE name = 'demo.db.r'$$, days::bigint * 86400000)) AS s ORDER BY days;
+-- a session of a size is what only some can start
+CREATE SERVER gateway TYPE 'livy' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
+SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "gateway", "fallback_engines": ["spark"], "rewrite_data_files": {"resources": "small"}}'), floe.trigger('demo.db.u', '{rewrite_data_files}')$$,
+	$$SELECT q.engine, q.engines FROM floe_internal.operation_queue AS q$$);
+SELECT lab.rows($$SELECT floe.alter_policy('wide', '{"engine": "gateway", "fallback_engines": ["spark"], "rewrite_data_files": {"resources": "small"}}'), floe.drain_engine('gateway')$$,
+	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.u') AS w WHERE w.operation = 'rewrite_data_files'$$);
+SELECT lab.rows($$SELECT floe.create_policy('n', 'demo.db.*', '{"rewrite_data_files": {"resources": "small"}}')$$,
+	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.u') AS w WHERE w.operation = 'rewrite_data_files'$$) AS "resources of one policy, the engine of another";
+SELECT n, lab.says(format($$SELECT floe.create_policy('n', 'demo.n.*', '{"engine": "gateway", "rewrite_data_files": {"resources": {%s: "1"}}}')$$, key)) AS says FROM (VALUES
+	(1, '"spark.executor.memory"'), (2, '"spark.dynamicAllocation.maxExecutors"'), (3, '"spark.sql.catalog.demo.uri"'), (4, '"spark.jars"'), (5, '"spark.driver.extraJavaOptions"'), (6, '"spark.hadoop.fs.s3a.endpoint"'),
+	(7, '"spark.kubernetes.executor.request.cores"'), (8, '"spark.executor.memory.x"')) AS v (n, key) ORDER BY n;
+SELECT lab.says($$INSERT INTO floe.resource_preset (name, conf) VALUES ('mine', '{"spark.plugins": "x"}')$$);

@@ -22,7 +22,11 @@ SELECT n, type, transform, left(value, 20) AS value, floe_internal.partition_ter
 	(62, 'decimal(9,2)', 'truncate[50]', '10.50'), (63, 'decimal(9,2)', 'truncate[50]', '-0.50'), (64, 'string', 'truncate[3]', 'abc'), (65, 'string', 'truncate[3]', 'ab'), (66, 'string', 'truncate[1]', ''''),
 	(67, 'string', 'truncate[2]', 'a%'), (68, 'string', 'truncate[1]', '['), (69, 'string', 'truncate[1]', U&'\D7FF'), (70, 'string', 'truncate[1]', U&'\+10FFFF'), (71, 'string', 'truncate[2]', U&'a\+10FFFF'),
 	(72, 'string', 'truncate[1]', '\'), (73, 'binary', 'truncate[2]', '0001'), (74, 'int', 'truncate[0]', '1'),
-	(75, 'int', 'bucket[16]', '3'), (76, 'string', 'bucket[16]', NULL), (77, 'int', 'void', NULL), (78, 'int', 'zorder', '5'), (79, 'int', 'zorder', NULL)) AS v (n, type, transform, value) ORDER BY n;
+	(75, 'int', 'bucket[16]', '3'), (76, 'string', 'bucket[16]', NULL), (77, 'int', 'void', NULL), (78, 'int', 'zorder', '5'), (79, 'int', 'zorder', NULL),
+	-- what no engine writes
+	(80, 'date', 'identity', '2026-02-31'), (81, 'date', 'day', '2026-99-99'), (82, 'date', 'month', '2026-13'), (83, 'timestamp', 'hour', '2026-01-01-24'), (84, 'timestamp', 'hour', '2026-02-30-23'),
+	(85, 'timestamp', 'identity', '2026-01-01T99:99:99.999999'), (86, 'timestamp', 'identity', '2026-02-29T01:02:03.123456'), (87, 'date', 'year', '0000'), (88, 'decimal(9,99999)', 'truncate[10]', '1'),
+	(89, 'date', 'identity', '2024-02-29'), (90, 'timestamp', 'identity', '2024-02-29T23:59:59.999999'), (91, 'timestamp', 'identity', '2026-01-01T00:00:00.000000000')) AS v (n, type, transform, value) ORDER BY n;
 
 -- what the server says of a time does not depend on the session
 SET datestyle = 'SQL, DMY'; SET timezone = 'Asia/Tokyo';
@@ -127,6 +131,23 @@ SELECT u.predicate, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.s
 SELECT * FROM lab.slice('demo.db.stream');
 SELECT * FROM lab.slice('demo.db.stream', with_hot => true);
 
+-- deletes that apply to nothing do not go with a rewrite: a quiet partition that has only these does not keep one that is always hot from it
+CREATE FUNCTION lab.old_deletes(sequence_number int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint := lab.id('demo.db.stream');
+BEGIN
+	PERFORM lab.parts('demo.db.stream', lab.key('a', 'b'), '{1,20}', writes => '{append,append,append,delete}', gap => '1 minute', deletes_in => '{"k": "b"}');
+	PERFORM floe_internal.store_manifests(id, '{old}', '{1000}', '{1}', '{0}', '{1}', '{1}', '{f}', ARRAY[lab.delete_manifest('{"k": "a"}', 3, 0, sequence_number)]);
+	UPDATE floe_internal.iceberg_table SET manifest_ids = ARRAY(SELECT m.manifest_id FROM floe_internal.manifest AS m WHERE m.table_id = id ORDER BY m.content DESC, m.manifest_id) WHERE table_id = id;
+	PERFORM floe_internal.compute_health(id);
+END $$;
+SELECT lab.old_deletes(1);
+SELECT u.predicate, u.objects, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.stream'), true, '2 minutes', floe_internal.clock()) AS u;
+SELECT * FROM lab.slice('demo.db.stream', '{}', '{"delete_file_threshold": 1}');
+SELECT lab.old_deletes(0);
+SELECT u.predicate, u.objects, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.stream'), true, '2 minutes', floe_internal.clock()) AS u;
+SELECT * FROM lab.slice('demo.db.stream', '{}', '{"delete_file_threshold": 1}');
+
 -- a partition that is being written, and needs nothing yet, is left alone, too
 SELECT lab.parts('demo.db.stream', lab.key('a', 'b'), '{10,1}', writes => '{append,append,append,append}', gap => '1 minute', deletes_in => '{"k": "b"}');
 SELECT u.predicate, u.hot_until FROM floe_internal.slice_units(lab.id('demo.db.stream'), false, '2 minutes', floe_internal.clock()) AS u;
@@ -143,6 +164,10 @@ SELECT verdict, gate, value, limit_value, set_by, next_at FROM floe.why('demo.db
 SELECT operation, verdict, gate FROM floe.trigger('demo.db.stream') WHERE operation = 'rewrite_data_files';
 SELECT floe.alter_policy('p', '{"rewrite_data_files": {"quiet_period": "30 seconds"}}');
 SELECT verdict, gate, value, limit_value, set_by, next_at FROM floe.why('demo.db.stream') WHERE operation = 'rewrite_data_files';
+-- a deadline has passed, whatever else calls for it
+SELECT lab.rows($$INSERT INTO floe_internal.table_operation (table_id, operation, last_success_at) VALUES (lab.id('demo.db.stream'), 'rewrite_data_files', floe_internal.clock() - interval '1 day')
+	ON CONFLICT (table_id, operation) DO UPDATE SET last_success_at = EXCLUDED.last_success_at; SELECT floe.alter_policy('p', '{"rewrite_data_files": {"deadline": "2 hours"}}')$$,
+	$$SELECT w.verdict, w.gate, w.value FROM floe.why('demo.db.stream') AS w WHERE w.operation = 'rewrite_data_files'$$);
 -- more urgent than that
 SELECT floe.alter_policy('p', '{"thresholds": {"excess_file_count": {"warning": 5, "critical": 30}}}');
 SELECT gate, verdict, value FROM floe.why('demo.db.stream', true) WHERE operation = 'rewrite_data_files' AND gate IN ('writers', 'slice');

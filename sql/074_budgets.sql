@@ -31,6 +31,8 @@ SELECT lab.plan($$INSERT INTO floe.budget (name, gb_hours) VALUES ('day', 0.05)$
 SELECT lab.plan($$INSERT INTO floe.budget (name, pattern, operations) VALUES ('prod', 'prod.**', 0)$$);
 SELECT lab.plan($$INSERT INTO floe.budget (name, engine, operations) VALUES ('big', 'big', 0)$$);
 SELECT lab.plan($$INSERT INTO floe.budget (name, engine, operations) VALUES ('big', 'big', 0); SELECT floe.alter_policy('p', '{"expire_snapshots": {"engine": "big"}}')$$);
+-- of the engine that gets it, which is not the first one named
+SELECT lab.plan($$INSERT INTO floe.budget (name, engine, operations) VALUES ('big', 'big', 0); SELECT floe.alter_policy('p', '{"fallback_engines": ["big"]}'); SELECT floe.approve_engines('**', '{big}')$$);
 SELECT lab.plan($$INSERT INTO floe.budget (name, operations, is_enabled) VALUES ('off', 0, false)$$);
 -- several: the first by name that stops it is named; all it passes pay
 SELECT lab.plan($$INSERT INTO floe.budget (name, pattern, operations) VALUES ('all', '**', 3), ('demo', 'demo.**', 2)$$);

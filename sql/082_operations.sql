@@ -381,3 +381,18 @@ SELECT status, error, retry_at FROM floe.engines;
 -- the table is gone when the engine is done
 SELECT floe_internal.engine_ended(1, 'succeeded', NULL, '', NULL, 0), floe_internal.abandon_operation(1, 'the table is gone');
 SELECT state, engine_outcome, error_class, error FROM floe.operations;
+
+-- ---- maintenance by others that left what a policy's conditions call for does not count as a run ----
+
+TRUNCATE floe_internal.operation_queue;
+SELECT lab.assess('demo.ext.t', files => 20, file_bytes => 1000000);
+SELECT floe.create_policy('ext', 'demo.ext.*', '{"rewrite_data_files": {"min_interval": "1 hour", "when": {"any": [{"metric": "data_file_count", "op": ">", "value": 10}]}}}');
+CREATE FUNCTION lab.by_others(OUT is_run bool, OUT verdict text, OUT gate text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM floe_internal.note_external(lab.id('demo.ext.t'), jsonb_build_object('fresh', jsonb_build_array(jsonb_build_object('id', 1, 'at', floe_internal.clock(), 'files', true)), 'gone', '[]'::jsonb, 'before', '{}'::jsonb));
+	SELECT x.is_run INTO is_run FROM floe.external_operations AS x ORDER BY x.id DESC LIMIT 1;
+	SELECT w.verdict, w.gate INTO verdict, gate FROM floe.why('demo.ext.t') AS w WHERE w.operation = 'rewrite_data_files';
+END $$;
+SELECT * FROM lab.by_others();
+SELECT floe.alter_policy('ext', '{"rewrite_data_files": {"when": {"any": [{"metric": "data_file_count", "op": ">", "value": 100}]}}}');
+SELECT * FROM lab.by_others();

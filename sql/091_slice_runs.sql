@@ -104,3 +104,22 @@ UPDATE floe_internal.iceberg_table SET snapshots = lab.snapshots(ARRAY[floe_inte
 UPDATE floe_internal.health SET commit_interval = 3, last_write_at = floe_internal.clock() - interval '3 seconds';
 SELECT go, reason FROM floe_internal.preflight((SELECT operation_id FROM floe_internal.operation_queue), 'spark-thrift', 'lake');
 SELECT verdict, gate, value FROM floe.why('demo.db.t') WHERE operation = 'rewrite_data_files';
+-- an engine that cannot be told which part it is, because of an old spec, gets the whole
+CREATE SERVER trino TYPE 'trino' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
+DELETE FROM floe_internal.operation_queue;
+SELECT floe.alter_policy('p', '{"engine": "trino"}');
+SELECT lab.later('8 days'), lab.parts('demo.db.t', 'abcdef', '{40,40,40,1,1,1}');
+CREATE FUNCTION lab.on_trino(OUT go bool, OUT reason text, OUT statement text, OUT is_slice bool) LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint;
+BEGIN
+	PERFORM floe_internal.plan_and_queue(NULL);
+	SELECT q.operation_id INTO id FROM floe_internal.claim_operation(1, NULL) AS q;
+	SELECT p.go, p.reason, p.statement INTO go, reason, statement FROM floe_internal.preflight(id, 'trino', 'lake') AS p;
+	is_slice := (SELECT q.estimate ? 'slice' FROM floe_internal.operation_queue AS q);
+	DELETE FROM floe_internal.operation_queue;
+END $$;
+SELECT * FROM lab.on_trino();
+UPDATE floe_internal.iceberg_table SET specs = specs || '[{"spec_id": 1, "fields": []}]';
+SELECT * FROM lab.on_trino();
+SELECT last_state, failure_class FROM floe_internal.table_operation WHERE table_id = lab.id('demo.db.t') AND operation = 'rewrite_data_files';

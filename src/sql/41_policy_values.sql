@@ -271,6 +271,12 @@ BEGIN
 		IF e.key ~* '(secret|passw|token|credential|authorization|access[._-]?key|api[._-]?key|private[._-]?key)' THEN
 			PERFORM floe_internal.refuse(format('%s: "%s" looks like a secret', place, e.key), 'Everybody who sees policies sees it.', 'The USER MAPPING of the engine takes it as an option.');
 		END IF;
+		-- Who writes policies may say how large a session is. What it loads, runs, and where it sends a catalog's credentials is for the owners of the servers.
+		IF e.key !~ ('^spark\.((driver|executor)\.(memory|memoryOverhead|memoryOverheadFactor|cores|instances|maxResultSize)|cores\.max|task\.cpus|default\.parallelism|network\.timeout|speculation|yarn\.queue'
+				|| '|kubernetes\.(driver|executor)\.(request|limit)\.cores|(dynamicAllocation|memory|sql\.shuffle|sql\.adaptive|sql\.files)\..+|sql\.autoBroadcastJoinThreshold)$') THEN
+			PERFORM floe_internal.refuse(format('%s: "%s" does not say how large a session is', place, e.key),
+				'Settings are those of memory, cores, instances, dynamic allocation, shuffles and parallelism.', 'Others are options of the engine''s SERVER.');
+		END IF;
 		IF jsonb_typeof(e.value) NOT IN ('string', 'number', 'boolean') OR length(e.value #>> '{}') NOT BETWEEN 1 AND 1000 OR e.value #>> '{}' ~ '[[:cntrl:]]|\$\{' THEN
 			PERFORM floe_internal.refuse(format('%s: "%s" must be a text or number, not %s', place, e.key, left(e.value::text, 100)), NULL, NULL);
 		END IF;

@@ -115,6 +115,13 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
 
+CREATE FUNCTION floe_internal.resources_refusal(engine_type pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END;
+END;
+COMMENT ON FUNCTION floe_internal.resources_refusal(pg_catalog.text, pg_catalog.jsonb) IS 'Why an engine of this TYPE cannot have a session of the size that the settings ask for; NULL: it can, or none is asked for';
+
 -- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.
 CREATE FUNCTION floe_internal.resolve_engines(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, is_valid pg_catalog.bool,
 		OUT names pg_catalog.text[], OUT refusals pg_catalog.jsonb, OUT problem pg_catalog.text) RETURNS pg_catalog.record
@@ -131,7 +138,7 @@ BEGIN
 	SELECT jsonb_object_agg(x.name, x.refusal) FILTER (WHERE x.refusal IS NOT NULL),
 		   CASE WHEN bool_and(x.refusal IS NOT NULL) AND bool_or(x.knows) THEN string_agg(format('engine "%s": %s', x.name, x.refusal), '; ' ORDER BY x.place) END
 	INTO refusals, problem
-	FROM (SELECT l.name, l.place, floe_internal.engine_refusal(s.server_type, of_operation, with_options) AS refusal,
+	FROM (SELECT l.name, l.place, COALESCE(floe_internal.engine_refusal(s.server_type, of_operation, with_options), floe_internal.resources_refusal(s.server_type, settings)) AS refusal,
 				 EXISTS (SELECT 1 FROM floe_internal.engine_operations() AS k WHERE k.engine_type = s.server_type AND k.operation = of_operation) AS knows
 		  FROM unnest(names) WITH ORDINALITY AS l (name, place) JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name) AS x;
 END
@@ -150,6 +157,7 @@ BEGIN
 		CROSS JOIN LATERAL unnest(e.engine_names) WITH ORDINALITY AS l (name, place)
 		JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
 		WHERE t.table_id = of_table_id AND floe_internal.engine_refusal(s.server_type, of_operation, usable_engines.options) IS NULL
+		  AND floe_internal.resources_refusal(s.server_type, e.settings) IS NULL
 		  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE l.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL));
 END
 $body$;
@@ -194,7 +202,8 @@ BEGIN
 		NEW.set_by := SESSION_USER;
 	END IF;
 	NEW.set_at := floe_internal.clock();
-	LOCK TABLE floe.engine_approval IN SHARE ROW EXCLUSIVE MODE;	-- two that are saved at once see each other
+	-- two that are saved at once see each other; the table itself each has locked already, and to ask for more of that would be a deadlock
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 3);
 	SELECT a.pattern, a.engines, l.is_lower, l.example, e.engine INTO other
 	FROM floe.engine_approval AS a
 	CROSS JOIN LATERAL (

@@ -32,6 +32,17 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.predicate_column(pg_catalog.jsonb, pg_catalog.int4) IS 'A column of the current schema, quoted, by its id; NULL: it was dropped, or its name cannot be said safely';
 
+-- What was read of a manifest is whatever somebody wrote: 31 February is a text like others, and must not be an error of all tables decided upon with this one.
+CREATE FUNCTION floe_internal.predicate_day(value pg_catalog.text) RETURNS pg_catalog.timestamp
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN value ~ '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' AND value > '0000z' THEN (
+		SELECT CASE WHEN pg_catalog.to_char(d.at, 'YYYY-MM-DD') = value THEN d.at END
+		FROM (SELECT (pg_catalog."left"(value, 4) || '-01-01')::pg_catalog.timestamp
+			+ pg_catalog.make_interval(months => pg_catalog.substr(value, 6, 2)::pg_catalog.int4 - 1, days => pg_catalog."right"(value, 2)::pg_catalog.int4 - 1) AS at) AS d) END;
+END;
+COMMENT ON FUNCTION floe_internal.predicate_day(pg_catalog.text) IS 'The beginning of a day of the years 1 to 9999; NULL: there is no such day';
+
 -- Years that every SQL can write with four digits.
 CREATE FUNCTION floe_internal.predicate_time(at pg_catalog.timestamp, column_type pg_catalog.text) RETURNS pg_catalog.text
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -51,8 +62,8 @@ BEGIN ATOMIC
 		WHEN column_type IN ('int', 'long') AND value ~ '^-?[0-9]{1,19}$' THEN value
 		WHEN column_type LIKE 'decimal(%' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN value
 		WHEN column_type IN ('float', 'double') AND value ~ '^-?[0-9]{1,20}([.][0-9]{1,20})?(e[-+]?[0-9]{1,3})?$' THEN value
-		WHEN column_type IN ('date', 'timestamp', 'timestamptz') AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{15}(\+00:00)?)?$' AND value !~ '^0000'
-			THEN floe_internal.predicate_time(pg_catalog.replace(pg_catalog.replace(value, '+00:00', ''), 'T', ' ')::pg_catalog.timestamp, column_type)
+		WHEN column_type IN ('date', 'timestamp', 'timestamptz') AND value ~ '^.{10}(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}(\+00:00)?)?$'
+			THEN floe_internal.predicate_time(floe_internal.predicate_day(pg_catalog."left"(value, 10)) + COALESCE(NULLIF(pg_catalog.substr(value, 12, 15), ''), '0')::pg_catalog.interval, column_type)
 		WHEN column_type = 'string' THEN floe_internal.predicate_text(value) END;
 END;
 COMMENT ON FUNCTION floe_internal.predicate_literal(pg_catalog.text, pg_catalog.text) IS 'A partition value, as floe.partition_health() shows it, as a literal of the source column''s Iceberg type; NULL: it has none';
@@ -84,17 +95,17 @@ BEGIN ATOMIC
 		WHEN transform IN ('year', 'month', 'day', 'hour') THEN (
 			SELECT floe_internal.predicate_range(column_name, floe_internal.predicate_time(b.at, column_type),
 				floe_internal.predicate_time(b.at + ('1 ' || transform)::pg_catalog.interval, column_type))
-			FROM (SELECT CASE WHEN transform = 'year' AND value ~ '^[0-9]{4}$' AND value > '0000' THEN (value || '-01-01')::pg_catalog.timestamp
-				WHEN transform = 'month' AND value ~ '^[0-9]{4}-[0-9]{2}$' AND value > '0000z' THEN (value || '-01')::pg_catalog.timestamp
-				WHEN transform = 'day' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND value > '0000z' THEN value::pg_catalog.timestamp
-				WHEN transform = 'hour' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{2}$' AND value > '0000z'
-					THEN (pg_catalog."left"(value, 10) || ' ' || pg_catalog."right"(value, 2) || ':00')::pg_catalog.timestamp END AS at) AS b
+			FROM (SELECT CASE transform WHEN 'year' THEN floe_internal.predicate_day(value || '-01-01')
+				WHEN 'month' THEN floe_internal.predicate_day(value || '-01')
+				WHEN 'day' THEN floe_internal.predicate_day(value)
+				ELSE CASE WHEN value ~ '^.{10}-([01][0-9]|2[0-3])$'
+					THEN floe_internal.predicate_day(pg_catalog."left"(value, 10)) + pg_catalog.make_interval(hours => pg_catalog."right"(value, 2)::pg_catalog.int4) END END AS at) AS b
 			WHERE column_type <> 'date' OR transform <> 'hour')
 		WHEN transform ~ '^truncate\[[1-9][0-9]{0,8}\]$' THEN (
 			SELECT CASE
 				WHEN column_type IN ('int', 'long') AND value ~ '^-?[0-9]{1,19}$' THEN floe_internal.predicate_range(column_name, value,
 					CASE WHEN value::pg_catalog.numeric + w.width <= CASE column_type WHEN 'int' THEN 2147483647 ELSE 9223372036854775807 END THEN (value::pg_catalog.numeric + w.width)::pg_catalog.text END)
-				WHEN column_type ~ '^decimal\([0-9]+, ?[0-9]+\)$' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN floe_internal.predicate_range(column_name, value,
+				WHEN column_type ~ '^decimal\([0-9]{1,2}, ?[0-9]{1,2}\)$' AND value ~ '^-?[0-9]{1,38}(\.[0-9]{1,38})?$' THEN floe_internal.predicate_range(column_name, value,
 					(value::pg_catalog.numeric + w.width * ('1e-' || (pg_catalog.regexp_match(column_type, ', ?([0-9]+)'))[1])::pg_catalog.numeric)::pg_catalog.text)
 				WHEN column_type = 'string' AND pg_catalog.length(value) < w.width THEN column_name || ' = ' || floe_internal.predicate_text(value)
 				WHEN column_type = 'string' AND pg_catalog.length(value) = w.width THEN floe_internal.predicate_range(column_name, floe_internal.predicate_text(value),
@@ -171,7 +182,9 @@ BEGIN
 				CASE WHEN d.deletes > 0 THEN p.data_bytes ELSE p.small_file_bytes END AS bytes,
 				(SELECT max(r.committed_at) FROM recent AS r WHERE r.snapshot_id = ANY (p.snapshot_ids) OR r.sequence_number = p.last_delete_sequence) + slice_units.quiet_period AS hot_until
 			FROM merged CROSS JOIN LATERAL unnest(merged.parts) AS p
-			CROSS JOIN LATERAL (SELECT CASE WHEN with_deletes THEN p.position_delete_file_count + p.equality_delete_file_count + p.deletion_vector_count ELSE 0 END AS deletes) AS d
+			-- those that apply to nothing stay behind, whatever is rewritten
+			CROSS JOIN LATERAL (SELECT CASE WHEN with_deletes
+				THEN GREATEST(p.position_delete_file_count + p.equality_delete_file_count + p.deletion_vector_count - COALESCE(p.dangling_delete_count, 0), 0) ELSE 0 END AS deletes) AS d
 			WHERE p.data_file_count > 0 AND p.excess_file_count + d.deletes > 0
 		), field AS MATERIALIZED (
 			SELECT (s.item ->> 'spec_id')::int4 AS spec_id, f.place, f.item ->> 'name' AS name, f.item ->> 'source_type' AS source_type, f.item ->> 'transform' AS transform,

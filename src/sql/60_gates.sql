@@ -396,7 +396,7 @@ BEGIN
 		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
 			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
-		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND d.called_by <> 'deadline' THEN 'wait' ELSE 'pass' END, 'writers',
+		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
 			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)

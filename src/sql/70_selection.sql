@@ -77,8 +77,13 @@ BEGIN
 				SELECT * FROM floe_internal.estimates(portion.ids, at)
 			)
 			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
-				   -- of those named, the first that can
-				   (SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place) WHERE NOT COALESCE(f.engine_refusals ? n.name, false) ORDER BY n.place LIMIT 1) AS engine
+				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
+				   CASE WHEN d.verdict = 'run' THEN (
+						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
+						JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.name
+						WHERE NOT COALESCE(f.engine_refusals ? n.name, false)
+						  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE n.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL)
+						ORDER BY n.place LIMIT 1) END AS engine
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation

@@ -26,7 +26,7 @@ CREATE FUNCTION floe_internal.step_class() RETURNS pg_catalog.int4
 BEGIN ATOMIC
 	SELECT 1718382438;
 END;
-COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning';
+COMMENT ON FUNCTION floe_internal.step_class() IS 'Class of the locks that keep a step to one pass at a time until its commit; the second key is 1 for claiming under budgets, 2 for planning, 3 for approvals of engines, of people';
 
 CREATE FUNCTION floe_internal.live_passes() RETURNS SETOF pg_catalog.int4
 	LANGUAGE sql VOLATILE ROWS 5

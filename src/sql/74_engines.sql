@@ -96,7 +96,8 @@ BEGIN
 		LEFT JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = l.name
 		LEFT JOIN floe_internal.engine AS e ON e.server_name = l.name AND e.status <> 'removed'
 		LEFT JOIN floe_internal.engine_places(at) AS p ON p.server_name = l.name
-		LEFT JOIN LATERAL (SELECT floe_internal.engine_refusal(s.server_type, of_operation, passed_over.settings -> 'options') AS refusal WHERE s.server_name IS NOT NULL) AS r ON true
+		LEFT JOIN LATERAL (SELECT COALESCE(floe_internal.engine_refusal(s.server_type, of_operation, passed_over.settings -> 'options'), floe_internal.resources_refusal(s.server_type, passed_over.settings)) AS refusal
+						   WHERE s.server_name IS NOT NULL) AS r ON true
 		LEFT JOIN LATERAL (SELECT x.pattern FROM floe.engine_approval AS x WHERE l.name <> ALL (x.engines) AND floe_internal.match_pattern(x.pattern, t.levels) IS NOT NULL
 						   ORDER BY floe_internal.match_pattern(x.pattern, t.levels), x.pattern LIMIT 1) AS a ON true
 		WHERE l.place < COALESCE(array_position(names, chosen), cardinality(names) + 1));

@@ -211,6 +211,7 @@ DECLARE
 	usable text[];
 	problem text;
 	of_slice text;
+	sliced jsonb;
 	more_options jsonb;
 	slice jsonb;
 BEGIN
@@ -258,6 +259,13 @@ BEGIN
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
 		options := floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), g.remedy_options) || options;
 	END IF;
+	-- Who asked by hand asked for the retention of that moment. Spark reads the table's as it is; Trino is told, and then the table may ask for more by now.
+	IF q.operation = 'expire_snapshots' AND preflight.engine_type = 'trino'
+	   AND (options ->> 'max_snapshot_age')::interval = (floe_internal.options_of_floe(q.operation, q.settings || jsonb_build_object('engine', q.engine), '{}') ->> 'max_snapshot_age')::interval THEN
+		options := options || COALESCE((SELECT x.now_options FROM floe_internal.table_setting AS s
+			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
+			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
+	END IF;
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -283,9 +291,21 @@ BEGIN
 		SELECT s.predicate, s.more_options, s.detail INTO of_slice, more_options, slice FROM floe_internal.slice(q.table_id, q.settings, options, at, is_named) AS s;
 		options := options
 			|| COALESCE((SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(more_options) AS m
-				WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}')
-			|| CASE WHEN of_slice IS NULL THEN '{}' WHEN options ? 'where' THEN jsonb_build_object('where', format('(%s) AND (%s)', options ->> 'where', of_slice))
-				ELSE jsonb_build_object('where', of_slice) END;
+				WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}');
+		IF of_slice IS NOT NULL THEN
+			sliced := options || jsonb_build_object('where', CASE WHEN options ? 'where' THEN format('(%s) AND (%s)', options ->> 'where', of_slice) ELSE of_slice END);
+			-- Trino takes only predicates that are about whole partitions of all specs that the table ever had: where it cannot be told which part it is, it is the whole
+			BEGIN
+				IF floe_internal.options_problem(q.operation, sliced, t.details, t.specs, t.refs, t.current_snapshot_id) IS NULL THEN
+					PERFORM floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, sliced, at, floe_internal.table_schema(t.details, t.specs));
+					options := sliced;
+				ELSE
+					slice := NULL;
+				END IF;
+			EXCEPTION WHEN invalid_parameter_value THEN
+				slice := NULL;
+			END;
+		END IF;
 	END IF;
 	-- Iceberg has Spark parse the names of all columns as they are; one with a back-tick would be the end of it, so the others are named.
 	IF q.operation = 'compute_table_stats' AND NOT options ? 'columns' THEN

@@ -88,7 +88,8 @@ BEGIN
 		)
 		SELECT f.operation, array_agg(f.snapshot_id ORDER BY f.done_at, f.snapshot_id) AS snapshot_ids, LEAST(max(f.done_at), at) AS done_at,
 			   string_agg(DISTINCT t.details #>> ARRAY['replace_engines', f.snapshot_id::text], ', ') AS engine,
-			   NOT EXISTS (SELECT 1 FROM floe_internal.judged_metrics(ARRAY[of_table_id], at) AS j WHERE j.remedy = f.operation AND j.severity >= 0.5) AS is_run
+			   NOT EXISTS (SELECT 1 FROM floe_internal.judged_metrics(ARRAY[of_table_id], at) AS j WHERE j.remedy = f.operation AND j.severity >= 0.5)
+				   AND NOT EXISTS (SELECT 1 FROM floe_internal.decision_context(ARRAY[of_table_id], at) AS d WHERE d.operation = f.operation AND d.conditions_met) AS is_run
 		FROM found AS f JOIN floe_internal.operation_kind AS k ON k.operation = f.operation
 		GROUP BY f.operation, k.position ORDER BY k.position
 	LOOP
