@@ -18,7 +18,7 @@ CREATE FOREIGN DATA WRAPPER floe_catalog NO HANDLER VALIDATOR floe_internal.cata
 COMMENT ON FOREIGN DATA WRAPPER floe_catalog IS 'Iceberg catalogs floe polls; SERVER TYPE ''rest''';
 
 CREATE FOREIGN DATA WRAPPER floe_engine NO HANDLER VALIDATOR floe_internal.engine_validator;
-COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift'', ''livy'', ''kyuubi''';
+COMMENT ON FOREIGN DATA WRAPPER floe_engine IS 'Engines that execute maintenance; SERVER TYPE ''spark-thrift'', ''spark-connect'', ''livy'', ''kyuubi'', ''trino''';
 
 CREATE FUNCTION floe_internal.connection_options(
 		OUT wrapper pg_catalog.text, OUT context pg_catalog.text, OUT option pg_catalog.text, OUT value_type pg_catalog.text,
@@ -178,7 +178,7 @@ BEGIN
 		PERFORM floe_internal.resolve_engine(s.server_name) FROM floe_internal.ddl_servers() AS s WHERE s.wrapper = 'floe_engine';
 	END IF;
 	PERFORM floe_internal.decide_soon(floe_internal.tables_of_engine(s.server_name)) FROM floe_internal.ddl_servers() AS s WHERE s.wrapper = 'floe_engine';
-	PERFORM floe_internal.wake('executor');
+	PERFORM floe_internal.wake('assessor'), floe_internal.wake('executor');
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.on_server_ddl() IS 'Event trigger: validates SERVER TYPE and which options it may have, registers servers of floe''s wrappers, and makes due what waits for them or for their credentials';
