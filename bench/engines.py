@@ -91,7 +91,7 @@ def by_submit(tables: Tables) -> dict[str, Any]:
 
     def rewrite(name: str) -> None:
         catalog = {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": os.environ["FLOE_REST_URI"]}
-        settings = [f"spark.sql.catalog.peer{key}={value}" for key, value in catalog.items()] + ["spark.ui.enabled=false", f"spark.driver.extraClassPath={jars}"]
+        settings = [f"spark.sql.catalog.peer{key}={value}" for key, value in catalog.items()] + ["spark.ui.enabled=false", "spark.plugins=", f"spark.driver.extraClassPath={jars}"]
         statement = f"CALL peer.system.rewrite_data_files(table => '{tables.namespace}.{name}', options => map('min-input-files', '2'))"
         command = [os.environ["FLOE_SPARK_HOME"] + "/bin/spark-sql", *(word for one in settings for word in ("--conf", one)), "-e", statement]
         done = subprocess.run(command, env=environment, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
