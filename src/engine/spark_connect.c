@@ -60,14 +60,7 @@ floe_connect_enter(FloeConnectRun *m, FloeConnectStep step)
 	}
 	m->step = step;
 	if (step == CONNECT_DONE)
-	{
-		run->unreachable = false;
-		run->outcome = m->outcome;
-		/* not what closing the session met on its way */
-		if (run->outcome == FLOE_OUTCOME_LOST)
-			floe_fail(&run->last_failure, FLOE_ERR_LOST, "%s", run->error);
-		return FLOE_ENGINE_DONE;
-	}
+		return floe_adapter_done(run, m->outcome);
 	return floe_connect_send(m);
 }
 
@@ -462,16 +455,7 @@ start(FloeEngineRun *run, bool is_probe, FloeStatus *st)
 	}
 	m->run = run;
 	m->is_probe = is_probe;
-	run->state = m;
-	run->outcome = FLOE_OUTCOME_NONE;
-	run->error_class = FLOE_CLASS_NONE;
-	run->error[0] = '\0';
-	run->external_id[0] = '\0';
-	run->saved_len = 0;
-	run->unreachable = false;
-	run->result_rows = 0;
-	floe_status_ok(&run->last_failure);
-	floe_buf_init(&run->result, FLOE_ENGINE_RESULT_MAX);
+	floe_adapter_reset(run, m);
 	return floe_connect_prepare(m, st) ? m : NULL;
 }
 

@@ -12,8 +12,7 @@
 #include "base/url.h"
 #include "engine/connect_wire.h"
 #include "engine/grpc.h"
-#include "engine/ops.h"
-#include "engine/secrets.h"
+#include "engine/adapter.h"
 
 /* Every step but the last sends one call.  Without trouble: CONFIG, EXECUTE, ATTACH…, RELEASE_EXECUTE, RELEASE_SESSION. */
 typedef enum FloeConnectStep

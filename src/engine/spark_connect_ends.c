@@ -20,42 +20,10 @@
 /* How long an interrupted thread may take to leave a commit it had begun. */
 #define SETTLE_MS 1500
 
-/* Keeps a failure as the reason the executor may show. */
 void
 floe_connect_note(FloeConnectRun *m, const FloeStatus *why)
 {
-	FloeStatus *st = &m->run->last_failure;
-
-	*st = *why;
-	floe_utf8_repair(st->message);
-	floe_utf8_repair(st->detail);
-	floe_secrets_mask(&m->secrets, st->message, sizeof(st->message));
-	floe_secrets_mask(&m->secrets, st->detail, sizeof(st->detail));
-}
-
-static FloeErrorClass
-class_of_code(FloeCode code)
-{
-	if (code == FLOE_ERR_NOMEM)
-		return FLOE_CLASS_RESOURCE;
-	return floe_code_is_transient(code) ? FLOE_CLASS_TRANSIENT : FLOE_CLASS_CONFIG;
-}
-
-static FloeErrorClass
-read_error(FloeConnectRun *m, const char *text, size_t len)
-{
-	FloeBuf masked;
-	FloeErrorClass error_class;
-
-	/* more than floe_spark_error_read() reads; a secret of one byte becomes three */
-	len = Min(len, (size_t) 128 * 1024);
-	floe_buf_init(&masked, len * 3);
-	if (!floe_secrets_append(&m->secrets, &masked, text, len))
-		floe_buf_reset(&masked);
-	error_class =
-		floe_spark_error_read(masked.data != NULL ? masked.data : "", masked.len, m->run->error, sizeof(m->run->error));
-	floe_buf_free(&masked);
-	return error_class;
+	floe_adapter_note(m->run, &m->secrets, why);
 }
 
 /* As a Java program would print it, which is what spark_errors.c reads. */
@@ -92,7 +60,7 @@ floe_connect_fail(FloeConnectRun *m, const FloeStatus *why)
 
 	floe_connect_note(m, why);
 	m->may_run = false;
-	run->error_class = class_of_code(why->code);
+	run->error_class = floe_adapter_class(why->code);
 	if (run->last_failure.detail[0] != '\0')
 		snprintf(run->error, sizeof(run->error), "%s: %s", run->last_failure.message, run->last_failure.detail);
 	else
@@ -108,7 +76,7 @@ floe_connect_fail_text(FloeConnectRun *m, const char *text, size_t len, const ch
 	FloeEngineRun *run = m->run;
 	FloeStatus st;
 
-	run->error_class = read_error(m, text, len);
+	run->error_class = floe_adapter_spark_error(m->run, &m->secrets, text, len);
 	if (run->error[0] == '\0')
 	{
 		snprintf(run->error, sizeof(run->error), "%s", otherwise);
@@ -128,7 +96,7 @@ floe_connect_lost(FloeConnectRun *m, const char *why)
 	FloeEngineRun *run = m->run;
 	char detail[FLOE_STATUS_DETAIL_SIZE];
 
-	(void) read_error(m, m->end.message, strlen(m->end.message));
+	(void) floe_adapter_spark_error(m->run, &m->secrets, m->end.message, strlen(m->end.message));
 	floe_copy_text(detail, sizeof(detail), run->error, strlen(run->error));
 	snprintf(run->error, sizeof(run->error), detail[0] != '\0' ? "%s: %s" : "%s%s", why, detail);
 	run->error_class = FLOE_CLASS_TRANSIENT;

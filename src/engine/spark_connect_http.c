@@ -8,7 +8,6 @@
 
 #include "engine/spark_connect.h"
 
-#include "base/backoff.h"
 #include "base/url.h"
 #include "engine/spark_session.h"
 
@@ -30,30 +29,12 @@
 #define ATTACH_MS 5000
 #define CANCELLED_ATTACH_MS 1000
 
-#define RETRY_BASE_MS 1000
 #define RETRY_CAP_MS 60000
 #define RETRY_AFTER_CAP_MS (10 * 60 * 1000)
 
 /* -------------------------------------------------------------------------
  * Before the first request
  * ------------------------------------------------------------------------- */
-
-static bool
-no_memory(FloeStatus *st)
-{
-	return floe_fail(st, FLOE_ERR_NOMEM, "out of memory for a request to the engine");
-}
-
-static bool
-has_control(const char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if ((unsigned char) *text < ' ' || *text == 0x7F)
-			return true;
-	}
-	return false;
-}
 
 /* Spark's own clients send a token over TLS only, or to the machine they are on. */
 static bool
@@ -74,44 +55,17 @@ prepare_authorization(FloeConnectRun *m, FloeStatus *st)
 {
 	const FloeEngineTarget *target = m->run->target;
 	const char *user = target->user != NULL && target->user[0] != '\0' ? target->user : DEFAULT_USER;
-	size_t size;
 
-	if (has_control(user) || strlen(user) > FLOE_CONNECT_USER_MAX)
+	if (floe_adapter_has_control(user) || strlen(user) > FLOE_CONNECT_USER_MAX)
 		return floe_fail(st, FLOE_ERR_CONFIG, "the user of the engine is too long or holds a control character");
 	strcpy(m->user, user);
 	if (target->password != NULL && target->password[0] != '\0')
 		return floe_fail(st, FLOE_ERR_CONFIG, "Spark Connect knows no passwords; a token it does");
 	if (target->token == NULL || target->token[0] == '\0')
 		return true;
-	if (has_control(target->token))
-		return floe_fail(st, FLOE_ERR_CONFIG, "the token of the engine holds a control character");
 	if (!may_send_token(target->url, st))
 		return false;
-	size = sizeof("Bearer ") + strlen(target->token);
-	m->authorization = floe_arena_alloc(m->run->arena, size);
-	if (m->authorization == NULL)
-		return no_memory(st);
-	snprintf(m->authorization, size, "Bearer %s", target->token);
-	return true;
-}
-
-/* The comment is for people who look at Spark's UI; nothing is found again by it. */
-static bool
-prepare_statement(FloeConnectRun *m, FloeStatus *st)
-{
-	FloeEngineRun *run = m->run;
-	size_t size;
-
-	if (run->operation_id == NULL || strspn(run->operation_id, "0123456789abcdefABCDEF-") != strlen(run->operation_id))
-		return floe_fail(st, FLOE_ERR_INTERNAL, "the id of the operation is not a uuid");
-	if (run->statement == NULL || strlen(run->statement) > MAX_STATEMENT)
-		return floe_fail(st, FLOE_ERR_TOO_LARGE, "the statement is longer than %zu bytes", MAX_STATEMENT);
-	size = sizeof("/* floe: */ ") + strlen(run->operation_id) + strlen(run->statement);
-	m->statement = floe_arena_alloc(run->arena, size);
-	if (m->statement == NULL)
-		return no_memory(st);
-	snprintf(m->statement, size, "/* floe:%s */ %s", run->operation_id, run->statement);
-	return true;
+	return floe_adapter_bearer(m->run, &m->authorization, st);
 }
 
 bool
@@ -124,7 +78,7 @@ floe_connect_prepare(FloeConnectRun *m, FloeStatus *st)
 	if (strpbrk(target->url, "?#") != NULL)
 		return floe_fail(st, FLOE_ERR_CONFIG, "the url of the engine has a query, which Spark Connect has no use for");
 	return floe_secrets_collect(&m->secrets, target, st) && prepare_authorization(m, st) &&
-		   (m->is_probe || prepare_statement(m, st));
+		   (m->is_probe || floe_adapter_statement(m->run, MAX_STATEMENT, &m->statement, st));
 }
 
 /* -------------------------------------------------------------------------
@@ -267,7 +221,7 @@ floe_connect_send(FloeConnectRun *m)
 	if (!make_body(m))
 	{
 		/* nothing was sent: later there may be memory again */
-		no_memory(&st);
+		floe_adapter_no_memory(&st);
 		return floe_connect_retry(m, &st);
 	}
 	while (base > 0 && run->target->url[base - 1] == '/')
@@ -455,13 +409,8 @@ floe_connect_retry(FloeConnectRun *m, const FloeStatus *why)
 
 	floe_connect_note(m, why);
 	m->failures++;
-	/* runs that lost the same server do not come back to it together */
 	memcpy(&seed, m->session, sizeof(seed));
-	run->unreachable = true;
-	run->wait_ms = (int) floe_backoff_ms(m->failures, RETRY_BASE_MS, RETRY_CAP_MS, seed + (uint64_t) m->failures);
-	if (why->retry_after_ms > run->wait_ms)
-		run->wait_ms = (int) Min(why->retry_after_ms, RETRY_AFTER_CAP_MS);
-	return FLOE_ENGINE_WAIT;
+	return floe_adapter_retry(run, m->failures, seed, RETRY_CAP_MS, RETRY_AFTER_CAP_MS, why);
 }
 
 FloeEngineVerb

@@ -68,14 +68,7 @@ floe_spark_enter(FloeThriftRun *m, FloeThriftStep step)
 	}
 	m->step = step;
 	if (step == STEP_DONE)
-	{
-		run->unreachable = false;
-		run->outcome = m->outcome;
-		/* not what closing the session met on its way */
-		if (run->outcome == FLOE_OUTCOME_LOST)
-			floe_fail(&run->last_failure, FLOE_ERR_LOST, "%s", run->error);
-		return FLOE_ENGINE_DONE;
-	}
+		return floe_adapter_done(run, m->outcome);
 	if (step == STEP_FETCH && m->from_start)
 		reset_result(m);
 	return floe_spark_send(m);
@@ -443,15 +436,7 @@ start(FloeEngineRun *run, bool is_probe, FloeStatus *st)
 	}
 	m->run = run;
 	m->is_probe = is_probe;
-	run->state = m;
-	run->outcome = FLOE_OUTCOME_NONE;
-	run->error_class = FLOE_CLASS_NONE;
-	run->error[0] = '\0';
-	run->external_id[0] = '\0';
-	run->saved_len = 0;
-	run->unreachable = false;
-	floe_status_ok(&run->last_failure);
-	floe_buf_init(&run->result, FLOE_ENGINE_RESULT_MAX);
+	floe_adapter_reset(run, m);
 	reset_result(m);
 	return floe_spark_prepare(m, st) ? m : NULL;
 }

@@ -10,8 +10,7 @@
 #define FLOE_ENGINE_SPARK_THRIFT_H
 
 #include "engine/hs2.h"
-#include "engine/ops.h"
-#include "engine/secrets.h"
+#include "engine/adapter.h"
 
 /*
  * Every step but the last sends one call.  The order of a run without

@@ -18,44 +18,10 @@
 /* How long an interrupted thread may take to leave a commit it had begun. */
 #define SETTLE_MS 1500
 
-/* Keeps a failure as the reason the executor may show. */
 void
 floe_spark_note(FloeThriftRun *m, const FloeStatus *why)
 {
-	FloeStatus *st = &m->run->last_failure;
-
-	*st = *why;
-	floe_utf8_repair(st->message);
-	floe_utf8_repair(st->detail);
-	floe_secrets_mask(&m->secrets, st->message, sizeof(st->message));
-	floe_secrets_mask(&m->secrets, st->detail, sizeof(st->detail));
-}
-
-/* What waiting can do about a failure that is not the statement's. */
-static FloeErrorClass
-class_of_code(FloeCode code)
-{
-	if (code == FLOE_ERR_NOMEM)
-		return FLOE_CLASS_RESOURCE;
-	return floe_code_is_transient(code) ? FLOE_CLASS_TRANSIENT : FLOE_CLASS_CONFIG;
-}
-
-/* Masked, reduced and classified; the server's text may be 32 kB of stack trace. */
-static FloeErrorClass
-read_error(FloeThriftRun *m, FloeThriftText text)
-{
-	FloeBuf masked;
-	FloeErrorClass error_class;
-
-	/* more than floe_spark_error_read() reads; a secret of one byte becomes three */
-	text.len = Min(text.len, (size_t) 128 * 1024);
-	floe_buf_init(&masked, text.len * 3);
-	if (!floe_secrets_append(&m->secrets, &masked, text.data, text.len))
-		floe_buf_reset(&masked);
-	error_class =
-		floe_spark_error_read(masked.data != NULL ? masked.data : "", masked.len, m->run->error, sizeof(m->run->error));
-	floe_buf_free(&masked);
-	return error_class;
+	floe_adapter_note(m->run, &m->secrets, why);
 }
 
 FloeEngineVerb
@@ -72,7 +38,7 @@ floe_spark_fail(FloeThriftRun *m, const FloeStatus *why)
 	FloeEngineRun *run = m->run;
 
 	floe_spark_note(m, why);
-	run->error_class = class_of_code(why->code);
+	run->error_class = floe_adapter_class(why->code);
 	if (run->last_failure.detail[0] != '\0')
 		snprintf(run->error, sizeof(run->error), "%s: %s", run->last_failure.message, run->last_failure.detail);
 	else
@@ -92,7 +58,7 @@ floe_spark_fail_text(FloeThriftRun *m, FloeThriftText text, const char *otherwis
 	FloeEngineRun *run = m->run;
 	FloeStatus st;
 
-	run->error_class = read_error(m, text);
+	run->error_class = floe_adapter_spark_error(m->run, &m->secrets, text.data, text.len);
 	if (run->error[0] == '\0')
 	{
 		snprintf(run->error, sizeof(run->error), "%s", otherwise);
@@ -109,7 +75,7 @@ floe_spark_lost(FloeThriftRun *m, const char *why, FloeThriftText text)
 {
 	char detail[FLOE_STATUS_DETAIL_SIZE];
 
-	(void) read_error(m, text);
+	(void) floe_adapter_spark_error(m->run, &m->secrets, text.data, text.len);
 	floe_copy_text(detail, sizeof(detail), m->run->error, strlen(m->run->error));
 	snprintf(m->run->error, sizeof(m->run->error), detail[0] != '\0' ? "%s: %s" : "%s%s", why, detail);
 	m->run->error_class = FLOE_CLASS_TRANSIENT;

@@ -9,7 +9,6 @@
 
 #include "engine/spark_thrift.h"
 
-#include "base/backoff.h"
 #include "engine/spark_session.h"
 
 #include <string.h>
@@ -26,7 +25,6 @@
 
 #define ROWS_PER_FETCH 5000
 
-#define RETRY_BASE_MS 1000
 #define RETRY_CAP_MS 60000
 #define RETRY_AFTER_CAP_MS (10 * 60 * 1000)
 
@@ -39,28 +37,11 @@
  * ------------------------------------------------------------------------- */
 
 static bool
-no_memory(FloeStatus *st)
-{
-	return floe_fail(st, FLOE_ERR_NOMEM, "out of memory for a request to the engine");
-}
-
-static bool
-has_control(const char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if ((unsigned char) *text < ' ' || *text == 0x7F)
-			return true;
-	}
-	return false;
-}
-
-static bool
 prepare_basic(FloeThriftRun *m, const char *user, const char *password, FloeStatus *st)
 {
 	m->authorization = floe_http_basic(m->run->arena, user, password);
 	if (m->authorization == NULL)
-		return no_memory(st);
+		return floe_adapter_no_memory(st);
 	return m->run->target->password == NULL || floe_secrets_add(&m->secrets, m->authorization + strlen("Basic "),
 																strlen(m->authorization) - strlen("Basic "), st);
 }
@@ -72,43 +53,16 @@ prepare_authorization(FloeThriftRun *m, FloeStatus *st)
 	const char *user = target->user != NULL && target->user[0] != '\0' ? target->user : DEFAULT_USER;
 	const char *password =
 		target->password != NULL && target->password[0] != '\0' ? target->password : DEFAULT_PASSWORD;
-	size_t size;
 
 	if (target->token == NULL || target->token[0] == '\0')
 	{
 		/* RFC 7617: the first colon ends the user */
-		if (strchr(user, ':') != NULL || has_control(user) || has_control(password) || strlen(user) > 1024 ||
-			strlen(password) > 8192)
+		if (strchr(user, ':') != NULL || floe_adapter_has_control(user) || floe_adapter_has_control(password) ||
+			strlen(user) > 1024 || strlen(password) > 8192)
 			return floe_fail(st, FLOE_ERR_CONFIG, "the user or password of the engine cannot be sent as HTTP Basic");
 		return prepare_basic(m, user, password, st);
 	}
-	if (has_control(target->token))
-		return floe_fail(st, FLOE_ERR_CONFIG, "the token of the engine holds a control character");
-	size = sizeof("Bearer ") + strlen(target->token);
-	m->authorization = floe_arena_alloc(m->run->arena, size);
-	if (m->authorization == NULL)
-		return no_memory(st);
-	snprintf(m->authorization, size, "Bearer %s", target->token);
-	return true;
-}
-
-/* The comment is for people who look at Spark's UI; nothing is found again by it. */
-static bool
-prepare_statement(FloeThriftRun *m, FloeStatus *st)
-{
-	FloeEngineRun *run = m->run;
-	size_t size;
-
-	if (run->operation_id == NULL || strspn(run->operation_id, "0123456789abcdefABCDEF-") != strlen(run->operation_id))
-		return floe_fail(st, FLOE_ERR_INTERNAL, "the id of the operation is not a uuid");
-	if (run->statement == NULL || strlen(run->statement) > MAX_STATEMENT)
-		return floe_fail(st, FLOE_ERR_TOO_LARGE, "the statement is longer than %zu bytes", MAX_STATEMENT);
-	size = sizeof("/* floe: */ ") + strlen(run->operation_id) + strlen(run->statement);
-	m->statement = floe_arena_alloc(run->arena, size);
-	if (m->statement == NULL)
-		return no_memory(st);
-	snprintf(m->statement, size, "/* floe:%s */ %s", run->operation_id, run->statement);
-	return true;
+	return floe_adapter_bearer(m->run, &m->authorization, st);
 }
 
 /*
@@ -138,7 +92,7 @@ floe_spark_prepare(FloeThriftRun *m, FloeStatus *st)
 	if (target->url == NULL || target->url[0] == '\0')
 		return floe_fail(st, FLOE_ERR_CONFIG, "the engine has no url");
 	return check_conf(target, st) && floe_secrets_collect(&m->secrets, target, st) && prepare_authorization(m, st) &&
-		   (m->is_probe || prepare_statement(m, st));
+		   (m->is_probe || floe_adapter_statement(m->run, MAX_STATEMENT, &m->statement, st));
 }
 
 /* -------------------------------------------------------------------------
@@ -293,7 +247,7 @@ floe_spark_send(FloeThriftRun *m)
 	if (!make_body(m))
 	{
 		/* nothing was sent: later there may be memory again */
-		no_memory(&st);
+		floe_adapter_no_memory(&st);
 		return floe_spark_retry(m, &st);
 	}
 	request->method = "POST";
@@ -396,13 +350,8 @@ floe_spark_retry(FloeThriftRun *m, const FloeStatus *why)
 		run->wait_ms = EMPTY_ANSWER_MS;
 		return FLOE_ENGINE_WAIT;
 	}
-	/* runs that lost the same server do not come back to it together */
 	memcpy(&seed, m->session.guid, sizeof(seed));
-	run->unreachable = true;
-	run->wait_ms = (int) floe_backoff_ms(m->failures, RETRY_BASE_MS, RETRY_CAP_MS, seed + (uint64_t) m->failures);
-	if (why->retry_after_ms > run->wait_ms)
-		run->wait_ms = (int) Min(why->retry_after_ms, RETRY_AFTER_CAP_MS);
-	return FLOE_ENGINE_WAIT;
+	return floe_adapter_retry(run, m->failures, seed, RETRY_CAP_MS, RETRY_AFTER_CAP_MS, why);
 }
 
 FloeEngineVerb

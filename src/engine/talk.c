@@ -8,7 +8,6 @@
 
 #include "engine/talk.h"
 
-#include "base/backoff.h"
 #include "engine/spark_session.h"
 
 #include <string.h>
@@ -16,7 +15,6 @@
 #define MAX_ANSWER ((size_t) 32 * 1024 * 1024)
 #define MAX_STATEMENT ((size_t) 1024 * 1024)
 
-#define RETRY_BASE_MS 1000
 #define RETRY_CAP_MS 60000
 #define RETRY_AFTER_CAP_MS (10 * 60 * 1000)
 
@@ -26,23 +24,6 @@
 /* -------------------------------------------------------------------------
  * Before the first request
  * ------------------------------------------------------------------------- */
-
-static bool
-no_memory(FloeStatus *st)
-{
-	return floe_fail(st, FLOE_ERR_NOMEM, "out of memory for a request to the engine");
-}
-
-static bool
-has_control(const char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if ((unsigned char) *text < ' ' || *text == 0x7F)
-			return true;
-	}
-	return false;
-}
 
 static bool
 is_given(const char *text)
@@ -56,18 +37,10 @@ prepare_authorization(FloeTalk *t, FloeStatus *st)
 {
 	const FloeEngineTarget *target = t->run->target;
 	const char *password = is_given(target->password) ? target->password : "";
-	size_t size;
 
 	if (is_given(target->token))
 	{
-		if (has_control(target->token))
-			return floe_fail(st, FLOE_ERR_CONFIG, "the token of the engine holds a control character");
-		size = sizeof("Bearer ") + strlen(target->token);
-		t->authorization = floe_arena_alloc(t->run->arena, size);
-		if (t->authorization == NULL)
-			return no_memory(st);
-		snprintf(t->authorization, size, "Bearer %s", target->token);
-		return true;
+		return floe_adapter_bearer(t->run, &t->authorization, st);
 	}
 	if (!is_given(target->user))
 	{
@@ -76,12 +49,12 @@ prepare_authorization(FloeTalk *t, FloeStatus *st)
 		return true;
 	}
 	/* RFC 7617: the first colon ends the user */
-	if (strchr(target->user, ':') != NULL || has_control(target->user) || has_control(password) ||
-		strlen(target->user) > 1024 || strlen(password) > 8192)
+	if (strchr(target->user, ':') != NULL || floe_adapter_has_control(target->user) ||
+		floe_adapter_has_control(password) || strlen(target->user) > 1024 || strlen(password) > 8192)
 		return floe_fail(st, FLOE_ERR_CONFIG, "the user or password of the engine cannot be sent as HTTP Basic");
 	t->authorization = floe_http_basic(t->run->arena, target->user, password);
 	if (t->authorization == NULL)
-		return no_memory(st);
+		return floe_adapter_no_memory(st);
 	return password[0] == '\0' || floe_secrets_add(&t->secrets, t->authorization + strlen("Basic "),
 												   strlen(t->authorization) - strlen("Basic "), st);
 }
@@ -100,12 +73,12 @@ prepare_statement(FloeTalk *t, FloeStatus *st)
 	size = sizeof("/* floe: */") + strlen(run->operation_id);
 	t->marker = floe_arena_alloc(run->arena, size);
 	if (t->marker == NULL)
-		return no_memory(st);
+		return floe_adapter_no_memory(st);
 	snprintf(t->marker, size, "/* floe:%s */", run->operation_id);
 	size += strlen(run->statement) + 1;
 	t->statement = floe_arena_alloc(run->arena, size);
 	if (t->statement == NULL)
-		return no_memory(st);
+		return floe_adapter_no_memory(st);
 	snprintf(t->statement, size, "%s %s", t->marker, run->statement);
 	return true;
 }
@@ -126,7 +99,7 @@ prepare_base(FloeTalk *t, const char *path, FloeStatus *st)
 	t->base = floe_arena_alloc(t->run->arena, len + path_len + 1);
 	t->url = floe_arena_alloc(t->run->arena, len + path_len + FLOE_TALK_PATH);
 	if (t->base == NULL || t->url == NULL)
-		return no_memory(st);
+		return floe_adapter_no_memory(st);
 	memcpy(t->base, url, len);
 	memcpy(t->base + len, path, path_len + 1);
 	return true;
@@ -139,14 +112,7 @@ floe_talk_prepare(FloeTalk *t, FloeEngineRun *run, const char *product, const ch
 	t->run = run;
 	t->product = product;
 	t->is_probe = is_probe;
-	run->outcome = FLOE_OUTCOME_NONE;
-	run->error_class = FLOE_CLASS_NONE;
-	run->error[0] = '\0';
-	run->external_id[0] = '\0';
-	run->saved_len = 0;
-	run->unreachable = false;
-	floe_status_ok(&run->last_failure);
-	floe_buf_init(&run->result, FLOE_ENGINE_RESULT_MAX);
+	floe_adapter_reset(run, run->state);
 	floe_talk_reset_rows(t);
 	if (!is_probe)
 	{
@@ -239,7 +205,7 @@ floe_talk_send(FloeTalk *t, const char *method, const char *path, const FloeBuf 
 	if (body != NULL && (copy == NULL || body->failed))
 	{
 		/* nothing was sent: later there may be memory again */
-		no_memory(&st);
+		floe_adapter_no_memory(&st);
 		return floe_talk_retry(t, &st);
 	}
 	snprintf(t->url, strlen(t->base) + FLOE_TALK_PATH, "%s%s", t->base, path);
@@ -389,12 +355,7 @@ floe_talk_retry(FloeTalk *t, const FloeStatus *why)
 
 	floe_talk_note(t, why);
 	t->failures++;
-	run->unreachable = true;
-	/* runs that lost the same server do not come back to it together */
-	run->wait_ms = (int) floe_backoff_ms(t->failures, RETRY_BASE_MS, RETRY_CAP_MS, t->seed + (uint64_t) t->failures);
-	if (why->retry_after_ms > run->wait_ms)
-		run->wait_ms = (int) Min(why->retry_after_ms, RETRY_AFTER_CAP_MS);
-	return FLOE_ENGINE_WAIT;
+	return floe_adapter_retry(run, t->failures, t->seed, RETRY_CAP_MS, RETRY_AFTER_CAP_MS, why);
 }
 
 FloeEngineVerb

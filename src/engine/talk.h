@@ -9,8 +9,7 @@
 #define FLOE_ENGINE_TALK_H
 
 #include "base/json.h"
-#include "engine/ops.h"
-#include "engine/secrets.h"
+#include "engine/adapter.h"
 
 /* What an answer is worth. */
 typedef enum FloeTalkAnswer

@@ -16,9 +16,6 @@
 /* Results are evidence, not the purpose. */
 #define KEEP_ROWS 1000
 
-/* More than floe_spark_error_read() reads. */
-#define MAX_TEXT ((size_t) 128 * 1024)
-
 /* -------------------------------------------------------------------------
  * Failures
  * ------------------------------------------------------------------------- */
@@ -26,21 +23,7 @@
 void
 floe_talk_note(FloeTalk *t, const FloeStatus *why)
 {
-	FloeStatus *st = &t->run->last_failure;
-
-	*st = *why;
-	floe_utf8_repair(st->message);
-	floe_utf8_repair(st->detail);
-	floe_secrets_mask(&t->secrets, st->message, sizeof(st->message));
-	floe_secrets_mask(&t->secrets, st->detail, sizeof(st->detail));
-}
-
-static FloeErrorClass
-class_of_code(FloeCode code)
-{
-	if (code == FLOE_ERR_NOMEM)
-		return FLOE_CLASS_RESOURCE;
-	return floe_code_is_transient(code) ? FLOE_CLASS_TRANSIENT : FLOE_CLASS_CONFIG;
+	floe_adapter_note(t->run, &t->secrets, why);
 }
 
 /* Because of HTTP, the protocol or floe's own rules. */
@@ -50,7 +33,7 @@ floe_talk_error(FloeTalk *t, const FloeStatus *why)
 	FloeEngineRun *run = t->run;
 
 	floe_talk_note(t, why);
-	run->error_class = class_of_code(why->code);
+	run->error_class = floe_adapter_class(why->code);
 	if (run->last_failure.detail[0] != '\0')
 		snprintf(run->error, sizeof(run->error), "%s: %s", run->last_failure.message, run->last_failure.detail);
 	else
@@ -62,24 +45,6 @@ floe_talk_error(FloeTalk *t, const FloeStatus *why)
 	}
 }
 
-/* Masked, reduced to a line and classified; a server's text may hold 27 kB of stack trace. */
-static FloeErrorClass
-read_error(FloeTalk *t, const char *text)
-{
-	size_t len = text != NULL ? strnlen(text, MAX_TEXT) : 0;
-	FloeErrorClass error_class;
-	FloeBuf masked;
-
-	/* a secret of one byte becomes three */
-	floe_buf_init(&masked, len * 3);
-	if (!floe_secrets_append(&t->secrets, &masked, text, len))
-		floe_buf_reset(&masked);
-	error_class =
-		floe_spark_error_read(masked.data != NULL ? masked.data : "", masked.len, t->run->error, sizeof(t->run->error));
-	floe_buf_free(&masked);
-	return error_class;
-}
-
 /* Because the server says so; without a text of its own that is the other one. */
 void
 floe_talk_error_text(FloeTalk *t, const char *text, const char *otherwise, FloeErrorClass otherwise_class)
@@ -87,7 +52,7 @@ floe_talk_error_text(FloeTalk *t, const char *text, const char *otherwise, FloeE
 	FloeEngineRun *run = t->run;
 	FloeStatus st;
 
-	run->error_class = read_error(t, text);
+	run->error_class = floe_adapter_spark_error(t->run, &t->secrets, text, text != NULL ? strlen(text) : 0);
 	if (run->error[0] == '\0')
 	{
 		snprintf(run->error, sizeof(run->error), "%s", otherwise);
@@ -103,7 +68,7 @@ floe_talk_lost(FloeTalk *t, const char *why, const char *text)
 	FloeEngineRun *run = t->run;
 	char detail[FLOE_STATUS_DETAIL_SIZE];
 
-	(void) read_error(t, text);
+	(void) floe_adapter_spark_error(t->run, &t->secrets, text, text != NULL ? strlen(text) : 0);
 	floe_copy_text(detail, sizeof(detail), run->error, strlen(run->error));
 	snprintf(run->error, sizeof(run->error), detail[0] != '\0' ? "%s: %s" : "%s%s", why, detail);
 	run->error_class = FLOE_CLASS_TRANSIENT;
@@ -113,14 +78,7 @@ floe_talk_lost(FloeTalk *t, const char *why, const char *text)
 FloeEngineVerb
 floe_talk_done(FloeTalk *t)
 {
-	FloeEngineRun *run = t->run;
-
-	run->unreachable = false;
-	run->outcome = t->outcome;
-	/* not what closing the session met on its way */
-	if (run->outcome == FLOE_OUTCOME_LOST)
-		floe_fail(&run->last_failure, FLOE_ERR_LOST, "%s", run->error);
-	return FLOE_ENGINE_DONE;
+	return floe_adapter_done(t->run, t->outcome);
 }
 
 /* -------------------------------------------------------------------------

@@ -51,13 +51,7 @@ floe_trino_enter(FloeTrinoRun *m, FloeTrinoStep step)
 	}
 	m->step = step;
 	if (step == TRINO_DONE)
-	{
-		run->unreachable = false;
-		run->outcome = m->outcome;
-		if (run->outcome == FLOE_OUTCOME_LOST)
-			floe_fail(&run->last_failure, FLOE_ERR_LOST, "%s", run->error);
-		return FLOE_ENGINE_DONE;
-	}
+		return floe_adapter_done(run, m->outcome);
 	if (step == TRINO_PAUSE)
 	{
 		m->poll_ms = m->poll_ms == 0 ? POLL_MIN_MS : Min(m->poll_ms * 3 / 2, POLL_MAX_MS);
@@ -357,16 +351,7 @@ start(FloeEngineRun *run, bool is_probe, FloeStatus *st)
 	m->is_probe = is_probe;
 	m->room = KEEP_ROWS;
 	m->step = TRINO_INFO;
-	run->state = m;
-	run->outcome = FLOE_OUTCOME_NONE;
-	run->error_class = FLOE_CLASS_NONE;
-	run->error[0] = '\0';
-	run->external_id[0] = '\0';
-	run->saved_len = 0;
-	run->result_rows = 0;
-	run->unreachable = false;
-	floe_status_ok(&run->last_failure);
-	floe_buf_init(&run->result, FLOE_ENGINE_RESULT_MAX);
+	floe_adapter_reset(run, m);
 	return m;
 }
 

@@ -12,8 +12,7 @@
 
 #include "base/json.h"
 #include "base/url.h"
-#include "engine/ops.h"
-#include "engine/secrets.h"
+#include "engine/adapter.h"
 #include "engine/trino_errors.h"
 
 #define FLOE_TRINO_ID_MAX 128

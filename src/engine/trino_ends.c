@@ -47,22 +47,13 @@ floe_trino_finish(FloeTrinoRun *m, FloeOutcome outcome)
 	return floe_trino_enter(m, TRINO_DONE);
 }
 
-/* What waiting can do about a failure that is not the statement's. */
-static FloeErrorClass
-class_of_code(FloeCode code)
-{
-	if (code == FLOE_ERR_NOMEM)
-		return FLOE_CLASS_RESOURCE;
-	return floe_code_is_transient(code) ? FLOE_CLASS_TRANSIENT : FLOE_CLASS_CONFIG;
-}
-
 static void
 set_error(FloeTrinoRun *m, const FloeStatus *why)
 {
 	FloeEngineRun *run = m->run;
 
 	floe_trino_note(m, why);
-	run->error_class = class_of_code(why->code);
+	run->error_class = floe_adapter_class(why->code);
 	if (run->last_failure.detail[0] != '\0')
 		snprintf(run->error, sizeof(run->error), "%s: %s", run->last_failure.message, run->last_failure.detail);
 	else

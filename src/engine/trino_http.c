@@ -8,7 +8,6 @@
 
 #include "engine/trino.h"
 
-#include "base/backoff.h"
 #include "base/buf.h"
 
 #include <ctype.h>
@@ -21,7 +20,6 @@
 #define MAX_SESSION ((size_t) 16 * 1024)
 #define MAX_ANSWER ((size_t) 16 * 1024 * 1024)
 
-#define RETRY_BASE_MS 1000
 /* Trino ends a query whose client is silent for five minutes. */
 #define RETRY_CAP_MS 30000
 #define RETRY_AFTER_CAP_MS (2 * 60 * 1000)
@@ -31,23 +29,6 @@
 /* -------------------------------------------------------------------------
  * Before the first request
  * ------------------------------------------------------------------------- */
-
-static bool
-no_memory(FloeStatus *st)
-{
-	return floe_fail(st, FLOE_ERR_NOMEM, "out of memory for a request to the engine");
-}
-
-static bool
-is_visible(const char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if ((unsigned char) *text < ' ' || *text == 0x7F)
-			return false;
-	}
-	return true;
-}
 
 static bool
 is_given(const char *text)
@@ -68,39 +49,31 @@ prepare_url(FloeTrinoRun *m, FloeStatus *st)
 	if (len >= FLOE_TRINO_URI_MAX || strchr(url, '?') != NULL)
 		return floe_fail(st, FLOE_ERR_CONFIG, "the engine's url is too long, or has a query");
 	m->base = floe_arena_text(m->run->arena, url, len);
-	return m->base != NULL ? floe_url_parse(m->base, &m->origin, st) : no_memory(st);
+	return m->base != NULL ? floe_url_parse(m->base, &m->origin, st) : floe_adapter_no_memory(st);
 }
 
 static bool
 prepare_authorization(FloeTrinoRun *m, FloeStatus *st)
 {
 	const FloeEngineTarget *target = m->run->target;
-	size_t size;
 
 	m->user = is_given(target->user) ? target->user : is_given(target->token) ? NULL : DEFAULT_USER;
-	if (m->user != NULL && (!is_visible(m->user) || strlen(m->user) > 1024))
+	if (m->user != NULL && (floe_adapter_has_control(m->user) || strlen(m->user) > 1024))
 		return floe_fail(st, FLOE_ERR_CONFIG, "the user of the engine cannot be sent in a header");
 	if (is_given(target->token))
 	{
-		if (!is_visible(target->token))
-			return floe_fail(st, FLOE_ERR_CONFIG, "the token of the engine holds a control character");
-		size = sizeof("Bearer ") + strlen(target->token);
-		m->authorization = floe_arena_alloc(m->run->arena, size);
-		if (m->authorization == NULL)
-			return no_memory(st);
-		snprintf(m->authorization, size, "Bearer %s", target->token);
-		return true;
+		return floe_adapter_bearer(m->run, &m->authorization, st);
 	}
 	if (!is_given(target->password))
 		return true;
 	if (!m->origin.https)
 		return floe_fail(st, FLOE_ERR_CONFIG, "Trino takes a password over https only, and the engine's url is http");
 	/* RFC 7617: the first colon ends the user */
-	if (strchr(m->user, ':') != NULL || !is_visible(target->password) || strlen(target->password) > 8192)
+	if (strchr(m->user, ':') != NULL || floe_adapter_has_control(target->password) || strlen(target->password) > 8192)
 		return floe_fail(st, FLOE_ERR_CONFIG, "the user or password of the engine cannot be sent as HTTP Basic");
 	m->authorization = floe_http_basic(m->run->arena, m->user, target->password);
 	if (m->authorization == NULL)
-		return no_memory(st);
+		return floe_adapter_no_memory(st);
 	return floe_secrets_add(&m->secrets, m->authorization + strlen("Basic "),
 							strlen(m->authorization) - strlen("Basic "), st);
 }
@@ -146,7 +119,7 @@ prepare_session(FloeTrinoRun *m, FloeStatus *st)
 	if (done && buf.len > 0)
 	{
 		m->session = floe_arena_text(m->run->arena, buf.data, buf.len);
-		done = m->session != NULL || no_memory(st);
+		done = m->session != NULL || floe_adapter_no_memory(st);
 	}
 	floe_buf_free(&buf);
 	return done;
@@ -173,25 +146,15 @@ static bool
 prepare_statement(FloeTrinoRun *m, FloeStatus *st)
 {
 	FloeEngineRun *run = m->run;
-	size_t size;
 
 	if (m->is_probe)
 	{
 		m->statement = floe_arena_text(run->arena, "SELECT 1", strlen("SELECT 1"));
-		return m->statement != NULL || no_memory(st);
+		return m->statement != NULL || floe_adapter_no_memory(st);
 	}
-	if (run->operation_id == NULL || strlen(run->operation_id) > 36 ||
-		strspn(run->operation_id, "0123456789abcdefABCDEF-") != strlen(run->operation_id))
+	if (run->operation_id == NULL || strlen(run->operation_id) > 36)
 		return floe_fail(st, FLOE_ERR_INTERNAL, "the id of the operation is not a uuid");
-	if (run->statement == NULL || strlen(run->statement) > MAX_STATEMENT)
-		return floe_fail(st, FLOE_ERR_TOO_LARGE, "the statement is longer than %zu bytes", MAX_STATEMENT);
-	/* the comment is for people who look at Trino's UI */
-	size = sizeof("/* floe: */ ") + strlen(run->operation_id) + strlen(run->statement);
-	m->statement = floe_arena_alloc(run->arena, size);
-	if (m->statement == NULL)
-		return no_memory(st);
-	snprintf(m->statement, size, "/* floe:%s */ %s", run->operation_id, run->statement);
-	return true;
+	return floe_adapter_statement(run, MAX_STATEMENT, &m->statement, st);
 }
 
 bool
@@ -365,14 +328,9 @@ floe_trino_retry(FloeTrinoRun *m, const FloeStatus *why, FloeTrinoStep next)
 
 	floe_trino_note(m, why);
 	m->failures++;
-	/* runs that lost the same server do not come back to it together */
 	memcpy(&seed, m->nonce, sizeof(seed));
-	run->unreachable = true;
-	run->wait_ms = (int) floe_backoff_ms(m->failures, RETRY_BASE_MS, RETRY_CAP_MS, seed + (uint64_t) m->failures);
-	if (why->retry_after_ms > run->wait_ms)
-		run->wait_ms = (int) Min(why->retry_after_ms, RETRY_AFTER_CAP_MS);
 	m->step = next;
-	return FLOE_ENGINE_WAIT;
+	return floe_adapter_retry(run, m->failures, seed, RETRY_CAP_MS, RETRY_AFTER_CAP_MS, why);
 }
 
 FloeEngineVerb
