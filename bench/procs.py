@@ -110,6 +110,9 @@ class Watch:
             pids = {pid: "" for pid in children(self.postmaster)} | {pid: name for name, pid in self.others.items()}
             for pid, name in pids.items():
                 one = self.seen.setdefault(pid, Seen(name or title(pid)))
+                if not name and one.title == "client":
+                    # seen between its fork and its first words, it was called what the postmaster is
+                    one.title = title(pid)
                 if pid in self.names:
                     one.title = self.names[pid]
                 one.cpu = max(one.cpu, cpu_seconds(pid))
