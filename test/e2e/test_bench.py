@@ -18,6 +18,7 @@ from harness import ROOT, Tap
 sys.path.insert(0, str(ROOT / "bench"))
 
 import lake
+import procs
 import relay
 from drivers import DRIVERS
 from poll import FIRST_GENERATION, GENERATIONS, SimulatedCatalog
@@ -124,6 +125,24 @@ def test_relay(t):
     t.raises(lambda: relay.read_http(b"PRI * HTTP/2.0\r\n\r\n", False), "not a request", "what is not understood is not counted as something else")
 
 
+def test_titles(t):
+    """A process between its fork and its first words, as a server's workers are."""
+    child = subprocess.Popen(["bash", "-c", "read; exec -a 'postgres: floe assessor: idle' sleep 60"], stdin=subprocess.PIPE)
+    try:
+        watch = procs.Watch(os.getpid())
+        watch.look()
+        t.equal(watch.seen[child.pid].title, "client", "a process that says nothing of itself is some client")
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        deadline = time.monotonic() + 20
+        while watch.seen[child.pid].title == "client" and time.monotonic() < deadline:
+            watch.look()
+        t.equal(watch.seen[child.pid].title, "floe assessor", "until it does")
+    finally:
+        child.kill()
+        child.wait()
+
+
 def test_polls(t, folder):
     tables = 30
     done = subprocess.run([sys.executable, str(ROOT / "bench" / "polls.py"), "--tables", str(tables), "--only", "rest,here", "--results", folder],
@@ -153,4 +172,5 @@ with Tap() as t, tempfile.TemporaryDirectory(dir=os.environ.get("FLOE_TEST_DIR")
     for driver in DRIVERS:
         test_run(t, folder, driver)
     test_relay(t)
+    test_titles(t)
     test_polls(t, folder)
