@@ -20,6 +20,9 @@
  * it, and then the id is taken: should the statement still be on its way, it
  * is refused when it arrives.  Either answer settles whether it runs, and the
  * statement itself is sent once.
+ *
+ * Spark registers an operation before it starts its thread, and kills one that
+ * is attached to in between.  So some time passes before the first ATTACH.
  */
 #include "floe.h"
 
@@ -40,6 +43,9 @@
 #define KEEP_ROWS 1000
 
 #define CLOSE_TRIES 3
+
+/* ReattachExecute on an operation without a thread: it died, or, under load, has not started yet. */
+#define ORPHANED "Operation was orphaned"
 
 /* -------------------------------------------------------------------------
  * Steps
@@ -87,6 +93,7 @@ known(FloeConnectRun *m, int pause_ms)
 	m->is_known = true;
 	floe_connect_save(m);
 	m->step = CONNECT_ATTACH;
+	m->pause_ms = pause_ms;
 	m->run->unreachable = false;
 	return FLOE_ENGINE_SAVE;
 }
@@ -236,6 +243,9 @@ stream_failed(FloeConnectRun *m)
 		return unanswered(m, &why);
 	}
 	m->may_run = false;
+	/* Spark found no thread of it, and has interrupted what there may be: the table decides */
+	if (m->step == CONNECT_ATTACH && strstr(m->end.message, ORPHANED) != NULL)
+		return floe_connect_lost(m, "the engine gave the operation up");
 	if (floe_connect_is_cancelled(m))
 	{
 		/* an interrupted thread may have been in the middle of a commit */
@@ -499,7 +509,12 @@ next(FloeEngineRun *run, FloeHttpResponse *response)
 	FloeStatus why;
 
 	if (!m->is_sent)
-		return floe_connect_enter(m, m->step);
+	{
+		int pause_ms = m->pause_ms;
+
+		m->pause_ms = 0;
+		return pause_ms > 0 ? floe_connect_wait(m, pause_ms, m->step) : floe_connect_enter(m, m->step);
+	}
 	m->is_sent = false;
 	answer = floe_connect_classify(m, response, &why);
 	if (answer != ANSWER_REFUSED && answer != ANSWER_NONE)

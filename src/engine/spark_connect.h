@@ -84,6 +84,7 @@ typedef struct FloeConnectRun
 	/* waiting */
 	int failures; /* in a row, for the pace of retries */
 	int polls;    /* since the cancel was sent */
+	int pause_ms; /* before the next step, after what was saved */
 
 	/* the end, once it is decided */
 	FloeOutcome outcome;

@@ -240,6 +240,7 @@ static const struct
 	 SQL_EXCEPTION, NULL},
 	{"canceled", "[OPERATION_CANCELED] Operation has been canceled.", SQL_EXCEPTION, NULL},
 	{"cursor", "[INVALID_CURSOR.DISCONNECTED] The cursor has been disconnected.", SQL_EXCEPTION, NULL},
+	{"orphaned", "Operation was orphaned because of an internal error.", "java.lang.IllegalStateException", NULL},
 	{"conflict", "lost to another", "org.apache.iceberg.exceptions.CommitFailedException", NULL},
 	{"caused", "it did not work", "java.lang.RuntimeException", "e-1"},
 	{"leak", "cannot log in with t0kent0ken and id:t0psecret", "java.lang.RuntimeException", NULL},

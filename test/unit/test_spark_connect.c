@@ -16,7 +16,7 @@ typedef struct PathCase
 	const char *result; /* exactly; NULL: none */
 } PathCase;
 
-#define TO_RUNNING "config=ok save execute=part save "
+#define TO_RUNNING "config=ok save execute=part save wait "
 #define END "save free=ok close=ok done"
 #define ROWS                                                                                                           \
 	"[{\"col_name\":\"a\",\"data_type\":\"int\",\"comment\":\"x\"},"                                                   \
@@ -34,7 +34,7 @@ static const PathCase paths[] = {
 	{"the server ends the stream every two minutes", TO_RUNNING "attach=pause wait attach=empty wait attach=ok " END,
 	 SUCCESS},
 	{"a server that says nothing while it runs",
-	 "config=ok save execute=timeout check=exists save attach=timeout check=exists wait attach=ok " END, SUCCESS},
+	 "config=ok save execute=timeout check=exists save wait attach=timeout check=exists wait attach=ok " END, SUCCESS},
 	{"the statement fails at once", "config=ok save execute=conflict close=ok done",
 	 FAILED(CONFLICT, "CommitFailedException: lost to another")},
 	{"the statement fails later", TO_RUNNING "attach=conflict free=ok close=ok done",
@@ -70,22 +70,23 @@ static const PathCase paths[] = {
 	{"a setting is refused", "config=leak done", FAILED(TRANSIENT, "RuntimeException: cannot log in with *** and ***")},
 
 	/* the statement is sent once */
-	{"its answer is lost, and it runs", "config=ok save execute=refused check=exists save attach=ok " END, SUCCESS},
+	{"its answer is lost, and it runs", "config=ok save execute=refused check=exists save wait attach=ok " END,
+	 SUCCESS},
 	{"its answer is lost, and it does not", "config=ok save execute=refused check=ok close=ok wait done", NOT_RECEIVED},
 	{"its answer is lost, and the server is away",
 	 "config=ok save execute=h502 check=refused wait check=timeout wait check=s14 wait check=html wait check=empty "
 	 "wait "
-	 "check=exists save attach=ok " END,
+	 "check=exists save wait attach=ok " END,
 	 SUCCESS},
 	{"the plan that does nothing was there first",
-	 "config=ok save execute=timeout check=timeout wait check=exists save attach=nothing close=ok wait done",
+	 "config=ok save execute=timeout check=timeout wait check=exists save wait attach=nothing close=ok wait done",
 	 NOT_RECEIVED},
 	{"the server was restarted before it", "config=ok save execute=changed close=changed wait done",
 	 LOST("the engine no longer knows the operation: [INVALID_HANDLE.SESSION_CHANGED] The existing Spark server driver "
 		  "instance has restarted.")},
 	{"turned away", "config=ok save execute=s16 close=s16 done",
 	 FAILED(CONFIG, "the engine refuses the token: says the proxy")},
-	{"an answer that is none", "config=ok save execute=packed check=exists save attach=ok " END, SUCCESS},
+	{"an answer that is none", "config=ok save execute=packed check=exists save wait attach=ok " END, SUCCESS},
 
 	/* while it runs nothing but the server's word ends it */
 	{"the server is away while it runs",
@@ -94,6 +95,8 @@ static const PathCase paths[] = {
 	 "attach=packed wait attach=exists wait attach=timeout check=s14 wait check=exists wait attach=ok " END,
 	 SUCCESS},
 	{"the server was restarted", TO_RUNNING "attach=gone close=nosession wait done", LOST(FORGOTTEN)},
+	{"Spark has no thread of it any more, or not yet", TO_RUNNING "attach=orphaned close=ok wait done",
+	 LOST("the engine gave the operation up: Operation was orphaned because of an internal error.")},
 	{"the session has expired", TO_RUNNING "attach=nosession close=ok wait done",
 	 LOST("the engine no longer knows the operation: SparkSQLException: [INVALID_HANDLE.SESSION_NOT_FOUND] The handle "
 		  "is "
@@ -124,12 +127,13 @@ static const PathCase paths[] = {
 	 CANCELLED},
 	{"cancelled in doubt about the statement",
 	 "config=ok save execute=refused check=refused wait cancel! check=exists "
-	 "save interrupt=ok attach=canceled free=ok close=ok wait done",
+	 "save wait interrupt=ok attach=canceled free=ok close=ok wait done",
 	 CANCELLED},
 
 	/* crashes */
 	{"a crash before the statement", "config=ok save crash! check=ok close=ok wait done", NOT_RECEIVED},
-	{"a crash after the statement", "config=ok save execute=part crash! check=exists save attach=ok " END, SUCCESS},
+	{"a crash after the statement", "config=ok save execute=part crash! check=exists save wait attach=ok " END,
+	 SUCCESS},
 	{"a crash while it runs", TO_RUNNING "attach=part wait crash! attach=part wait attach=ok " END, SUCCESS},
 	{"a crash while it was given back",
 	 "config=ok save execute=ok save free=ok crash! attach=gone free=gone close=ok done", FLOE_OUTCOME_SUCCEEDED,
