@@ -31,7 +31,8 @@ def set_up(pg: Lakehouse) -> list[dict[str, Any]]:
     pg.add_catalog("rest")
     pg.add_engine(max_operations="1")
     pg.sql("SELECT floe.create_policy('p', %s, %s)", (f"rest.{NS}.*", json.dumps(POLICY)))
-    pg.wait_for("SELECT count(*) = 2 FROM floe.tables WHERE status = 'ok'")
+    # the catalog has other tests' tables, too
+    pg.wait_for("SELECT count(*) = 2 FROM floe.tables WHERE status = 'ok' AND name LIKE %s", (f"rest.{NS}.%",))
     return tables
 
 
