@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Operations a minute: floe with four at a time on one Spark, against one spark-submit for each operation.
+"""Operations a minute: floe with four at a time on one Spark, against one spark-submit, and one Livy session, for each operation.
 
     engines.py [--tables 200] [--peers 8] [--results FOLDER]
 
@@ -19,9 +19,10 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "test" / "e2e"), str(HERE.parent / "test" / "lab")]
@@ -83,6 +84,24 @@ def by_floe(tables: Tables) -> dict[str, Any]:
                 "own_share": statistics.median(1 - one["engine"] / one["whole"] for one in times)}
 
 
+PEER = {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": os.environ.get("FLOE_REST_URI", "")}
+
+
+def peer_settings() -> dict[str, str]:
+    return {f"spark.sql.catalog.peer{key}": value for key, value in PEER.items()}
+
+
+def peer_statement(tables: Tables, name: str) -> str:
+    return f"CALL peer.system.rewrite_data_files(table => '{tables.namespace}.{name}', options => map('min-input-files', '2'))"
+
+
+def each(tables: Tables, rewrite: Callable[[str], None]) -> dict[str, Any]:
+    begun = time.monotonic()
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        list(pool.map(rewrite, tables.names))
+    return {"operations": len(tables.names), "seconds": time.monotonic() - begun}
+
+
 def by_submit(tables: Tables) -> dict[str, Any]:
     """The lab's Spark, by spark-sql: spark-submit with the statement."""
     home = Path(os.environ["FLOE_RUN"]) / "spark"
@@ -90,18 +109,42 @@ def by_submit(tables: Tables) -> dict[str, Any]:
     environment = {**os.environ, "SPARK_CONF_DIR": str(home / "conf"), "SPARK_HOME": os.environ["FLOE_SPARK_HOME"], "JAVA_HOME": os.environ["FLOE_SPARK_JAVA"]}
 
     def rewrite(name: str) -> None:
-        catalog = {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": os.environ["FLOE_REST_URI"]}
-        settings = [f"spark.sql.catalog.peer{key}={value}" for key, value in catalog.items()] + ["spark.ui.enabled=false", "spark.plugins=", f"spark.driver.extraClassPath={jars}"]
-        statement = f"CALL peer.system.rewrite_data_files(table => '{tables.namespace}.{name}', options => map('min-input-files', '2'))"
-        command = [os.environ["FLOE_SPARK_HOME"] + "/bin/spark-sql", *(word for one in settings for word in ("--conf", one)), "-e", statement]
+        settings = [f"{key}={value}" for key, value in peer_settings().items()] + ["spark.ui.enabled=false", "spark.plugins=", f"spark.driver.extraClassPath={jars}"]
+        command = [os.environ["FLOE_SPARK_HOME"] + "/bin/spark-sql", *(word for one in settings for word in ("--conf", one)), "-e", peer_statement(tables, name)]
         done = subprocess.run(command, env=environment, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
         if done.returncode or tables.files(name) != 1:
             raise RuntimeError(f"spark-sql of {name}: {done.stderr[-2000:]}")
 
-    begun = time.monotonic()
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        list(pool.map(rewrite, tables.names))
-    return {"operations": len(tables.names), "seconds": time.monotonic() - begun}
+    return each(tables, rewrite)
+
+
+def livy(method: str, path: str, body: Any = None) -> Any:
+    request = urllib.request.Request(os.environ["FLOE_LIVY_URL"] + path, None if body is None else json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def by_livy(tables: Tables) -> dict[str, Any]:
+    """A session for each statement, asked every half second, and deleted after it."""
+    livy("PATCH", "/lab", {"own": True})
+
+    def until(path: str, wanted: str, waiting: tuple[str, ...]) -> Any:
+        while (found := livy("GET", path))["state"] in waiting:
+            time.sleep(0.5)
+        if found["state"] != wanted:
+            raise RuntimeError(f"livy: {path} is {found}")
+        return found
+
+    def rewrite(name: str) -> None:
+        session = f"/sessions/{livy('POST', '/sessions', {'kind': 'sql', 'conf': peer_settings()})['id']}"
+        until(session, "idle", ("not_started", "starting"))
+        sent = livy("POST", session + "/statements", {"code": peer_statement(tables, name)})["id"]
+        done = until(f"{session}/statements/{sent}", "available", ("waiting", "running"))
+        livy("DELETE", session)
+        if done["output"]["status"] != "ok" or tables.files(name) != 1:
+            raise RuntimeError(f"livy: {name}: {done}")
+
+    return each(tables, rewrite)
 
 
 def rate(one: dict[str, Any]) -> float:
@@ -109,10 +152,10 @@ def rate(one: dict[str, Any]) -> float:
 
 
 def table(result: dict[str, Any]) -> str:
-    floe, peer, machine = result["floe"], result["submit"], result["floe"]["machine"]
-    rows = [["", "operations", "seconds", "a minute", "x"],
-            [f"floe, {AT_A_TIME} at a time", str(floe["operations"]), f"{floe['seconds']:.1f}", f"{rate(floe):.1f}", f"{rate(floe) / rate(peer):.1f}"],
-            [f"spark-submit each, {AT_A_TIME} at a time", str(peer["operations"]), f"{peer['seconds']:.1f}", f"{rate(peer):.1f}", "1.0"]]
+    floe, machine = result["floe"], result["floe"]["machine"]
+    peers = {"spark-submit": result["submit"], "Livy session": result["livy"]}
+    rows = [["", "operations", "seconds", "a minute", "floe x"], [f"floe, {AT_A_TIME} at a time", str(floe["operations"]), f"{floe['seconds']:.1f}", f"{rate(floe):.1f}", ""]]
+    rows += [[f"a {name} each, {AT_A_TIME} at a time", str(one["operations"]), f"{one['seconds']:.1f}", f"{rate(one):.1f}", f"{rate(floe) / rate(one):.1f}"] for name, one in peers.items()]
     return "\n".join([
         f"floe {floe['commit']}, {floe['date']}, PostgreSQL {floe['postgres']}: rewrite_data_files on tables of {FILES} tiny files",
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Linux {machine['kernel']}, load {machine['load']:.1f}", "",
@@ -123,16 +166,18 @@ def table(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=int, default=200)
-    parser.add_argument("--peers", type=int, default=8, help="tables of the peer, whose operations take the same time each")
+    parser.add_argument("--peers", type=int, default=8, help="tables of each peer, whose operations take the same time each")
     parser.add_argument("--results", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     prefix = f"engines_{int(time.time())}"
-    tables, others = Tables(prefix, options.tables), Tables(prefix + "_peer", options.peers)
+    tables, others, more = Tables(prefix, options.tables), Tables(prefix + "_peer", options.peers), Tables(prefix + "_livy", options.peers)
     say(f"{options.tables} tables are there")
     result = {"floe": by_floe(tables)}
     say(f"floe: {rate(result['floe']):.1f} operations a minute")
     result["submit"] = by_submit(others)
+    say(f"a spark-submit each: {rate(result['submit']):.1f}")
+    result["livy"] = by_livy(more)
     options.results.mkdir(parents=True, exist_ok=True)
     (options.results / f"engines-{options.tables}.json").write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))

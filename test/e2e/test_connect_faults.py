@@ -89,6 +89,11 @@ class Gate:
 
 
 class Case(crash.Case):
+    def later(self, interval):
+        """A pass with floe's clock so far ahead."""
+        done = self.pg.psql(f"SELECT set_config('floe.virtual_clock', (clock_timestamp() + interval '{interval}')::text, false) IS NULL; CALL floe.run_maintenance('{self.name}')")
+        return done.stderr
+
     def again(self):
         """A pass as if the waiting time after a loss were over."""
         self.pg.sql("UPDATE floe_internal.operation_queue SET not_before = now()")
@@ -126,6 +131,27 @@ def unattended(t, pg, gate):
     gate.mode = "open"
     row, _ = case.end(["succeeded"], [1], 1)
     t.ok(row["engine_result"] and row["engine_outcome"] == "succeeded", "unattended: by the engine's own word, with its result", row["engine_result"], row["engine_outcome"])
+
+
+def cut_off(t, pg, gate):
+    """For five minutes, and then for ever: until somebody gives it up. Spark finished it meanwhile."""
+    case = Case(t, pg, "cut")
+    case.start()
+    gate.shut()
+    pg.wait_for("SELECT status = 'error' FROM floe.engines WHERE name = %s", (ENGINE,))
+    case.caller.kill()
+    case.caller.wait()
+    notices = case.later("5 minutes")
+    t.ok(case.row()["state"] in ("running", "lost"), "cut: five minutes of silence are no end", case.row()["state"], notices)
+    deadline = time.monotonic() + 120
+    while not case.snapshots() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    t.equal(pg.value("SELECT floe.cancel(%s)", (case.id,)), "requested", "cut: given up")
+    # longer than its timeout
+    notices = case.later("5 hours")
+    row, _ = case.end(["succeeded", "cancelled"], [1], 1)
+    t.ok(row["new_snapshots"] == [one.snapshot_id for one in case.snapshots()], "cut: and the table's own history says what came of it", row, notices)
+    gate.mode = "open"
 
 
 def frozen(t, pg, gate):
@@ -226,7 +252,7 @@ def encrypted(t, pg):
 
 
 # Spark 3.5 says nothing while a statement runs, cannot end a session, and refuses an operation's id rather than joining; what needs more than that is on Spark 4.
-CASES = {"before": (never_received, OLD), "after": (answer_lost, OLD), "postgres": (postgres_killed, OLD), "cancel": (cancelled, OLD), "unattended": (unattended, ENGINE),
+CASES = {"before": (never_received, OLD), "after": (answer_lost, OLD), "postgres": (postgres_killed, OLD), "cancel": (cancelled, OLD), "unattended": (unattended, ENGINE), "cut": (cut_off, ENGINE),
          "frozen": (frozen, ENGINE), "session": (session_ended, ENGINE), "doubt": (cancelled_in_doubt, ENGINE), "killed": (server_killed, ENGINE)}
 
 

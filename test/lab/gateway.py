@@ -26,7 +26,7 @@ from TCLIService import ttypes
 
 from sparksql import Spark, SparkError
 
-SETTINGS: dict[str, Any] = {"faults": [], "hold": False, "start_s": 0.0, "old": False, "csrf": False, "login": None, "token": None}
+SETTINGS: dict[str, Any] = {"faults": [], "hold": False, "start_s": 0.0, "old": False, "csrf": False, "own": False, "login": None, "token": None}
 
 # Given to a driver when it is started, and not to a session of one that runs.
 LAUNCH = re.compile(r"spark\.(executor|driver|dynamicAllocation|app|master|submit|yarn|kubernetes)\.|spark\.redaction\.regex$|spark\.master$|kyuubi\.")
@@ -46,8 +46,8 @@ class Cancelled(Exception):
 class Session(Spark):
     """A HiveServer2 session of its own for one session of a double; statements one after another."""
 
-    def __init__(self, conf: dict[str, str]):
-        self.url = os.environ["FLOE_SPARK_URL"]
+    def __init__(self, conf: dict[str, str], url: str | None = None):
+        self.url = url or os.environ["FLOE_SPARK_URL"]
         super().__init__(self.url, conf={key: value for key, value in conf.items() if not LAUNCH.match(key)}, timeout_s=900)
 
     def other(self) -> Any:

@@ -5,7 +5,8 @@ Recorded, odd parts included: a failed statement is "available" with output.stat
 are bare JSON strings; a bad kind of a statement is a 500; unknown fields and names that are taken are a 400; a POST that fails uses up an id;
 at most 1000 rows. Not recorded, from Livy's sources: a session that is not active answers 400 to its statements; CSRF and login.
 
-    livy.py PORT        needs FLOE_SPARK_URL; {"old": true} makes it a server that knows neither ttl nor idleTimeout
+    livy.py PORT        needs FLOE_SPARK_URL; {"old": true} makes it a server that knows neither ttl nor idleTimeout;
+                        {"own": true} starts a Spark for each session, as Livy does (driver.py): for benchmarks, what a session costs
 """
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ import threading
 import time
 from typing import Any
 
+import driver
 import gateway
 from gateway import Cancelled, Gateway, Reply, Session, Statement, message_of, now_ms, plain
 from sparksql import SparkError
@@ -65,6 +67,7 @@ class LivySession:
         self.state, self.log, self.statements = "starting", ["stdout: ", "\nstderr: "], []
         self.queue: queue.Queue[LivyStatement | None] = queue.Queue()
         self.spark: Session | None = None
+        self.driver: driver.Driver | None = None
         threading.Thread(target=self.work, daemon=True).start()
 
     def view(self) -> dict[str, Any]:
@@ -80,8 +83,9 @@ class LivySession:
         try:
             if str(self.request.get("driverMemory")) == "bogus":
                 raise SparkError("Invalid maximum heap size: -Xmxbogus")
-            self.spark = Session(self.request.get("conf") or {})
-        except SparkError as error:
+            self.driver = driver.Driver() if self.livy.settings["own"] else None
+            self.spark = Session(self.request.get("conf") or {}, self.driver and self.driver.url)
+        except (SparkError, driver.DriverError) as error:
             self.log += [f"26/11/21 10:18:03 ERROR ContextLauncher: {error}", "26/11/21 10:18:03 WARN RSCClient: Error stopping RPC."]
             self.state = "dead"
             return
@@ -90,6 +94,8 @@ class LivySession:
             if statement.state == "waiting":
                 self.execute(statement)
         self.spark.close()
+        if self.driver:
+            self.driver.end()
 
     def execute(self, statement: LivyStatement) -> None:
         self.state, statement.state, statement.started = "busy", "running", now_ms()

@@ -3,7 +3,10 @@
 # shellcheck shell=bash
 
 livy_start() {
-	FLOE_SPARK_URL=http://127.0.0.1:$PORT_SPARK/cliservice spawn livy "$(lab_python)" -B -u "$LAB/livy.py" "$PORT_LIVY"
+	local java
+	java=$(lab_java)
+	FLOE_SPARK_URL=http://127.0.0.1:$PORT_SPARK/cliservice FLOE_SPARK_HOME=$(component_dir spark)/spark FLOE_SPARK_JAVA=$java \
+		FLOE_SPARK_CONF=$FLOE_RUN/spark/conf/spark-defaults.conf spawn livy "$(lab_python)" -B -u "$LAB/livy.py" "$PORT_LIVY"
 }
 
 livy_ready() { http_ok "http://127.0.0.1:$PORT_LIVY/lab"; }
