@@ -1701,156 +1701,6 @@ CREATE TRIGGER policy_operation_truncate BEFORE TRUNCATE ON floe.policy_operatio
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.refuse_truncate();
 
 -- =================================================================================================
--- 425 policies: owners
--- Who made a policy owns it. Its owner, the members of that role and floe_admin may change it, drop it
--- and give it away. Who owns a policy may make others for parts of its tables. Everybody else is
--- refused, by the functions and by the tables alike.
--- =================================================================================================
-
--- Of a role that is gone nobody is a member: only floe_admin is left.
-CREATE FUNCTION floe_internal.has_role(acting pg_catalog.text, role_name pg_catalog.text) RETURNS pg_catalog.bool
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS a JOIN pg_catalog.pg_roles AS r ON r.rolname IN (role_name, 'floe_admin')
-		WHERE a.rolname = acting AND pg_catalog.pg_has_role(a.oid, r.oid, 'USAGE'));
-END;
-COMMENT ON FUNCTION floe_internal.has_role(pg_catalog.text, pg_catalog.text) IS 'Whether a role has what the other role or floe_admin has';
-
--- What a catalog says is applied by whoever runs the pass, whatever he may do otherwise.
-CREATE FUNCTION floe_internal.is_catalog_sync() RETURNS pg_catalog.bool
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	RETURN EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = -1);
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.is_catalog_sync() IS 'This transaction is applying the policies of a catalog (77): a row that only it can write and see';
-
-CREATE FUNCTION floe_internal.check_policy_owner(of_policy floe.policy) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF floe_internal.has_role(floe_internal.acting_role(), of_policy.owner) OR floe_internal.is_catalog_sync() THEN
-		RETURN;
-	END IF;
-	RAISE EXCEPTION 'must be owner of policy "%"', of_policy.name
-		USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_policy.owner),
-			HINT = 'Its owner, members of that role and of floe_admin may change it.';
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.check_policy_owner(floe.policy) IS 'Refuses whoever may not change a policy';
-
-CREATE FUNCTION floe_internal.check_policy_scope(new_pattern pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	acting text := floe_internal.acting_role();
-	checked text;
-BEGIN
-	IF floe_internal.has_role(acting, 'floe_admin') OR floe_internal.is_catalog_sync() THEN
-		RETURN;
-	END IF;
-	BEGIN
-		checked := floe_internal.check_pattern(new_pattern);
-	EXCEPTION WHEN invalid_parameter_value THEN
-		RETURN;	-- refused where it is saved, with the place
-	END;
-	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner) AND floe_internal.pattern_covers(p.pattern, checked)) THEN
-		RETURN;
-	END IF;
-	RAISE EXCEPTION '%: role "%" may not make policies for %', place, acting, checked
-		USING ERRCODE = 'insufficient_privilege', DETAIL = COALESCE('Policies of its own are for ' || (SELECT string_agg(p.pattern, '; ' ORDER BY p.pattern) FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner)) || '.', 'It owns no policy.'),
-			HINT = 'Members of floe_admin may for all tables, others within what policies that they own are for.';
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.check_policy_scope(pg_catalog.text, pg_catalog.text) IS 'Refuses a pattern beyond those of the policies that the role owns, but for floe_admin';
-
-CREATE FUNCTION floe_internal.check_new_owner(new_owner pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = new_owner) THEN
-		RAISE EXCEPTION '%: role "%" does not exist', place, new_owner USING ERRCODE = 'undefined_object';
-	END IF;
-	IF NOT floe_internal.has_role(floe_internal.acting_role(), new_owner) AND NOT floe_internal.is_catalog_sync() THEN
-		RAISE EXCEPTION '%: must be able to SET ROLE "%"', place, new_owner
-			USING ERRCODE = 'insufficient_privilege', HINT = 'A policy is given to a role that one is a member of; members of floe_admin may give it to any.';
-	END IF;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.check_new_owner(pg_catalog.text, pg_catalog.text) IS 'Refuses an owner that does not exist, or that the role may not act for';
-
-CREATE FUNCTION floe.own_policy(name pg_catalog.text, owner pg_catalog.text) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	old_row floe.policy;
-BEGIN
-	PERFORM floe_internal.lock_matches(true);
-	old_row := floe_internal.policy_by_name(own_policy.name);
-	PERFORM floe_internal.check_policy_owner(old_row);
-	PERFORM floe_internal.check_new_owner(own_policy.owner, format('policy "%s"', old_row.name));
-	UPDATE floe.policy AS p SET owner = own_policy.owner WHERE p.policy_id = old_row.policy_id;
-	RETURN old_row.policy_id;
-END
-$body$;
-COMMENT ON FUNCTION floe.own_policy(pg_catalog.text, pg_catalog.text) IS 'Gives a policy to another role, as ALTER … OWNER TO does; returns its id';
-
--- Rows that people write themselves: these run as whoever does, for whom the schema floe_internal is closed. Within floe's own functions,
--- which have asked before, that is the owner of the extension.
-
-CREATE FUNCTION floe_internal.policy_allowed() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	is_admin bool := pg_has_role(current_user, 'floe_admin', 'USAGE');
-	of_owner text := CASE TG_OP WHEN 'INSERT' THEN COALESCE(NEW.owner, current_user) ELSE OLD.owner END;
-BEGIN
-	IF TG_OP = 'INSERT' THEN
-		IF NOT is_admin THEN
-			RAISE EXCEPTION 'policy "%": only members of floe_admin insert policies', NEW.name
-				USING ERRCODE = 'insufficient_privilege', HINT = 'floe.create_policy() makes policies within what policies of one''s own are for.';
-		END IF;
-	ELSIF NOT is_admin AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = of_owner AND pg_has_role(r.oid, 'USAGE')) THEN
-		RAISE EXCEPTION 'must be owner of policy "%"', OLD.name
-			USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
-	ELSIF TG_OP = 'UPDATE' AND NOT is_admin AND (NEW.pattern, NEW.owner) IS DISTINCT FROM (OLD.pattern, OLD.owner) THEN
-		RAISE EXCEPTION 'policy "%": only members of floe_admin update pattern and owner', OLD.name
-			USING ERRCODE = 'insufficient_privilege', HINT = 'Use floe.alter_policy() or floe.own_policy().';
-	END IF;
-	-- one that is gone comes with a dump, or is the owner still
-	IF TG_OP = 'UPDATE' AND NEW.owner IS DISTINCT FROM OLD.owner AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = NEW.owner) THEN
-		RAISE EXCEPTION 'policy "%": role "%" does not exist', OLD.name, NEW.owner USING ERRCODE = 'undefined_object';
-	END IF;
-	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.policy_allowed() IS 'Trigger: who may write a row of floe.policy';
-
-CREATE TRIGGER policy_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_allowed();
-
-CREATE FUNCTION floe_internal.policy_operation_allowed() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	p record;
-BEGIN
-	IF NOT pg_has_role(current_user, 'floe_admin', 'USAGE') THEN
-		SELECT x.name, x.owner INTO p FROM floe.policy AS x WHERE x.policy_id = CASE TG_OP WHEN 'INSERT' THEN NEW.policy_id ELSE OLD.policy_id END;
-		IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = p.owner AND pg_has_role(r.oid, 'USAGE')) THEN
-			RAISE EXCEPTION 'must be owner of policy "%"', p.name
-				USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', p.owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
-		END IF;
-	END IF;
-	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.policy_operation_allowed() IS 'Trigger: who may write a row of floe.policy_operation';
-
-CREATE TRIGGER policy_operation_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy_operation
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_allowed();
--- =================================================================================================
 -- 42 policies: documents
 -- {"name": …, "pattern": …, <policy keys>, "<operation>": {<operation keys>}} in and out. null in a
 -- change means "no longer set by this policy".
@@ -2344,8 +2194,158 @@ $body$;
 COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. A maintenance policy as Polaris answers with it is taken, too, once it has a "pattern"';
 
 -- =================================================================================================
--- 432 policies: what each sets
--- The rows of 40 as one row per field: what resolution (43) chooses among and locks (435) hold against.
+-- 42 policies: owners
+-- Who made a policy owns it. Its owner, the members of that role and floe_admin may change it, drop it
+-- and give it away. Who owns a policy may make others for parts of its tables. Everybody else is
+-- refused, by the functions and by the tables alike.
+-- =================================================================================================
+
+-- Of a role that is gone nobody is a member: only floe_admin is left.
+CREATE FUNCTION floe_internal.has_role(acting pg_catalog.text, role_name pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS a JOIN pg_catalog.pg_roles AS r ON r.rolname IN (role_name, 'floe_admin')
+		WHERE a.rolname = acting AND pg_catalog.pg_has_role(a.oid, r.oid, 'USAGE'));
+END;
+COMMENT ON FUNCTION floe_internal.has_role(pg_catalog.text, pg_catalog.text) IS 'Whether a role has what the other role or floe_admin has';
+
+-- What a catalog says is applied by whoever runs the pass, whatever he may do otherwise.
+CREATE FUNCTION floe_internal.is_catalog_sync() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = -1);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.is_catalog_sync() IS 'This transaction is applying the policies of a catalog (77): a row that only it can write and see';
+
+CREATE FUNCTION floe_internal.check_policy_owner(of_policy floe.policy) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF floe_internal.has_role(floe_internal.acting_role(), of_policy.owner) OR floe_internal.is_catalog_sync() THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION 'must be owner of policy "%"', of_policy.name
+		USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_policy.owner),
+			HINT = 'Its owner, members of that role and of floe_admin may change it.';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_owner(floe.policy) IS 'Refuses whoever may not change a policy';
+
+CREATE FUNCTION floe_internal.check_policy_scope(new_pattern pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	acting text := floe_internal.acting_role();
+	checked text;
+BEGIN
+	IF floe_internal.has_role(acting, 'floe_admin') OR floe_internal.is_catalog_sync() THEN
+		RETURN;
+	END IF;
+	BEGIN
+		checked := floe_internal.check_pattern(new_pattern);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		RETURN;	-- refused where it is saved, with the place
+	END;
+	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner) AND floe_internal.pattern_covers(p.pattern, checked)) THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION '%: role "%" may not make policies for %', place, acting, checked
+		USING ERRCODE = 'insufficient_privilege', DETAIL = COALESCE('Policies of its own are for ' || (SELECT string_agg(p.pattern, '; ' ORDER BY p.pattern) FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner)) || '.', 'It owns no policy.'),
+			HINT = 'Members of floe_admin may for all tables, others within what policies that they own are for.';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_scope(pg_catalog.text, pg_catalog.text) IS 'Refuses a pattern beyond those of the policies that the role owns, but for floe_admin';
+
+CREATE FUNCTION floe_internal.check_new_owner(new_owner pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = new_owner) THEN
+		RAISE EXCEPTION '%: role "%" does not exist', place, new_owner USING ERRCODE = 'undefined_object';
+	END IF;
+	IF NOT floe_internal.has_role(floe_internal.acting_role(), new_owner) AND NOT floe_internal.is_catalog_sync() THEN
+		RAISE EXCEPTION '%: must be able to SET ROLE "%"', place, new_owner
+			USING ERRCODE = 'insufficient_privilege', HINT = 'A policy is given to a role that one is a member of; members of floe_admin may give it to any.';
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_new_owner(pg_catalog.text, pg_catalog.text) IS 'Refuses an owner that does not exist, or that the role may not act for';
+
+CREATE FUNCTION floe.own_policy(name pg_catalog.text, owner pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	old_row floe.policy;
+BEGIN
+	PERFORM floe_internal.lock_matches(true);
+	old_row := floe_internal.policy_by_name(own_policy.name);
+	PERFORM floe_internal.check_policy_owner(old_row);
+	PERFORM floe_internal.check_new_owner(own_policy.owner, format('policy "%s"', old_row.name));
+	UPDATE floe.policy AS p SET owner = own_policy.owner WHERE p.policy_id = old_row.policy_id;
+	RETURN old_row.policy_id;
+END
+$body$;
+COMMENT ON FUNCTION floe.own_policy(pg_catalog.text, pg_catalog.text) IS 'Gives a policy to another role, as ALTER … OWNER TO does; returns its id';
+
+-- Rows that people write themselves: these run as whoever does, for whom the schema floe_internal is closed. Within floe's own functions,
+-- which have asked before, that is the owner of the extension.
+
+CREATE FUNCTION floe_internal.policy_allowed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	is_admin bool := pg_has_role(current_user, 'floe_admin', 'USAGE');
+	of_owner text := CASE TG_OP WHEN 'INSERT' THEN COALESCE(NEW.owner, current_user) ELSE OLD.owner END;
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		IF NOT is_admin THEN
+			RAISE EXCEPTION 'policy "%": only members of floe_admin insert policies', NEW.name
+				USING ERRCODE = 'insufficient_privilege', HINT = 'floe.create_policy() makes policies within what policies of one''s own are for.';
+		END IF;
+	ELSIF NOT is_admin AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = of_owner AND pg_has_role(r.oid, 'USAGE')) THEN
+		RAISE EXCEPTION 'must be owner of policy "%"', OLD.name
+			USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
+	ELSIF TG_OP = 'UPDATE' AND NOT is_admin AND (NEW.pattern, NEW.owner) IS DISTINCT FROM (OLD.pattern, OLD.owner) THEN
+		RAISE EXCEPTION 'policy "%": only members of floe_admin update pattern and owner', OLD.name
+			USING ERRCODE = 'insufficient_privilege', HINT = 'Use floe.alter_policy() or floe.own_policy().';
+	END IF;
+	-- one that is gone comes with a dump, or is the owner still
+	IF TG_OP = 'UPDATE' AND NEW.owner IS DISTINCT FROM OLD.owner AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = NEW.owner) THEN
+		RAISE EXCEPTION 'policy "%": role "%" does not exist', OLD.name, NEW.owner USING ERRCODE = 'undefined_object';
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_allowed() IS 'Trigger: who may write a row of floe.policy';
+
+CREATE TRIGGER policy_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_allowed();
+
+CREATE FUNCTION floe_internal.policy_operation_allowed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+BEGIN
+	IF NOT pg_has_role(current_user, 'floe_admin', 'USAGE') THEN
+		SELECT x.name, x.owner INTO p FROM floe.policy AS x WHERE x.policy_id = CASE TG_OP WHEN 'INSERT' THEN NEW.policy_id ELSE OLD.policy_id END;
+		IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = p.owner AND pg_has_role(r.oid, 'USAGE')) THEN
+			RAISE EXCEPTION 'must be owner of policy "%"', p.name
+				USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', p.owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
+		END IF;
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_operation_allowed() IS 'Trigger: who may write a row of floe.policy_operation';
+
+CREATE TRIGGER policy_operation_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy_operation
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_allowed();
+-- =================================================================================================
+-- 42 policies: what each sets
+-- The rows of 40 as one row per field: what resolution (43) chooses among and locks (43) hold against.
 -- =================================================================================================
 
 -- What one policy sets, one row per field. operation '' is the policy as a whole. A policy's own engine
@@ -2412,12 +2412,12 @@ CREATE VIEW floe_internal.policy_setting AS
 	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.weights) AS w;
 COMMENT ON VIEW floe_internal.policy_setting IS 'Fields that each policy sets, one row a field';
 -- =================================================================================================
--- 435 policies: locks
+-- 43 policies: locks
 -- A policy can lock fields for all that is below it: {"expire_snapshots.options.max_snapshot_age":
 -- {"min": "3 days"}}. Below are table properties, floe's defaults and every policy that is not above it;
 -- above is a policy whose pattern covers the other's and is broader, or is as broad with more priority.
 -- A policy that its lock reaches as the texts show is refused when either is saved. Where patterns only
--- overlap, and for what catalogs and tables say themselves, the resolution (43) holds the value.
+-- overlap, and for what catalogs and tables say themselves, the resolution holds the value.
 -- =================================================================================================
 
 -- Which setting a lock is about, and what its values are like.
@@ -2653,9 +2653,9 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.setting_text(pg_catalog.text, pg_catalog.jsonb) IS 'The value of a setting, for people';
 -- =================================================================================================
--- 436 policies: what locks hold
+-- 43 policies: what locks hold
 -- Which locks reach which policy, what they make of a resolved list, and who is refused when he saves.
--- What a lock can say: 435.
+-- What a lock can say: 43_locks.
 -- =================================================================================================
 
 -- {"fixed": true} is the value that the policy itself sets; without one the lock holds nothing.
@@ -2897,99 +2897,6 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_catalog_locks() IS 'Brings floe_internal.catalog_policy.locked up to date; writes an event where a lock begins to overrule a catalog';
--- =================================================================================================
--- 437 policies: versions
--- What changed between two versions of a policy, and back to one of them. The versions are written in 43.
--- =================================================================================================
-
--- Every value of a document by its path; lists are values.
-CREATE FUNCTION floe_internal.document_values(document pg_catalog.jsonb, OUT key pg_catalog.text, OUT value pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
-	LANGUAGE sql IMMUTABLE
-BEGIN ATOMIC
-	WITH RECURSIVE part (key, value) AS (
-		SELECT e.key, e.value FROM pg_catalog.jsonb_each(document) AS e
-		UNION ALL
-		SELECT p.key || '.' || e.key, e.value FROM part AS p CROSS JOIN LATERAL pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof(p.value) WHEN 'object' THEN p.value END) AS e
-	)
-	SELECT p.key, p.value FROM part AS p WHERE pg_catalog.jsonb_typeof(p.value) <> 'object' OR p.value = '{}';
-END;
-COMMENT ON FUNCTION floe_internal.document_values(pg_catalog.jsonb) IS 'Values of a policy document, each with its path';
-
--- A policy that was dropped is found by the last name it had.
-CREATE FUNCTION floe_internal.versions_of(name pg_catalog.text) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	result int4 := (SELECT p.policy_id FROM floe.policy AS p WHERE p.name = versions_of.name);
-BEGIN
-	IF result IS NULL THEN
-		SELECT v.policy_id INTO result FROM floe_internal.policy_version AS v WHERE v.name = versions_of.name AND v.action = 'drop' ORDER BY v.changed_at DESC, v.policy_id DESC LIMIT 1;
-	END IF;
-	IF result IS NULL THEN
-		PERFORM floe_internal.policy_by_name(versions_of.name);
-	END IF;
-	RETURN result;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.versions_of(pg_catalog.text) IS 'Id of a policy of that name, or of the last one that was dropped; else error 42704';
-
-CREATE FUNCTION floe_internal.version_document(of_policy_id pg_catalog.int4, of_version pg_catalog.int4) RETURNS pg_catalog.jsonb
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	result jsonb := (SELECT v.document FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id AND v.version = of_version);
-BEGIN
-	IF result IS NULL THEN
-		PERFORM floe_internal.refuse(format('the policy has no version %s', of_version), NULL,
-			format('Versions are 1 to %s; floe.policy_history shows them.', (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id)), '42704');
-	END IF;
-	RETURN result;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.version_document(pg_catalog.int4, pg_catalog.int4) IS 'A policy as it was in one version, or error 42704';
-
-CREATE FUNCTION floe.policy_diff(name pg_catalog.text, from_version pg_catalog.int4 DEFAULT NULL, to_version pg_catalog.int4 DEFAULT NULL,
-		OUT key pg_catalog.text, OUT before pg_catalog.jsonb, OUT after pg_catalog.jsonb)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-#variable_conflict use_column
-DECLARE
-	id int4 := floe_internal.versions_of(policy_diff.name);
-	newer int4 := COALESCE(policy_diff.to_version, (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = id));
-	older int4 := COALESCE(policy_diff.from_version, newer - 1);
-	new_document jsonb := floe_internal.version_document(id, newer);
-	old_document jsonb := CASE WHEN older = 0 THEN '{}' ELSE floe_internal.version_document(id, older) END;
-BEGIN
-	RETURN QUERY
-		SELECT COALESCE(o.key, n.key), o.value, n.value
-		FROM floe_internal.document_values(old_document) AS o FULL JOIN floe_internal.document_values(new_document) AS n ON n.key = o.key
-		WHERE o.value IS DISTINCT FROM n.value
-		ORDER BY 1;
-END
-$body$;
-COMMENT ON FUNCTION floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS 'What changed between two versions of a policy, by default the last two: one row a value, NULL where there was or is none. Version 0: before there was any';
-
-CREATE FUNCTION floe.restore_policy(name pg_catalog.text, version pg_catalog.int4) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	id int4;
-	document jsonb;
-	old_row floe.policy;
-BEGIN
-	PERFORM floe_internal.lock_matches(true);
-	id := floe_internal.versions_of(restore_policy.name);
-	-- whom it belongs to is not brought back
-	document := floe_internal.version_document(id, restore_policy.version) - 'owner';
-	SELECT * INTO old_row FROM floe.policy AS p WHERE p.policy_id = id;
-	IF NOT FOUND THEN
-		RETURN floe.create_policy(document ->> 'name', document ->> 'pattern', document - 'name' - 'pattern');
-	END IF;
-	RETURN floe.alter_policy(old_row.name, floe_internal.replacing_change(old_row, document));
-END
-$body$;
-COMMENT ON FUNCTION floe.restore_policy(pg_catalog.text, pg_catalog.int4) IS 'Makes a policy what it was in one of its versions, name and pattern included, as a new version; one that was dropped is made anew. The owner stays. Returns its id';
 -- =================================================================================================
 -- 43 policies: resolution
 -- Each field takes the first policy that sets it, in the order priority, specificity, name. Tables that
@@ -3421,6 +3328,99 @@ CREATE VIEW floe.policy_history AS
 	FROM floe_internal.policy_version AS v;
 COMMENT ON VIEW floe.policy_history IS 'Every version of every policy: what it said, when, and who saved it';
 
+-- =================================================================================================
+-- 43 policies: versions
+-- What changed between two versions of a policy, and back to one of them. The versions are written in 43_policy_resolution.
+-- =================================================================================================
+
+-- Every value of a document by its path; lists are values.
+CREATE FUNCTION floe_internal.document_values(document pg_catalog.jsonb, OUT key pg_catalog.text, OUT value pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	WITH RECURSIVE part (key, value) AS (
+		SELECT e.key, e.value FROM pg_catalog.jsonb_each(document) AS e
+		UNION ALL
+		SELECT p.key || '.' || e.key, e.value FROM part AS p CROSS JOIN LATERAL pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof(p.value) WHEN 'object' THEN p.value END) AS e
+	)
+	SELECT p.key, p.value FROM part AS p WHERE pg_catalog.jsonb_typeof(p.value) <> 'object' OR p.value = '{}';
+END;
+COMMENT ON FUNCTION floe_internal.document_values(pg_catalog.jsonb) IS 'Values of a policy document, each with its path';
+
+-- A policy that was dropped is found by the last name it had.
+CREATE FUNCTION floe_internal.versions_of(name pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result int4 := (SELECT p.policy_id FROM floe.policy AS p WHERE p.name = versions_of.name);
+BEGIN
+	IF result IS NULL THEN
+		SELECT v.policy_id INTO result FROM floe_internal.policy_version AS v WHERE v.name = versions_of.name AND v.action = 'drop' ORDER BY v.changed_at DESC, v.policy_id DESC LIMIT 1;
+	END IF;
+	IF result IS NULL THEN
+		PERFORM floe_internal.policy_by_name(versions_of.name);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.versions_of(pg_catalog.text) IS 'Id of a policy of that name, or of the last one that was dropped; else error 42704';
+
+CREATE FUNCTION floe_internal.version_document(of_policy_id pg_catalog.int4, of_version pg_catalog.int4) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result jsonb := (SELECT v.document FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id AND v.version = of_version);
+BEGIN
+	IF result IS NULL THEN
+		PERFORM floe_internal.refuse(format('the policy has no version %s', of_version), NULL,
+			format('Versions are 1 to %s; floe.policy_history shows them.', (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id)), '42704');
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.version_document(pg_catalog.int4, pg_catalog.int4) IS 'A policy as it was in one version, or error 42704';
+
+CREATE FUNCTION floe.policy_diff(name pg_catalog.text, from_version pg_catalog.int4 DEFAULT NULL, to_version pg_catalog.int4 DEFAULT NULL,
+		OUT key pg_catalog.text, OUT before pg_catalog.jsonb, OUT after pg_catalog.jsonb)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	id int4 := floe_internal.versions_of(policy_diff.name);
+	newer int4 := COALESCE(policy_diff.to_version, (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = id));
+	older int4 := COALESCE(policy_diff.from_version, newer - 1);
+	new_document jsonb := floe_internal.version_document(id, newer);
+	old_document jsonb := CASE WHEN older = 0 THEN '{}' ELSE floe_internal.version_document(id, older) END;
+BEGIN
+	RETURN QUERY
+		SELECT COALESCE(o.key, n.key), o.value, n.value
+		FROM floe_internal.document_values(old_document) AS o FULL JOIN floe_internal.document_values(new_document) AS n ON n.key = o.key
+		WHERE o.value IS DISTINCT FROM n.value
+		ORDER BY 1;
+END
+$body$;
+COMMENT ON FUNCTION floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS 'What changed between two versions of a policy, by default the last two: one row a value, NULL where there was or is none. Version 0: before there was any';
+
+CREATE FUNCTION floe.restore_policy(name pg_catalog.text, version pg_catalog.int4) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	id int4;
+	document jsonb;
+	old_row floe.policy;
+BEGIN
+	PERFORM floe_internal.lock_matches(true);
+	id := floe_internal.versions_of(restore_policy.name);
+	-- whom it belongs to is not brought back
+	document := floe_internal.version_document(id, restore_policy.version) - 'owner';
+	SELECT * INTO old_row FROM floe.policy AS p WHERE p.policy_id = id;
+	IF NOT FOUND THEN
+		RETURN floe.create_policy(document ->> 'name', document ->> 'pattern', document - 'name' - 'pattern');
+	END IF;
+	RETURN floe.alter_policy(old_row.name, floe_internal.replacing_change(old_row, document));
+END
+$body$;
+COMMENT ON FUNCTION floe.restore_policy(pg_catalog.text, pg_catalog.int4) IS 'Makes a policy what it was in one of its versions, name and pattern included, as a new version; one that was dropped is made anew. The owner stays. Returns its id';
 -- =================================================================================================
 -- 44 policies: Polaris
 -- What Polaris's maintenance policies mean here. Separate from the documents of 42, because the form

@@ -1,10 +1,10 @@
 -- =================================================================================================
--- 435 policies: locks
+-- 43 policies: locks
 -- A policy can lock fields for all that is below it: {"expire_snapshots.options.max_snapshot_age":
 -- {"min": "3 days"}}. Below are table properties, floe's defaults and every policy that is not above it;
 -- above is a policy whose pattern covers the other's and is broader, or is as broad with more priority.
 -- A policy that its lock reaches as the texts show is refused when either is saved. Where patterns only
--- overlap, and for what catalogs and tables say themselves, the resolution (43) holds the value.
+-- overlap, and for what catalogs and tables say themselves, the resolution holds the value.
 -- =================================================================================================
 
 -- Which setting a lock is about, and what its values are like.

@@ -1,5 +1,5 @@
 -- =================================================================================================
--- 425 policies: owners
+-- 42 policies: owners
 -- Who made a policy owns it. Its owner, the members of that role and floe_admin may change it, drop it
 -- and give it away. Who owns a policy may make others for parts of its tables. Everybody else is
 -- refused, by the functions and by the tables alike.

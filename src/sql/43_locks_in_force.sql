@@ -1,7 +1,7 @@
 -- =================================================================================================
--- 436 policies: what locks hold
+-- 43 policies: what locks hold
 -- Which locks reach which policy, what they make of a resolved list, and who is refused when he saves.
--- What a lock can say: 435.
+-- What a lock can say: 43_locks.
 -- =================================================================================================
 
 -- {"fixed": true} is the value that the policy itself sets; without one the lock holds nothing.

@@ -1,6 +1,6 @@
 -- =================================================================================================
--- 437 policies: versions
--- What changed between two versions of a policy, and back to one of them. The versions are written in 43.
+-- 43 policies: versions
+-- What changed between two versions of a policy, and back to one of them. The versions are written in 43_policy_resolution.
 -- =================================================================================================
 
 -- Every value of a document by its path; lists are values.

@@ -1,6 +1,6 @@
 -- =================================================================================================
--- 432 policies: what each sets
--- The rows of 40 as one row per field: what resolution (43) chooses among and locks (435) hold against.
+-- 42 policies: what each sets
+-- The rows of 40 as one row per field: what resolution (43) chooses among and locks (43) hold against.
 -- =================================================================================================
 
 -- What one policy sets, one row per field. operation '' is the policy as a whole. A policy's own engine
