@@ -35,6 +35,8 @@ BEGIN
 	new_row.is_complete := t.manifest_ids IS NOT NULL;
 	new_row.is_inexact := COALESCE(m.is_inexact, false);
 	new_row.excess_file_count := m.excess_file_count;
+	new_row.rewrite_file_count := m.rewrite_file_count;
+	new_row.rewrite_bytes := m.rewrite_bytes;
 	new_row.small_file_count := m.small_file_count;
 	new_row.small_file_bytes := m.small_file_bytes;
 	new_row.data_file_count := m.data_file_count;
