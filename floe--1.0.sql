@@ -350,9 +350,11 @@ CREATE TYPE floe_internal.manifest_totals AS (
 	deleted_entry_count			pg_catalog.int8,
 	stat_column_count			pg_catalog.float8,
 	is_inexact					pg_catalog.bool,
-	needs_paths					pg_catalog.bool
+	needs_paths					pg_catalog.bool,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
-COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths';
+COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths. rewrite_file_count, rewrite_bytes: what bin-packing would read';
 
 CREATE TYPE floe_internal.partition_totals AS (
 	spec_id						pg_catalog.int4,
@@ -418,12 +420,12 @@ COMMENT ON FUNCTION floe_internal.snapshot_list(pg_catalog.bytea) IS 'The snapsh
 CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
 		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz,
 		OUT snapshot_count pg_catalog.int4, OUT ref_count pg_catalog.int4,
-		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz)
+		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz, OUT freed_files pg_catalog.int8, OUT freed_bytes pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_expirable';
 COMMENT ON FUNCTION floe_internal.expirable(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
-	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit';
+	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit; freed_files, freed_bytes: what the children of those took out of the table, as far as their summaries say it, and what so nobody refers to any more (too much where a tag or branch keeps an older snapshot)';
 
 -- options and statements --------------------------------------------------------------------------
 
@@ -695,10 +697,13 @@ CREATE TABLE floe_internal.health (
 	table_stats_lag				pg_catalog.int8,
 	table_stats_at				pg_catalog.timestamptz,
 	partition_stats_lag			pg_catalog.int8,
-	partition_stats_at			pg_catalog.timestamptz
+	partition_stats_at			pg_catalog.timestamptz,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
 COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
 COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
+COMMENT ON COLUMN floe_internal.health.rewrite_file_count IS 'Data files that bin-packing would read: those outside the size limits, of partitions in which it would do anything; rewrite_bytes: their size. For estimates; not a metric';
 COMMENT ON COLUMN floe_internal.health.expirable_snapshot_count IS 'At assessed_at, by the retention then in force; computed anew where it is used';
 
 CREATE TABLE floe_internal.health_history (LIKE floe_internal.health);
@@ -4497,6 +4502,197 @@ $body$;
 COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), and weighted';
 
 -- =================================================================================================
+-- 68 what can call
+-- The cheap look before the decision proper, which takes about a millisecond for each table: most tables
+-- of a fleet need nothing. What is set is the same for all tables of a policy list, so it is worked out
+-- once for each list, and tables are compared with it as rows of numbers, many at a time.
+-- =================================================================================================
+
+-- One column for each metric that a remedy is for; Infinity: at no value. Of an operation that is off, or that conditions call for, thresholds call for nothing.
+-- A hair below the threshold: the severity, which decides, is a quotient and rounded.
+CREATE FUNCTION floe_internal.call_limits(of_set_ids pg_catalog.int4[])
+	RETURNS TABLE (set_id pg_catalog.int4, excess_file_count pg_catalog.float8, small_file_count pg_catalog.float8, data_file_count pg_catalog.float8, delete_ratio pg_catalog.float8,
+				   equality_delete_file_count pg_catalog.float8, excess_delete_file_count pg_catalog.float8, position_delete_file_count pg_catalog.float8, deletion_vector_count pg_catalog.float8,
+				   dangling_delete_count pg_catalog.float8, manifest_count pg_catalog.float8, excess_manifest_count pg_catalog.float8, deleted_entry_count pg_catalog.float8,
+				   manifest_spread pg_catalog.float8, expirable_snapshot_count pg_catalog.float8, snapshot_count pg_catalog.float8, oldest_snapshot_age pg_catalog.float8,
+				   table_stats_lag pg_catalog.float8, table_stats_age pg_catalog.float8, partition_stats_lag pg_catalog.float8, partition_stats_age pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		SELECT l.set_id, COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'small_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'data_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'delete_ratio'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'equality_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'position_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'deletion_vector_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'dangling_delete_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'manifest_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_manifest_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'deleted_entry_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'manifest_spread'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'expirable_snapshot_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'snapshot_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'oldest_snapshot_age'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'table_stats_lag'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'table_stats_age'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'partition_stats_lag'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'partition_stats_age'), 'Infinity')
+		FROM (SELECT s.set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) * (1 - 1e-12) AS warning
+			  FROM unnest(of_set_ids) AS s (set_id)
+			  CROSS JOIN floe.metric AS m
+			  JOIN floe_internal.effective AS o ON o.policy_set_id = s.set_id AND o.operation = m.remedy
+				AND o.settings ? 'configured' AND COALESCE(o.settings -> 'enabled' <> 'false', true) AND NOT o.settings ? 'conditions'
+			  LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = '') AS l
+		GROUP BY l.set_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.call_limits(pg_catalog.int4[]) IS 'From where on each metric calls for its remedy, by policy list; Infinity: never';
+
+-- When each operation that a policy list has is overdue: by its policies, else by floe's own deadline.
+CREATE FUNCTION floe_internal.set_deadlines(of_set_ids pg_catalog.int4[]) RETURNS TABLE (set_id pg_catalog.int4, operation pg_catalog.text, deadline pg_catalog.interval)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT e.policy_set_id, e.operation, d.deadline
+	FROM floe_internal.effective AS e
+	LEFT JOIN floe_internal.builtin_setting AS b ON b.operation = e.operation AND b.setting = 'deadline'
+	CROSS JOIN LATERAL (SELECT COALESCE(e.settings ->> 'deadline', b.value #>> '{}')::pg_catalog.interval AS deadline) AS d
+	WHERE e.policy_set_id = ANY (of_set_ids) AND e.operation <> '' AND e.settings ? 'configured' AND COALESCE(e.settings -> 'enabled' <> 'false', true) AND d.deadline IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.set_deadlines(pg_catalog.int4[]) IS 'Deadlines in force of the operations that are switched on, by policy list';
+
+CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+	-- how many tables there are makes another plan: a plan for all numbers would be wrong for most
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+	with_conditions int4[] := ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.settings ? 'conditions');
+BEGIN
+	RETURN QUERY
+		WITH judged AS MATERIALIZED (
+			SELECT t.table_id,
+				-- a metric is beyond its threshold
+				h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
+				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.excess_delete_file_count >= l.excess_delete_file_count
+				OR h.position_delete_file_count >= l.position_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count OR h.dangling_delete_count >= l.dangling_delete_count
+				OR h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count OR h.manifest_spread >= l.manifest_spread
+				OR h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0)
+				OR h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS calls,
+				-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
+				CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
+					WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
+			WHERE t.table_id = ANY (of_table_ids)
+		), overdue AS MATERIALIZED (
+			-- a deadline is over, and there is something to do
+			SELECT t.table_id, d.operation
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			WHERE t.table_id = ANY (of_table_ids) AND COALESCE(x.last_success_at, t.first_seen_at) + d.deadline <= at
+			  AND CASE d.operation
+				WHEN 'rewrite_data_files' THEN GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0
+				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0
+				WHEN 'rewrite_manifests' THEN h.excess_manifest_count > 0
+				WHEN 'expire_snapshots' THEN COALESCE(h.snapshot_count > 1, true)
+				WHEN 'compute_table_stats' THEN h.table_stats_lag > 0
+				WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 END
+		), expiring AS MATERIALIZED (
+			SELECT z.table_id, min(z.expirable) AS expirable
+			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL AND j.calls IS NOT TRUE
+				  UNION ALL SELECT o.table_id, 1 FROM overdue AS o WHERE o.operation = 'expire_snapshots') AS z
+			GROUP BY z.table_id
+		)
+		SELECT j.table_id FROM judged AS j WHERE j.calls
+		UNION
+		SELECT o.table_id FROM overdue AS o WHERE o.operation <> 'expire_snapshots'
+		UNION
+		SELECT z.table_id FROM expiring AS z
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = z.table_id
+			JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
+			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval, (s.settings ->> 'options.retain_last')::int4,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+			WHERE x.snapshot_count >= z.expirable
+		-- a policy calls by conditions
+		UNION
+		SELECT c.table_id FROM floe_internal.tables_meeting(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c (table_id)
+		-- a large table is not done with
+		UNION
+		SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
+		-- a schedule's time has come
+		UNION
+		SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed", "off", or what holds an operation back that nothing calls for';
+
+CREATE FUNCTION floe_internal.tables_meeting(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF of_table_ids = '{}' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH condition AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, e.settings -> 'conditions' ? 'all' AS needs_all, q.item ->> 'metric' AS metric, q.item ->> 'op' AS op, (q.item ->> 'value')::float8 AS value,
+				   count(*) OVER (PARTITION BY e.policy_set_id, e.operation) AS items
+			FROM floe_internal.effective AS e
+			CROSS JOIN LATERAL jsonb_array_elements(COALESCE(e.settings #> '{conditions,all}', e.settings #> '{conditions,any}')) AS q (item)
+			WHERE e.policy_set_id IN (SELECT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AND e.settings ? 'conditions'
+		)
+		SELECT DISTINCT v.table_id
+		FROM floe_internal.metrics_at(of_table_ids, at) AS v
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id
+		JOIN condition AS c ON c.policy_set_id = t.policy_set_id AND c.metric = v.metric
+		WHERE CASE c.op WHEN '>=' THEN v.value >= c.value WHEN '>' THEN v.value > c.value WHEN '<=' THEN v.value <= c.value WHEN '<' THEN v.value < c.value
+			WHEN '=' THEN v.value = c.value WHEN '<>' THEN v.value <> c.value END
+		GROUP BY v.table_id, c.operation, c.needs_all, c.items
+		HAVING NOT c.needs_all OR count(*) = c.items;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_meeting(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that meet the conditions of any operation';
+
+-- Rows for schedules in force: new or changed ones get their first time.
+CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+BEGIN
+	-- no table property is about time, so a schedule is the same for all tables of a policy list
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
+		WITH scheduled AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, s.settings, e.origins, floe_internal.schedule_key(s.settings) AS key
+			FROM floe_internal.effective AS e
+			CROSS JOIN LATERAL (SELECT floe_internal.builtin_settings(e.operation) || e.settings AS settings OFFSET 0) AS s
+			WHERE e.operation <> '' AND e.settings ? 'configured'
+			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
+		), changed AS (
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at
+			FROM scheduled AS s
+			JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
+			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = t.table_id AND o.operation = s.operation
+			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND s.key IS DISTINCT FROM o.schedule_key
+			UNION ALL
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at
+			FROM floe_internal.table_operation AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
+			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
+		)
+		SELECT c.table_id, c.operation, c.key, floe_internal.schedule_next(c.settings, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
+		FROM changed AS c
+		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
+-- =================================================================================================
 -- 70 selection
 -- Which candidates go into the queue: by score, under budgets that are tested before each is added. What
 -- does not fit is passed over, and the list goes on below it.
@@ -4673,39 +4869,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
--- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
--- What a person asked for by name does not come this way.
-CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	-- a metric is beyond a threshold; so many tables at a time, that the cost grows with their number
-	WITH portion AS (
-		SELECT pg_catalog.array_agg(x.id) AS ids FROM pg_catalog.unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 1000
-	), judged AS MATERIALIZED (
-		SELECT j.table_id, j.remedy, j.severity, j.value, j.requires FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.remedy IS NOT NULL
-	)
-	SELECT j.table_id FROM judged AS j WHERE j.severity >= 0.5
-	-- floe's own deadline is over, and there is something to do
-	UNION
-	SELECT j.table_id FROM judged AS j
-		JOIN floe_internal.builtin_setting AS b ON b.operation = j.remedy AND b.setting = 'deadline'
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = j.table_id
-		JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = b.operation AND e.settings ? 'configured'
-		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = b.operation
-		WHERE j.value > 0 AND j.requires IS NULL AND COALESCE(x.last_success_at, t.first_seen_at) + (b.value #>> '{}')::pg_catalog.interval <= at
-	-- a policy calls by conditions or a deadline
-	UNION
-	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
-		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
-	-- a large table is not done with
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
-	-- a schedule's time has come
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
-END;
-COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed" or "off"';
-
 -- Queues what is called for.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
@@ -4778,22 +4941,6 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
-
--- Rows for schedules in force: new or changed ones get their first time.
-CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
-		SELECT s.table_id, s.operation, floe_internal.schedule_key(s.settings),
-			   floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, o.last_run_at, NOT s.origins ? 'schedule')
-		FROM floe_internal.table_setting AS s
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = s.table_id AND o.operation = s.operation
-		WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '' AND s.settings ? 'configured'
-		  AND floe_internal.schedule_key(s.settings) IS DISTINCT FROM o.schedule_key
-		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
-END;
-COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
@@ -5732,6 +5879,8 @@ BEGIN
 	new_row.is_complete := t.manifest_ids IS NOT NULL;
 	new_row.is_inexact := COALESCE(m.is_inexact, false);
 	new_row.excess_file_count := m.excess_file_count;
+	new_row.rewrite_file_count := m.rewrite_file_count;
+	new_row.rewrite_bytes := m.rewrite_bytes;
 	new_row.small_file_count := m.small_file_count;
 	new_row.small_file_bytes := m.small_file_bytes;
 	new_row.data_file_count := m.data_file_count;
@@ -5859,17 +6008,33 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
 CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
 	t record;
 	n int4 := 0;
+	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
+	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
 BEGIN
 	FOR t IN
-		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
-		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' AND s.table_id = ANY (of_table_ids) OFFSET 0) AS s ON s.table_id = h.table_id
-		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
-		WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+		-- the same sizes for all tables of a policy list, but for those with properties of their own, and those without a list
+		WITH common AS MATERIALIZED (
+			SELECT s.set_id, z.* FROM unnest(set_ids) AS s (set_id)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = 'rewrite_data_files'
+			CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || COALESCE(e.settings, '{}')) AS z
+		)
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
+			JOIN common AS z ON z.set_id = i.policy_set_id
+			WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+			  AND NOT COALESCE(i.properties ?| own_sizes, false)
+		UNION ALL
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files'
+				  AND s.table_id = ANY (ARRAY(SELECT i.table_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids) AND (i.policy_set_id IS NULL OR i.properties ?| own_sizes))) OFFSET 0) AS s
+				ON s.table_id = h.table_id
+			CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
+			WHERE (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
 		n := n + 1;
@@ -7587,39 +7752,67 @@ COMMENT ON FUNCTION floe.unwatch_catalog(pg_catalog.text) IS 'Takes the trigger 
 -- =================================================================================================
 
 -- For tables for which nothing calls now. Whatever else a decision depends on makes them due; what nobody tells is that snapshots become
--- expirable and get older, and that a deadline of floe's own passes. Where neither can call, another look at them is a matter of caution.
+-- expirable and get older, that conditions may speak of such, and that a deadline passes. Where none of these can call, another look at them is a matter of caution.
 CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, every pg_catalog.interval,
 		OUT table_id pg_catalog.int8, OUT decide_at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
+DECLARE
+	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 BEGIN
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
-			SELECT s.policy_set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning
-			FROM (SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AS s
+			-- the current snapshot is not expirable
+			SELECT s.set_id, COALESCE(min(w.warning) FILTER (WHERE m.name = 'expirable_snapshot_count'), 'Infinity') AS snapshots,
+				   bool_or(w.warning IS NOT NULL AND m.name <> 'expirable_snapshot_count')
+				   OR EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ?| '{conditions,deadline}') AS always,
+				   EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ? 'conditions') AS by_conditions
+			FROM unnest(set_ids) AS s (set_id)
 			JOIN floe.metric AS m ON m.source = 'clock' AND m.remedy IS NOT NULL
-			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.policy_set_id AND e.operation = ''
-		), deadline AS MATERIALIZED (
-			SELECT e.policy_set_id, b.operation, (b.value #>> '{}')::interval AS deadline
-			FROM floe_internal.builtin_setting AS b JOIN floe_internal.effective AS e ON e.operation = b.operation AND e.settings ? 'configured'
-			WHERE b.setting = 'deadline' AND e.policy_set_id IN (SELECT g.policy_set_id FROM growing AS g)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = ''
+			CROSS JOIN LATERAL (SELECT floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning OFFSET 0) AS w
+			GROUP BY s.set_id
+		), overdue AS MATERIALIZED (
+			SELECT t.table_id, min(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline) AS overdue_at
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			WHERE t.table_id = ANY (of_table_ids)
+			  AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
+				WHEN 'expire_snapshots' THEN h.snapshot_count > 1 ELSE NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = d.operation AND k.is_cadence) END
+			GROUP BY t.table_id
 		)
 		SELECT t.table_id, LEAST(
 			at + floe_internal.spread(t.table_id::text, GREATEST(every, '1 day')),
-			-- the current one is not expirable
-			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
-					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
-			(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
-			 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-			 WHERE d.policy_set_id = t.policy_set_id
-			   AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 ELSE h.snapshot_count > 1 END))
-		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			CASE WHEN g.always OR h.snapshot_count > g.snapshots THEN at + floe_internal.spread(t.table_id::text, every) END,
+			GREATEST(o.overdue_at + floe_internal.jitter(t.table_id::text, every), CASE WHEN o.overdue_at IS NOT NULL THEN at + floe_internal.spread(t.table_id::text, every) END),
+			(SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE g.by_conditions AND p.table_id = t.table_id AND p.next_poll_at > at))
+		FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		LEFT JOIN growing AS g ON g.set_id = t.policy_set_id
+		LEFT JOIN overdue AS o ON o.table_id = t.table_id
 		WHERE t.table_id = ANY (of_table_ids);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.quiet_until(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval)
 	IS 'When tables for which nothing calls are decided upon next: every so often where time alone can call, else after a day, or after that if it is longer';
+
+-- Who has to be decided upon: what is due, and what something calls for. For all others an earlier decision holds, and their rows stay as they are.
+CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
+BEGIN
+	IF settled = '{}' THEN
+		RETURN of_table_ids;
+	END IF;
+	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled) UNION SELECT floe_internal.tables_to_decide(settled, at));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -7627,6 +7820,7 @@ CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
+	planned int8[];
 	called int8[];
 	queued int4 := 0;
 	wait_ids int8[];
@@ -7634,29 +7828,41 @@ DECLARE
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	planned := floe_internal.tables_to_plan(of_table_ids, at);
 	-- before anything else of these tables; what changes from here on waits, and makes them due again
-	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
-	PERFORM floe_internal.recompute_health(of_table_ids);
-	PERFORM floe_internal.sync_schedules(of_table_ids, at);
-	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
+	PERFORM floe_internal.recompute_health(planned);
+	PERFORM floe_internal.sync_schedules(planned, at);
+	called := ARRAY(SELECT floe_internal.tables_to_decide(planned, at));
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
 			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;
-	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
-		SELECT x.table_id, LEAST(
-				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)),
-				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
-				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
-		FROM unnest(of_table_ids) AS x (table_id)
-		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
-		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);
 	RETURN queued;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_tables(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Steps 5 to 9 of a pass for these tables: issues, plan, gates, debt, selection; returns how many operations were queued';
+
+CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_catalog.int8[], wait_ids pg_catalog.int8[], waits pg_catalog.timestamptz[],
+		at pg_catalog.timestamptz, every pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
+		FROM unnest(planned) AS x (table_id)
+		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_due_at) AS next_due_at FROM floe_internal.table_operation AS y
+				   WHERE y.table_id = ANY (planned) AND y.next_due_at > at GROUP BY y.table_id) AS o ON o.table_id = x.table_id
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_later(pg_catalog.int8[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.timestamptz, pg_catalog.interval)
+	IS 'When each of the tables that were just decided upon is due again: the first of its waits, its schedules, or what time alone can do';
 
 -- Decides for all assessed tables of a pattern and queues what runs; returns how many.
 CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4

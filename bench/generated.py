@@ -36,6 +36,8 @@ class Table:
     excess_file_count: int = 0
     small_file_count: int = 0
     small_file_bytes: int = 0
+    rewrite_file_count: int = 0      # of the partitions that bin-packing touches
+    rewrite_bytes: int = 0
     data_file_count: int = 0
     data_bytes: int = 0
     record_count: int = 0
@@ -122,7 +124,7 @@ def _table(dice: random.Random, number: int, kind: str, mix: Mix) -> Table:
         tail = dice.randint(0, 60)
     loaded = [(files, mean) for files, mean in loaded if files >= MIN_INPUT_FILES]
     _observe(dice, table, kind, size, loaded, tail)
-    _truth(dice, table, kind, loaded)
+    _truth(dice, table, kind)
     return table
 
 
@@ -139,6 +141,8 @@ def _observe(dice: random.Random, table: Table, kind: str, size: float, loaded: 
     table.excess_file_count = sum(max(0, excess) for _, _, excess in packed)
     table.small_file_count = sum(files for files, _, _ in packed) + tail
     table.small_file_bytes = int(sum(total for _, total, _ in packed) + tail * tail_mean)
+    touched = [(files, total) for files, total, excess in packed if excess > 0]
+    table.rewrite_file_count, table.rewrite_bytes = sum(files for files, _ in touched), int(sum(total for _, total in touched))
     full = max(0.0, size - table.small_file_bytes)
     full_files = math.ceil(full / (TARGET * dice.uniform(0.8, 1.0)))
     table.data_file_count = table.small_file_count + full_files
@@ -168,11 +172,10 @@ def _observe(dice: random.Random, table: Table, kind: str, size: float, loaded: 
         table.failure_rate = min(100.0, table.failures * 10 + dice.randint(0, 4) * 10)
 
 
-def _truth(dice: random.Random, table: Table, kind: str, loaded: list[tuple[int, float]]) -> None:
+def _truth(dice: random.Random, table: Table, kind: str) -> None:
     """What would happen. Noise: how fast this table's rows are read and written, what writers change meanwhile, and lost commits."""
     applies_deletes = table.delete_ratio >= 0.2
-    rewritten = sum(files * mean for files, mean in loaded if files * mean < TARGET or files > math.ceil(files * mean / TARGET))
-    opened = sum(files for files, _ in loaded)
+    rewritten, opened = float(table.rewrite_bytes), table.rewrite_file_count
     gain = table.excess_file_count * dice.uniform(0.93, 1.0)
     if applies_deletes:
         rewritten = table.data_bytes * dice.uniform(0.8, 1.0)
@@ -190,7 +193,7 @@ def _truth(dice: random.Random, table: Table, kind: str, loaded: list[tuple[int,
 
 # ---- into floe ----
 
-OBSERVED = ["excess_file_count", "small_file_count", "small_file_bytes", "data_file_count", "data_bytes", "record_count", "delete_ratio", "position_delete_file_count",
+OBSERVED = ["excess_file_count", "small_file_count", "small_file_bytes", "rewrite_file_count", "rewrite_bytes", "data_file_count", "data_bytes", "record_count", "delete_ratio", "position_delete_file_count",
             "equality_delete_file_count", "delete_bytes", "manifest_count", "manifest_bytes", "partition_count", "partition_skew", "snapshot_count", "commit_interval"]
 _AGES = ["oldest_snapshot_age", "newest_snapshot_age", "last_success_age"]
 
