@@ -571,6 +571,7 @@ CREATE TABLE floe_internal.iceberg_table (
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_dropped_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
 CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
 CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';
@@ -3074,6 +3075,8 @@ CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, opera
 -- what floe_internal.throughput() learns from
 CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
+-- what an engine may still be at (60, pins)
+CREATE INDEX operation_log_lost ON floe_internal.operation_log (table_id, finished_at) WHERE outcome = 'lost';
 -- when an engine last did what it was asked for
 CREATE INDEX operation_log_engine ON floe_internal.operation_log (engine, finished_at) WHERE state = 'succeeded';
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
@@ -3232,6 +3235,8 @@ CREATE TABLE floe_internal.event (
 );
 CREATE INDEX event_time ON floe_internal.event (happened_at);
 CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
+-- what held everything back at some time, for floe.why() of that time
+CREATE INDEX event_hold ON floe_internal.event (happened_at) WHERE kind IN ('paused', 'resumed', 'drained', 'undrained');
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
@@ -3424,25 +3429,54 @@ DECLARE
 	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
 	result floe_internal.iceberg_table;
 BEGIN
-	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted ORDER BY t.status = 'dropped', t.table_id DESC LIMIT 1;
+	-- each of the two has an index of its own
+	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status <> 'dropped';
+	IF NOT FOUND THEN
+		SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status = 'dropped' ORDER BY t.table_id DESC LIMIT 1;
+	END IF;
 	RETURN result;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
+
+-- Only when there is no such table, so it may look through all of them.
+CREATE FUNCTION floe_internal.unknown_table_hint(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	levels CONSTANT text[] := floe_internal.parse_name(unknown_table_hint.name);
+	wanted CONSTANT text := lower(array_to_string(levels, '.'));
+	near text;
+BEGIN
+	IF levels IS NULL THEN
+		RETURN 'The name is NULL.';
+	END IF;
+	IF unknown_table_hint.name ~ '[*?]' THEN
+		RETURN format('As a pattern it stands for many; for each of them: SELECT t.name, w.* FROM floe.matching_tables(%L) AS t (name), floe.why(t.name) AS w.', unknown_table_hint.name);
+	END IF;
+	-- another case, or without its catalog or the beginning of its namespace
+	near := (SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM (
+		SELECT t.name FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL lower(array_to_string(t.levels, '.')) AS n
+		WHERE t.status <> 'dropped' AND (n = wanted OR right(n, length(wanted) + 1) = '.' || wanted)
+		ORDER BY t.name LIMIT 3) AS x);
+	RETURN CASE
+		WHEN near IS NOT NULL THEN format('There is %s. Names keep their case and begin with the catalog.', near)
+		WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = levels[1])
+			THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
+		ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', levels[1]) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.unknown_table_hint(pg_catalog.text) IS 'What whoever names a table that floe does not know may have meant, or can do';
 
 CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
-	catalog_name text := (floe_internal.parse_name(require_table.name))[1];
 BEGIN
 	IF result.table_id IS NULL THEN
 		RAISE EXCEPTION 'table "%" is not known to floe', require_table.name
-			USING ERRCODE = 'undefined_table',
-				HINT = CASE WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog_name)
-					THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
-					ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', catalog_name) END;
+			USING ERRCODE = 'undefined_table', HINT = floe_internal.unknown_table_hint(require_table.name);
 	END IF;
 	RETURN result;
 END
@@ -3957,6 +3991,70 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.slice_text(pg_catalog.jsonb) IS 'A slice in a few words';
 -- =================================================================================================
+-- 59 pins
+-- What an operation that is under way needs, and others must not take from it: the snapshot it began with,
+-- without which it cannot commit, and the files it has written and not committed yet. floe never has two
+-- operations of one table at an engine; but an operation that floe had to give up may still be running there.
+-- =================================================================================================
+
+-- An engine that could not be asked when somebody cancelled, or that was removed, was not told to stop. It is given as long again as the operation was
+-- allowed to take.
+CREATE FUNCTION floe_internal.may_still_write(of_table_id pg_catalog.int8, at pg_catalog.timestamptz)
+	RETURNS TABLE (operation_id pg_catalog.int8, operation pg_catalog.text, engine pg_catalog.text, began_at pg_catalog.timestamptz, snapshot_id pg_catalog.int8, is_given_up pg_catalog.bool, until pg_catalog.timestamptz)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT l.operation_id, l.operation, l.engine, COALESCE(l.dispatched_at, l.queued_at), l.before_snapshot_id, true,
+		   l.finished_at + GREATEST((l.settings ->> 'timeout')::pg_catalog.interval, '10 minutes')
+	FROM floe_internal.operation_log AS l
+	WHERE l.table_id = of_table_id AND l.outcome = 'lost' AND l.state IN ('failed', 'cancelled') AND l.finished_at > at - interval '7 days'
+	UNION ALL
+	SELECT q.operation_id, q.operation, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.before_snapshot_id, false, 'infinity'
+	FROM floe_internal.operation_queue AS q WHERE q.table_id = of_table_id AND q.state <> 'queued';
+END;
+COMMENT ON FUNCTION floe_internal.may_still_write(pg_catalog.int8, pg_catalog.timestamptz) IS 'Operations of a table that are at an engine, or (is_given_up) may still be though floe could not ask; until: when that is no longer to be expected. Those given up more than seven days ago are left out';
+
+-- Ages are raised, never lowered. An hour more for files, because a store's clock is not the engine's.
+CREATE FUNCTION floe_internal.pinned_options(of_operation_id pg_catalog.int8, of_table_id pg_catalog.int8, of_operation pg_catalog.text, options pg_catalog.jsonb, settings pg_catalog.jsonb,
+		snapshots pg_catalog.bytea, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	pinned timestamptz;
+BEGIN
+	IF of_operation = 'expire_snapshots' THEN
+		pinned := (SELECT min(COALESCE(s.committed_at, w.began_at)) FROM floe_internal.may_still_write(of_table_id, at) AS w
+			LEFT JOIN floe_internal.snapshot_list(snapshots) AS s ON s.snapshot_id = w.snapshot_id
+			WHERE w.operation_id <> of_operation_id AND w.until > at);
+		-- without an age the engine takes the table's own, which stands in the settings
+		IF at - COALESCE((options ->> 'max_snapshot_age')::interval, (settings ->> 'options.max_snapshot_age')::interval) > pinned THEN
+			RETURN options || jsonb_build_object('max_snapshot_age', ceil(extract(epoch FROM at - pinned))::int8 + 1 || ' seconds');
+		END IF;
+	ELSIF of_operation = 'remove_orphan_files' THEN
+		pinned := (SELECT min(w.began_at) - interval '1 hour' FROM floe_internal.may_still_write(of_table_id, at) AS w WHERE w.operation_id <> of_operation_id);
+		IF at - (options ->> 'older_than')::interval > pinned THEN
+			RETURN options || jsonb_build_object('older_than', ceil(extract(epoch FROM at - pinned))::int8 || ' seconds');
+		END IF;
+	END IF;
+	RETURN options;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pinned_options(pg_catalog.int8, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.timestamptz)
+	IS 'Options of an operation that deletes files, with which it leaves what an operation that may still write needs: no snapshot goes that is as new as the one it began with, no file that is as new as its beginning';
+
+-- Snapshots that are named are not found by age.
+CREATE FUNCTION floe_internal.pinned_snapshot_problem(of_table_id pg_catalog.int8, options pg_catalog.jsonb, snapshots pg_catalog.bytea, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('snapshot %s of snapshot_ids is needed by operation %s (%s), which may still write until %s', s.snapshot_id, w.operation_id, w.operation, w.until)
+	FROM floe_internal.may_still_write(of_table_id, at) AS w
+	JOIN floe_internal.snapshot_list(snapshots) AS n ON n.snapshot_id = w.snapshot_id
+	JOIN floe_internal.snapshot_list(snapshots) AS s ON s.committed_at >= n.committed_at
+	WHERE options ? 'snapshot_ids' AND w.is_given_up AND w.until > at
+	  AND s.snapshot_id::pg_catalog.text IN (SELECT x.id FROM pg_catalog.jsonb_array_elements_text(options -> 'snapshot_ids') AS x (id))
+	ORDER BY s.committed_at LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.pinned_snapshot_problem(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.timestamptz) IS 'Why snapshots that are to expire by their ids cannot; NULL: nothing needs them';
+-- =================================================================================================
 -- 60 gates
 -- Everything that can hold an operation back, as rows. floe.why() shows them, the planner obeys them:
 -- there is one implementation. A gate's status is pass, off, blocked, not needed or wait; the first that
@@ -3982,7 +4080,7 @@ INSERT INTO floe_internal.gate VALUES
 	('location', 7, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 8, false, 'Nobody paused it'),
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 10, false, 'No other operation works on the table'),
+	('interlock', 10, false, 'No other operation works on the table; for the removal of orphans, nor one that floe had to give up and that may still write'),
 	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
 	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
 	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
@@ -4203,6 +4301,11 @@ BEGIN
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
 		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
 	LEFT JOIN LATERAL (
+		-- whose files would be orphans to it
+		SELECT w.operation_id, w.operation, w.until FROM floe_internal.may_still_write(c.table_id, at) AS w
+		WHERE c.operation = 'remove_orphan_files' AND w.is_given_up AND w.until > at
+		ORDER BY w.until DESC LIMIT 1) AS ghost ON true
+	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
 			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = t.location_key
@@ -4325,8 +4428,10 @@ BEGIN
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
 				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
-		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
-			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL OR ghost.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state)
+				WHEN ghost.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) was given up and may still write', ghost.operation_id, ghost.operation) ELSE 'free' END, NULL, NULL,
+			CASE WHEN busy.operation_id IS NULL THEN ghost.until END),
 		('engine',
 			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not
@@ -4501,6 +4606,95 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), and weighted';
 
+-- =================================================================================================
+-- 66 history of verdicts
+-- What was decided of each table and operation, and from when until when: written by the planning step
+-- when a verdict becomes another one, never when only a number moved. Nothing is written for what nothing
+-- calls for, so a healthy fleet has no rows; floe.why() of a time (83) says what that means.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.verdict (
+	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	since			pg_catalog.timestamptz NOT NULL,
+	until			pg_catalog.timestamptz NOT NULL DEFAULT 'infinity',
+	verdict			pg_catalog.text NOT NULL CHECK (verdict IN ('run', 'wait', 'blocked', 'not needed', 'off')),
+	gate			pg_catalog.text NOT NULL,
+	value			pg_catalog.text,
+	limit_value		pg_catalog.text,
+	set_by			pg_catalog.text,
+	next_at			pg_catalog.timestamptz,
+	score			pg_catalog.float8,
+	operation_id	pg_catalog.int8,
+	PRIMARY KEY (table_id, operation, since)
+) WITH (fillfactor = 90);
+-- not unique: one statement ends the old row and begins the new one, in no order
+CREATE INDEX verdict_now ON floe_internal.verdict (table_id, operation) WHERE until OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz;
+CREATE INDEX verdict_until ON floe_internal.verdict (until);
+COMMENT ON TABLE floe_internal.verdict IS 'Times during which an operation of a table was to run, waited or was blocked; none: nothing called for it, or no policy has it. Kept for floe.why_history_retention';
+COMMENT ON COLUMN floe_internal.verdict.since IS 'The decision that found it first';
+COMMENT ON COLUMN floe_internal.verdict.until IS 'The decision that found it no longer; infinity: it holds';
+COMMENT ON COLUMN floe_internal.verdict.gate IS 'The gate that stopped it, or, of what runs, what called for it';
+COMMENT ON COLUMN floe_internal.verdict.value IS 'As it was when the verdict began, like limit_value, next_at and score';
+COMMENT ON COLUMN floe_internal.verdict.operation_id IS 'What was queued, in the queue or the log; NULL: nothing was';
+
+CREATE TYPE floe_internal.verdict_line AS (
+	table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
+	set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8
+);
+COMMENT ON TYPE floe_internal.verdict_line IS 'A verdict of this moment, on its way into the history';
+
+-- What is called for by the calendar alone waits for it all the time.
+CREATE FUNCTION floe_internal.is_worth_keeping(operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT verdict NOT IN ('not needed', 'off') AND NOT (operation = 'remove_orphan_files' AND gate = 'schedule');
+END;
+COMMENT ON FUNCTION floe_internal.is_worth_keeping(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Whether a verdict says more than that nothing calls for the operation';
+
+-- Compares what holds by the history with what was just decided. What is queued stays "run" until it has ended.
+CREATE FUNCTION floe_internal.note_verdicts(of_table_ids pg_catalog.int8[], lines floe_internal.verdict_line[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n int4;
+BEGIN
+	-- of a healthy fleet there is nothing to compare
+	IF lines IS NULL AND NOT EXISTS (SELECT 1 FROM floe_internal.verdict AS v WHERE v.until = 'infinity' AND v.table_id = ANY (of_table_ids)) THEN
+		RETURN 0;
+	END IF;
+	WITH fresh AS MATERIALIZED (
+		SELECT l.* FROM unnest(lines) AS l
+	), held AS MATERIALIZED (
+		SELECT v.table_id, v.operation, v.since, v.verdict, v.gate, v.set_by,
+			   v.verdict = 'run' AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.operation_id = v.operation_id) AS is_under_way
+		FROM floe_internal.verdict AS v WHERE v.until = 'infinity' AND v.table_id = ANY (of_table_ids)
+	), other AS MATERIALIZED (
+		SELECT h.table_id AS held_table_id, h.operation AS held_operation, h.since AS held_since, f.*
+		FROM held AS h FULL JOIN fresh AS f ON f.table_id = h.table_id AND f.operation = h.operation
+		WHERE (h.verdict, h.gate, h.set_by) IS DISTINCT FROM (f.verdict, f.gate, f.set_by)
+		  AND NOT COALESCE(h.is_under_way AND (f.gate = 'interlock' OR f.table_id IS NULL), false)
+	), over AS (
+		UPDATE floe_internal.verdict AS v SET until = at
+			FROM other AS o WHERE v.table_id = o.held_table_id AND v.operation = o.held_operation AND v.since = o.held_since AND (v.since < at OR o.table_id IS NULL)
+	), moved AS (
+		-- two decisions at the same time: what the first found was never so
+		UPDATE floe_internal.verdict AS v
+			SET verdict = o.verdict, gate = o.gate, value = o.value, limit_value = o.limit_value, set_by = o.set_by, next_at = o.next_at, score = o.score, operation_id = o.operation_id
+			FROM other AS o WHERE v.table_id = o.held_table_id AND v.operation = o.held_operation AND v.since = o.held_since AND v.since >= at AND o.table_id IS NOT NULL
+	)
+	INSERT INTO floe_internal.verdict AS v (table_id, operation, since, verdict, gate, value, limit_value, set_by, next_at, score, operation_id)
+		SELECT o.table_id, o.operation, at, o.verdict, o.gate, o.value, o.limit_value, o.set_by, o.next_at, o.score, o.operation_id
+		FROM other AS o WHERE o.table_id IS NOT NULL AND COALESCE(o.held_since < at, true)
+		ON CONFLICT (table_id, operation, since) DO UPDATE
+			SET until = 'infinity', verdict = EXCLUDED.verdict, gate = EXCLUDED.gate, value = EXCLUDED.value, limit_value = EXCLUDED.limit_value, set_by = EXCLUDED.set_by,
+				next_at = EXCLUDED.next_at, score = EXCLUDED.score, operation_id = EXCLUDED.operation_id;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_verdicts(pg_catalog.int8[], floe_internal.verdict_line[], pg_catalog.timestamptz)
+	IS 'Keeps what became of the verdicts of some tables: lines has all that is worth keeping of what was just decided, and what it has not holds no longer. Returns how many began';
 -- =================================================================================================
 -- 68 what can call
 -- The cheap look before the decision proper, which takes about a millisecond for each table: most tables
@@ -4790,6 +4984,15 @@ BEGIN
 		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
 			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
+		-- have given options of his own, with which enqueue() asks.
+		IF verdict = 'run' AND NOT by_hand
+		   AND floe_internal.usable_engines(c.table_id, c.operation, floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)) IS NULL THEN
+			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
+			value := floe_internal.passed_over(c.table_id, c.operation,
+				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
+			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
+		END IF;
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
@@ -4869,6 +5072,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
+-- What goes into the statement: what floe adds, what policies set, and what a person gave, which is checked alone first, so that an option given by an
+-- alias replaces the policy's.
+CREATE FUNCTION floe_internal.options_to_send(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, given pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN floe_internal.check_options(of_operation, floe_internal.operation_options(settings, origins, floe_internal.options_of_floe(of_operation, settings, remedy_options))
+		|| floe_internal.check_options(of_operation, COALESCE(given, '{}')));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
+
 -- Queues what is called for.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
@@ -4899,10 +5114,7 @@ BEGIN
 		operation_id := NULL;
 		problem := NULL;
 		IF c.verdict = 'run' THEN
-			-- checked alone first, so that an option given by an alias replaces the policy's
-			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
-				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			new_settings := c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
 			-- what the policies set has passed a gate
@@ -5671,6 +5883,8 @@ BEGIN
 				WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
 		SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
 		PERFORM floe_internal.decide_soon(healed);
+		PERFORM floe_internal.write_event('table assessed', t.levels[1], t.table_id, t.name, NULL, format('%s can be read again, and is as it was', t.name), NULL)
+			FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (healed);
 	END IF;
 	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.table_poll AS p
@@ -6007,16 +6221,14 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays. False: it was dropped while it was read, and is as it was';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
-CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+CREATE FUNCTION floe_internal.stale_health(of_table_ids pg_catalog.int8[]) RETURNS SETOF pg_catalog.int8
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
-	t record;
-	n int4 := 0;
 	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
 	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
 BEGIN
-	FOR t IN
+	RETURN QUERY
 		-- the same sizes for all tables of a policy list, but for those with properties of their own, and those without a list
 		WITH common AS MATERIALIZED (
 			SELECT s.set_id, z.* FROM unnest(set_ids) AS s (set_id)
@@ -6034,7 +6246,19 @@ BEGIN
 				  AND s.table_id = ANY (ARRAY(SELECT i.table_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids) AND (i.policy_set_id IS NULL OR i.properties ?| own_sizes))) OFFSET 0) AS s
 				ON s.table_id = h.table_id
 			CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
-			WHERE (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+			WHERE (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.stale_health(pg_catalog.int8[]) IS 'Those of some tables whose health was computed with other file sizes than are in force';
+
+CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t record;
+	n int4 := 0;
+BEGIN
+	FOR t IN SELECT x.table_id FROM floe_internal.stale_health(of_table_ids) AS x (table_id)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
 		n := n + 1;
@@ -6605,6 +6829,7 @@ DECLARE
 	sliced jsonb;
 	more_options jsonb;
 	slice jsonb;
+	ghost record;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -6645,6 +6870,16 @@ BEGIN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
+	-- The gate "interlock", which knows no more than that the operation itself is there, is asked of those given up alone.
+	IF q.operation = 'remove_orphan_files' THEN
+		SELECT w.* INTO ghost FROM floe_internal.may_still_write(q.table_id, at) AS w WHERE w.is_given_up AND w.until > at ORDER BY w.until DESC LIMIT 1;
+		IF FOUND THEN
+			go := false;
+			reason := format('back in the queue until %s: operation %s (%s) was given up and may still write', ghost.until, ghost.operation_id, ghost.operation);
+			UPDATE floe_internal.operation_queue AS x SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1, not_before = ghost.until WHERE x.operation_id = of_operation_id;
+			RETURN;
+		END IF;
+	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
 	-- what floe adds by itself it added for the engine that stands first; another one may have to be told more, such as the table's own retention
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
@@ -6657,6 +6892,7 @@ BEGIN
 			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
 			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
 	END IF;
+	options := floe_internal.pinned_options(q.operation_id, q.table_id, q.operation, options, q.settings, t.snapshots, at);
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -6707,6 +6943,7 @@ BEGIN
 	END IF;
 	-- what was asked for by hand did not pass the gate, and a table's columns change
 	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	problem := COALESCE(problem, floe_internal.pinned_snapshot_problem(q.table_id, options, t.snapshots, at));
 	IF problem IS NULL THEN
 		BEGIN
 			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
@@ -7431,46 +7668,6 @@ $body$;
 COMMENT ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb)
 	IS 'Plans a table from its stored health and queues what is called for, whatever the schedule says; operations named run even without need. Does no network: floe.run_maintenance() executes. One row per operation: queued, not needed, wait, blocked or off, and why';
 
-CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
-		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
-		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
-BEGIN
-	RETURN QUERY
-		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
-			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
-			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
-		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
-		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
-		ORDER BY k.position, r.place;
-END
-$body$;
-COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
-	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
-
-CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
-		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
-		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
-		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-	SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
-		   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8
-	FROM floe_internal.select_candidates(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
-			WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock(), false, NULL) AS s
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-	WHERE s.verdict = 'run' OR s.gate = 'budget'
-	ORDER BY s.verdict <> 'run', s.rank, t.name, k.position
-$body$;
-COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What floe.run_maintenance() would queue next, in order, with estimates; below the line (rank NULL) what a budget holds back';
-
 CREATE FUNCTION floe.refresh(pattern pg_catalog.text DEFAULT '**') RETURNS pg_catalog.int8
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -7539,7 +7736,8 @@ BEGIN
 	DELETE FROM floe_internal.pause AS p WHERE p.pattern = checked OR p.until <= floe_internal.clock();
 	INSERT INTO floe_internal.pause (pattern, until, reason, paused_by, paused_at)
 		VALUES (checked, ends, pause.reason, SESSION_USER, floe_internal.clock());
-	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason), NULL);
+	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason),
+		jsonb_build_object('pattern', checked, 'until', ends, 'reason', pause.reason, 'by', SESSION_USER));
 	RETURN (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.status <> 'dropped' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
 END
 $body$;
@@ -7561,7 +7759,7 @@ BEGIN
 		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
 			WHERE t.status = 'ok' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)));
 		PERFORM floe_internal.wake('executor');
-		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', NULL);
+		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', jsonb_build_object('pattern', checked));
 	END IF;
 	RETURN n;
 END
@@ -7576,7 +7774,8 @@ BEGIN
 		ON CONFLICT (one) DO UPDATE SET reason = COALESCE(EXCLUDED.reason, floe_internal.drain.reason)
 		WHERE floe_internal.drain.reason IS DISTINCT FROM COALESCE(EXCLUDED.reason, floe_internal.drain.reason);
 	IF FOUND THEN
-		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason), NULL);
+		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason),
+			jsonb_build_object('reason', drain.reason, 'by', SESSION_USER));
 	END IF;
 	RETURN (SELECT count(*) FROM floe_internal.operation_queue AS q WHERE q.state <> 'queued');
 END
@@ -7748,6 +7947,236 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe.unwatch_catalog(pg_catalog.text) IS 'Takes the trigger of floe.watch_catalog() away; false: there was none';
 -- =================================================================================================
+-- 83 what people ask: why, and what next
+-- why() of now is the gates; why() of a time is the history of verdicts (66) with what else is kept of
+-- that time; plan() is the planning step (85) without its writes.
+-- =================================================================================================
+
+CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
+BEGIN
+	RETURN QUERY
+		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
+			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
+			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
+		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
+		ORDER BY k.position, r.place;
+END
+$body$;
+COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
+	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
+
+-- Why at a time ---------------------------------------------------------------------------------------
+
+-- As floe.policy_history has them, so changes and drops since then do not matter.
+CREATE FUNCTION floe_internal.policies_at(of_levels pg_catalog.text[], at pg_catalog.timestamptz)
+	RETURNS TABLE (name pg_catalog.text, document pg_catalog.jsonb, place pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT p.name, p.document, pg_catalog.row_number() OVER (ORDER BY COALESCE((p.document ->> 'priority')::pg_catalog.int4, 0) DESC, p.specificity DESC, p.name)
+	FROM (SELECT v.name, v.document, floe_internal.match_pattern(v.document ->> 'pattern', of_levels) AS specificity
+		  FROM (SELECT DISTINCT ON (x.policy_id) x.name, x.action, x.document FROM floe_internal.policy_version AS x WHERE x.changed_at <= at ORDER BY x.policy_id, x.version DESC) AS v
+		  WHERE v.action <> 'drop' AND (v.document ->> 'enabled') IS DISTINCT FROM 'false') AS p
+	WHERE p.specificity IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.policies_at(pg_catalog.text[], pg_catalog.timestamptz) IS 'Policies that matched a table at a time, as they were then, the one that wins first';
+
+-- A pause that a later one of the same pattern replaced is over, like one that was resumed.
+CREATE FUNCTION floe_internal.hold_at(of_levels pg_catalog.text[], at pg_catalog.timestamptz,
+		OUT since pg_catalog.timestamptz, OUT until pg_catalog.timestamptz, OUT reason pg_catalog.text, OUT set_by pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.since, h.until, h.reason, h.set_by FROM (
+		SELECT e.happened_at AS since, (e.data ->> 'until')::pg_catalog.timestamptz AS until, COALESCE(e.data ->> 'reason', 'paused') AS reason,
+			   pg_catalog.format('pause of %s by %s', e.data ->> 'pattern', e.data ->> 'by') AS set_by
+		FROM floe_internal.event AS e
+		WHERE e.kind = 'paused' AND e.happened_at <= at AND (e.data ->> 'until')::pg_catalog.timestamptz > at AND floe_internal.match_pattern(e.data ->> 'pattern', of_levels) IS NOT NULL
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.event AS r WHERE r.kind IN ('paused', 'resumed') AND r.event_id > e.event_id AND r.happened_at <= at
+				AND (r.data ->> 'pattern' = e.data ->> 'pattern' OR r.kind = 'resumed' AND r.data ->> 'pattern' = '**'))
+		UNION ALL
+		-- one whose event is beyond its retention
+		SELECT p.paused_at, p.until, COALESCE(p.reason, 'paused'), pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by)
+		FROM floe_internal.pause AS p WHERE p.paused_at <= at AND p.until > at AND floe_internal.match_pattern(p.pattern, of_levels) IS NOT NULL
+		UNION ALL
+		(SELECT e.happened_at, 'infinity', COALESCE(e.data ->> 'reason', 'drained'), 'drain by ' || (e.data ->> 'by')
+		 FROM (SELECT x.* FROM floe_internal.event AS x WHERE x.kind IN ('drained', 'undrained') AND x.happened_at <= at ORDER BY x.happened_at DESC, x.event_id DESC LIMIT 1) AS e
+		 WHERE e.kind = 'drained')) AS h
+	ORDER BY h.until DESC, h.since LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.hold_at(pg_catalog.text[], pg_catalog.timestamptz) IS 'The pause or drain that held a table back at a time; NULLs: none did';
+
+-- For what nothing called for: the metric that came closest, as the table's last health before that time had it.
+CREATE FUNCTION floe_internal.metric_at(of_table_id pg_catalog.int8, of_operation pg_catalog.text, documents pg_catalog.jsonb[], at pg_catalog.timestamptz,
+		OUT metric pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT m.name, floe_internal.format_metric(v.value, m.unit), floe_internal.format_metric(l.warning, m.unit)
+	FROM (SELECT pg_catalog.to_jsonb(x) AS health FROM floe_internal.health_history AS x WHERE x.table_id = of_table_id AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 1) AS h
+	JOIN floe.metric AS m ON m.remedy = of_operation
+	CROSS JOIN LATERAL (SELECT (h.health ->> m.name)::pg_catalog.float8 AS value) AS v
+	CROSS JOIN LATERAL (SELECT COALESCE((SELECT (d.document #>> ARRAY['thresholds', m.name, 'warning'])::pg_catalog.float8 FROM pg_catalog.unnest(documents) WITH ORDINALITY AS d (document, place)
+		WHERE d.document #>> ARRAY['thresholds', m.name, 'warning'] IS NOT NULL ORDER BY d.place LIMIT 1), m.warning) AS warning) AS l
+	WHERE v.value IS NOT NULL
+	ORDER BY v.value / NULLIF(l.warning, 0) DESC NULLS LAST, m.position LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.metric_at(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb[], pg_catalog.timestamptz)
+	IS 'Of the metrics that an operation mends the one nearest to its threshold at a time; documents: the policies of then, the one that wins first; NULLs: no health is kept of that time';
+
+CREATE FUNCTION floe.why(table_name pg_catalog.text, at pg_catalog.timestamptz,
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT since pg_catalog.timestamptz, OUT until pg_catalog.timestamptz, OUT operation_id pg_catalog.int8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	t CONSTANT floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
+	clock CONSTANT timestamptz := floe_internal.clock();
+	asked CONSTANT timestamptz := why.at;
+	kept CONSTANT interval := current_setting('floe.why_history_retention')::interval;
+	names text[];
+	documents jsonb[];
+	hold record;
+	trouble record;
+BEGIN
+	IF asked IS NULL OR asked > clock THEN
+		PERFORM floe_internal.refuse(format('%s is not a time of the past', COALESCE(asked::text, 'NULL')), NULL, 'floe.why(table) says what holds now and when it is looked at again, floe.plan() what comes next.');
+	ELSIF asked < clock - kept THEN
+		PERFORM floe_internal.refuse(format('what was decided before %s is not kept any more', clock - kept), NULL, 'floe.why_history_retention says how long it is; floe.operations goes back further.');
+	ELSIF asked < t.first_seen_at THEN
+		PERFORM floe_internal.refuse(format('floe did not know table "%s" then', t.name), format('It was seen first at %s.', t.first_seen_at), NULL);
+	END IF;
+	SELECT COALESCE(array_agg(format('policy "%s" (%s)', p.name, p.document ->> 'pattern') ORDER BY p.place), '{}'), COALESCE(array_agg(p.document ORDER BY p.place), '{}')
+		INTO names, documents FROM floe_internal.policies_at(t.levels, asked) AS p;
+	SELECT * INTO hold FROM floe_internal.hold_at(t.levels, asked);
+	SELECT e.kind, e.happened_at, e.message INTO trouble FROM floe_internal.event AS e
+		WHERE e.table_id = t.table_id AND e.kind IN ('table assessed', 'table error', 'table unsupported', 'table quarantined', 'table dropped') AND e.happened_at <= asked
+		ORDER BY e.event_id DESC LIMIT 1;
+	RETURN QUERY
+		SELECT k.operation, x.verdict, x.gate, x.value, x.limit_value, x.set_by, x.next_at, x.since, NULLIF(x.until, 'infinity'), x.operation_id
+		FROM floe_internal.operation_kind AS k
+		-- of the policies of then the first that has the operation, and the first that says whether it is on
+		LEFT JOIN LATERAL (SELECT d.place FROM unnest(documents) WITH ORDINALITY AS d (document, place) WHERE d.document ? k.operation ORDER BY d.place LIMIT 1) AS has ON true
+		LEFT JOIN LATERAL (SELECT d.place, d.document #>> ARRAY[k.operation, 'enabled'] AS enabled FROM unnest(documents) WITH ORDINALITY AS d (document, place)
+			WHERE d.document #>> ARRAY[k.operation, 'enabled'] IS NOT NULL ORDER BY d.place LIMIT 1) AS said ON true
+		LEFT JOIN floe_internal.verdict AS v ON v.table_id = t.table_id AND v.operation = k.operation AND v.since <= asked AND v.until > asked
+		LEFT JOIN LATERAL (
+			SELECT o.operation_id, o.queued_at, o.finished_at, r.item FROM (
+				SELECT l.operation_id, l.queued_at, l.finished_at, l.reason FROM floe_internal.operation_log AS l
+				WHERE l.table_id = t.table_id AND l.operation = k.operation AND l.queued_at <= asked AND l.finished_at > asked
+				UNION ALL
+				SELECT q.operation_id, q.queued_at, NULL, q.reason FROM floe_internal.operation_queue AS q WHERE q.table_id = t.table_id AND q.operation = k.operation AND q.queued_at <= asked) AS o
+			LEFT JOIN LATERAL (SELECT j.item FROM jsonb_array_elements(o.reason) WITH ORDINALITY AS j (item, place)
+				WHERE NOT EXISTS (SELECT 1 FROM floe_internal.gate AS g WHERE g.gate = j.item ->> 'gate') ORDER BY j.place LIMIT 1) AS r ON true
+			ORDER BY o.operation_id DESC LIMIT 1) AS run ON true
+		LEFT JOIN LATERAL (SELECT max(o.until) AS since FROM floe_internal.verdict AS o WHERE o.table_id = t.table_id AND o.operation = k.operation AND o.until <= asked) AS before ON true
+		LEFT JOIN LATERAL (SELECT min(o.since) AS until FROM floe_internal.verdict AS o WHERE o.table_id = t.table_id AND o.operation = k.operation AND o.since > asked) AS after ON true
+		LEFT JOIN LATERAL floe_internal.metric_at(t.table_id, k.operation, documents, asked) AS m ON v.table_id IS NULL
+		-- in the order of the gates; the first that holds
+		CROSS JOIN LATERAL (SELECT c.* FROM (VALUES
+			(1, run.operation_id IS NOT NULL, 'run', COALESCE(run.item ->> 'gate', v.gate), COALESCE(run.item ->> 'value', v.value), COALESCE(run.item ->> 'limit', v.limit_value),
+				COALESCE(run.item ->> 'set_by', v.set_by), NULL::timestamptz, run.queued_at, run.finished_at, run.operation_id),
+			(2, has.place IS NULL, 'off', 'policy', CASE WHEN documents = '{}' THEN 'no policy matched' ELSE 'no matching policy had it' END, NULL, NULL, NULL, NULL, NULL, NULL),
+			(3, said.enabled = 'false', 'off', 'enabled', 'false', NULL, names[said.place], NULL, NULL, NULL, NULL),
+			(4, trouble.kind <> 'table assessed', CASE trouble.kind WHEN 'table error' THEN 'wait' ELSE 'blocked' END, 'assessed', trouble.message, NULL,
+				format('last assessment (%s)', substr(trouble.kind, 7)), NULL, trouble.happened_at, NULL, NULL),
+			(5, v.gate IN (SELECT g.gate FROM floe_internal.gate AS g WHERE g.position < (SELECT p.position FROM floe_internal.gate AS p WHERE p.gate = 'paused')),
+				v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.since, v.until, v.operation_id),
+			(6, hold.since IS NOT NULL, 'blocked', 'paused', hold.reason, NULL, hold.set_by, NULLIF(hold.until, 'infinity'), hold.since, NULL, NULL),
+			(7, v.table_id IS NOT NULL AND v.verdict <> 'run', v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.since, v.until, v.operation_id),
+			(8, k.is_cadence, 'wait', 'schedule', NULL, NULL, NULL, NULL, COALESCE(before.since, t.first_seen_at), after.until, NULL),
+			(9, true, 'not needed', COALESCE(m.metric, 'need'), COALESCE(m.value, 'nothing called for it'), m.limit_value, NULL, NULL, COALESCE(before.since, t.first_seen_at), after.until, NULL)
+			) AS c (place, holds, verdict, gate, value, limit_value, set_by, next_at, since, until, operation_id)
+			WHERE c.holds ORDER BY c.place LIMIT 1) AS x
+		ORDER BY k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.timestamptz)
+	IS 'What was decided of a table at a time of the past, and why: one row per operation; since and until: how long that held (until NULL: it still does, or until the next change of which nothing is kept); value and limit_value as they were at the beginning, where nothing called for it as the health of then had them. Goes back as far as floe.why_history_retention';
+
+CREATE VIEW floe.why_history AS
+	SELECT t.name AS table_name, v.operation, v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.score, v.since, NULLIF(v.until, 'infinity') AS until, v.operation_id
+	FROM floe_internal.verdict AS v
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id;
+COMMENT ON VIEW floe.why_history IS 'Times during which operations were to run (operation_id: as what), waited or were blocked, with the gate that decided and its value at the beginning; until NULL: it holds. Where there is no row nothing called for the operation';
+
+-- Plan ------------------------------------------------------------------------------------------------
+
+CREATE TYPE floe_internal.plan_line AS (
+	rank pg_catalog.int4, table_name pg_catalog.text, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+	limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8,
+	objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, engine pg_catalog.text
+);
+COMMENT ON TYPE floe_internal.plan_line IS 'A row of floe.plan()';
+
+-- The planning step brings schedules in line with the policies first; here those that are not yet count as called.
+CREATE FUNCTION floe_internal.plan_lines(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.plan_line
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
+			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
+			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
+		FROM floe_internal.select_candidates(ARRAY(
+				SELECT floe_internal.tables_to_decide(of_table_ids, at)
+				UNION
+				SELECT x.table_id FROM floe_internal.table_setting AS x
+				LEFT JOIN floe_internal.table_operation AS o ON o.table_id = x.table_id AND o.operation = x.operation
+				WHERE x.table_id = ANY (of_table_ids) AND x.operation <> '' AND x.settings ? 'configured' AND floe_internal.schedule_key(x.settings) IS DISTINCT FROM o.schedule_key), at, false, NULL) AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		WHERE s.verdict = 'run' OR s.gate = 'budget'
+		ORDER BY s.verdict <> 'run', s.rank, t.name, k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_lines(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What the planning step would make of these tables';
+
+CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
+		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
+		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
+		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8, OUT engine pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at CONSTANT timestamptz := floe_internal.clock();
+	checked CONSTANT text := floe_internal.check_pattern(plan.pattern);
+	ids int8[];
+	stale int8[];
+	lines floe_internal.plan_line[];
+BEGIN
+	-- as floe_internal.plan_due()
+	ids := ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.status = 'ok' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
+	stale := ARRAY(SELECT floe_internal.stale_health(ids));
+	IF stale = '{}' OR current_setting('transaction_read_only')::bool THEN
+		RETURN QUERY SELECT l.* FROM floe_internal.plan_lines(ids, at) AS l;
+		RETURN;
+	END IF;
+	-- other file sizes are in force than health was computed with: it is computed anew as the planning step does it, and that is undone
+	BEGIN
+		PERFORM floe_internal.recompute_health(stale);
+		lines := ARRAY(SELECT l FROM floe_internal.plan_lines(ids, at) AS l);
+		RAISE EXCEPTION USING ERRCODE = 'FLPLN';
+	EXCEPTION WHEN SQLSTATE 'FLPLN' THEN
+		NULL;
+	END;
+	RETURN QUERY SELECT l.* FROM unnest(lines) AS l;
+END
+$body$;
+COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What the planning step would queue if it came to all matching tables now, in order, for which engine, with estimates; below the line (rank NULL) what a budget holds back. Writes nothing. In a read-only transaction file sizes that were changed since a table was judged are not yet taken into account';
+-- =================================================================================================
 -- 85 steps of the pass that are SQL alone
 -- =================================================================================================
 
@@ -7825,6 +8254,7 @@ DECLARE
 	queued int4 := 0;
 	wait_ids int8[];
 	waits timestamptz[];
+	lines floe_internal.verdict_line[];
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
@@ -7835,11 +8265,15 @@ BEGIN
 	PERFORM floe_internal.sync_schedules(planned, at);
 	called := ARRAY(SELECT floe_internal.tables_to_decide(planned, at));
 	IF called <> '{}' THEN
-		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
+		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
+			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
+					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
+			INTO queued, wait_ids, waits, lines
 			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;
+	PERFORM floe_internal.note_verdicts(planned, lines, at);
 	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);
 	RETURN queued;
 END
@@ -7958,6 +8392,7 @@ BEGIN
 		WHERE t.table_id = ANY (due) AND t.status = 'ok');
 	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
 	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
+	PERFORM floe_internal.note_verdicts(ARRAY(SELECT unnest(due) EXCEPT SELECT unnest(ids)), NULL, at);
 	queued := floe_internal.plan_portion(ids, at);
 END
 $body$;
@@ -8058,6 +8493,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.trigger_request', 'time', 'requested_at', NULL, '1 day', 'Triggers of tables that are not assessed yet; a row goes with its answer, and at the latest after a day'),
 	('floe_internal.event', 'time', 'happened_at', 'floe.event_retention', NULL, 'A few rows for each operation, one for each change of state of a table, catalog or engine'),
 	('floe_internal.health_history', 'time', 'assessed_at', 'floe.health_history_retention', NULL, 'A row for each change of a table''s health; those of a dropped table go with it'),
+	('floe_internal.verdict', 'time', 'until', 'floe.why_history_retention', NULL, 'A row for each time during which an operation of a table was to run, waited or was blocked; those of a forgotten table go with it'),
 	('floe_internal.operation_log', 'time', 'finished_at', 'floe.operation_log_retention', NULL, 'A row for each operation that ended'),
 	('floe_internal.pass', 'time', 'started_at', 'floe.pass_retention', NULL, 'A row for each pass; one that is at work stays however old it is'),
 	('floe_internal.iceberg_table', 'state', NULL, 'floe.dropped_table_retention', NULL, 'A row for each table of a catalog. A dropped one is emptied after a day, and goes with its history after its retention'),
@@ -8103,6 +8539,7 @@ ALTER TABLE floe_internal.table_operation SET (fillfactor = 85, autovacuum_vacuu
 -- Emptied from their old end, where each purge begins.
 ALTER TABLE floe_internal.event SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.health_history SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.verdict SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.operation_log SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.manifest SET (autovacuum_vacuum_scale_factor = 0.05);
 
@@ -8792,7 +9229,7 @@ REVOKE ALL ON SCHEMA floe, floe_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA floe TO floe_viewer;
 GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
-	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
+	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.

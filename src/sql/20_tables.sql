@@ -101,6 +101,7 @@ CREATE TABLE floe_internal.iceberg_table (
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_dropped_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
 CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
 CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';

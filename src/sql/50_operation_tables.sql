@@ -49,6 +49,8 @@ CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, opera
 -- what floe_internal.throughput() learns from
 CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
+-- what an engine may still be at (60, pins)
+CREATE INDEX operation_log_lost ON floe_internal.operation_log (table_id, finished_at) WHERE outcome = 'lost';
 -- when an engine last did what it was asked for
 CREATE INDEX operation_log_engine ON floe_internal.operation_log (engine, finished_at) WHERE state = 'succeeded';
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
@@ -207,6 +209,8 @@ CREATE TABLE floe_internal.event (
 );
 CREATE INDEX event_time ON floe_internal.event (happened_at);
 CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
+-- what held everything back at some time, for floe.why() of that time
+CREATE INDEX event_hold ON floe_internal.event (happened_at) WHERE kind IN ('paused', 'resumed', 'drained', 'undrained');
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,

@@ -24,7 +24,7 @@ INSERT INTO floe_internal.gate VALUES
 	('location', 7, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 8, false, 'Nobody paused it'),
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 10, false, 'No other operation works on the table'),
+	('interlock', 10, false, 'No other operation works on the table; for the removal of orphans, nor one that floe had to give up and that may still write'),
 	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
 	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
 	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
@@ -245,6 +245,11 @@ BEGIN
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
 		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
 	LEFT JOIN LATERAL (
+		-- whose files would be orphans to it
+		SELECT w.operation_id, w.operation, w.until FROM floe_internal.may_still_write(c.table_id, at) AS w
+		WHERE c.operation = 'remove_orphan_files' AND w.is_given_up AND w.until > at
+		ORDER BY w.until DESC LIMIT 1) AS ghost ON true
+	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
 			SELECT i.table_id, i.name FROM floe_internal.iceberg_table AS i WHERE (i.status <> 'dropped' OR i.is_left_behind) AND i.location_key = t.location_key
@@ -367,8 +372,10 @@ BEGIN
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
 				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
-		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
-			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL OR ghost.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state)
+				WHEN ghost.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) was given up and may still write', ghost.operation_id, ghost.operation) ELSE 'free' END, NULL, NULL,
+			CASE WHEN busy.operation_id IS NULL THEN ghost.until END),
 		('engine',
 			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not

@@ -96,6 +96,15 @@ BEGIN
 		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
 			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
+		-- have given options of his own, with which enqueue() asks.
+		IF verdict = 'run' AND NOT by_hand
+		   AND floe_internal.usable_engines(c.table_id, c.operation, floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)) IS NULL THEN
+			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
+			value := floe_internal.passed_over(c.table_id, c.operation,
+				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
+			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
+		END IF;
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
@@ -175,6 +184,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
+-- What goes into the statement: what floe adds, what policies set, and what a person gave, which is checked alone first, so that an option given by an
+-- alias replaces the policy's.
+CREATE FUNCTION floe_internal.options_to_send(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, given pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN floe_internal.check_options(of_operation, floe_internal.operation_options(settings, origins, floe_internal.options_of_floe(of_operation, settings, remedy_options))
+		|| floe_internal.check_options(of_operation, COALESCE(given, '{}')));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
+
 -- Queues what is called for.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
@@ -205,10 +226,7 @@ BEGIN
 		operation_id := NULL;
 		problem := NULL;
 		IF c.verdict = 'run' THEN
-			-- checked alone first, so that an option given by an alias replaces the policy's
-			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
-				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			new_settings := c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
 			-- what the policies set has passed a gate

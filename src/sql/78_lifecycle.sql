@@ -214,6 +214,7 @@ DECLARE
 	sliced jsonb;
 	more_options jsonb;
 	slice jsonb;
+	ghost record;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -254,6 +255,16 @@ BEGIN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
+	-- The gate "interlock", which knows no more than that the operation itself is there, is asked of those given up alone.
+	IF q.operation = 'remove_orphan_files' THEN
+		SELECT w.* INTO ghost FROM floe_internal.may_still_write(q.table_id, at) AS w WHERE w.is_given_up AND w.until > at ORDER BY w.until DESC LIMIT 1;
+		IF FOUND THEN
+			go := false;
+			reason := format('back in the queue until %s: operation %s (%s) was given up and may still write', ghost.until, ghost.operation_id, ghost.operation);
+			UPDATE floe_internal.operation_queue AS x SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1, not_before = ghost.until WHERE x.operation_id = of_operation_id;
+			RETURN;
+		END IF;
+	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
 	-- what floe adds by itself it added for the engine that stands first; another one may have to be told more, such as the table's own retention
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
@@ -266,6 +277,7 @@ BEGIN
 			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
 			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
 	END IF;
+	options := floe_internal.pinned_options(q.operation_id, q.table_id, q.operation, options, q.settings, t.snapshots, at);
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -316,6 +328,7 @@ BEGIN
 	END IF;
 	-- what was asked for by hand did not pass the gate, and a table's columns change
 	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	problem := COALESCE(problem, floe_internal.pinned_snapshot_problem(q.table_id, options, t.snapshots, at));
 	IF problem IS NULL THEN
 		BEGIN
 			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,

@@ -76,6 +76,7 @@ DECLARE
 	queued int4 := 0;
 	wait_ids int8[];
 	waits timestamptz[];
+	lines floe_internal.verdict_line[];
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
@@ -86,11 +87,15 @@ BEGIN
 	PERFORM floe_internal.sync_schedules(planned, at);
 	called := ARRAY(SELECT floe_internal.tables_to_decide(planned, at));
 	IF called <> '{}' THEN
-		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
+		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
+			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
+					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
+			INTO queued, wait_ids, waits, lines
 			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;
+	PERFORM floe_internal.note_verdicts(planned, lines, at);
 	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);
 	RETURN queued;
 END
@@ -209,6 +214,7 @@ BEGIN
 		WHERE t.table_id = ANY (due) AND t.status = 'ok');
 	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
 	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
+	PERFORM floe_internal.note_verdicts(ARRAY(SELECT unnest(due) EXCEPT SELECT unnest(ids)), NULL, at);
 	queued := floe_internal.plan_portion(ids, at);
 END
 $body$;

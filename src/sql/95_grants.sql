@@ -12,7 +12,7 @@ REVOKE ALL ON SCHEMA floe, floe_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA floe TO floe_viewer;
 GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
-	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
+	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
