@@ -4180,8 +4180,11 @@ END;
 COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'Why options that are valid cannot be used with this table: a column that it has not, a snapshot that it needs; NULL: nothing. Options as they are stored';
 
+CREATE TYPE floe_internal.call AS (table_id pg_catalog.int8, operation pg_catalog.text);
+COMMENT ON TYPE floe_internal.call IS 'Something can call for this operation of this table (68)';
+
 -- What decides for one table and operation, before any gate.
-CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, "position" pg_catalog.int2, deletes_files pg_catalog.bool, is_cadence pg_catalog.bool,
 				   settings pg_catalog.jsonb, origins pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, severity pg_catalog.float8, threshold_policy pg_catalog.int4,
@@ -4191,6 +4194,7 @@ BEGIN ATOMIC
 	WITH setting AS MATERIALIZED (
 		SELECT x.table_id, x.operation, x.settings, x.origins, x.settings ->> 'engine' AS engine
 		FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+		  AND (of_calls IS NULL OR (x.table_id, x.operation) IN (SELECT o.table_id, o.operation FROM pg_catalog.unnest(of_calls) AS o))
 	), engine AS MATERIALIZED (
 		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
 	), measured AS MATERIALIZED (
@@ -4244,14 +4248,14 @@ BEGIN ATOMIC
 			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
 		WHERE s.settings ? 'conditions') AS c ON true;
 END;
-COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
+COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz, floe_internal.call[]) IS 'Settings, worst metric, conditions and potential effect per table and operation; of_calls: of these, NULL: of all';
 
-CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, gate pg_catalog.text, gate_position pg_catalog.int2,
 				   status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
 	-- plpgsql, because its plan lives as long as the session: making it takes many times as long as using it for one table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 #variable_conflict use_column
 BEGIN
@@ -4283,7 +4287,7 @@ BEGIN
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
-	FROM floe_internal.decision_context(of_table_ids, at) AS c
+	FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
 	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
@@ -4466,18 +4470,19 @@ BEGIN
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], floe_internal.call[])
 	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
 
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
-CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true)
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
-		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls)
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
@@ -4495,7 +4500,7 @@ BEGIN ATOMIC
 		   r.reasons
 	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
-COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 
 -- =================================================================================================
@@ -4562,7 +4567,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.log_scale(pg_catalog.float8, pg_catalog.float8) IS '0 to 1, logarithmic, 1 at top and beyond';
 
-CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2, raw pg_catalog.float8, value pg_catalog.float8,
 				   weight pg_catalog.float8, contribution pg_catalog.float8)
 	LANGUAGE sql STABLE
@@ -4570,7 +4575,7 @@ BEGIN ATOMIC
 	WITH setting AS MATERIALIZED (
 		SELECT x.table_id, x.settings FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation = ''
 	), context AS MATERIALIZED (
-		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at) AS x
+		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS x
 	), estimate AS MATERIALIZED (
 		SELECT * FROM floe_internal.estimates(of_table_ids, at)
 	)
@@ -4591,7 +4596,7 @@ BEGIN ATOMIC
 	JOIN floe.debt_term AS d ON d.term = v.term
 	CROSS JOIN LATERAL (SELECT COALESCE((s.settings ->> ('weights.' || d.term))::pg_catalog.float8, d.weight) AS weight) AS w;
 END;
-COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
+COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz, floe_internal.call[]) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
 
 CREATE FUNCTION floe.debt(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)
@@ -4757,7 +4762,34 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.set_deadlines(pg_catalog.int4[]) IS 'Deadlines in force of the operations that are switched on, by policy list';
 
-CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+CREATE FUNCTION floe_internal.calls_by_conditions(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF of_table_ids = '{}' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH condition AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, e.settings -> 'conditions' ? 'all' AS needs_all, q.item ->> 'metric' AS metric, q.item ->> 'op' AS op, (q.item ->> 'value')::float8 AS value,
+				   count(*) OVER (PARTITION BY e.policy_set_id, e.operation) AS items
+			FROM floe_internal.effective AS e
+			CROSS JOIN LATERAL jsonb_array_elements(COALESCE(e.settings #> '{conditions,all}', e.settings #> '{conditions,any}')) AS q (item)
+			WHERE e.policy_set_id IN (SELECT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AND e.settings ? 'conditions'
+		)
+		SELECT v.table_id, c.operation
+		FROM floe_internal.metrics_at(of_table_ids, at) AS v
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id
+		JOIN condition AS c ON c.policy_set_id = t.policy_set_id AND c.metric = v.metric
+		WHERE CASE c.op WHEN '>=' THEN v.value >= c.value WHEN '>' THEN v.value > c.value WHEN '<=' THEN v.value <= c.value WHEN '<' THEN v.value < c.value
+			WHEN '=' THEN v.value = c.value WHEN '<>' THEN v.value <> c.value END
+		GROUP BY v.table_id, c.operation, c.needs_all, c.items
+		HAVING NOT c.needs_all OR count(*) = c.items;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.calls_by_conditions(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Operations whose conditions some tables meet';
+
+CREATE FUNCTION floe_internal.calls(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
 	-- how many tables there are makes another plan: a plan for all numbers would be wrong for most
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
@@ -4767,14 +4799,16 @@ DECLARE
 BEGIN
 	RETURN QUERY
 		WITH judged AS MATERIALIZED (
+			-- a metric is beyond its threshold
 			SELECT t.table_id,
-				-- a metric is beyond its threshold
 				h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
-				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.excess_delete_file_count >= l.excess_delete_file_count
-				OR h.position_delete_file_count >= l.position_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count OR h.dangling_delete_count >= l.dangling_delete_count
-				OR h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count OR h.manifest_spread >= l.manifest_spread
-				OR h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0)
-				OR h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS calls,
+				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
+				h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
+				OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
+				h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
+				OR h.manifest_spread >= l.manifest_spread AS manifests,
+				h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
+				h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
 				-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
 				CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
 					WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable
@@ -4799,15 +4833,19 @@ BEGIN
 				WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 END
 		), expiring AS MATERIALIZED (
 			SELECT z.table_id, min(z.expirable) AS expirable
-			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL AND j.calls IS NOT TRUE
+			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL
 				  UNION ALL SELECT o.table_id, 1 FROM overdue AS o WHERE o.operation = 'expire_snapshots') AS z
 			GROUP BY z.table_id
 		)
-		SELECT j.table_id FROM judged AS j WHERE j.calls
+		SELECT j.table_id, c.operation
+			FROM (SELECT * FROM judged AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
+			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.data_files), ('rewrite_position_delete_files', j.delete_files), ('rewrite_manifests', j.manifests),
+				('compute_table_stats', j.table_stats), ('compute_partition_stats', j.partition_stats)) AS c (operation, calls)
+			WHERE c.calls
 		UNION
-		SELECT o.table_id FROM overdue AS o WHERE o.operation <> 'expire_snapshots'
+		SELECT o.table_id, o.operation FROM overdue AS o WHERE o.operation <> 'expire_snapshots'
 		UNION
-		SELECT z.table_id FROM expiring AS z
+		SELECT z.table_id, 'expire_snapshots' FROM expiring AS z
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = z.table_id
 			JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
 			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval, (s.settings ->> 'options.retain_last')::int4,
@@ -4815,44 +4853,23 @@ BEGIN
 			WHERE x.snapshot_count >= z.expirable
 		-- a policy calls by conditions
 		UNION
-		SELECT c.table_id FROM floe_internal.tables_meeting(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
-			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c (table_id)
-		-- a large table is not done with
+		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c
+		-- a large table is not done with, or a schedule's time has come
 		UNION
-		SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
-		-- a schedule's time has come
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
 		UNION
-		SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed", "off", or what holds an operation back that nothing calls for';
+COMMENT ON FUNCTION floe_internal.calls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What can call at all for some tables, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); of everything else the verdict would be "not needed", "off", or what holds back an operation that nothing calls for';
 
-CREATE FUNCTION floe_internal.tables_meeting(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF of_table_ids = '{}' THEN
-		RETURN;
-	END IF;
-	RETURN QUERY
-		WITH condition AS MATERIALIZED (
-			SELECT e.policy_set_id, e.operation, e.settings -> 'conditions' ? 'all' AS needs_all, q.item ->> 'metric' AS metric, q.item ->> 'op' AS op, (q.item ->> 'value')::float8 AS value,
-				   count(*) OVER (PARTITION BY e.policy_set_id, e.operation) AS items
-			FROM floe_internal.effective AS e
-			CROSS JOIN LATERAL jsonb_array_elements(COALESCE(e.settings #> '{conditions,all}', e.settings #> '{conditions,any}')) AS q (item)
-			WHERE e.policy_set_id IN (SELECT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AND e.settings ? 'conditions'
-		)
-		SELECT DISTINCT v.table_id
-		FROM floe_internal.metrics_at(of_table_ids, at) AS v
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id
-		JOIN condition AS c ON c.policy_set_id = t.policy_set_id AND c.metric = v.metric
-		WHERE CASE c.op WHEN '>=' THEN v.value >= c.value WHEN '>' THEN v.value > c.value WHEN '<=' THEN v.value <= c.value WHEN '<' THEN v.value < c.value
-			WHEN '=' THEN v.value = c.value WHEN '<>' THEN v.value <> c.value END
-		GROUP BY v.table_id, c.operation, c.needs_all, c.items
-		HAVING NOT c.needs_all OR count(*) = c.items;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.tables_meeting(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that meet the conditions of any operation';
+CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT DISTINCT c.table_id FROM floe_internal.calls(of_table_ids, at) AS c;
+END;
+COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all';
 
 -- Rows for schedules in force: new or changed ones get their first time.
 CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
@@ -4929,11 +4946,12 @@ COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are ch
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false)
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
 	c record;
@@ -4955,12 +4973,12 @@ BEGIN
 		SELECT candidate.* FROM portion
 		CROSS JOIN LATERAL (
 			WITH d AS MATERIALIZED (
-				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons) AS x
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons, of_calls) AS x
 				-- what nobody asked for takes nothing out of a budget
 				WHERE named IS NULL OR x.operation = ANY (named)
 			), p AS MATERIALIZED (
 				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				FROM floe_internal.debt_terms(portion.ids, at) AS x GROUP BY x.table_id, x.operation
+				FROM floe_internal.debt_terms(portion.ids, at, of_calls) AS x GROUP BY x.table_id, x.operation
 			), e AS MATERIALIZED (
 				SELECT * FROM floe_internal.estimates(portion.ids, at)
 			)
@@ -5048,7 +5066,7 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
@@ -5085,7 +5103,8 @@ $body$;
 COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
 
 -- Queues what is called for.
-CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
+CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
 				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -5105,7 +5124,7 @@ BEGIN
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
-		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named) AS s
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, false, of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -5151,26 +5170,32 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
+COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	due floe_internal.call[] := ARRAY(SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_operation AS x WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids));
+BEGIN
+	IF due = '{}' THEN
+		RETURN;
+	END IF;
 	UPDATE floe_internal.table_operation AS x
 		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM floe_internal.table_operation AS y WHERE y.next_due_at <= at AND y.table_id = ANY (of_table_ids)), at, false, NULL, false) AS d
+		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
 			ON d.table_id = s.table_id AND d.operation = s.operation
-		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
+		WHERE x.table_id = s.table_id AND x.operation = s.operation
 		  AND x.next_due_at <= at
 		  AND (d.verdict IN ('not needed', 'off')
 			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
-
 -- =================================================================================================
 -- 72 passes
 -- Who is at work. A pass is alive exactly as long as its process holds its advisory lock, so a claim never
@@ -8250,6 +8275,7 @@ AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
 	planned int8[];
+	calls floe_internal.call[];
 	called int8[];
 	queued int4 := 0;
 	wait_ids int8[];
@@ -8263,13 +8289,14 @@ BEGIN
 	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
 	PERFORM floe_internal.recompute_health(planned);
 	PERFORM floe_internal.sync_schedules(planned, at);
-	called := ARRAY(SELECT floe_internal.tables_to_decide(planned, at));
+	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
+	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
 			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
 					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
 			INTO queued, wait_ids, waits, lines
-			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
+			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe', calls) AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;

@@ -62,7 +62,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.log_scale(pg_catalog.float8, pg_catalog.float8) IS '0 to 1, logarithmic, 1 at top and beyond';
 
-CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2, raw pg_catalog.float8, value pg_catalog.float8,
 				   weight pg_catalog.float8, contribution pg_catalog.float8)
 	LANGUAGE sql STABLE
@@ -70,7 +70,7 @@ BEGIN ATOMIC
 	WITH setting AS MATERIALIZED (
 		SELECT x.table_id, x.settings FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation = ''
 	), context AS MATERIALIZED (
-		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at) AS x
+		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS x
 	), estimate AS MATERIALIZED (
 		SELECT * FROM floe_internal.estimates(of_table_ids, at)
 	)
@@ -91,7 +91,7 @@ BEGIN ATOMIC
 	JOIN floe.debt_term AS d ON d.term = v.term
 	CROSS JOIN LATERAL (SELECT COALESCE((s.settings ->> ('weights.' || d.term))::pg_catalog.float8, d.weight) AS weight) AS w;
 END;
-COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
+COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz, floe_internal.call[]) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
 
 CREATE FUNCTION floe.debt(table_name pg_catalog.text,
 		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)

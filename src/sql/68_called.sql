@@ -60,7 +60,34 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.set_deadlines(pg_catalog.int4[]) IS 'Deadlines in force of the operations that are switched on, by policy list';
 
-CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+CREATE FUNCTION floe_internal.calls_by_conditions(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF of_table_ids = '{}' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH condition AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, e.settings -> 'conditions' ? 'all' AS needs_all, q.item ->> 'metric' AS metric, q.item ->> 'op' AS op, (q.item ->> 'value')::float8 AS value,
+				   count(*) OVER (PARTITION BY e.policy_set_id, e.operation) AS items
+			FROM floe_internal.effective AS e
+			CROSS JOIN LATERAL jsonb_array_elements(COALESCE(e.settings #> '{conditions,all}', e.settings #> '{conditions,any}')) AS q (item)
+			WHERE e.policy_set_id IN (SELECT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AND e.settings ? 'conditions'
+		)
+		SELECT v.table_id, c.operation
+		FROM floe_internal.metrics_at(of_table_ids, at) AS v
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id
+		JOIN condition AS c ON c.policy_set_id = t.policy_set_id AND c.metric = v.metric
+		WHERE CASE c.op WHEN '>=' THEN v.value >= c.value WHEN '>' THEN v.value > c.value WHEN '<=' THEN v.value <= c.value WHEN '<' THEN v.value < c.value
+			WHEN '=' THEN v.value = c.value WHEN '<>' THEN v.value <> c.value END
+		GROUP BY v.table_id, c.operation, c.needs_all, c.items
+		HAVING NOT c.needs_all OR count(*) = c.items;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.calls_by_conditions(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Operations whose conditions some tables meet';
+
+CREATE FUNCTION floe_internal.calls(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
 	-- how many tables there are makes another plan: a plan for all numbers would be wrong for most
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
@@ -70,14 +97,16 @@ DECLARE
 BEGIN
 	RETURN QUERY
 		WITH judged AS MATERIALIZED (
+			-- a metric is beyond its threshold
 			SELECT t.table_id,
-				-- a metric is beyond its threshold
 				h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
-				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.excess_delete_file_count >= l.excess_delete_file_count
-				OR h.position_delete_file_count >= l.position_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count OR h.dangling_delete_count >= l.dangling_delete_count
-				OR h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count OR h.manifest_spread >= l.manifest_spread
-				OR h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0)
-				OR h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS calls,
+				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
+				h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
+				OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
+				h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
+				OR h.manifest_spread >= l.manifest_spread AS manifests,
+				h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
+				h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
 				-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
 				CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
 					WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable
@@ -102,15 +131,19 @@ BEGIN
 				WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 END
 		), expiring AS MATERIALIZED (
 			SELECT z.table_id, min(z.expirable) AS expirable
-			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL AND j.calls IS NOT TRUE
+			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL
 				  UNION ALL SELECT o.table_id, 1 FROM overdue AS o WHERE o.operation = 'expire_snapshots') AS z
 			GROUP BY z.table_id
 		)
-		SELECT j.table_id FROM judged AS j WHERE j.calls
+		SELECT j.table_id, c.operation
+			FROM (SELECT * FROM judged AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
+			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.data_files), ('rewrite_position_delete_files', j.delete_files), ('rewrite_manifests', j.manifests),
+				('compute_table_stats', j.table_stats), ('compute_partition_stats', j.partition_stats)) AS c (operation, calls)
+			WHERE c.calls
 		UNION
-		SELECT o.table_id FROM overdue AS o WHERE o.operation <> 'expire_snapshots'
+		SELECT o.table_id, o.operation FROM overdue AS o WHERE o.operation <> 'expire_snapshots'
 		UNION
-		SELECT z.table_id FROM expiring AS z
+		SELECT z.table_id, 'expire_snapshots' FROM expiring AS z
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = z.table_id
 			JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
 			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval, (s.settings ->> 'options.retain_last')::int4,
@@ -118,44 +151,23 @@ BEGIN
 			WHERE x.snapshot_count >= z.expirable
 		-- a policy calls by conditions
 		UNION
-		SELECT c.table_id FROM floe_internal.tables_meeting(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
-			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c (table_id)
-		-- a large table is not done with
+		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c
+		-- a large table is not done with, or a schedule's time has come
 		UNION
-		SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
-		-- a schedule's time has come
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
 		UNION
-		SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed", "off", or what holds an operation back that nothing calls for';
+COMMENT ON FUNCTION floe_internal.calls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What can call at all for some tables, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); of everything else the verdict would be "not needed", "off", or what holds back an operation that nothing calls for';
 
-CREATE FUNCTION floe_internal.tables_meeting(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF of_table_ids = '{}' THEN
-		RETURN;
-	END IF;
-	RETURN QUERY
-		WITH condition AS MATERIALIZED (
-			SELECT e.policy_set_id, e.operation, e.settings -> 'conditions' ? 'all' AS needs_all, q.item ->> 'metric' AS metric, q.item ->> 'op' AS op, (q.item ->> 'value')::float8 AS value,
-				   count(*) OVER (PARTITION BY e.policy_set_id, e.operation) AS items
-			FROM floe_internal.effective AS e
-			CROSS JOIN LATERAL jsonb_array_elements(COALESCE(e.settings #> '{conditions,all}', e.settings #> '{conditions,any}')) AS q (item)
-			WHERE e.policy_set_id IN (SELECT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AND e.settings ? 'conditions'
-		)
-		SELECT DISTINCT v.table_id
-		FROM floe_internal.metrics_at(of_table_ids, at) AS v
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id
-		JOIN condition AS c ON c.policy_set_id = t.policy_set_id AND c.metric = v.metric
-		WHERE CASE c.op WHEN '>=' THEN v.value >= c.value WHEN '>' THEN v.value > c.value WHEN '<=' THEN v.value <= c.value WHEN '<' THEN v.value < c.value
-			WHEN '=' THEN v.value = c.value WHEN '<>' THEN v.value <> c.value END
-		GROUP BY v.table_id, c.operation, c.needs_all, c.items
-		HAVING NOT c.needs_all OR count(*) = c.items;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.tables_meeting(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that meet the conditions of any operation';
+CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT DISTINCT c.table_id FROM floe_internal.calls(of_table_ids, at) AS c;
+END;
+COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all';
 
 -- Rows for schedules in force: new or changed ones get their first time.
 CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void

@@ -41,11 +41,12 @@ COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are ch
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false)
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
 	c record;
@@ -67,12 +68,12 @@ BEGIN
 		SELECT candidate.* FROM portion
 		CROSS JOIN LATERAL (
 			WITH d AS MATERIALIZED (
-				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons) AS x
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons, of_calls) AS x
 				-- what nobody asked for takes nothing out of a budget
 				WHERE named IS NULL OR x.operation = ANY (named)
 			), p AS MATERIALIZED (
 				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				FROM floe_internal.debt_terms(portion.ids, at) AS x GROUP BY x.table_id, x.operation
+				FROM floe_internal.debt_terms(portion.ids, at, of_calls) AS x GROUP BY x.table_id, x.operation
 			), e AS MATERIALIZED (
 				SELECT * FROM floe_internal.estimates(portion.ids, at)
 			)
@@ -160,7 +161,7 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
@@ -197,7 +198,8 @@ $body$;
 COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
 
 -- Queues what is called for.
-CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
+CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
 				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -217,7 +219,7 @@ BEGIN
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
-		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named) AS s
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, false, of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -263,23 +265,29 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
+COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	due floe_internal.call[] := ARRAY(SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_operation AS x WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids));
+BEGIN
+	IF due = '{}' THEN
+		RETURN;
+	END IF;
 	UPDATE floe_internal.table_operation AS x
 		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM floe_internal.table_operation AS y WHERE y.next_due_at <= at AND y.table_id = ANY (of_table_ids)), at, false, NULL, false) AS d
+		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
 			ON d.table_id = s.table_id AND d.operation = s.operation
-		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
+		WHERE x.table_id = s.table_id AND x.operation = s.operation
 		  AND x.next_due_at <= at
 		  AND (d.verdict IN ('not needed', 'off')
 			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
-

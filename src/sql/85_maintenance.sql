@@ -72,6 +72,7 @@ AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
 	planned int8[];
+	calls floe_internal.call[];
 	called int8[];
 	queued int4 := 0;
 	wait_ids int8[];
@@ -85,13 +86,14 @@ BEGIN
 	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
 	PERFORM floe_internal.recompute_health(planned);
 	PERFORM floe_internal.sync_schedules(planned, at);
-	called := ARRAY(SELECT floe_internal.tables_to_decide(planned, at));
+	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
+	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
 			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
 					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
 			INTO queued, wait_ids, waits, lines
-			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
+			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe', calls) AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;
