@@ -2850,10 +2850,12 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
 
 CREATE FUNCTION floe_internal.resources_refusal(engine_type pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END;
-END;
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.resources_refusal(pg_catalog.text, pg_catalog.jsonb) IS 'Why an engine of this TYPE cannot have a session of the size that the settings ask for; NULL: it can, or none is asked for';
 
 -- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.
@@ -3241,15 +3243,17 @@ COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the t
 
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
 		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
 		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
 	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
-	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
+	PERFORM pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
 		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
-	SELECT floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
-END;
+	PERFORM floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
 
 CREATE TABLE floe.budget (
@@ -3360,14 +3364,16 @@ INSERT INTO floe_internal.property_setting VALUES
 	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
 
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
-	SELECT CASE
+	RETURN (SELECT CASE
 		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
 		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
-		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
-END;
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -3608,29 +3614,33 @@ END;
 COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Metrics against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
 
 CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE
 		WHEN e.seconds < 0 THEN '0s'
 		WHEN e.seconds < 120 THEN e.seconds || 's'
 		WHEN e.seconds < 7200 THEN e.seconds / 60 || 'min'
 		WHEN e.seconds < 172800 THEN e.seconds / 3600 || 'h'
 		ELSE e.seconds / 86400 || 'd' END
-	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e;
-END;
+	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.format_interval(pg_catalog.interval) IS 'A duration for people, in its largest sensible unit, rounded down';
 
 CREATE FUNCTION floe_internal.format_metric(value pg_catalog.float8, unit pg_catalog.text) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE
 		WHEN value IS NULL THEN 'unknown'
 		WHEN value = 'Infinity' THEN 'none'
 		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
 		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => LEAST(value, 9e9)))
 		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(pg_catalog.trunc(value::pg_catalog.numeric, 3), 'FM999999990.000'), '0'), '.')
-		ELSE value::pg_catalog.int8::pg_catalog.text END;
-END;
+		ELSE value::pg_catalog.int8::pg_catalog.text END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.text) IS 'A metric''s value for people';
 
 -- =================================================================================================
@@ -4146,14 +4156,16 @@ COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
 CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(remedy_options, '{}') || COALESCE((
 		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
 		FROM pg_catalog.jsonb_each(settings) AS e
 		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}'));
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
 CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
@@ -4200,6 +4212,8 @@ BEGIN ATOMIC
 	), measured AS MATERIALIZED (
 		-- what a metric requires is one of the same table's: at hand in each row, without a join
 		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known FROM floe_internal.judged_metrics(of_table_ids, at) AS x
+		-- without a remedy it is of interest only to who asks for it
+		WHERE x.remedy IS NOT NULL OR EXISTS (SELECT 1 FROM setting AS s WHERE s.settings ? 'conditions')
 	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE (j.known ->> j.requires)::pg_catalog.float8 END) > 0 AS has_effect
@@ -5073,9 +5087,10 @@ COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalo
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
 -- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
 CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
 			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
 			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
 		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
@@ -5086,8 +5101,9 @@ BEGIN ATOMIC
 				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
 			ELSE '{}' END
 	FROM (SELECT 1) AS one
-	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
-END;
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine');
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
 -- What goes into the statement: what floe adds, what policies set, and what a person gave, which is checked alone first, so that an option given by an

@@ -90,14 +90,16 @@ COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
 CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(remedy_options, '{}') || COALESCE((
 		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
 		FROM pg_catalog.jsonb_each(settings) AS e
 		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}'));
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
 CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
@@ -144,6 +146,8 @@ BEGIN ATOMIC
 	), measured AS MATERIALIZED (
 		-- what a metric requires is one of the same table's: at hand in each row, without a join
 		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known FROM floe_internal.judged_metrics(of_table_ids, at) AS x
+		-- without a remedy it is of interest only to who asks for it
+		WHERE x.remedy IS NOT NULL OR EXISTS (SELECT 1 FROM setting AS s WHERE s.settings ? 'conditions')
 	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE (j.known ->> j.requires)::pg_catalog.float8 END) > 0 AS has_effect
