@@ -4806,7 +4806,7 @@ CREATE TABLE floe.debt_term (
 	description	pg_catalog.text NOT NULL,
 	is_changed	pg_catalog.bool NOT NULL DEFAULT false
 );
-COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit; it never reaches 1, so that of two large ones the larger still counts for more';
+COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit; there is no top, so that of two large ones the larger still counts for more';
 COMMENT ON COLUMN floe.debt_term.half IS 'What is measured where the term is 0.5: raw / (raw + half), or that of ln(1 + raw) and ln(1 + half)';
 COMMENT ON COLUMN floe.debt_term.is_log IS 'By its logarithm: what ranges over many powers of ten';
 COMMENT ON COLUMN floe.debt_term.weight IS 'For everybody, whatever the preset says; NULL: the preset''s. A policy can set its own in "weights"';
@@ -4875,7 +4875,7 @@ COMMENT ON FUNCTION floe_internal.debt_preset_before() IS 'Trigger: floe''s own 
 CREATE TRIGGER debt_preset_before BEFORE INSERT OR UPDATE OR DELETE ON floe.debt_preset
 	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_preset_before();
 
--- The one way from what is measured to a term: never below 0, never 1, and never equal for two that differ, as far as float8 tells them apart.
+-- The one way from what is measured to a term: from 0 to 1, and never equal for two that differ, as far as float8 tells them apart.
 CREATE FUNCTION floe_internal.debt_value(raw pg_catalog.float8, half pg_catalog.float8, is_log pg_catalog.bool) RETURNS pg_catalog.float8
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -4939,7 +4939,7 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT
 			-- time alone is no debt: a table that nobody writes and that has nothing to do owes nothing
 			CASE WHEN CASE c.operation WHEN 'remove_orphan_files' THEN true WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
-					ELSE e.objects > 0 OR c.severity > 0 END
+					ELSE e.objects > 0 OR c.severity >= 0.5 END
 				THEN GREATEST(0, extract(epoch FROM at - COALESCE(x.last_success_at, c.first_seen_at))::float8) ELSE 0 END AS idle,
 			extract(epoch FROM c.deadline)::float8 AS deadline) AS i
 		CROSS JOIN LATERAL (VALUES
@@ -4950,7 +4950,7 @@ BEGIN
 			('failures', x.failures::float8),
 			('freed', e.bytes_freed),
 			('share', e.objects / NULLIF(e.files_before, 0)),
-			('overdue', i.idle / NULLIF(i.deadline, 0) - 1),
+			('overdue', GREATEST(0, i.idle / NULLIF(i.deadline, 0) - 1)),
 			('pressure', (h.data_file_count + COALESCE(h.position_delete_file_count, 0) + COALESCE(h.equality_delete_file_count, 0) + COALESCE(h.deletion_vector_count, 0))::float8),
 			('overwrite', CASE WHEN h.partition_count <= 1 AND c.operation = 'rewrite_data_files' THEN 604800 / GREATEST(1, extract(epoch FROM at - h.last_write_at)::float8) END)) AS v (term, raw)
 		JOIN w ON w.policy_set_id = COALESCE(c.policy_set_id, 0) AND w.term = v.term
@@ -5031,20 +5031,21 @@ AS $body$
 #variable_conflict use_column
 DECLARE
 	f record;
-	c record;
 	one record;
+	all_scores float8[];
+	all_problem text;
 BEGIN
 	SELECT * INTO f FROM floe_internal.score_function(own_scores.name);
 	IF f.problem IS NULL THEN
-		SELECT * INTO c FROM floe_internal.call_score(f.function_oid, inputs);
+		SELECT c.scores, c.problem INTO all_scores, all_problem FROM floe_internal.call_score(f.function_oid, inputs) AS c;
 	END IF;
 	FOR i IN 1 .. cardinality(inputs)
 	LOOP
 		place := i;
 		problem := f.problem;
 		score := NULL;
-		IF problem IS NULL AND c.problem IS NULL THEN
-			score := c.scores[i];
+		IF problem IS NULL AND all_problem IS NULL THEN
+			score := all_scores[i];
 		ELSIF problem IS NULL THEN
 			-- for which of them it fails
 			SELECT * INTO one FROM floe_internal.call_score(f.function_oid, inputs[i:i]);
