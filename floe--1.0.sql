@@ -960,7 +960,7 @@ COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two lo
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 COMMENT ON COLUMN floe.policy.valid_during IS 'The policy counts only within this; the beginning belongs to it, the end does not; NULL: always';
-COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a debt preset (severity, benefit), or a function of the user''s own, schema-qualified';
+COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a preset of floe.debt_preset, or a function of the user''s own, schema-qualified';
 COMMENT ON COLUMN floe.policy.locks IS 'field -> what every policy and table property below this one may set it to; docs/policies.md has the forms';
 COMMENT ON COLUMN floe.policy.owner IS 'Role that may change and drop the policy, as may its members and floe_admin; by name, so that a restore does not need the role';
 
@@ -1081,7 +1081,7 @@ COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below polic
 INSERT INTO floe_internal.builtin_setting VALUES
 	('', 'poll_interval', '"1 hour"'),
 	('', 'min_poll_interval', '"1 minute"'),
-	('', 'score', '"severity"'),
+	('', 'score', '"benefit"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),
@@ -1363,23 +1363,25 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
--- A preset by its name, which has no dot, or a function by its schema and name. What arguments it takes is looked at where it is called.
+-- A preset by its name, which has no dot, or a function by its schema and name. Who names one must be allowed to call it: it will be called for him.
 CREATE FUNCTION floe_internal.check_score(score pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+DECLARE
+	f record;
 BEGIN
 	IF strpos(score, '.') > 0 THEN
-		BEGIN
-			IF to_regproc(score) IS NOT NULL THEN
-				RETURN;
-			END IF;
-		EXCEPTION WHEN syntax_error OR invalid_name OR invalid_parameter_value THEN
-			NULL;	-- not even the form of a name
-		END;
-	ELSIF EXISTS (SELECT 1 FROM unnest(ARRAY['severity', 'benefit']) AS p (name) WHERE p.name = score) THEN
-		RETURN;
+		SELECT * INTO f FROM floe_internal.score_function(score);
+		IF f.problem IS NULL AND NOT has_function_privilege(SESSION_USER, f.function_oid, 'EXECUTE') THEN
+			f.problem := format('you may not call %s', f.function_oid::regprocedure);
+		END IF;
+		IF f.problem IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is SECURITY DEFINER or owned by a superuser.');
+		END IF;
+	ELSIF NOT EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = score) THEN
+		PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL,
+			format('Valid are %s, and the name of a function with its schema, such as "ops.my_score".', (SELECT string_agg(DISTINCT p.preset, ', ') FROM floe.debt_preset AS p)));
 	END IF;
-	PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL, 'Valid are severity, benefit, and the name of a function with its schema, such as "ops.my_score".');
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_score(pg_catalog.text, pg_catalog.text) IS 'Refuses a score that is neither a debt preset nor a function there is';
@@ -3071,11 +3073,10 @@ CREATE TABLE floe_internal.operation_log (
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
 	engine_reason		pg_catalog.text,
+	measured			pg_catalog.jsonb,
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
--- what floe_internal.throughput() learns from
-CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
 -- what an engine may still be at (60, pins)
 CREATE INDEX operation_log_lost ON floe_internal.operation_log (table_id, finished_at) WHERE outcome = 'lost';
@@ -3089,6 +3090,7 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
+COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate; NULL: it never came to that';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
@@ -3105,6 +3107,7 @@ CREATE TABLE floe_internal.operation_queue (
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
 	engines				pg_catalog.text[],
 	before_statistics	pg_catalog.text[],
+	snapshots_before	pg_catalog.bytea,
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -3119,6 +3122,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that dr
 COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.snapshots_before IS 'The snapshot list right before expire_snapshots was sent: what those that went had taken out of the table; NULL: another operation';
 COMMENT ON COLUMN floe_internal.operation_queue.before_statistics IS 'Statistics files of the table right before the statement was sent: a commit of statistics makes no snapshot';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
@@ -3305,43 +3309,6 @@ CREATE TABLE floe_internal.engine_session (
 COMMENT ON TABLE floe_internal.engine_session IS 'Sessions at engines that are kept for several operations, one after another. One is in use while its operation is at the engine';
 COMMENT ON COLUMN floe_internal.engine_session.key IS 'Digest of the settings it was started with, resources included: only operations with the same can use it';
 COMMENT ON COLUMN floe_internal.engine_session.name IS 'At the engine, which keeps it unique: whoever finds none of that name there makes it anew';
-
-CREATE TABLE floe.debt_term (
-	term		pg_catalog.text PRIMARY KEY,
-	position	pg_catalog.int2 NOT NULL UNIQUE,
-	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
-	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
-	description	pg_catalog.text NOT NULL,
-	is_changed	pg_catalog.bool NOT NULL DEFAULT false
-);
-COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
-COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
-COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
-COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
-
-INSERT INTO floe.debt_term VALUES
-	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
-	('gain', 2, 2, false, 'Objects (files, manifests, snapshots) that would go, on a logarithmic scale up to 100000'),
-	('benefit', 3, 2, false, 'Objects that would go per GB-hour of the engine, on a logarithmic scale up to 100000'),
-	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
-	('failures', 5, 1, true, 'Consecutive failures, up to 5');
-
-CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF TG_OP = 'UPDATE' THEN
-		NEW.is_changed := true;
-		RETURN NEW;
-	END IF;
-	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
-	RETURN CASE WHEN NOT FOUND THEN NEW END;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
-
-CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();
 -- =================================================================================================
 -- 52 settings in force
 -- For one table and operation: the policies' values over the table's own properties over floe's defaults.
@@ -4518,113 +4485,776 @@ COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamp
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 
 -- =================================================================================================
--- 65 estimates and debt
--- What an operation would gain and cost, and the score that orders candidates. Every term is a number
--- from 0 to 1 before its weight.
+-- 64 estimates
+-- What an operation would touch, gain and cost, and how that is learned: when a run ends, what it took
+-- goes into a few rows of floe_internal.engine_speed. Nothing here reads the log.
 -- =================================================================================================
 
--- Bytes per second that finished runs of this engine and operation achieved.
+-- The last 16 runs are kept as they were, newest first, and fitted anew when one is added: medians of so few cost less than a decision, and what
+-- queued for an hour at the engine does not move them.
+CREATE TABLE floe_internal.engine_speed (
+	engine				pg_catalog.text NOT NULL,
+	operation			pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	size_class			pg_catalog.int2 NOT NULL,
+	runs				pg_catalog.int8 NOT NULL DEFAULT 0,
+	work				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	default_seconds		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	seconds				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	bytes				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	output_ratios		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	objects_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	bytes_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	minutes_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	fixed_seconds		pg_catalog.float8,
+	seconds_per_byte	pg_catalog.float8,
+	scale				pg_catalog.float8,
+	weight				pg_catalog.float8 NOT NULL DEFAULT 0,
+	spread				pg_catalog.float8,
+	least_work			pg_catalog.float8,
+	most_work			pg_catalog.float8,
+	bytes_per_second	pg_catalog.float8,
+	output_ratio		pg_catalog.float8,
+	minutes_error		pg_catalog.float8,
+	updated_at			pg_catalog.timestamptz,
+	PRIMARY KEY (engine, operation, size_class)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE floe_internal.engine_speed IS 'What runs of an operation took: a row for each size class on each engine, one for the engine as a whole (size_class -1), one for all engines (engine empty). Arrays: the last 16 runs, newest first';
+COMMENT ON COLUMN floe_internal.engine_speed.size_class IS 'Powers of ten of work, from 6 (less than 10 MB) to 15; -1: all';
+COMMENT ON COLUMN floe_internal.engine_speed.runs IS 'Ever learned from';
+COMMENT ON COLUMN floe_internal.engine_speed.work IS 'Bytes read, and 4 MiB for each file read or written (Iceberg''s read.split.open-file-cost): what the time is a function of';
+COMMENT ON COLUMN floe_internal.engine_speed.default_seconds IS 'What would have been estimated without any history';
+COMMENT ON COLUMN floe_internal.engine_speed.output_ratios IS 'Bytes written per byte read; NULL: not a rewrite, or not known';
+COMMENT ON COLUMN floe_internal.engine_speed.minutes_errors IS '|estimated - measured| / measured, of the estimates as they stood when the operations were queued; NULL: there was none';
+COMMENT ON COLUMN floe_internal.engine_speed.seconds_per_byte IS 'Of work, above fixed_seconds; NULL: the runs are too few or too much alike for two numbers, and scale times the default is the one';
+COMMENT ON COLUMN floe_internal.engine_speed.weight IS 'Of how many recent runs it speaks: each older one counts a tenth less';
+COMMENT ON COLUMN floe_internal.engine_speed.spread IS 'Median of |ln(measured / fitted)| of the runs themselves';
+
+-- Two numbers for each table and operation that no bin-packing arithmetic knows: what a "where", a limit or files of an old spec make of it.
+ALTER TABLE floe_internal.table_operation
+	ADD COLUMN object_ratio pg_catalog.float8,
+	ADD COLUMN bytes_ratio pg_catalog.float8,
+	ADD COLUMN output_ratio pg_catalog.float8,
+	ADD COLUMN past_objects pg_catalog.float8;
+COMMENT ON COLUMN floe_internal.table_operation.object_ratio IS 'Objects that went per object that the metrics promised, the last runs first; NULL: no run measured it. So bytes_ratio of bytes touched, output_ratio of bytes written per byte read';
+COMMENT ON COLUMN floe_internal.table_operation.past_objects IS 'What past runs removed, where nothing shows it beforehand (orphan files); the last run is half of it';
+
+CREATE TYPE floe_internal.candidate AS (
+	table_id			pg_catalog.int8,
+	operation			pg_catalog.text,
+	engine				pg_catalog.text,
+	applies_deletes		pg_catalog.bool,
+	rewrites_all		pg_catalog.bool,
+	max_snapshot_age	pg_catalog.interval,
+	retain_last			pg_catalog.int4,
+	deadline			pg_catalog.interval,
+	severity			pg_catalog.float8
+);
+COMMENT ON TYPE floe_internal.candidate IS 'What estimates and scores need to know of a decision';
+
+CREATE FUNCTION floe_internal.candidate(of_table_id pg_catalog.int8, of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb, severity pg_catalog.float8)
+	RETURNS floe_internal.candidate
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW(of_table_id, of_operation, settings ->> 'engine',
+		of_operation = 'rewrite_data_files' AND (floe_internal.applies_deletes(remedy_options) OR settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}'),
+		COALESCE((settings ->> 'options.rewrite_all')::pg_catalog.bool, false), (settings ->> 'options.max_snapshot_age')::pg_catalog.interval,
+		(settings ->> 'options.retain_last')::pg_catalog.int4, (settings ->> 'deadline')::pg_catalog.interval, severity)::floe_internal.candidate;
+END;
+COMMENT ON FUNCTION floe_internal.candidate(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8) IS 'A candidate from its settings in force';
+
+CREATE FUNCTION floe_internal.work(bytes pg_catalog.float8, files pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT GREATEST(COALESCE(bytes, 0) + 4194304 * COALESCE(files, 0), 1);
+END;
+COMMENT ON FUNCTION floe_internal.work(pg_catalog.float8, pg_catalog.float8) IS 'What the time of an operation is a function of: bytes, and 4 MiB for each file';
+
+CREATE FUNCTION floe_internal.default_seconds(bytes pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 12 + COALESCE(bytes, 0) / 20e6;
+END;
+COMMENT ON FUNCTION floe_internal.default_seconds(pg_catalog.float8) IS 'Without any history: 12 seconds, and 20 MB a second';
+
+CREATE FUNCTION floe_internal.size_class(work pg_catalog.float8) RETURNS pg_catalog.int2
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT LEAST(15, GREATEST(6, pg_catalog.floor(pg_catalog.log(work))))::pg_catalog.int2;
+END;
+COMMENT ON FUNCTION floe_internal.size_class(pg_catalog.float8) IS 'Powers of ten, 6 to 15';
+
+CREATE FUNCTION floe_internal.weighted_median(numbers pg_catalog.float8[], weights pg_catalog.float8[]) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- the middle of the two where the halves weigh the same
+	SELECT pg_catalog.avg(m.number) FROM (
+		SELECT x.number, pg_catalog.sum(x.weight) OVER (ORDER BY x.number, x.place) AS up_to, x.weight, pg_catalog.sum(x.weight) OVER () AS total
+		FROM ROWS FROM (pg_catalog.unnest(numbers), pg_catalog.unnest(weights)) WITH ORDINALITY AS x (number, weight, place)
+		WHERE x.number IS NOT NULL AND x.weight > 0) AS m
+	WHERE m.up_to >= m.total * 0.4999999999 AND m.up_to - m.weight <= m.total * 0.5000000001;
+END;
+COMMENT ON FUNCTION floe_internal.weighted_median(pg_catalog.float8[], pg_catalog.float8[]) IS 'NULL numbers do not count; NULL: there are none';
+
+CREATE FUNCTION floe_internal.recent_median(numbers pg_catalog.float8[]) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT floe_internal.weighted_median(numbers, ARRAY(SELECT pg_catalog.pow(0.9::pg_catalog.float8, i - 1) FROM pg_catalog.generate_series(1, pg_catalog.cardinality(numbers)) AS i ORDER BY i));
+END;
+COMMENT ON FUNCTION floe_internal.recent_median(pg_catalog.float8[]) IS 'Median of numbers of which the first is the newest, each further one counting a tenth less';
+
+-- Theil and Sen's line: the median of the slopes between all pairs, then the median of what is left. Up to a quarter of the runs may be anything.
+CREATE FUNCTION floe_internal.fit_speed(work pg_catalog.float8[], default_seconds pg_catalog.float8[], seconds pg_catalog.float8[],
+		OUT fixed_seconds pg_catalog.float8, OUT seconds_per_byte pg_catalog.float8, OUT scale pg_catalog.float8, OUT weight pg_catalog.float8, OUT spread pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n CONSTANT int := cardinality(work);
+	weights CONSTANT float8[] := ARRAY(SELECT pow(0.9::float8, i - 1) FROM generate_series(1, n) AS i ORDER BY i);
+	slope float8;
+BEGIN
+	weight := (SELECT sum(w) FROM unnest(weights) AS w);
+	scale := floe_internal.weighted_median(ARRAY(SELECT seconds[i] / default_seconds[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+	-- a slope between two runs of nearly the same size is noise
+	IF n >= 4 AND (SELECT max(w) >= 2 * min(w) FROM unnest(work) AS w) THEN
+		SELECT floe_internal.weighted_median(array_agg((seconds[j] - seconds[i]) / (work[j] - work[i])), array_agg(weights[i] * weights[j] * abs(ln(work[j] / work[i])))) INTO slope
+			FROM generate_series(1, n) AS i CROSS JOIN generate_series(1, n) AS j WHERE i < j AND abs(ln(work[j] / work[i])) > 0.1;
+	END IF;
+	IF slope > 0 THEN
+		seconds_per_byte := slope;
+		fixed_seconds := floe_internal.weighted_median(ARRAY(SELECT seconds[i] - slope * work[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+		IF fixed_seconds <= 0 THEN
+			fixed_seconds := 0;
+			seconds_per_byte := floe_internal.weighted_median(ARRAY(SELECT seconds[i] / work[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+		END IF;
+	END IF;
+	spread := floe_internal.weighted_median(ARRAY(
+		SELECT abs(ln(seconds[i] / COALESCE(fixed_seconds + seconds_per_byte * work[i], scale * default_seconds[i]))) FROM generate_series(1, n) AS i ORDER BY i), weights);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.fit_speed(pg_catalog.float8[], pg_catalog.float8[], pg_catalog.float8[]) IS 'A fixed part and a part by work of what some runs took, newest first; where they do not tell the two apart, a factor on the default';
+
+CREATE FUNCTION floe_internal.relative_error(estimated pg_catalog.float8, measured pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN estimated = measured THEN 0 WHEN measured = 0 THEN 1 ELSE pg_catalog.abs(estimated - measured) / pg_catalog.abs(measured) END;
+END;
+COMMENT ON FUNCTION floe_internal.relative_error(pg_catalog.float8, pg_catalog.float8) IS '|estimated - measured| / measured; of nothing measured: 1; NULL: either is not known';
+
+CREATE FUNCTION floe_internal.estimate_error(estimate pg_catalog.jsonb, measured pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_object_agg(x.quantity, pg_catalog.round(x.error::pg_catalog.numeric, 4) ORDER BY x.quantity)
+	FROM (SELECT q.quantity, floe_internal.relative_error((estimate ->> q.quantity)::pg_catalog.float8, (measured ->> q.quantity)::pg_catalog.float8) AS error
+		  FROM pg_catalog.unnest('{objects,bytes,files_after,bytes_freed,minutes,gb_hours}'::pg_catalog.text[]) AS q (quantity)) AS x
+	WHERE x.error IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Relative error of each quantity that was both estimated and measured; NULL: none was';
+
+CREATE FUNCTION floe_internal.engine_memory(engine_name pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name), 2);
+END;
+COMMENT ON FUNCTION floe_internal.engine_memory(pg_catalog.text) IS 'GB of an engine, for GB-hours: its option memory_gb, else 2';
+
+-- What bin-packing and the other procedures would do, from the stored sums, corrected by what they did to this table before; then the time.
+-- From the default over all engines and this engine to the size class each level counts as the runs it knows, fewer the further these were from this size,
+-- against one run's worth of the level before.
+CREATE FUNCTION floe_internal.estimates(candidates floe_internal.candidate[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, files_touched pg_catalog.float8,
+				   files_before pg_catalog.float8, files_after pg_catalog.float8, bytes_freed pg_catalog.float8,
+				   minutes pg_catalog.float8, minutes_low pg_catalog.float8, minutes_high pg_catalog.float8, fixed_minutes pg_catalog.float8, gb_hours pg_catalog.float8,
+				   runs pg_catalog.int8, error pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH c AS MATERIALIZED (
+			SELECT x.* FROM unnest(candidates) AS x
+		), place AS MATERIALIZED (
+			-- by engine and operation, not by table
+			SELECT d.engine, d.operation, d.memory, s.runs AS s_runs, s.weight AS s_weight, s.fixed_seconds AS s_fixed, s.seconds_per_byte AS s_rate, s.scale AS s_scale, s.least_work AS s_least, s.most_work AS s_most,
+				e.runs AS e_runs, e.weight AS e_weight, e.fixed_seconds AS e_fixed, e.seconds_per_byte AS e_rate, e.scale AS e_scale, e.least_work AS e_least, e.most_work AS e_most,
+				COALESCE(e.spread, s.spread) AS spread, COALESCE(e.output_ratio, s.output_ratio) AS output_ratio, e.minutes_error
+			FROM (SELECT k.engine, k.operation, floe_internal.engine_memory(k.engine) AS memory FROM (SELECT DISTINCT c.engine, c.operation FROM c) AS k) AS d
+			LEFT JOIN floe_internal.engine_speed AS s ON s.engine = '' AND s.operation = d.operation AND s.size_class = -1
+			LEFT JOIN floe_internal.engine_speed AS e ON e.engine = d.engine AND e.operation = d.operation AND e.size_class = -1
+		)
+		SELECT c.table_id, c.operation, g.objects, g.bytes, g.files, raw.files_before, raw.files_before - g.objects,
+			   CASE c.operation WHEN 'rewrite_data_files' THEN g.bytes * (1 - COALESCE(o.output_ratio, p.output_ratio)) ELSE raw.freed END,
+			   t.seconds / 60, t.seconds / 60 * exp(- z.width), t.seconds / 60 * exp(z.width),
+			   -- the part that a smaller share of the same table would cost, too
+			   LEAST(COALESCE(p.e_fixed, p.s_fixed, 12 * COALESCE(p.e_scale, p.s_scale, 1)), t.seconds) / 60,
+			   t.seconds / 3600 * p.memory, LEAST(16, COALESCE(p.e_runs, p.s_runs, 0)), p.minutes_error
+		FROM c
+		JOIN floe_internal.health AS h ON h.table_id = c.table_id
+		JOIN place AS p ON p.operation = c.operation AND p.engine IS NOT DISTINCT FROM c.engine
+		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = c.table_id AND o.operation = c.operation
+		LEFT JOIN LATERAL (
+			SELECT x.snapshot_count, x.freed_files, x.freed_bytes
+			FROM floe_internal.iceberg_table AS t
+			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, c.max_snapshot_age, c.retain_last,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+			WHERE t.table_id = c.table_id AND c.operation = 'expire_snapshots') AS old ON true
+		CROSS JOIN LATERAL (SELECT COALESCE(h.position_delete_file_count, 0) + COALESCE(h.equality_delete_file_count, 0) + COALESCE(h.deletion_vector_count, 0) AS deletes) AS l
+		CROSS JOIN LATERAL (SELECT
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN COALESCE(h.excess_file_count, 0) + CASE WHEN c.applies_deletes THEN l.deletes ELSE 0 END
+				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, LEAST(h.dangling_delete_count, h.position_delete_file_count), 0)
+				WHEN 'rewrite_manifests' THEN COALESCE(h.excess_manifest_count, 0)
+				WHEN 'expire_snapshots' THEN COALESCE(old.snapshot_count, 0) END::float8 AS objects,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN CASE WHEN c.applies_deletes OR c.rewrites_all THEN h.data_bytes ELSE COALESCE(h.rewrite_bytes, h.small_file_bytes) END
+				WHEN 'rewrite_position_delete_files' THEN h.delete_bytes
+				WHEN 'rewrite_manifests' THEN h.manifest_bytes
+				WHEN 'compute_table_stats' THEN h.data_bytes
+				WHEN 'compute_partition_stats' THEN h.manifest_bytes END::float8 AS bytes,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN CASE WHEN c.applies_deletes OR c.rewrites_all THEN h.data_file_count ELSE COALESCE(h.rewrite_file_count, h.small_file_count) END
+				WHEN 'rewrite_position_delete_files' THEN h.position_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.manifest_count
+				WHEN 'expire_snapshots' THEN old.snapshot_count + old.freed_files
+				WHEN 'remove_orphan_files' THEN h.data_file_count + h.manifest_count
+				WHEN 'compute_table_stats' THEN h.data_file_count
+				WHEN 'compute_partition_stats' THEN h.manifest_count END::float8 AS files,
+			-- files that are written: what is read and does not go
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN h.excess_file_count
+				WHEN 'rewrite_position_delete_files' THEN h.excess_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.excess_manifest_count END::float8 AS merged,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN h.data_file_count + l.deletes
+				WHEN 'rewrite_position_delete_files' THEN h.position_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.manifest_count
+				WHEN 'expire_snapshots' THEN h.snapshot_count END::float8 AS files_before,
+			CASE c.operation WHEN 'expire_snapshots' THEN old.freed_bytes WHEN 'remove_orphan_files' THEN o.past_objects * h.average_file_bytes END::float8 AS freed) AS raw
+		CROSS JOIN LATERAL (SELECT
+			CASE WHEN c.operation = 'remove_orphan_files' THEN o.past_objects ELSE LEAST(round(raw.objects * COALESCE(o.object_ratio, 1)), raw.files_before) END AS objects,
+			round(raw.bytes * COALESCE(o.bytes_ratio, 1)) AS bytes,
+			round((raw.files + GREATEST(COALESCE(raw.files - raw.merged, 0), 0)) * COALESCE(o.bytes_ratio, 1)) AS files) AS g
+		CROSS JOIN LATERAL (SELECT floe_internal.work(g.bytes, g.files) AS work, floe_internal.default_seconds(g.bytes) AS seconds) AS w
+		LEFT JOIN floe_internal.engine_speed AS k ON k.engine = c.engine AND k.operation = c.operation AND k.size_class = floe_internal.size_class(w.work)
+		CROSS JOIN LATERAL (SELECT
+			COALESCE(p.s_weight * LEAST(1, p.s_most / w.work, w.work / p.s_least), 0) AS s_weight, ln(COALESCE(p.s_fixed + p.s_rate * w.work, p.s_scale * w.seconds, 1)) AS s_seconds,
+			COALESCE(p.e_weight * LEAST(1, p.e_most / w.work, w.work / p.e_least), 0) AS e_weight, ln(COALESCE(p.e_fixed + p.e_rate * w.work, p.e_scale * w.seconds, 1)) AS e_seconds,
+			COALESCE(k.weight, 0) AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
+		CROSS JOIN LATERAL (SELECT (n.s_weight * n.s_seconds + ln(w.seconds)) / (n.s_weight + 1) AS seconds) AS t0
+		CROSS JOIN LATERAL (SELECT (n.e_weight * n.e_seconds + t0.seconds) / (n.e_weight + 1) AS seconds) AS t1
+		CROSS JOIN LATERAL (SELECT exp((n.k_weight * n.k_seconds + t1.seconds) / (n.k_weight + 1)) AS seconds) AS t
+		-- four times as much or as little while nothing is known; then two and a half times what the runs themselves differ by
+		CROSS JOIN LATERAL (SELECT (GREATEST(n.e_weight, n.s_weight) * 2.5 * GREATEST(COALESCE(p.spread, 0), 0.05) + ln(4::float8)) / (GREATEST(n.e_weight, n.s_weight) + 1) AS width) AS z;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.estimates(floe_internal.candidate[], pg_catalog.timestamptz) IS 'Gain (objects that would go, bytes_freed) and cost (bytes and files to touch, minutes, GB-hours) of candidates; runs: how many past runs the time rests on, 0: a default; error: median relative error of past estimates of minutes';
+
+-- ---- what a run really was ----
+
+CREATE FUNCTION floe_internal.engine_number(engine_result pg_catalog.jsonb, key pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.jsonb_typeof(engine_result) = 'array' THEN COALESCE(
+		-- Spark: one row; Trino: a row for each number, as text
+		CASE WHEN pg_catalog.jsonb_typeof(engine_result #> ARRAY['0', key]) = 'number' THEN (engine_result #>> ARRAY['0', key])::pg_catalog.float8 END,
+		(SELECT (r ->> 'metric_value')::pg_catalog.float8 FROM pg_catalog.jsonb_array_elements(engine_result) AS r
+		 WHERE r ->> 'metric_name' = key AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1)) END;
+END;
+COMMENT ON FUNCTION floe_internal.engine_number(pg_catalog.jsonb, pg_catalog.text) IS 'A number that the engine returned under this name; NULL: it did not, or something else';
+
+-- The table's metadata first, as everywhere: of a rewrite the summaries of its own snapshots; the engine's words where these are silent.
+CREATE FUNCTION floe_internal.measured(of_operation pg_catalog.text, before pg_catalog.jsonb, effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb, engine_result pg_catalog.jsonb,
+		snapshots_gone pg_catalog.float8, files_gone pg_catalog.float8, bytes_gone pg_catalog.float8, seconds pg_catalog.float8, memory_gb pg_catalog.float8) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('objects', m.objects, 'bytes', m.bytes, 'files_touched', m.files, 'files_before', m.files_before,
+		'files_after', m.files_before - m.objects, 'bytes_freed', m.freed, 'bytes_written', CASE of_operation WHEN 'rewrite_data_files' THEN own.added_bytes END,
+		'minutes', pg_catalog.round((seconds / 60)::pg_catalog.numeric, 4), 'gb_hours', pg_catalog.round((seconds / 3600 * memory_gb)::pg_catalog.numeric, 6)))
+	FROM (SELECT pg_catalog.sum((s ->> 'added_data_files')::pg_catalog.float8) AS added, pg_catalog.sum((s ->> 'deleted_data_files')::pg_catalog.float8) AS deleted,
+			  pg_catalog.sum((s ->> 'added_bytes')::pg_catalog.float8) AS added_bytes, pg_catalog.sum((s ->> 'removed_bytes')::pg_catalog.float8) AS removed_bytes
+		  FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s WHERE s ->> 'operation' = 'replace') AS own
+	CROSS JOIN LATERAL (SELECT COALESCE((before ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((before ->> 'equality_delete_file_count')::pg_catalog.float8, 0)
+			+ COALESCE((before ->> 'deletion_vector_count')::pg_catalog.float8, 0) AS deletes,
+		- COALESCE((effect ->> 'position_delete_file_count')::pg_catalog.float8, 0) - COALESCE((effect ->> 'equality_delete_file_count')::pg_catalog.float8, 0)
+			- COALESCE((effect ->> 'deletion_vector_count')::pg_catalog.float8, 0) AS deletes_gone,
+		COALESCE(own.deleted, floe_internal.engine_number(engine_result, 'rewritten_data_files_count')) AS files_read,
+		COALESCE(own.added, floe_internal.engine_number(engine_result, 'added_data_files_count')) AS files_written,
+		floe_internal.engine_number(engine_result, 'rewritten_delete_files_count') AS deletes_read, floe_internal.engine_number(engine_result, 'added_delete_files_count') AS deletes_written) AS d
+	CROSS JOIN LATERAL (SELECT
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN COALESCE(d.files_read - d.files_written, - (effect ->> 'data_file_count')::pg_catalog.float8) + GREATEST(d.deletes_gone, 0)
+			WHEN 'rewrite_position_delete_files' THEN COALESCE(d.deletes_read - d.deletes_written, - (effect ->> 'position_delete_file_count')::pg_catalog.float8, 0)
+			WHEN 'rewrite_manifests' THEN - COALESCE((effect ->> 'manifest_count')::pg_catalog.float8, 0)
+			WHEN 'expire_snapshots' THEN snapshots_gone
+			WHEN 'remove_orphan_files' THEN (effect ->> 'orphan_files_removed')::pg_catalog.float8 END AS objects,
+		CASE of_operation
+			-- a summary's removed bytes are those of delete files, too
+			WHEN 'rewrite_data_files' THEN COALESCE(floe_internal.engine_number(engine_result, 'rewritten_bytes_count'), own.removed_bytes)
+			WHEN 'rewrite_position_delete_files' THEN COALESCE(floe_internal.engine_number(engine_result, 'rewritten_bytes_count'), (before ->> 'delete_bytes')::pg_catalog.float8)
+			WHEN 'rewrite_manifests' THEN (before ->> 'manifest_bytes')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (before ->> 'data_bytes')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (before ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN d.files_read + d.files_written
+			WHEN 'rewrite_position_delete_files' THEN d.deletes_read + d.deletes_written
+			WHEN 'rewrite_manifests' THEN 2 * (before ->> 'manifest_count')::pg_catalog.float8 + COALESCE((effect ->> 'manifest_count')::pg_catalog.float8, 0)
+			WHEN 'expire_snapshots' THEN snapshots_gone + COALESCE(floe_internal.engine_number(engine_result, 'deleted_data_files_count'), files_gone)
+			WHEN 'remove_orphan_files' THEN (before ->> 'data_file_count')::pg_catalog.float8 + (before ->> 'manifest_count')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (before ->> 'data_file_count')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (before ->> 'manifest_count')::pg_catalog.float8 END AS files,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN (before ->> 'data_file_count')::pg_catalog.float8 + d.deletes
+			WHEN 'rewrite_position_delete_files' THEN (before ->> 'position_delete_file_count')::pg_catalog.float8
+			WHEN 'rewrite_manifests' THEN (before ->> 'manifest_count')::pg_catalog.float8
+			WHEN 'expire_snapshots' THEN (before ->> 'snapshot_count')::pg_catalog.float8 END AS files_before,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN own.removed_bytes - own.added_bytes
+			-- of what nobody refers to any more the engine may have left some
+			WHEN 'expire_snapshots' THEN pg_catalog.round(bytes_gone * LEAST(1, COALESCE(floe_internal.engine_number(engine_result, 'deleted_data_files_count') / NULLIF(files_gone, 0), 1))) END AS freed) AS m;
+END;
+COMMENT ON FUNCTION floe_internal.measured(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8)
+	IS 'A run in the quantities of its estimate; a quantity that nothing tells is not there. files_gone, bytes_gone: what only the removed snapshots held';
+
+-- ---- learning ----
+
+CREATE FUNCTION floe_internal.learn_ratio(old pg_catalog.float8, estimated pg_catalog.float8, measured pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- estimated is already corrected by old; half the way each time
+	SELECT CASE WHEN estimated > 0 AND measured IS NOT NULL
+		THEN LEAST(20, GREATEST(0.05, COALESCE(old, 1) * pg_catalog.sqrt(LEAST(400, GREATEST(measured, 0) / estimated)))) ELSE old END;
+END;
+COMMENT ON FUNCTION floe_internal.learn_ratio(pg_catalog.float8, pg_catalog.float8, pg_catalog.float8) IS 'What to correct the next estimate by, from 0.05 to 20; NULL: nothing was ever measured';
+
+CREATE FUNCTION floe_internal.add_run(of_engine pg_catalog.text, of_operation pg_catalog.text, of_size_class pg_catalog.int2, work pg_catalog.float8, bytes pg_catalog.float8, seconds pg_catalog.float8,
+		output_ratio pg_catalog.float8, errors pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	most CONSTANT int := 16;
+	s floe_internal.engine_speed;
+	f record;
+BEGIN
+	INSERT INTO floe_internal.engine_speed (engine, operation, size_class) VALUES (of_engine, of_operation, of_size_class) ON CONFLICT DO NOTHING;
+	SELECT * INTO s FROM floe_internal.engine_speed AS x WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class FOR UPDATE;
+	s.work := (ARRAY[work] || s.work)[1:most];
+	s.default_seconds := (ARRAY[floe_internal.default_seconds(bytes)] || s.default_seconds)[1:most];
+	s.seconds := (ARRAY[seconds] || s.seconds)[1:most];
+	s.bytes := (ARRAY[COALESCE(bytes, 0)] || s.bytes)[1:most];
+	s.output_ratios := (ARRAY[output_ratio] || s.output_ratios)[1:most];
+	s.objects_errors := (ARRAY[(errors ->> 'objects')::float8] || s.objects_errors)[1:most];
+	s.bytes_errors := (ARRAY[(errors ->> 'bytes')::float8] || s.bytes_errors)[1:most];
+	s.minutes_errors := (ARRAY[(errors ->> 'minutes')::float8] || s.minutes_errors)[1:most];
+	SELECT * INTO f FROM floe_internal.fit_speed(s.work, s.default_seconds, s.seconds);
+	UPDATE floe_internal.engine_speed AS x
+		SET runs = x.runs + 1, work = s.work, default_seconds = s.default_seconds, seconds = s.seconds, bytes = s.bytes, output_ratios = s.output_ratios,
+			objects_errors = s.objects_errors, bytes_errors = s.bytes_errors, minutes_errors = s.minutes_errors,
+			fixed_seconds = f.fixed_seconds, seconds_per_byte = f.seconds_per_byte, scale = f.scale, weight = f.weight, spread = f.spread,
+			least_work = (SELECT min(w) FROM unnest(s.work) AS w), most_work = (SELECT max(w) FROM unnest(s.work) AS w),
+			bytes_per_second = (SELECT sum(b) FROM unnest(s.bytes) AS b) / (SELECT sum(z) FROM unnest(s.seconds) AS z),
+			output_ratio = floe_internal.recent_median(s.output_ratios), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
+		WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.add_run(pg_catalog.text, pg_catalog.text, pg_catalog.int2, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.jsonb) IS 'Adds a run to one row of floe_internal.engine_speed and fits it anew';
+
+-- The last thing in the transaction that ends an operation: its rows are those of many others. Only what the engine itself saw to its end, at the first
+-- attempt, tells how long it takes.
+CREATE FUNCTION floe_internal.learn(of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	l floe_internal.operation_log;
+	seconds float8;
+	bytes float8;
+	ratio float8;
+	total float8;
+	errors jsonb;
+BEGIN
+	SELECT * INTO l FROM floe_internal.operation_log AS x WHERE x.operation_id = of_operation_id AND x.state = 'succeeded' AND x.outcome = 'succeeded' AND x.measured IS NOT NULL;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	seconds := (l.measured ->> 'minutes')::float8 * 60;
+	bytes := COALESCE(l.measured ->> 'bytes', l.estimate ->> 'bytes')::float8;
+	ratio := (l.measured ->> 'bytes_written')::float8 / NULLIF((l.measured ->> 'bytes')::float8, 0);
+	-- of a slice it is the arithmetic of its partitions that was estimated, not this table's own
+	UPDATE floe_internal.table_operation AS x
+		SET object_ratio = CASE WHEN l.estimate ? 'slice' OR l.operation = 'remove_orphan_files' THEN x.object_ratio
+				ELSE floe_internal.learn_ratio(x.object_ratio, (l.estimate ->> 'objects')::float8, (l.measured ->> 'objects')::float8) END,
+			bytes_ratio = CASE WHEN l.estimate ? 'slice' THEN x.bytes_ratio
+				ELSE floe_internal.learn_ratio(x.bytes_ratio, (l.estimate ->> 'bytes')::float8, (l.measured ->> 'bytes')::float8) END,
+			output_ratio = CASE WHEN ratio IS NOT NULL THEN (ratio + COALESCE(x.output_ratio, ratio)) / 2 ELSE x.output_ratio END,
+			past_objects = CASE WHEN l.operation = 'remove_orphan_files' AND l.measured ? 'objects' THEN round(((l.measured ->> 'objects')::float8 + COALESCE(x.past_objects, (l.measured ->> 'objects')::float8)) / 2)
+				ELSE x.past_objects END
+		WHERE x.table_id = l.table_id AND x.operation = l.operation;
+	IF seconds > 0 AND l.attempt <= 1 THEN
+		errors := floe_internal.estimate_error(l.estimate, l.measured);
+		total := floe_internal.work(bytes, COALESCE(l.measured ->> 'files_touched', l.estimate ->> 'files_touched')::float8);
+		-- from the widest row to the narrowest, so that two that learn at once never wait for each other
+		PERFORM floe_internal.add_run('', l.operation, -1::int2, total, bytes, seconds, ratio, errors);
+		PERFORM floe_internal.add_run(l.engine, l.operation, -1::int2, total, bytes, seconds, ratio, errors);
+		PERFORM floe_internal.add_run(l.engine, l.operation, floe_internal.size_class(total), total, bytes, seconds, ratio, errors);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.learn(pg_catalog.int8) IS 'What the next estimates take from an operation that has just ended';
+
 CREATE FUNCTION floe_internal.throughput(of_engine pg_catalog.text, of_operation pg_catalog.text, OUT bytes_per_second pg_catalog.float8, OUT runs pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.sum(r.bytes) / NULLIF(pg_catalog.sum(r.seconds), 0), 20e6), pg_catalog.count(*)
-	FROM (SELECT (l.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, EXTRACT(epoch FROM l.engine_ended_at - l.started_at)::pg_catalog.float8 AS seconds
-		  FROM floe_internal.operation_log AS l
-		  WHERE l.engine = of_engine AND l.operation = of_operation AND l.state = 'succeeded' AND l.estimate ->> 'bytes' IS NOT NULL AND l.engine_ended_at > l.started_at
-		  ORDER BY l.operation_id DESC LIMIT 20) AS r;
+	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), COALESCE(LEAST(s.runs, 16), 0)
+	FROM (SELECT 1) AS one LEFT JOIN floe_internal.engine_speed AS s ON s.engine = of_engine AND s.operation = of_operation AND s.size_class = -1;
 END;
-COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Learned from the last 20 successful runs; 20 MB/s while there are none (runs = 0)';
+COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Bytes per second of the last 16 runs, start-up included; 20 MB/s while there are none (runs = 0)';
 
-CREATE FUNCTION floe_internal.estimates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
-	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, runs pg_catalog.int8)
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	WITH setting AS MATERIALIZED (
-		SELECT x.table_id, x.operation, COALESCE(x.settings ->> 'engine', '') AS engine FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
-	), m AS MATERIALIZED (
-		SELECT v.table_id, pg_catalog.jsonb_object_agg(v.metric, v.value) AS metrics FROM floe_internal.metrics_at(of_table_ids, at) AS v GROUP BY v.table_id
-	), speed AS MATERIALIZED (
-		-- by engine and operation, not by table
-		SELECT d.engine, d.operation, w.bytes_per_second, w.runs,
-			   COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = d.engine), 2) AS memory_gb
-		FROM (SELECT DISTINCT x.engine, x.operation FROM setting AS x) AS d
-		CROSS JOIN LATERAL floe_internal.throughput(d.engine, d.operation) AS w
-	)
-	SELECT s.table_id, s.operation, e.objects, e.bytes, t.minutes, t.minutes / 60 * speed.memory_gb, speed.runs
-	FROM setting AS s
-	JOIN m ON m.table_id = s.table_id
-	JOIN speed ON speed.operation = s.operation AND speed.engine = s.engine
-	CROSS JOIN LATERAL (SELECT
-		CASE s.operation
-			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
-			WHEN 'rewrite_position_delete_files' THEN GREATEST((m.metrics ->> 'excess_delete_file_count')::pg_catalog.float8,
-				LEAST((m.metrics ->> 'dangling_delete_count')::pg_catalog.float8, (m.metrics ->> 'position_delete_file_count')::pg_catalog.float8), 0)
-			WHEN 'rewrite_manifests' THEN COALESCE((m.metrics ->> 'excess_manifest_count')::pg_catalog.float8, 0)
-			WHEN 'expire_snapshots' THEN COALESCE((m.metrics ->> 'expirable_snapshot_count')::pg_catalog.float8, 0) END AS objects,
-		CASE s.operation
-			WHEN 'rewrite_data_files' THEN CASE WHEN d.delete_files > 0 THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8 ELSE (m.metrics ->> 'small_file_bytes')::pg_catalog.float8 END
-			WHEN 'rewrite_position_delete_files' THEN (m.metrics ->> 'delete_bytes')::pg_catalog.float8
-			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8
-			WHEN 'compute_table_stats' THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8
-			WHEN 'compute_partition_stats' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
-		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
-						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
-	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t;
-END;
-COMMENT ON FUNCTION floe_internal.estimates(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Gain (objects that would go) and cost (bytes to touch, minutes, GB-hours) per table and operation; runs: how many past runs the speed rests on, 0: a default';
+CREATE VIEW floe.estimate_errors AS
+	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, floe_internal.recent_median(s.objects_errors) AS objects, floe_internal.recent_median(s.bytes_errors) AS bytes, s.minutes_error AS minutes,
+		   s.fixed_seconds, 1 / s.seconds_per_byte AS work_per_second, s.bytes_per_second, s.output_ratio, s.updated_at
+	FROM floe_internal.engine_speed AS s WHERE s.size_class = -1;
+COMMENT ON VIEW floe.estimate_errors IS 'What estimates were worth: median of |estimated - measured| / measured of the last 16 runs, the newest counting most, by engine and operation (engine NULL: all engines), and what the speed is taken to be';
+-- =================================================================================================
+-- 65 debt
+-- The score that orders candidates: terms, each from 0 to 1, times weights. Which weights, a preset says,
+-- and a policy may say otherwise, or name a function that says the score itself.
+-- =================================================================================================
 
-CREATE FUNCTION floe_internal.log_scale(value pg_catalog.float8, top pg_catalog.float8) RETURNS pg_catalog.float8
+CREATE TABLE floe.debt_term (
+	term		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	half		pg_catalog.float8 NOT NULL CHECK (half > 0),
+	is_log		pg_catalog.bool NOT NULL,
+	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
+	weight		pg_catalog.float8 CHECK (weight BETWEEN 0 AND 1000),
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit; there is no top, so that of two large ones the larger still counts for more';
+COMMENT ON COLUMN floe.debt_term.half IS 'What is measured where the term is 0.5: raw / (raw + half), or that of ln(1 + raw) and ln(1 + half)';
+COMMENT ON COLUMN floe.debt_term.is_log IS 'By its logarithm: what ranges over many powers of ten';
+COMMENT ON COLUMN floe.debt_term.weight IS 'For everybody, whatever the preset says; NULL: the preset''s. A policy can set its own in "weights"';
+COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
+COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.debt_term (term, position, half, is_log, is_penalty, description) VALUES
+	('severity', 1, 1, false, false, 'How far the worst metric with this remedy is beyond its thresholds: measured 0.5 at warning, 1 at critical'),
+	('gain', 2, 1000, true, false, 'Objects (files, manifests, snapshots) that would go'),
+	('benefit', 3, 10000, true, false, 'Objects that would go per GB-hour of the engine'),
+	('age', 4, 1, false, false, 'Time since the last success as a share of the deadline, or of 30 days without one; 0 where there is nothing to do'),
+	('failures', 5, 2, false, true, 'Consecutive failures'),
+	('freed', 6, 10000000000, true, false, 'Bytes that would be freed'),
+	('share', 7, 1, false, false, 'Objects that would go as a share of those there are'),
+	('overdue', 8, 1, false, false, 'Time beyond the deadline as a share of it; 0 without a deadline, or where there is nothing to do'),
+	('pressure', 9, 100000, true, false, 'Data and delete files of the table: how much of a namespace or a planner it takes up'),
+	('overwrite', 10, 1, false, true, 'Seven days as a share of the time since the last write, of a table whose files are all in one partition: what is rewritten may be overwritten soon');
+
+CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
+
+CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();
+
+CREATE TABLE floe.debt_preset (
+	preset		pg_catalog.text NOT NULL CHECK (preset OPERATOR(pg_catalog.~) '^[^.]{1,60}$'),
+	term		pg_catalog.text NOT NULL REFERENCES floe.debt_term,
+	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
+	is_builtin	pg_catalog.bool NOT NULL DEFAULT false,
+	PRIMARY KEY (preset, term)
+);
+COMMENT ON TABLE floe.debt_preset IS 'Weights of terms by name, for "score" of a policy; a term without a row weighs nothing. People add their own; those that come with floe stay as they are';
+COMMENT ON COLUMN floe.debt_preset.preset IS 'Without a dot: a name with one is that of a function';
+
+INSERT INTO floe.debt_preset (preset, term, weight, is_builtin) VALUES
+	('benefit', 'benefit', 1, true), ('benefit', 'overdue', 1, true), ('benefit', 'failures', 0.5, true),
+	('severity', 'severity', 3, true), ('severity', 'share', 1, true), ('severity', 'age', 1, true), ('severity', 'overdue', 1, true), ('severity', 'failures', 1, true),
+	('cautious', 'benefit', 1, true), ('cautious', 'overdue', 1, true), ('cautious', 'failures', 0.5, true), ('cautious', 'pressure', 0.2, true), ('cautious', 'overwrite', 0.2, true);
+
+CREATE FUNCTION floe_internal.debt_preset_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	given text := CASE TG_OP WHEN 'DELETE' THEN OLD.preset ELSE NEW.preset END;
+BEGIN
+	IF TG_OP <> 'INSERT' AND OLD.is_builtin OR TG_OP <> 'DELETE' AND EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = given AND p.is_builtin) THEN
+		PERFORM floe_internal.refuse(format('preset "%s" comes with floe', COALESCE(OLD.preset, given)), NULL,
+			'Make one of another name, set "weights" in a policy, or floe.debt_term.weight for all.');
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_preset_before() IS 'Trigger: floe''s own presets stay as they are';
+
+CREATE TRIGGER debt_preset_before BEFORE INSERT OR UPDATE OR DELETE ON floe.debt_preset
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_preset_before();
+
+-- The one way from what is measured to a term: from 0 to 1, and never equal for two that differ, as far as float8 tells them apart.
+CREATE FUNCTION floe_internal.debt_value(raw pg_catalog.float8, half pg_catalog.float8, is_log pg_catalog.bool) RETURNS pg_catalog.float8
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT LEAST(1, pg_catalog.ln(1 + GREATEST(COALESCE(value, 0), 0)) / pg_catalog.ln(1 + top));
+	SELECT CASE
+		WHEN raw IS NULL OR raw <= 0 OR raw = 'NaN' THEN 0
+		WHEN is_log THEN pg_catalog.ln(1 + LEAST(raw, 1e300)) / (pg_catalog.ln(1 + LEAST(raw, 1e300)) + pg_catalog.ln(1 + half))
+		ELSE LEAST(raw, 1e300) / (LEAST(raw, 1e300) + half) END;
 END;
-COMMENT ON FUNCTION floe_internal.log_scale(pg_catalog.float8, pg_catalog.float8) IS '0 to 1, logarithmic, 1 at top and beyond';
+COMMENT ON FUNCTION floe_internal.debt_value(pg_catalog.float8, pg_catalog.float8, pg_catalog.bool) IS 'A term from 0 to 1: 0.5 at half; unknown is 0';
 
-CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_calls floe_internal.call[] DEFAULT NULL)
+CREATE FUNCTION floe_internal.score_weights(of_policy_set_ids pg_catalog.int4[])
+	RETURNS TABLE (policy_set_id pg_catalog.int4, preset pg_catalog.text, score_function pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2,
+				   half pg_catalog.float8, is_log pg_catalog.bool, is_penalty pg_catalog.bool, weight pg_catalog.float8, set_by pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	default_score CONSTANT text := (SELECT b.value #>> '{}' FROM floe_internal.builtin_setting AS b WHERE b.operation = '' AND b.setting = 'score');
+BEGIN
+	RETURN QUERY
+		SELECT s.id, x.preset, x.score_function, d.term, d.position, d.half, d.is_log, d.is_penalty,
+			   COALESCE((e.settings ->> ('weights.' || d.term))::float8, d.weight, p.weight, 0),
+			   CASE WHEN e.settings ? ('weights.' || d.term) THEN COALESCE((SELECT format('policy "%s" (%s)', y.name, y.pattern) FROM floe.policy AS y WHERE y.policy_id = (e.origins ->> ('weights.' || d.term))::int4), 'policy')
+					WHEN d.weight IS NOT NULL THEN 'floe.debt_term' ELSE format('preset "%s"', x.preset) END
+		FROM (SELECT DISTINCT COALESCE(u.id, 0) AS id FROM unnest(of_policy_set_ids) AS u (id)) AS s
+		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.id AND e.operation = ''
+		-- a preset that is gone counts as none, and a function has the default beside it
+		CROSS JOIN LATERAL (SELECT CASE WHEN strpos(e.settings ->> 'score', '.') > 0 THEN e.settings ->> 'score' END AS score_function,
+			CASE WHEN EXISTS (SELECT 1 FROM floe.debt_preset AS k WHERE k.preset = e.settings ->> 'score') THEN e.settings ->> 'score' ELSE default_score END AS preset) AS x
+		CROSS JOIN floe.debt_term AS d
+		LEFT JOIN floe.debt_preset AS p ON p.preset = x.preset AND p.term = d.term;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.score_weights(pg_catalog.int4[]) IS 'Weight of each term for tables of these lists of policies (0: none), and who set it; score_function: the policies name it';
+
+-- Each term of each candidate as it is measured, with its estimate. One row for each term that weighs anything.
+CREATE FUNCTION floe_internal.debt_terms(candidates floe_internal.candidate[], at pg_catalog.timestamptz, all_terms pg_catalog.bool)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2, raw pg_catalog.float8, value pg_catalog.float8,
-				   weight pg_catalog.float8, contribution pg_catalog.float8)
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	WITH setting AS MATERIALIZED (
-		SELECT x.table_id, x.settings FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation = ''
-	), context AS MATERIALIZED (
-		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS x
-	), estimate AS MATERIALIZED (
-		SELECT * FROM floe_internal.estimates(of_table_ids, at)
-	)
-	SELECT c.table_id, c.operation, d.term, d.position, v.raw, v.value, w.weight, CASE WHEN d.is_penalty THEN - v.value ELSE v.value END * w.weight
-	FROM context AS c
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
-	JOIN setting AS s ON s.table_id = c.table_id
-	LEFT JOIN estimate AS e ON e.table_id = c.table_id AND e.operation = c.operation
-	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
-	CROSS JOIN LATERAL (SELECT EXTRACT(epoch FROM at - COALESCE(x.last_success_at, t.first_seen_at))::pg_catalog.float8 AS idle,
-		EXTRACT(epoch FROM COALESCE(c.deadline::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
-	CROSS JOIN LATERAL (VALUES
-		('severity', COALESCE(c.severity, 0), LEAST(1, COALESCE(c.severity, 0))),
-		('gain', COALESCE(e.objects, 0), floe_internal.log_scale(e.objects, 100000)),
-		('benefit', COALESCE(e.objects / NULLIF(e.gb_hours, 0), 0), floe_internal.log_scale(e.objects / NULLIF(e.gb_hours, 0), 100000)),
-		('age', i.idle, LEAST(1, GREATEST(0, i.idle) / i.patience)),
-		('failures', COALESCE(x.failures, 0)::pg_catalog.float8, LEAST(5, COALESCE(x.failures, 0)) / 5.0)) AS v (term, raw, value)
-	JOIN floe.debt_term AS d ON d.term = v.term
-	CROSS JOIN LATERAL (SELECT COALESCE((s.settings ->> ('weights.' || d.term))::pg_catalog.float8, d.weight) AS weight) AS w;
-END;
-COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz, floe_internal.call[]) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
+				   weight pg_catalog.float8, contribution pg_catalog.float8, set_by pg_catalog.text, preset pg_catalog.text, score_function pg_catalog.text, estimate pg_catalog.jsonb, failures pg_catalog.int4)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH c AS MATERIALIZED (
+			SELECT x.*, t.policy_set_id, t.first_seen_at FROM unnest(candidates) AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		), w AS MATERIALIZED (
+			SELECT * FROM floe_internal.score_weights(ARRAY(SELECT DISTINCT c.policy_set_id FROM c)) AS z -- one of them in any case: its estimate goes along
+			WHERE all_terms OR z.weight > 0 OR z.score_function IS NOT NULL OR z.term = 'benefit'
+		), told AS MATERIALIZED (
+			SELECT e.*, jsonb_strip_nulls(jsonb_build_object('objects', e.objects, 'bytes', e.bytes, 'files_touched', e.files_touched, 'files_before', e.files_before, 'files_after', e.files_after,
+				'bytes_freed', round(e.bytes_freed), 'minutes', round(e.minutes::numeric, 4), 'minutes_low', round(e.minutes_low::numeric, 4), 'minutes_high', round(e.minutes_high::numeric, 4),
+				'fixed_minutes', round(e.fixed_minutes::numeric, 4), 'gb_hours', round(e.gb_hours::numeric, 6), 'past_runs', e.runs, 'error', round(e.error::numeric, 4))) AS estimate
+			FROM floe_internal.estimates(candidates, at) AS e
+		)
+		SELECT c.table_id, c.operation, v.term, w.position, v.raw, n.value, w.weight, CASE WHEN w.is_penalty THEN - n.value ELSE n.value END * w.weight, w.set_by, w.preset, w.score_function,
+			   e.estimate, COALESCE(x.failures, 0)
+		FROM c
+		LEFT JOIN told AS e ON e.table_id = c.table_id AND e.operation = c.operation
+		LEFT JOIN floe_internal.health AS h ON h.table_id = c.table_id
+		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+		CROSS JOIN LATERAL (SELECT
+			-- time alone is no debt: a table that nobody writes and that has nothing to do owes nothing
+			CASE WHEN CASE c.operation WHEN 'remove_orphan_files' THEN true WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
+					ELSE e.objects > 0 OR c.severity >= 0.5 END
+				THEN GREATEST(0, extract(epoch FROM at - COALESCE(x.last_success_at, c.first_seen_at))::float8) ELSE 0 END AS idle,
+			extract(epoch FROM c.deadline)::float8 AS deadline) AS i
+		CROSS JOIN LATERAL (VALUES
+			('severity', c.severity),
+			('gain', e.objects),
+			('benefit', e.objects / NULLIF(e.gb_hours, 0)),
+			('age', i.idle / COALESCE(NULLIF(i.deadline, 0), 2592000)),
+			('failures', x.failures::float8),
+			('freed', e.bytes_freed),
+			('share', e.objects / NULLIF(e.files_before, 0)),
+			('overdue', GREATEST(0, i.idle / NULLIF(i.deadline, 0) - 1)),
+			('pressure', (h.data_file_count + COALESCE(h.position_delete_file_count, 0) + COALESCE(h.equality_delete_file_count, 0) + COALESCE(h.deletion_vector_count, 0))::float8),
+			('overwrite', CASE WHEN h.partition_count <= 1 AND c.operation = 'rewrite_data_files' THEN 604800 / GREATEST(1, extract(epoch FROM at - h.last_write_at)::float8) END)) AS v (term, raw)
+		JOIN w ON w.policy_set_id = COALESCE(c.policy_set_id, 0) AND w.term = v.term
+		CROSS JOIN LATERAL (SELECT floe_internal.debt_value(v.raw, w.half, w.is_log) AS value) AS n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_terms(floe_internal.candidate[], pg_catalog.timestamptz, pg_catalog.bool) IS 'Each term of the debt score of candidates: measured, from 0 to 1, weighted, and by whom; with all_terms those that weigh nothing, too';
+
+-- ---- a function of the user's own ----
+
+CREATE TYPE floe.debt_input AS (
+	table_name		pg_catalog.text,
+	operation		pg_catalog.text,
+	severity		pg_catalog.float8,
+	objects			pg_catalog.float8,
+	bytes			pg_catalog.float8,
+	bytes_freed		pg_catalog.float8,
+	files_before	pg_catalog.float8,
+	files_after		pg_catalog.float8,
+	minutes			pg_catalog.float8,
+	gb_hours		pg_catalog.float8,
+	past_runs		pg_catalog.int8,
+	failures		pg_catalog.int4,
+	terms			pg_catalog.jsonb,
+	score			pg_catalog.float8
+);
+COMMENT ON TYPE floe.debt_input IS 'What a score function gets: a candidate with its estimate, every term from 0 to 1, and the score of the default preset; NULL: unknown';
+
+-- Who decides has the rights of floe's owner, and what he calls has them, too, unless it says otherwise. So a function is taken only if it runs as its
+-- own owner, or if its owner could do anything anyhow. It is looked at when a policy is saved and again at each call.
+CREATE FUNCTION floe_internal.score_function(name pg_catalog.text, OUT function_oid pg_catalog.oid, OUT problem pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+BEGIN
+	BEGIN
+		function_oid := to_regprocedure(score_function.name || '(floe.debt_input)')::oid;
+	EXCEPTION WHEN OTHERS THEN
+		NULL;	-- not even the form of a name
+	END;
+	SELECT f.prosecdef, f.prokind, f.proretset, f.prorettype, r.rolname, r.rolsuper INTO p
+		FROM pg_proc AS f JOIN pg_roles AS r ON r.oid = f.proowner WHERE f.oid = function_oid;
+	problem := CASE
+		WHEN NOT FOUND THEN format('there is no function %s(floe.debt_input)', left(score_function.name, 200))
+		WHEN p.prokind <> 'f' OR p.proretset OR p.prorettype <> 'float8'::regtype THEN format('function %s does not return one double precision', function_oid::regprocedure)
+		WHEN NOT p.prosecdef AND NOT p.rolsuper THEN format('function %s would run with the rights of floe''s owner: it is not SECURITY DEFINER, and its owner "%s" is no superuser', function_oid::regprocedure, p.rolname) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.score_function(pg_catalog.text) IS 'A score function by its name with schema; problem: why it is not called; NULL: it is';
+
+-- Whatever the function does is undone: it reads in a read-only subtransaction that always ends in a rollback, so that it leaves no row, no setting and
+-- no deferred trigger behind, which would run as somebody else.
+CREATE FUNCTION floe_internal.call_score(function_oid pg_catalog.oid, inputs floe.debt_input[], OUT scores pg_catalog.float8[], OUT problem pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	BEGIN
+		PERFORM set_config('transaction_read_only', 'on', true);
+		EXECUTE format('SELECT array_agg(%s(($1)[i]) ORDER BY i) FROM generate_subscripts($1, 1) AS i', function_oid::regproc) INTO scores USING inputs;
+		RAISE EXCEPTION USING ERRCODE = 'FLOES';
+	EXCEPTION
+		WHEN SQLSTATE 'FLOES' THEN
+			NULL;
+		WHEN query_canceled THEN
+			RAISE;
+		WHEN OTHERS THEN
+			scores := NULL;
+			problem := SQLERRM;
+	END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.call_score(pg_catalog.oid, floe.debt_input[]) IS 'Scores of some candidates by a user''s function; one that fails fails all of them';
+
+CREATE FUNCTION floe_internal.own_scores(name pg_catalog.text, inputs floe.debt_input[]) RETURNS TABLE (place pg_catalog.int4, score pg_catalog.float8, problem pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	f record;
+	one record;
+	all_scores float8[];
+	all_problem text;
+BEGIN
+	SELECT * INTO f FROM floe_internal.score_function(own_scores.name);
+	IF f.problem IS NULL THEN
+		SELECT c.scores, c.problem INTO all_scores, all_problem FROM floe_internal.call_score(f.function_oid, inputs) AS c;
+	END IF;
+	FOR i IN 1 .. cardinality(inputs)
+	LOOP
+		place := i;
+		problem := f.problem;
+		score := NULL;
+		IF problem IS NULL AND all_problem IS NULL THEN
+			score := all_scores[i];
+		ELSIF problem IS NULL THEN
+			-- for which of them it fails
+			SELECT * INTO one FROM floe_internal.call_score(f.function_oid, inputs[i:i]);
+			score := one.scores[1];
+			problem := one.problem;
+		END IF;
+		IF problem IS NULL AND (score IS NULL OR score IN ('NaN', 'Infinity', '-Infinity')) THEN
+			problem := format('it answers %s', COALESCE(score::text, 'NULL'));
+		END IF;
+		score := CASE WHEN problem IS NULL THEN score END;
+		RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.own_scores(pg_catalog.text, floe.debt_input[]) IS 'Score of each candidate by a user''s function, in one call where none fails; problem: why there is none';
+
+-- ---- the score ----
+
+CREATE FUNCTION floe_internal.scores(candidates floe_internal.candidate[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, score pg_catalog.float8, parts pg_catalog.jsonb, problem pg_catalog.text, estimate pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	named bool;
+BEGIN
+	named := EXISTS (SELECT 1 FROM floe_internal.effective AS e WHERE e.operation = '' AND strpos(e.settings ->> 'score', '.') > 0
+		AND e.policy_set_id IN (SELECT t.policy_set_id FROM unnest(candidates) AS c JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id));
+	IF NOT named THEN
+		RETURN QUERY
+			SELECT d.table_id, d.operation, sum(d.contribution), jsonb_object_agg(d.term, round(d.contribution::numeric, 6)), NULL::text, (array_agg(d.estimate))[1]
+			FROM floe_internal.debt_terms(candidates, at, false) AS d GROUP BY d.table_id, d.operation;
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH p AS MATERIALIZED (
+			SELECT d.table_id, d.operation, sum(d.contribution) AS score, jsonb_object_agg(d.term, round(d.contribution::numeric, 6)) AS parts, (array_agg(d.estimate))[1] AS estimate,
+				   jsonb_object_agg(d.term, d.value) AS terms, max(d.raw) FILTER (WHERE d.term = 'severity') AS severity, max(d.failures) AS failures, max(d.score_function) AS score_function
+			FROM floe_internal.debt_terms(candidates, at, false) AS d GROUP BY d.table_id, d.operation
+		), input AS MATERIALIZED (
+			SELECT p.*, row_number() OVER (PARTITION BY p.score_function ORDER BY p.table_id, p.operation) AS place,
+				   ROW(t.name, p.operation, p.severity, (p.estimate ->> 'objects')::float8, (p.estimate ->> 'bytes')::float8, (p.estimate ->> 'bytes_freed')::float8,
+					   (p.estimate ->> 'files_before')::float8, (p.estimate ->> 'files_after')::float8, (p.estimate ->> 'minutes')::float8, (p.estimate ->> 'gb_hours')::float8,
+					   (p.estimate ->> 'past_runs')::int8, p.failures, p.terms, p.score)::floe.debt_input AS input
+			FROM p JOIN floe_internal.iceberg_table AS t ON t.table_id = p.table_id
+		), own AS MATERIALIZED (
+			SELECT g.score_function, o.place, o.score, o.problem
+			FROM (SELECT i.score_function, array_agg(i.input ORDER BY i.place) AS inputs FROM input AS i WHERE i.score_function IS NOT NULL GROUP BY i.score_function) AS g
+			CROSS JOIN LATERAL floe_internal.own_scores(g.score_function, g.inputs) AS o
+		)
+		SELECT i.table_id, i.operation, COALESCE(o.score, i.score), CASE WHEN o.score IS NULL THEN i.parts ELSE jsonb_build_object(i.score_function, round(o.score::numeric, 6)) END,
+			   CASE WHEN o.problem IS NOT NULL THEN format('%s: %s', i.score_function, o.problem) END, i.estimate
+		FROM input AS i LEFT JOIN own AS o ON o.score_function = i.score_function AND o.place = i.place;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.scores(floe_internal.candidate[], pg_catalog.timestamptz) IS 'Score of candidates with its parts and the estimate it rests on; problem: why it is the default preset''s and not that of the function that the policies name';
 
 CREATE FUNCTION floe.debt(table_name pg_catalog.text,
-		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)
+		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8,
+		OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-	SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 4)::float8, d.weight, round(d.contribution::numeric, 4)::float8
-	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t
-	CROSS JOIN LATERAL floe_internal.debt_terms(ARRAY[t.table_id], floe_internal.clock()) AS d
-	JOIN floe_internal.operation_kind AS k ON k.operation = d.operation
-	ORDER BY k.position, d.position
+#variable_conflict use_column
+DECLARE
+	t CONSTANT floe_internal.iceberg_table := floe_internal.require_table(debt.table_name);
+	at CONSTANT timestamptz := floe_internal.clock();
+	candidates CONSTANT floe_internal.candidate[] := ARRAY(SELECT floe_internal.candidate(c.table_id, c.operation, c.settings, c.remedy_options, c.severity)
+		FROM floe_internal.decision_context(ARRAY[t.table_id], at) AS c);
+BEGIN
+	RETURN QUERY
+		SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 6)::float8, d.weight, round(d.contribution::numeric, 6)::float8, d.set_by
+		FROM (SELECT x.operation, x.term, x.position, CASE WHEN x.raw NOT IN ('Infinity', 'NaN') THEN COALESCE(x.raw, 0) ELSE 0 END AS raw, x.value, x.weight, x.contribution, x.set_by
+			  FROM floe_internal.debt_terms(candidates, at, true) AS x
+			  UNION ALL
+			  -- a function's word counts instead of the sum
+			  SELECT s.operation, f.name, 1000, CASE WHEN s.problem IS NULL THEN s.score END, NULL, NULL, CASE WHEN s.problem IS NULL THEN s.score END,
+					 CASE WHEN s.problem IS NULL THEN 'instead of the sum of the others' ELSE substr(s.problem, length(f.name) + 3) || '; the sum of the others holds' END
+			  FROM (SELECT w.score_function AS name FROM floe_internal.score_weights(ARRAY[t.policy_set_id]) AS w WHERE w.score_function IS NOT NULL LIMIT 1) AS f
+			  CROSS JOIN LATERAL floe_internal.scores(candidates, at) AS s) AS d
+		JOIN floe_internal.operation_kind AS k ON k.operation = d.operation
+		ORDER BY k.position, d.position;
+END
 $body$;
-COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), and weighted';
-
+COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), weighted, and who set the weight; a score function of the policies stands last';
 -- =================================================================================================
 -- 66 history of verdicts
 -- What was decided of each table and operation, and from when until when: written by the planning step
@@ -4960,7 +5590,7 @@ COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are ch
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false,
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false, all_scores pg_catalog.bool DEFAULT true,
 		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
@@ -4991,12 +5621,12 @@ BEGIN
 				-- what nobody asked for takes nothing out of a budget
 				WHERE named IS NULL OR x.operation = ANY (named)
 			), p AS MATERIALIZED (
-				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				FROM floe_internal.debt_terms(portion.ids, at, of_calls) AS x GROUP BY x.table_id, x.operation
-			), e AS MATERIALIZED (
-				SELECT * FROM floe_internal.estimates(portion.ids, at)
+				-- what does not run needs no score, unless somebody looks at it
+				SELECT x.* FROM floe_internal.scores(ARRAY(SELECT floe_internal.candidate(d.table_id, d.operation, d.settings, d.remedy_options, d.severity)
+					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -5007,14 +5637,12 @@ BEGIN
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
-			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
-			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
-		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
-		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
+		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 6); score_parts := c.parts;
+		estimate := c.estimate;
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
 		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
 		-- have given options of his own, with which enqueue() asks.
@@ -5025,15 +5653,21 @@ BEGIN
 				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
 			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
 		END IF;
+		IF c.score_problem IS NOT NULL AND reasons IS NOT NULL THEN
+			reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'score', 'status', 'pass', 'value', c.score_problem, 'set_by', 'default preset'));
+		END IF;
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
 				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
 				c.bytes := (part.detail ->> 'bytes')::float8;
-				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
-				c.gb_hours := c.gb_hours * COALESCE(share, 1);
-				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				-- what starting costs, the part costs as well
+				c.gb_hours := c.gb_hours / c.minutes;
+				c.minutes := (c.estimate ->> 'fixed_minutes')::float8 + (c.minutes - (c.estimate ->> 'fixed_minutes')::float8) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * c.minutes;
+				estimate := estimate - '{files_touched,bytes_freed,minutes_low,minutes_high}'::text[] || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes,
+					'files_after', (c.estimate ->> 'files_before')::float8 - (part.detail ->> 'objects')::float8, 'minutes', round(c.minutes::numeric, 4),
+					'gb_hours', round(c.gb_hours::numeric, 6), 'slice', part.detail));
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
@@ -5080,7 +5714,7 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
@@ -5140,7 +5774,7 @@ BEGIN
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
-		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, false, of_calls) AS s
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -6692,10 +7326,10 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
-			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason)
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason, measured)
 		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
-			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason);
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason, q.measured);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
@@ -7007,6 +7641,7 @@ BEGIN
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
 			before_statistics = floe_internal.statistics_files(q.operation, t.details),
+			snapshots_before = CASE WHEN q.operation = 'expire_snapshots' THEN t.snapshots END,
 			statement = preflight.statement,
 			estimate = CASE WHEN slice IS NULL THEN x.estimate - 'slice' ELSE x.estimate || jsonb_build_object('slice', slice) END
 		WHERE x.operation_id = of_operation_id;
@@ -7185,6 +7820,8 @@ DECLARE
 	gone int;
 	removed int8;
 	files int;
+	lost_files float8;
+	lost_bytes float8;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -7220,7 +7857,16 @@ BEGIN
 	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
 		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
-	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
+	-- what only the snapshots held that went: their children had taken it out
+	SELECT sum(s.deleted_data_files), sum(s.removed_bytes) INTO lost_files, lost_bytes
+		FROM floe_internal.snapshot_list(q.snapshots_before) AS s
+		WHERE s.parent_id IN (SELECT b.snapshot_id FROM floe_internal.snapshot_list(q.snapshots_before) AS b
+			WHERE b.snapshot_id NOT IN (SELECT n.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS n));
+	UPDATE floe_internal.operation_queue AS x
+		SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh,
+			measured = floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
+				extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine))
+		WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
 		WHEN 'lost' THEN CASE WHEN has_effect THEN 'succeeded' WHEN q.attempt < 3 AND q.cancel_requested_by IS NULL THEN 'queued' WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
@@ -7248,6 +7894,7 @@ BEGIN
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
 	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
+	PERFORM floe_internal.learn(of_operation_id);
 	state := final_state;
 END
 $body$;
@@ -8488,6 +9135,8 @@ CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER debt_preset_after AFTER INSERT OR UPDATE OR DELETE ON floe.debt_preset
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 
 -- =================================================================================================
 -- 86 retention
@@ -8525,6 +9174,8 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),
+	('floe.debt_preset', 'people', NULL, NULL, NULL, 'Weights of terms by name; floe''s own, and what people add'),
+	('floe_internal.engine_speed', 'state', NULL, NULL, NULL, 'At most twelve rows for each engine and operation; those of an engine go with it'),
 	('floe_internal.engine_session', 'fixed', NULL, NULL, NULL, 'At most pool_size rows for each engine; one goes when the engine has ended the session'),
 	('floe.resource_preset', 'people', NULL, NULL, NULL, 'Sizes of sessions that policies name'),
 	('floe.policy', 'people', NULL, NULL, NULL, 'Policies'),
@@ -8715,6 +9366,7 @@ BEGIN
 		DELETE FROM floe_internal.catalog AS c WHERE c.status = 'removed' AND c.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id);
 	END IF;
 	DELETE FROM floe_internal.engine AS e WHERE e.status = 'removed' AND e.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.engine = e.server_name);
+	DELETE FROM floe_internal.engine_speed AS s WHERE s.engine <> '' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.engine);
 	RETURN n = most OR cardinality(ids) = most_tables;
 END
 $body$;
@@ -9063,17 +9715,18 @@ CREATE VIEW floe.operations AS
 		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
-		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
+		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason,
+		   o.measured, floe_internal.estimate_error(o.estimate, o.measured) AS estimate_error
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
-				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason
+				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason, l.measured
 		  FROM floe_internal.operation_log AS l
 		  UNION ALL
 		  SELECT q.operation_id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.requested_by, q.policies, q.attempt, q.queued_at, q.started_at, q.finished_at,
 				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
-				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason
+				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason, q.measured
 		  FROM floe_internal.operation_queue AS q) AS o;
-COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); slice: which part of the table it was about, NULL: the whole';
+COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); measured: the same in the quantities of estimate, estimate_error: how far off that was; slice: which part of the table it was about, NULL: the whole';
 
 CREATE VIEW floe.events AS
 	SELECT e.event_id AS id, e.happened_at, e.kind, e.catalog, e.table_name, e.operation_id, e.message, e.data
@@ -9277,6 +9930,7 @@ GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_
 
 -- Functions inside views are run as whoever reads the view.
 GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
+	floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb), floe_internal.recent_median(pg_catalog.float8[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
@@ -9299,6 +9953,7 @@ GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
 	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
@@ -9312,6 +9967,7 @@ SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.engine_approval', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.debt_preset', 'WHERE NOT is_builtin');
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');

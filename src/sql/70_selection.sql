@@ -41,7 +41,7 @@ COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are ch
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false,
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false, all_scores pg_catalog.bool DEFAULT true,
 		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
@@ -72,12 +72,12 @@ BEGIN
 				-- what nobody asked for takes nothing out of a budget
 				WHERE named IS NULL OR x.operation = ANY (named)
 			), p AS MATERIALIZED (
-				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				FROM floe_internal.debt_terms(portion.ids, at, of_calls) AS x GROUP BY x.table_id, x.operation
-			), e AS MATERIALIZED (
-				SELECT * FROM floe_internal.estimates(portion.ids, at)
+				-- what does not run needs no score, unless somebody looks at it
+				SELECT x.* FROM floe_internal.scores(ARRAY(SELECT floe_internal.candidate(d.table_id, d.operation, d.settings, d.remedy_options, d.severity)
+					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -88,14 +88,12 @@ BEGIN
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
-			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
-			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
-		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
-		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
+		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 6); score_parts := c.parts;
+		estimate := c.estimate;
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
 		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
 		-- have given options of his own, with which enqueue() asks.
@@ -106,15 +104,21 @@ BEGIN
 				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
 			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
 		END IF;
+		IF c.score_problem IS NOT NULL AND reasons IS NOT NULL THEN
+			reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'score', 'status', 'pass', 'value', c.score_problem, 'set_by', 'default preset'));
+		END IF;
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
 				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
 				c.bytes := (part.detail ->> 'bytes')::float8;
-				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
-				c.gb_hours := c.gb_hours * COALESCE(share, 1);
-				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				-- what starting costs, the part costs as well
+				c.gb_hours := c.gb_hours / c.minutes;
+				c.minutes := (c.estimate ->> 'fixed_minutes')::float8 + (c.minutes - (c.estimate ->> 'fixed_minutes')::float8) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * c.minutes;
+				estimate := estimate - '{files_touched,bytes_freed,minutes_low,minutes_high}'::text[] || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes,
+					'files_after', (c.estimate ->> 'files_before')::float8 - (part.detail ->> 'objects')::float8, 'minutes', round(c.minutes::numeric, 4),
+					'gb_hours', round(c.gb_hours::numeric, 6), 'slice', part.detail));
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
@@ -161,7 +165,7 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
@@ -221,7 +225,7 @@ BEGIN
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
-		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, false, of_calls) AS s
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation

@@ -269,4 +269,6 @@ CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER debt_preset_after AFTER INSERT OR UPDATE OR DELETE ON floe.debt_preset
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 
