@@ -5192,6 +5192,7 @@ BEGIN
 		-- what the last run left of a large table
 		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
 		EXISTS (SELECT 1 FROM floe_internal.policy_set AS m WHERE m.policy_set_id = t.policy_set_id AND m.policy_ids <> '{}') AS has_policy,
+		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
 		CASE WHEN x.last_success_at IS NOT NULL THEN floe_internal.format_interval(at - x.last_success_at) END AS success_told,
@@ -5211,35 +5212,34 @@ BEGIN
 		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
 		ELSE 'metric' END AS called_by
 		OFFSET 0) AS d
-	-- not VALUES: its expressions are made ready anew for every table and operation
-	CROSS JOIN LATERAL (
-		SELECT 'policy',
+	CROSS JOIN LATERAL (VALUES
+		('policy',
 			CASE WHEN c.settings ? 'configured' OR (d.is_named AND d.has_policy) THEN 'pass' ELSE 'off' END, 'policy',
 			CASE WHEN NOT d.has_policy THEN 'no policy matches'
 				WHEN NOT c.settings ? 'configured' THEN 'no matching policy has it' ELSE 'configured' END, NULL,
-			CASE WHEN c.settings ? 'configured' THEN COALESCE(policy.names ->> (c.origins ->> 'configured'), 'built in') END, NULL::pg_catalog.timestamptz
-		UNION ALL SELECT 'enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
-			COALESCE(c.settings ->> 'enabled', 'true'), NULL, COALESCE(policy.names ->> (c.origins ->> 'enabled'), 'built in'), NULL
-		UNION ALL SELECT 'options', CASE WHEN eff.problem IS NOT NULL OR d.misfit IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, d.misfit, 'valid'), NULL,
-			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' WHEN d.misfit IS NOT NULL THEN 'the table''s metadata' END, NULL
-		UNION ALL SELECT 'assessed',
+			CASE WHEN c.settings ? 'configured' THEN COALESCE(policy.names ->> (c.origins ->> 'configured'), 'built in') END, NULL::pg_catalog.timestamptz),
+		('enabled', CASE WHEN (c.settings ->> 'enabled') = 'false' THEN 'off' ELSE 'pass' END, 'enabled',
+			COALESCE(c.settings ->> 'enabled', 'true'), NULL, COALESCE(policy.names ->> (c.origins ->> 'enabled'), 'built in'), NULL),
+		('options', CASE WHEN eff.problem IS NOT NULL OR d.misfit IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'options', COALESCE(eff.problem, d.misfit, 'valid'), NULL,
+			CASE WHEN eff.problem IS NOT NULL THEN 'policies together' WHEN d.misfit IS NOT NULL THEN 'the table''s metadata' END, NULL),
+		('assessed',
 			CASE t.status WHEN 'ok' THEN 'pass' WHEN 'unseen' THEN 'wait' WHEN 'error' THEN 'wait' ELSE 'blocked' END, 'assessed',
 			CASE t.status WHEN 'ok' THEN 'ok' WHEN 'unseen' THEN 'not assessed yet' WHEN 'dropped' THEN 'dropped from the catalog' ELSE t.error_message END, NULL,
 			CASE WHEN t.status IN ('error', 'unsupported', 'quarantined') THEN 'last assessment (' || t.status || ')' END,
-			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END
-		UNION ALL SELECT 'writable', CASE WHEN home.config ? 'read_only' THEN 'blocked' ELSE 'pass' END, 'writable', CASE WHEN home.config ? 'read_only' THEN 'no' ELSE 'yes' END, NULL,
-			home.config ->> 'read_only', NULL
-		UNION ALL SELECT 'gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
+			CASE WHEN t.status NOT IN ('quarantined', 'dropped') THEN poll.next_poll_at END),
+		('writable', CASE WHEN home.config ? 'read_only' THEN 'blocked' ELSE 'pass' END, 'writable', CASE WHEN home.config ? 'read_only' THEN 'no' ELSE 'yes' END, NULL,
+			home.config ->> 'read_only', NULL),
+		('gc_enabled', CASE WHEN c.deletes_files AND pg_catalog.lower(t.properties ->> 'gc.enabled') = 'false' THEN 'blocked' ELSE 'pass' END, 'gc_enabled',
 			COALESCE(t.properties ->> 'gc.enabled', 'true'), NULL, CASE WHEN c.deletes_files AND (t.properties ? 'nessie.commit.id' OR t.details ->> 'gc_owner' = 'Nessie') THEN 'table property gc.enabled, by Nessie: other branches and commits may need the files; nessie-gc removes them'
-				WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL
-		UNION ALL SELECT 'location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked'
+				WHEN t.properties ? 'gc.enabled' THEN 'table property gc.enabled' END, NULL),
+		('location', CASE WHEN shared.name IS NOT NULL OR (c.operation = 'remove_orphan_files' AND t.location_key IS NULL AND t.status = 'ok') THEN 'blocked'
 				WHEN unlocated.told IS NOT NULL THEN 'wait' ELSE 'pass' END, 'location',
 			COALESCE('shared with or nested in ' || shared.name, unlocated.told, t.location), NULL,
-			CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location WHEN unlocated.told IS NOT NULL THEN unlocated.set_by END, NULL
-		UNION ALL SELECT 'paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
+			CASE WHEN shared.name IS NOT NULL THEN 'location ' || t.location WHEN unlocated.told IS NOT NULL THEN unlocated.set_by END, NULL),
+		('paused', CASE WHEN paused.until IS NOT NULL THEN 'blocked' ELSE 'pass' END, 'paused',
 			CASE WHEN paused.until IS NOT NULL THEN COALESCE(paused.reason, 'paused') ELSE 'no' END, NULL,
-			paused.told, NULLIF(paused.until, 'infinity')
-		UNION ALL SELECT 'need',
+			paused.told, NULLIF(paused.until, 'infinity')),
+		('need',
 			CASE d.called_by
 				WHEN 'cadence' THEN CASE WHEN by_hand AND d.due_at > at AND x.last_success_at IS NOT NULL THEN 'not needed' ELSE 'pass' END
 				WHEN 'conditions' THEN CASE WHEN c.conditions_met THEN 'pass' ELSE 'not needed' END
@@ -5267,18 +5267,18 @@ BEGIN
 				WHEN 'slice' THEN 'last run'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
 				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
-			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END
-		UNION ALL SELECT 'interlock', CASE WHEN busy.operation_id IS NOT NULL OR ghost.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL OR ghost.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
 			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state)
 				WHEN ghost.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) was given up and may still write', ghost.operation_id, ghost.operation) ELSE 'free' END, NULL, NULL,
-			CASE WHEN busy.operation_id IS NULL THEN ghost.until END
-		UNION ALL SELECT 'engine',
+			CASE WHEN busy.operation_id IS NULL THEN ghost.until END),
+		('engine',
 			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not
 				WHEN e.ready = eff.engine_names[1] THEN e.ready ELSE pg_catalog.format('%s (%s)', e.ready, e.why_not) END, NULL,
 			CASE WHEN e.able = 0 AND e.approval IS NOT NULL THEN 'approval of ' || e.approval
-				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at
-		UNION ALL SELECT 'backoff',
+				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at),
+		('backoff',
 			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
 			CASE WHEN x.failures > 0 THEN pg_catalog.format('%s failure(s), last: %s', x.failures, x.failure_message) ELSE 'no failure' END,
@@ -5286,22 +5286,22 @@ BEGIN
 			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4)
 					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
 				ELSE 'error class ' || x.failure_class END END,
-			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END
-		UNION ALL SELECT 'zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
+			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
+		('zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
 				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
-			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until
-		UNION ALL SELECT 'schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
-			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at
-		UNION ALL SELECT 'window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
+			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
+		('schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
+			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
+		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
-			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at
-		UNION ALL SELECT 'min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
+			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
+		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
 			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
-			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at
-		UNION ALL SELECT 'writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
+			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
+		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
-			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until
+			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
 		) AS g (gate, status, label, value, limit_value, set_by, next_at)
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END
