@@ -3930,7 +3930,7 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
-COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate; NULL: it never came to that';
+COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate, and in error how far off these were (|estimated - measured| / measured); NULL: it never came to that';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
@@ -5369,6 +5369,8 @@ CREATE TABLE floe_internal.engine_speed (
 	most_work			pg_catalog.float8,
 	bytes_per_second	pg_catalog.float8,
 	output_ratio		pg_catalog.float8,
+	objects_error		pg_catalog.float8,
+	bytes_error			pg_catalog.float8,
 	minutes_error		pg_catalog.float8,
 	updated_at			pg_catalog.timestamptz,
 	PRIMARY KEY (engine, operation, size_class)
@@ -5594,7 +5596,8 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT
 			COALESCE(p.s_weight * LEAST(1, p.s_most / w.work, w.work / p.s_least), 0) AS s_weight, ln(COALESCE(p.s_fixed + p.s_rate * w.work, p.s_scale * w.seconds, 1)) AS s_seconds,
 			COALESCE(p.e_weight * LEAST(1, p.e_most / w.work, w.work / p.e_least), 0) AS e_weight, ln(COALESCE(p.e_fixed + p.e_rate * w.work, p.e_scale * w.seconds, 1)) AS e_seconds,
-			COALESCE(k.weight, 0) AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
+			-- a factor on the default says less than a line of all sizes
+			CASE WHEN k.seconds_per_byte IS NOT NULL OR p.e_rate IS NULL THEN COALESCE(k.weight, 0) ELSE 0 END AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
 		CROSS JOIN LATERAL (SELECT (n.s_weight * n.s_seconds + ln(w.seconds)) / (n.s_weight + 1) AS seconds) AS t0
 		CROSS JOIN LATERAL (SELECT (n.e_weight * n.e_seconds + t0.seconds) / (n.e_weight + 1) AS seconds) AS t1
 		CROSS JOIN LATERAL (SELECT exp((n.k_weight * n.k_seconds + t1.seconds) / (n.k_weight + 1)) AS seconds) AS t
@@ -5707,7 +5710,8 @@ BEGIN
 			fixed_seconds = f.fixed_seconds, seconds_per_byte = f.seconds_per_byte, scale = f.scale, weight = f.weight, spread = f.spread,
 			least_work = (SELECT min(w) FROM unnest(s.work) AS w), most_work = (SELECT max(w) FROM unnest(s.work) AS w),
 			bytes_per_second = (SELECT sum(b) FROM unnest(s.bytes) AS b) / (SELECT sum(z) FROM unnest(s.seconds) AS z),
-			output_ratio = floe_internal.recent_median(s.output_ratios), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
+			output_ratio = floe_internal.recent_median(s.output_ratios), objects_error = floe_internal.recent_median(s.objects_errors),
+			bytes_error = floe_internal.recent_median(s.bytes_errors), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
 		WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class;
 END
 $body$;
@@ -5744,7 +5748,7 @@ BEGIN
 				ELSE x.past_objects END
 		WHERE x.table_id = l.table_id AND x.operation = l.operation;
 	IF seconds > 0 AND l.attempt <= 1 THEN
-		errors := floe_internal.estimate_error(l.estimate, l.measured);
+		errors := l.measured -> 'error';
 		total := floe_internal.work(bytes, COALESCE(l.measured ->> 'files_touched', l.estimate ->> 'files_touched')::float8);
 		-- from the widest row to the narrowest, so that two that learn at once never wait for each other
 		PERFORM floe_internal.add_run('', l.operation, -1::int2, total, bytes, seconds, ratio, errors);
@@ -5759,13 +5763,13 @@ CREATE FUNCTION floe_internal.throughput(of_engine pg_catalog.text, of_operation
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), COALESCE(LEAST(s.runs, 16), 0)
+	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), LEAST(COALESCE(s.runs, 0), 16)
 	FROM (SELECT 1) AS one LEFT JOIN floe_internal.engine_speed AS s ON s.engine = of_engine AND s.operation = of_operation AND s.size_class = -1;
 END;
 COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Bytes per second of the last 16 runs, start-up included; 20 MB/s while there are none (runs = 0)';
 
 CREATE VIEW floe.estimate_errors AS
-	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, floe_internal.recent_median(s.objects_errors) AS objects, floe_internal.recent_median(s.bytes_errors) AS bytes, s.minutes_error AS minutes,
+	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, s.objects_error AS objects, s.bytes_error AS bytes, s.minutes_error AS minutes,
 		   s.fixed_seconds, 1 / s.seconds_per_byte AS work_per_second, s.bytes_per_second, s.output_ratio, s.updated_at
 	FROM floe_internal.engine_speed AS s WHERE s.size_class = -1;
 COMMENT ON VIEW floe.estimate_errors IS 'What estimates were worth: median of |estimated - measured| / measured of the last 16 runs, the newest counting most, by engine and operation (engine NULL: all engines), and what the speed is taken to be';
@@ -8726,8 +8730,9 @@ BEGIN
 			WHERE b.snapshot_id NOT IN (SELECT n.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS n));
 	UPDATE floe_internal.operation_queue AS x
 		SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh,
-			measured = floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
-				extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine))
+			measured = m.measured || jsonb_strip_nulls(jsonb_build_object('error', floe_internal.estimate_error(q.estimate, m.measured)))
+		FROM floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
+			extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine)) AS m (measured)
 		WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
@@ -10587,7 +10592,7 @@ CREATE VIEW floe.operations AS
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
 		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason,
-		   o.measured, floe_internal.estimate_error(o.estimate, o.measured) AS estimate_error
+		   o.measured - 'error' AS measured, o.measured -> 'error' AS estimate_error
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
 				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason, l.measured
@@ -10806,7 +10811,6 @@ GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, p
 
 -- Functions inside views are run as whoever reads the view.
 GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
-	floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb), floe_internal.recent_median(pg_catalog.float8[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),

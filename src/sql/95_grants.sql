@@ -22,7 +22,6 @@ GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, p
 
 -- Functions inside views are run as whoever reads the view.
 GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
-	floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb), floe_internal.recent_median(pg_catalog.float8[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
