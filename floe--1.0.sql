@@ -6375,12 +6375,13 @@ END;
 COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all';
 
 -- Rows for schedules in force: new or changed ones get their first time.
-CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, schedule_key pg_catalog.text, next_due_at pg_catalog.timestamptz)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
+#variable_conflict use_column
 BEGIN
+	RETURN QUERY
 	-- no table property is about time, so a schedule is the same for all tables of a policy list
-	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
 		WITH scheduled AS MATERIALIZED (
 			SELECT e.policy_set_id, e.operation, s.settings, e.origins, floe_internal.schedule_key(s.settings) AS key
 			FROM floe_internal.effective AS e
@@ -6401,7 +6402,17 @@ BEGIN
 			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
 		)
 		SELECT c.table_id, c.operation, c.key, floe_internal.schedule_next(c.settings, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
-		FROM changed AS c
+		FROM changed AS c;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';
+
+CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
+		SELECT s.table_id, s.operation, s.schedule_key, s.next_due_at FROM floe_internal.schedules_to_sync(of_table_ids) AS s
 		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
 END
 $body$;
@@ -9673,27 +9684,27 @@ CREATE TYPE floe_internal.plan_line AS (
 );
 COMMENT ON TYPE floe_internal.plan_line IS 'A row of floe.plan()';
 
--- The planning step brings schedules in line with the policies first; here those that are not yet count as called.
+-- The planning step brings schedules in line with the policies first; here one that is not yet, and whose first time has come, is among what calls.
 CREATE FUNCTION floe_internal.plan_lines(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.plan_line
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	called CONSTANT floe_internal.call[] := ARRAY(
-		SELECT c FROM floe_internal.calls(of_table_ids, at) AS c
-		UNION
-		SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_setting AS x
-		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = x.table_id AND o.operation = x.operation
-		WHERE x.table_id = ANY (of_table_ids) AND x.operation <> '' AND x.settings ? 'configured' AND floe_internal.schedule_key(x.settings) IS DISTINCT FROM o.schedule_key);
+	calls CONSTANT floe_internal.call[] := ARRAY(SELECT c FROM floe_internal.calls(of_table_ids, at) AS c
+		UNION SELECT ROW(s.table_id, s.operation)::floe_internal.call FROM floe_internal.schedules_to_sync(of_table_ids) AS s WHERE s.next_due_at <= at);
 BEGIN
+	IF calls = '{}' THEN
+		RETURN;
+	END IF;
 	RETURN QUERY
 		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
 			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
 			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
-		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(called) AS c), at, false, NULL, of_calls => called) AS s
+		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, of_calls => calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
 		WHERE s.verdict = 'run' OR s.gate = 'budget'
-		ORDER BY s.verdict <> 'run', s.rank, t.name, k.position;
+		-- below the line in the order in which they would have come
+		ORDER BY s.verdict <> 'run', CASE WHEN s.verdict = 'run' THEN s.rank END, s.score DESC NULLS LAST, t.name, k.position;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_lines(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What the planning step would make of these tables';

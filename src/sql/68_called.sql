@@ -170,12 +170,13 @@ END;
 COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all';
 
 -- Rows for schedules in force: new or changed ones get their first time.
-CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, schedule_key pg_catalog.text, next_due_at pg_catalog.timestamptz)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
+#variable_conflict use_column
 BEGIN
+	RETURN QUERY
 	-- no table property is about time, so a schedule is the same for all tables of a policy list
-	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
 		WITH scheduled AS MATERIALIZED (
 			SELECT e.policy_set_id, e.operation, s.settings, e.origins, floe_internal.schedule_key(s.settings) AS key
 			FROM floe_internal.effective AS e
@@ -196,7 +197,17 @@ BEGIN
 			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
 		)
 		SELECT c.table_id, c.operation, c.key, floe_internal.schedule_next(c.settings, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
-		FROM changed AS c
+		FROM changed AS c;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';
+
+CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
+		SELECT s.table_id, s.operation, s.schedule_key, s.next_due_at FROM floe_internal.schedules_to_sync(of_table_ids) AS s
 		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
 END
 $body$;

@@ -169,27 +169,27 @@ CREATE TYPE floe_internal.plan_line AS (
 );
 COMMENT ON TYPE floe_internal.plan_line IS 'A row of floe.plan()';
 
--- The planning step brings schedules in line with the policies first; here those that are not yet count as called.
+-- The planning step brings schedules in line with the policies first; here one that is not yet, and whose first time has come, is among what calls.
 CREATE FUNCTION floe_internal.plan_lines(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.plan_line
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	called CONSTANT floe_internal.call[] := ARRAY(
-		SELECT c FROM floe_internal.calls(of_table_ids, at) AS c
-		UNION
-		SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_setting AS x
-		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = x.table_id AND o.operation = x.operation
-		WHERE x.table_id = ANY (of_table_ids) AND x.operation <> '' AND x.settings ? 'configured' AND floe_internal.schedule_key(x.settings) IS DISTINCT FROM o.schedule_key);
+	calls CONSTANT floe_internal.call[] := ARRAY(SELECT c FROM floe_internal.calls(of_table_ids, at) AS c
+		UNION SELECT ROW(s.table_id, s.operation)::floe_internal.call FROM floe_internal.schedules_to_sync(of_table_ids) AS s WHERE s.next_due_at <= at);
 BEGIN
+	IF calls = '{}' THEN
+		RETURN;
+	END IF;
 	RETURN QUERY
 		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
 			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
 			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
-		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(called) AS c), at, false, NULL, of_calls => called) AS s
+		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, of_calls => calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
 		WHERE s.verdict = 'run' OR s.gate = 'budget'
-		ORDER BY s.verdict <> 'run', s.rank, t.name, k.position;
+		-- below the line in the order in which they would have come
+		ORDER BY s.verdict <> 'run', CASE WHEN s.verdict = 'run' THEN s.rank END, s.score DESC NULLS LAST, t.name, k.position;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_lines(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What the planning step would make of these tables';
