@@ -350,9 +350,11 @@ CREATE TYPE floe_internal.manifest_totals AS (
 	deleted_entry_count			pg_catalog.int8,
 	stat_column_count			pg_catalog.float8,
 	is_inexact					pg_catalog.bool,
-	needs_paths					pg_catalog.bool
+	needs_paths					pg_catalog.bool,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
-COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths';
+COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths. rewrite_file_count, rewrite_bytes: what bin-packing would read';
 
 CREATE TYPE floe_internal.partition_totals AS (
 	spec_id						pg_catalog.int4,
@@ -418,12 +420,12 @@ COMMENT ON FUNCTION floe_internal.snapshot_list(pg_catalog.bytea) IS 'The snapsh
 CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
 		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz,
 		OUT snapshot_count pg_catalog.int4, OUT ref_count pg_catalog.int4,
-		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz)
+		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz, OUT freed_files pg_catalog.int8, OUT freed_bytes pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_expirable';
 COMMENT ON FUNCTION floe_internal.expirable(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
-	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit';
+	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit; freed_files, freed_bytes: what the children of those took out of the table, as far as their summaries say it, and what so nobody refers to any more (too much where a tag or branch keeps an older snapshot)';
 
 -- options and statements --------------------------------------------------------------------------
 
@@ -569,6 +571,7 @@ CREATE TABLE floe_internal.iceberg_table (
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_dropped_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
 CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
 CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';
@@ -695,10 +698,13 @@ CREATE TABLE floe_internal.health (
 	table_stats_lag				pg_catalog.int8,
 	table_stats_at				pg_catalog.timestamptz,
 	partition_stats_lag			pg_catalog.int8,
-	partition_stats_at			pg_catalog.timestamptz
+	partition_stats_at			pg_catalog.timestamptz,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
 COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
 COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
+COMMENT ON COLUMN floe_internal.health.rewrite_file_count IS 'Data files that bin-packing would read: those outside the size limits, of partitions in which it would do anything; rewrite_bytes: their size. For estimates; not a metric';
 COMMENT ON COLUMN floe_internal.health.expirable_snapshot_count IS 'At assessed_at, by the retention then in force; computed anew where it is used';
 
 CREATE TABLE floe_internal.health_history (LIKE floe_internal.health);
@@ -954,7 +960,7 @@ COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two lo
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 COMMENT ON COLUMN floe.policy.valid_during IS 'The policy counts only within this; the beginning belongs to it, the end does not; NULL: always';
-COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a debt preset (severity, benefit), or a function of the user''s own, schema-qualified';
+COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a preset of floe.debt_preset, or a function of the user''s own, schema-qualified';
 COMMENT ON COLUMN floe.policy.locks IS 'field -> what every policy and table property below this one may set it to; docs/policies.md has the forms';
 COMMENT ON COLUMN floe.policy.owner IS 'Role that may change and drop the policy, as may its members and floe_admin; by name, so that a restore does not need the role';
 
@@ -1079,7 +1085,7 @@ COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below polic
 INSERT INTO floe_internal.builtin_setting VALUES
 	('', 'poll_interval', '"1 hour"'),
 	('', 'min_poll_interval', '"1 minute"'),
-	('', 'score', '"severity"'),
+	('', 'score', '"benefit"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),
@@ -1361,23 +1367,25 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
--- A preset by its name, which has no dot, or a function by its schema and name. What arguments it takes is looked at where it is called.
+-- A preset by its name, which has no dot, or a function by its schema and name. Who names one must be allowed to call it: it will be called for him.
 CREATE FUNCTION floe_internal.check_score(score pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+DECLARE
+	f record;
 BEGIN
 	IF strpos(score, '.') > 0 THEN
-		BEGIN
-			IF to_regproc(score) IS NOT NULL THEN
-				RETURN;
-			END IF;
-		EXCEPTION WHEN syntax_error OR invalid_name OR invalid_parameter_value THEN
-			NULL;	-- not even the form of a name
-		END;
-	ELSIF EXISTS (SELECT 1 FROM unnest(ARRAY['severity', 'benefit']) AS p (name) WHERE p.name = score) THEN
-		RETURN;
+		SELECT * INTO f FROM floe_internal.score_function(score);
+		IF f.problem IS NULL AND NOT has_function_privilege(SESSION_USER, f.function_oid, 'EXECUTE') THEN
+			f.problem := format('you may not call %s', f.function_oid::regprocedure);
+		END IF;
+		IF f.problem IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is SECURITY DEFINER or owned by a superuser.');
+		END IF;
+	ELSIF NOT EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = score) THEN
+		PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL,
+			format('Valid are %s, and the name of a function with its schema, such as "ops.my_score".', (SELECT string_agg(DISTINCT p.preset, ', ') FROM floe.debt_preset AS p)));
 	END IF;
-	PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL, 'Valid are severity, benefit, and the name of a function with its schema, such as "ops.my_score".');
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_score(pg_catalog.text, pg_catalog.text) IS 'Refuses a score that is neither a debt preset nor a function there is';
@@ -3684,10 +3692,12 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
 
 CREATE FUNCTION floe_internal.resources_refusal(engine_type pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END;
-END;
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.resources_refusal(pg_catalog.text, pg_catalog.jsonb) IS 'Why an engine of this TYPE cannot have a session of the size that the settings ask for; NULL: it can, or none is asked for';
 
 -- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.
@@ -3903,12 +3913,13 @@ CREATE TABLE floe_internal.operation_log (
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
 	engine_reason		pg_catalog.text,
+	measured			pg_catalog.jsonb,
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
--- what floe_internal.throughput() learns from
-CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
+-- what an engine may still be at (60, pins)
+CREATE INDEX operation_log_lost ON floe_internal.operation_log (table_id, finished_at) WHERE outcome = 'lost';
 -- when an engine last did what it was asked for
 CREATE INDEX operation_log_engine ON floe_internal.operation_log (engine, finished_at) WHERE state = 'succeeded';
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
@@ -3919,6 +3930,7 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
+COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate, and in error how far off these were (|estimated - measured| / measured); NULL: it never came to that';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
@@ -3935,6 +3947,7 @@ CREATE TABLE floe_internal.operation_queue (
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
 	engines				pg_catalog.text[],
 	before_statistics	pg_catalog.text[],
+	snapshots_before	pg_catalog.bytea,
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -3949,6 +3962,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that dr
 COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.snapshots_before IS 'The snapshot list right before expire_snapshots was sent: what those that went had taken out of the table; NULL: another operation';
 COMMENT ON COLUMN floe_internal.operation_queue.before_statistics IS 'Statistics files of the table right before the statement was sent: a commit of statistics makes no snapshot';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
@@ -4067,19 +4081,23 @@ CREATE TABLE floe_internal.event (
 );
 CREATE INDEX event_time ON floe_internal.event (happened_at);
 CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
+-- what held everything back at some time, for floe.why() of that time
+CREATE INDEX event_hold ON floe_internal.event (happened_at) WHERE kind IN ('paused', 'resumed', 'drained', 'undrained');
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
 		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
 		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
 	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
-	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
+	PERFORM pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
 		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
-	SELECT floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
-END;
+	PERFORM floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
 
 CREATE TABLE floe.budget (
@@ -4131,43 +4149,6 @@ CREATE TABLE floe_internal.engine_session (
 COMMENT ON TABLE floe_internal.engine_session IS 'Sessions at engines that are kept for several operations, one after another. One is in use while its operation is at the engine';
 COMMENT ON COLUMN floe_internal.engine_session.key IS 'Digest of the settings it was started with, resources included: only operations with the same can use it';
 COMMENT ON COLUMN floe_internal.engine_session.name IS 'At the engine, which keeps it unique: whoever finds none of that name there makes it anew';
-
-CREATE TABLE floe.debt_term (
-	term		pg_catalog.text PRIMARY KEY,
-	position	pg_catalog.int2 NOT NULL UNIQUE,
-	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
-	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
-	description	pg_catalog.text NOT NULL,
-	is_changed	pg_catalog.bool NOT NULL DEFAULT false
-);
-COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
-COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
-COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
-COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
-
-INSERT INTO floe.debt_term VALUES
-	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
-	('gain', 2, 2, false, 'Objects (files, manifests, snapshots) that would go, on a logarithmic scale up to 100000'),
-	('benefit', 3, 2, false, 'Objects that would go per GB-hour of the engine, on a logarithmic scale up to 100000'),
-	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
-	('failures', 5, 1, true, 'Consecutive failures, up to 5');
-
-CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF TG_OP = 'UPDATE' THEN
-		NEW.is_changed := true;
-		RETURN NEW;
-	END IF;
-	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
-	RETURN CASE WHEN NOT FOUND THEN NEW END;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
-
-CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();
 -- =================================================================================================
 -- 52 settings in force
 -- For one table and operation: the policies' values over the table's own properties over floe's defaults.
@@ -4190,14 +4171,16 @@ INSERT INTO floe_internal.property_setting VALUES
 	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
 
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
-	SELECT CASE
+	RETURN (SELECT CASE
 		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
 		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
-		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
-END;
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -4273,25 +4256,54 @@ DECLARE
 	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
 	result floe_internal.iceberg_table;
 BEGIN
-	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted ORDER BY t.status = 'dropped', t.table_id DESC LIMIT 1;
+	-- each of the two has an index of its own
+	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status <> 'dropped';
+	IF NOT FOUND THEN
+		SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status = 'dropped' ORDER BY t.table_id DESC LIMIT 1;
+	END IF;
 	RETURN result;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
+
+-- Only when there is no such table, so it may look through all of them.
+CREATE FUNCTION floe_internal.unknown_table_hint(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	levels CONSTANT text[] := floe_internal.parse_name(unknown_table_hint.name);
+	wanted CONSTANT text := lower(array_to_string(levels, '.'));
+	near text;
+BEGIN
+	IF levels IS NULL THEN
+		RETURN 'The name is NULL.';
+	END IF;
+	IF unknown_table_hint.name ~ '[*?]' THEN
+		RETURN format('As a pattern it stands for many; for each of them: SELECT t.name, w.* FROM floe.matching_tables(%L) AS t (name), floe.why(t.name) AS w.', unknown_table_hint.name);
+	END IF;
+	-- another case, or without its catalog or the beginning of its namespace
+	near := (SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM (
+		SELECT t.name FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL lower(array_to_string(t.levels, '.')) AS n
+		WHERE t.status <> 'dropped' AND (n = wanted OR right(n, length(wanted) + 1) = '.' || wanted)
+		ORDER BY t.name LIMIT 3) AS x);
+	RETURN CASE
+		WHEN near IS NOT NULL THEN format('There is %s. Names keep their case and begin with the catalog.', near)
+		WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = levels[1])
+			THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
+		ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', levels[1]) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.unknown_table_hint(pg_catalog.text) IS 'What whoever names a table that floe does not know may have meant, or can do';
 
 CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
-	catalog_name text := (floe_internal.parse_name(require_table.name))[1];
 BEGIN
 	IF result.table_id IS NULL THEN
 		RAISE EXCEPTION 'table "%" is not known to floe', require_table.name
-			USING ERRCODE = 'undefined_table',
-				HINT = CASE WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog_name)
-					THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
-					ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', catalog_name) END;
+			USING ERRCODE = 'undefined_table', HINT = floe_internal.unknown_table_hint(require_table.name);
 	END IF;
 	RETURN result;
 END
@@ -4423,29 +4435,33 @@ END;
 COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Metrics against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
 
 CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE
 		WHEN e.seconds < 0 THEN '0s'
 		WHEN e.seconds < 120 THEN e.seconds || 's'
 		WHEN e.seconds < 7200 THEN e.seconds / 60 || 'min'
 		WHEN e.seconds < 172800 THEN e.seconds / 3600 || 'h'
 		ELSE e.seconds / 86400 || 'd' END
-	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e;
-END;
+	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.format_interval(pg_catalog.interval) IS 'A duration for people, in its largest sensible unit, rounded down';
 
 CREATE FUNCTION floe_internal.format_metric(value pg_catalog.float8, unit pg_catalog.text) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE
 		WHEN value IS NULL THEN 'unknown'
 		WHEN value = 'Infinity' THEN 'none'
 		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
 		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => LEAST(value, 9e9)))
 		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(pg_catalog.trunc(value::pg_catalog.numeric, 3), 'FM999999990.000'), '0'), '.')
-		ELSE value::pg_catalog.int8::pg_catalog.text END;
-END;
+		ELSE value::pg_catalog.int8::pg_catalog.text END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.text) IS 'A metric''s value for people';
 
 -- =================================================================================================
@@ -4806,6 +4822,70 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.slice_text(pg_catalog.jsonb) IS 'A slice in a few words';
 -- =================================================================================================
+-- 59 pins
+-- What an operation that is under way needs, and others must not take from it: the snapshot it began with,
+-- without which it cannot commit, and the files it has written and not committed yet. floe never has two
+-- operations of one table at an engine; but an operation that floe had to give up may still be running there.
+-- =================================================================================================
+
+-- An engine that could not be asked when somebody cancelled, or that was removed, was not told to stop. It is given as long again as the operation was
+-- allowed to take.
+CREATE FUNCTION floe_internal.may_still_write(of_table_id pg_catalog.int8, at pg_catalog.timestamptz)
+	RETURNS TABLE (operation_id pg_catalog.int8, operation pg_catalog.text, engine pg_catalog.text, began_at pg_catalog.timestamptz, snapshot_id pg_catalog.int8, is_given_up pg_catalog.bool, until pg_catalog.timestamptz)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT l.operation_id, l.operation, l.engine, COALESCE(l.dispatched_at, l.queued_at), l.before_snapshot_id, true,
+		   l.finished_at + GREATEST((l.settings ->> 'timeout')::pg_catalog.interval, '10 minutes')
+	FROM floe_internal.operation_log AS l
+	WHERE l.table_id = of_table_id AND l.outcome = 'lost' AND l.state IN ('failed', 'cancelled') AND l.finished_at > at - interval '7 days'
+	UNION ALL
+	SELECT q.operation_id, q.operation, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.before_snapshot_id, false, 'infinity'
+	FROM floe_internal.operation_queue AS q WHERE q.table_id = of_table_id AND q.state <> 'queued';
+END;
+COMMENT ON FUNCTION floe_internal.may_still_write(pg_catalog.int8, pg_catalog.timestamptz) IS 'Operations of a table that are at an engine, or (is_given_up) may still be though floe could not ask; until: when that is no longer to be expected. Those given up more than seven days ago are left out';
+
+-- Ages are raised, never lowered. An hour more for files, because a store's clock is not the engine's.
+CREATE FUNCTION floe_internal.pinned_options(of_operation_id pg_catalog.int8, of_table_id pg_catalog.int8, of_operation pg_catalog.text, options pg_catalog.jsonb, settings pg_catalog.jsonb,
+		snapshots pg_catalog.bytea, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	pinned timestamptz;
+BEGIN
+	IF of_operation = 'expire_snapshots' THEN
+		pinned := (SELECT min(COALESCE(s.committed_at, w.began_at)) FROM floe_internal.may_still_write(of_table_id, at) AS w
+			LEFT JOIN floe_internal.snapshot_list(snapshots) AS s ON s.snapshot_id = w.snapshot_id
+			WHERE w.operation_id <> of_operation_id AND w.until > at);
+		-- without an age the engine takes the table's own, which stands in the settings
+		IF at - COALESCE((options ->> 'max_snapshot_age')::interval, (settings ->> 'options.max_snapshot_age')::interval) > pinned THEN
+			RETURN options || jsonb_build_object('max_snapshot_age', ceil(extract(epoch FROM at - pinned))::int8 + 1 || ' seconds');
+		END IF;
+	ELSIF of_operation = 'remove_orphan_files' THEN
+		pinned := (SELECT min(w.began_at) - interval '1 hour' FROM floe_internal.may_still_write(of_table_id, at) AS w WHERE w.operation_id <> of_operation_id);
+		IF at - (options ->> 'older_than')::interval > pinned THEN
+			RETURN options || jsonb_build_object('older_than', ceil(extract(epoch FROM at - pinned))::int8 || ' seconds');
+		END IF;
+	END IF;
+	RETURN options;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pinned_options(pg_catalog.int8, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.timestamptz)
+	IS 'Options of an operation that deletes files, with which it leaves what an operation that may still write needs: no snapshot goes that is as new as the one it began with, no file that is as new as its beginning';
+
+-- Snapshots that are named are not found by age.
+CREATE FUNCTION floe_internal.pinned_snapshot_problem(of_table_id pg_catalog.int8, options pg_catalog.jsonb, snapshots pg_catalog.bytea, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('snapshot %s of snapshot_ids is needed by operation %s (%s), which may still write until %s', s.snapshot_id, w.operation_id, w.operation, w.until)
+	FROM floe_internal.may_still_write(of_table_id, at) AS w
+	JOIN floe_internal.snapshot_list(snapshots) AS n ON n.snapshot_id = w.snapshot_id
+	JOIN floe_internal.snapshot_list(snapshots) AS s ON s.committed_at >= n.committed_at
+	WHERE options ? 'snapshot_ids' AND w.is_given_up AND w.until > at
+	  AND s.snapshot_id::pg_catalog.text IN (SELECT x.id FROM pg_catalog.jsonb_array_elements_text(options -> 'snapshot_ids') AS x (id))
+	ORDER BY s.committed_at LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.pinned_snapshot_problem(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.timestamptz) IS 'Why snapshots that are to expire by their ids cannot; NULL: nothing needs them';
+-- =================================================================================================
 -- 60 gates
 -- Everything that can hold an operation back, as rows. floe.why() shows them, the planner obeys them:
 -- there is one implementation. A gate's status is pass, off, blocked, not needed or wait; the first that
@@ -4831,7 +4911,7 @@ INSERT INTO floe_internal.gate VALUES
 	('location', 7, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 8, false, 'Nobody paused it'),
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 10, false, 'No other operation works on the table'),
+	('interlock', 10, false, 'No other operation works on the table; for the removal of orphans, nor one that floe had to give up and that may still write'),
 	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
 	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
 	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
@@ -4883,28 +4963,33 @@ COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.tex
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
 		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text, OUT drain pg_catalog.text)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
 		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
 			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid))),
 		   CASE WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || e.drained_by, e.drain_reason) END
+	INTO server_type, status, retry_at, error_message, stamp, drain
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
 CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(remedy_options, '{}') || COALESCE((
 		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
 		FROM pg_catalog.jsonb_each(settings) AS e
 		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}'));
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
 CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
@@ -4931,8 +5016,11 @@ END;
 COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'Why options that are valid cannot be used with this table: a column that it has not, a snapshot that it needs; NULL: nothing. Options as they are stored';
 
+CREATE TYPE floe_internal.call AS (table_id pg_catalog.int8, operation pg_catalog.text);
+COMMENT ON TYPE floe_internal.call IS 'Something can call for this operation of this table (68)';
+
 -- What decides for one table and operation, before any gate.
-CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, "position" pg_catalog.int2, deletes_files pg_catalog.bool, is_cadence pg_catalog.bool,
 				   settings pg_catalog.jsonb, origins pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, severity pg_catalog.float8, threshold_policy pg_catalog.int4,
@@ -4942,6 +5030,7 @@ BEGIN ATOMIC
 	WITH setting AS MATERIALIZED (
 		SELECT x.table_id, x.operation, x.settings, x.origins, x.settings ->> 'engine' AS engine
 		FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+		  AND (of_calls IS NULL OR (x.table_id, x.operation) IN (SELECT o.table_id, o.operation FROM pg_catalog.unnest(of_calls) AS o))
 	), engine AS MATERIALIZED (
 		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
 	), measured AS MATERIALIZED (
@@ -4995,14 +5084,14 @@ BEGIN ATOMIC
 			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
 		WHERE s.settings ? 'conditions') AS c ON true;
 END;
-COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
+COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz, floe_internal.call[]) IS 'Settings, worst metric, conditions and potential effect per table and operation; of_calls: of these, NULL: of all';
 
-CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, gate pg_catalog.text, gate_position pg_catalog.int2,
 				   status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
 	-- plpgsql, because its plan lives as long as the session: making it takes many times as long as using it for one table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 #variable_conflict use_column
 BEGIN
@@ -5034,7 +5123,7 @@ BEGIN
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
-	FROM floe_internal.decision_context(of_table_ids, at) AS c
+	FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
 	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
@@ -5051,6 +5140,11 @@ BEGIN
 		SELECT q.operation_id, q.operation, q.state FROM floe_internal.operation_queue AS q
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
 		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
+	LEFT JOIN LATERAL (
+		-- whose files would be orphans to it
+		SELECT w.operation_id, w.operation, w.until FROM floe_internal.may_still_write(c.table_id, at) AS w
+		WHERE c.operation = 'remove_orphan_files' AND w.is_given_up AND w.until > at
+		ORDER BY w.until DESC LIMIT 1) AS ghost ON true
 	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
@@ -5174,8 +5268,10 @@ BEGIN
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
 				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
-		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
-			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL OR ghost.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state)
+				WHEN ghost.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) was given up and may still write', ghost.operation_id, ghost.operation) ELSE 'free' END, NULL, NULL,
+			CASE WHEN busy.operation_id IS NULL THEN ghost.until END),
 		('engine',
 			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not
@@ -5210,18 +5306,19 @@ BEGIN
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], floe_internal.call[])
 	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
 
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
-CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true)
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
-		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls)
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
@@ -5239,117 +5336,1087 @@ BEGIN ATOMIC
 		   r.reasons
 	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
-COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 
 -- =================================================================================================
--- 65 estimates and debt
--- What an operation would gain and cost, and the score that orders candidates. Every term is a number
--- from 0 to 1 before its weight.
+-- 64 estimates
+-- What an operation would touch, gain and cost, and how that is learned: when a run ends, what it took
+-- goes into a few rows of floe_internal.engine_speed. Nothing here reads the log.
 -- =================================================================================================
 
--- Bytes per second that finished runs of this engine and operation achieved.
+-- The last 16 runs are kept as they were, newest first, and fitted anew when one is added: medians of so few cost less than a decision, and what
+-- queued for an hour at the engine does not move them.
+CREATE TABLE floe_internal.engine_speed (
+	engine				pg_catalog.text NOT NULL,
+	operation			pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	size_class			pg_catalog.int2 NOT NULL,
+	runs				pg_catalog.int8 NOT NULL DEFAULT 0,
+	work				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	default_seconds		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	seconds				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	bytes				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	output_ratios		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	objects_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	bytes_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	minutes_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	fixed_seconds		pg_catalog.float8,
+	seconds_per_byte	pg_catalog.float8,
+	scale				pg_catalog.float8,
+	weight				pg_catalog.float8 NOT NULL DEFAULT 0,
+	spread				pg_catalog.float8,
+	least_work			pg_catalog.float8,
+	most_work			pg_catalog.float8,
+	bytes_per_second	pg_catalog.float8,
+	output_ratio		pg_catalog.float8,
+	objects_error		pg_catalog.float8,
+	bytes_error			pg_catalog.float8,
+	minutes_error		pg_catalog.float8,
+	updated_at			pg_catalog.timestamptz,
+	PRIMARY KEY (engine, operation, size_class)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE floe_internal.engine_speed IS 'What runs of an operation took: a row for each size class on each engine, one for the engine as a whole (size_class -1), one for all engines (engine empty). Arrays: the last 16 runs, newest first';
+COMMENT ON COLUMN floe_internal.engine_speed.size_class IS 'Powers of ten of work, from 6 (less than 10 MB) to 15; -1: all';
+COMMENT ON COLUMN floe_internal.engine_speed.runs IS 'Ever learned from';
+COMMENT ON COLUMN floe_internal.engine_speed.work IS 'Bytes read, and 4 MiB for each file read or written (Iceberg''s read.split.open-file-cost): what the time is a function of';
+COMMENT ON COLUMN floe_internal.engine_speed.default_seconds IS 'What would have been estimated without any history';
+COMMENT ON COLUMN floe_internal.engine_speed.output_ratios IS 'Bytes written per byte read; NULL: not a rewrite, or not known';
+COMMENT ON COLUMN floe_internal.engine_speed.minutes_errors IS '|estimated - measured| / measured, of the estimates as they stood when the operations were queued; NULL: there was none';
+COMMENT ON COLUMN floe_internal.engine_speed.seconds_per_byte IS 'Of work, above fixed_seconds; NULL: the runs are too few or too much alike for two numbers, and scale times the default is the one';
+COMMENT ON COLUMN floe_internal.engine_speed.weight IS 'Of how many recent runs it speaks: each older one counts a tenth less';
+COMMENT ON COLUMN floe_internal.engine_speed.spread IS 'Median of |ln(measured / fitted)| of the runs themselves';
+
+-- Two numbers for each table and operation that no bin-packing arithmetic knows: what a "where", a limit or files of an old spec make of it.
+ALTER TABLE floe_internal.table_operation
+	ADD COLUMN object_ratio pg_catalog.float8,
+	ADD COLUMN bytes_ratio pg_catalog.float8,
+	ADD COLUMN output_ratio pg_catalog.float8,
+	ADD COLUMN past_objects pg_catalog.float8;
+COMMENT ON COLUMN floe_internal.table_operation.object_ratio IS 'Objects that went per object that the metrics promised, the last runs first; NULL: no run measured it. So bytes_ratio of bytes touched, output_ratio of bytes written per byte read';
+COMMENT ON COLUMN floe_internal.table_operation.past_objects IS 'What past runs removed, where nothing shows it beforehand (orphan files); the last run is half of it';
+
+CREATE TYPE floe_internal.candidate AS (
+	table_id			pg_catalog.int8,
+	operation			pg_catalog.text,
+	engine				pg_catalog.text,
+	applies_deletes		pg_catalog.bool,
+	rewrites_all		pg_catalog.bool,
+	max_snapshot_age	pg_catalog.interval,
+	retain_last			pg_catalog.int4,
+	deadline			pg_catalog.interval,
+	severity			pg_catalog.float8
+);
+COMMENT ON TYPE floe_internal.candidate IS 'What estimates and scores need to know of a decision';
+
+CREATE FUNCTION floe_internal.candidate(of_table_id pg_catalog.int8, of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb, severity pg_catalog.float8)
+	RETURNS floe_internal.candidate
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW(of_table_id, of_operation, settings ->> 'engine',
+		of_operation = 'rewrite_data_files' AND (floe_internal.applies_deletes(remedy_options) OR settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}'),
+		COALESCE((settings ->> 'options.rewrite_all')::pg_catalog.bool, false), (settings ->> 'options.max_snapshot_age')::pg_catalog.interval,
+		(settings ->> 'options.retain_last')::pg_catalog.int4, (settings ->> 'deadline')::pg_catalog.interval, severity)::floe_internal.candidate;
+END;
+COMMENT ON FUNCTION floe_internal.candidate(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8) IS 'A candidate from its settings in force';
+
+CREATE FUNCTION floe_internal.work(bytes pg_catalog.float8, files pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT GREATEST(COALESCE(bytes, 0) + 4194304 * COALESCE(files, 0), 1);
+END;
+COMMENT ON FUNCTION floe_internal.work(pg_catalog.float8, pg_catalog.float8) IS 'What the time of an operation is a function of: bytes, and 4 MiB for each file';
+
+CREATE FUNCTION floe_internal.default_seconds(bytes pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 12 + COALESCE(bytes, 0) / 20e6;
+END;
+COMMENT ON FUNCTION floe_internal.default_seconds(pg_catalog.float8) IS 'Without any history: 12 seconds, and 20 MB a second';
+
+CREATE FUNCTION floe_internal.size_class(work pg_catalog.float8) RETURNS pg_catalog.int2
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT LEAST(15, GREATEST(6, pg_catalog.floor(pg_catalog.log(work))))::pg_catalog.int2;
+END;
+COMMENT ON FUNCTION floe_internal.size_class(pg_catalog.float8) IS 'Powers of ten, 6 to 15';
+
+CREATE FUNCTION floe_internal.weighted_median(numbers pg_catalog.float8[], weights pg_catalog.float8[]) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- the middle of the two where the halves weigh the same
+	SELECT pg_catalog.avg(m.number) FROM (
+		SELECT x.number, pg_catalog.sum(x.weight) OVER (ORDER BY x.number, x.place) AS up_to, x.weight, pg_catalog.sum(x.weight) OVER () AS total
+		FROM ROWS FROM (pg_catalog.unnest(numbers), pg_catalog.unnest(weights)) WITH ORDINALITY AS x (number, weight, place)
+		WHERE x.number IS NOT NULL AND x.weight > 0) AS m
+	WHERE m.up_to >= m.total * 0.4999999999 AND m.up_to - m.weight <= m.total * 0.5000000001;
+END;
+COMMENT ON FUNCTION floe_internal.weighted_median(pg_catalog.float8[], pg_catalog.float8[]) IS 'NULL numbers do not count; NULL: there are none';
+
+CREATE FUNCTION floe_internal.recent_median(numbers pg_catalog.float8[]) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT floe_internal.weighted_median(numbers, ARRAY(SELECT pg_catalog.pow(0.9::pg_catalog.float8, i - 1) FROM pg_catalog.generate_series(1, pg_catalog.cardinality(numbers)) AS i ORDER BY i));
+END;
+COMMENT ON FUNCTION floe_internal.recent_median(pg_catalog.float8[]) IS 'Median of numbers of which the first is the newest, each further one counting a tenth less';
+
+-- Theil and Sen's line: the median of the slopes between all pairs, then the median of what is left. Up to a quarter of the runs may be anything.
+CREATE FUNCTION floe_internal.fit_speed(work pg_catalog.float8[], default_seconds pg_catalog.float8[], seconds pg_catalog.float8[],
+		OUT fixed_seconds pg_catalog.float8, OUT seconds_per_byte pg_catalog.float8, OUT scale pg_catalog.float8, OUT weight pg_catalog.float8, OUT spread pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n CONSTANT int := cardinality(work);
+	weights CONSTANT float8[] := ARRAY(SELECT pow(0.9::float8, i - 1) FROM generate_series(1, n) AS i ORDER BY i);
+	slope float8;
+BEGIN
+	weight := (SELECT sum(w) FROM unnest(weights) AS w);
+	scale := floe_internal.weighted_median(ARRAY(SELECT seconds[i] / default_seconds[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+	-- a slope between two runs of nearly the same size is noise
+	IF n >= 4 AND (SELECT max(w) >= 2 * min(w) FROM unnest(work) AS w) THEN
+		SELECT floe_internal.weighted_median(array_agg((seconds[j] - seconds[i]) / (work[j] - work[i])), array_agg(weights[i] * weights[j] * abs(ln(work[j] / work[i])))) INTO slope
+			FROM generate_series(1, n) AS i CROSS JOIN generate_series(1, n) AS j WHERE i < j AND abs(ln(work[j] / work[i])) > 0.1;
+	END IF;
+	IF slope > 0 THEN
+		seconds_per_byte := slope;
+		fixed_seconds := floe_internal.weighted_median(ARRAY(SELECT seconds[i] - slope * work[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+		IF fixed_seconds <= 0 THEN
+			fixed_seconds := 0;
+			seconds_per_byte := floe_internal.weighted_median(ARRAY(SELECT seconds[i] / work[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+		END IF;
+	END IF;
+	spread := floe_internal.weighted_median(ARRAY(
+		SELECT abs(ln(seconds[i] / COALESCE(fixed_seconds + seconds_per_byte * work[i], scale * default_seconds[i]))) FROM generate_series(1, n) AS i ORDER BY i), weights);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.fit_speed(pg_catalog.float8[], pg_catalog.float8[], pg_catalog.float8[]) IS 'A fixed part and a part by work of what some runs took, newest first; where they do not tell the two apart, a factor on the default';
+
+CREATE FUNCTION floe_internal.relative_error(estimated pg_catalog.float8, measured pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN estimated = measured THEN 0 WHEN measured = 0 THEN 1 ELSE pg_catalog.abs(estimated - measured) / pg_catalog.abs(measured) END;
+END;
+COMMENT ON FUNCTION floe_internal.relative_error(pg_catalog.float8, pg_catalog.float8) IS '|estimated - measured| / measured; of nothing measured: 1; NULL: either is not known';
+
+CREATE FUNCTION floe_internal.estimate_error(estimate pg_catalog.jsonb, measured pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_object_agg(x.quantity, pg_catalog.round(x.error::pg_catalog.numeric, 4) ORDER BY x.quantity)
+	FROM (SELECT q.quantity, floe_internal.relative_error((estimate ->> q.quantity)::pg_catalog.float8, (measured ->> q.quantity)::pg_catalog.float8) AS error
+		  FROM pg_catalog.unnest('{objects,bytes,files_after,bytes_freed,minutes,gb_hours}'::pg_catalog.text[]) AS q (quantity)) AS x
+	WHERE x.error IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Relative error of each quantity that was both estimated and measured; NULL: none was';
+
+CREATE FUNCTION floe_internal.engine_memory(engine_name pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name), 2);
+END;
+COMMENT ON FUNCTION floe_internal.engine_memory(pg_catalog.text) IS 'GB of an engine, for GB-hours: its option memory_gb, else 2';
+
+-- What bin-packing and the other procedures would do, from the stored sums, corrected by what they did to this table before; then the time.
+-- From the default over all engines and this engine to the size class each level counts as the runs it knows, fewer the further these were from this size,
+-- against one run's worth of the level before.
+CREATE FUNCTION floe_internal.estimates(candidates floe_internal.candidate[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, files_touched pg_catalog.float8,
+				   files_before pg_catalog.float8, files_after pg_catalog.float8, bytes_freed pg_catalog.float8,
+				   minutes pg_catalog.float8, minutes_low pg_catalog.float8, minutes_high pg_catalog.float8, fixed_minutes pg_catalog.float8, gb_hours pg_catalog.float8,
+				   runs pg_catalog.int8, error pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH c AS MATERIALIZED (
+			SELECT x.* FROM unnest(candidates) AS x
+		), place AS MATERIALIZED (
+			-- by engine and operation, not by table
+			SELECT d.engine, d.operation, d.memory, s.runs AS s_runs, s.weight AS s_weight, s.fixed_seconds AS s_fixed, s.seconds_per_byte AS s_rate, s.scale AS s_scale, s.least_work AS s_least, s.most_work AS s_most,
+				e.runs AS e_runs, e.weight AS e_weight, e.fixed_seconds AS e_fixed, e.seconds_per_byte AS e_rate, e.scale AS e_scale, e.least_work AS e_least, e.most_work AS e_most,
+				COALESCE(e.spread, s.spread) AS spread, COALESCE(e.output_ratio, s.output_ratio) AS output_ratio, e.minutes_error
+			FROM (SELECT k.engine, k.operation, floe_internal.engine_memory(k.engine) AS memory FROM (SELECT DISTINCT c.engine, c.operation FROM c) AS k) AS d
+			LEFT JOIN floe_internal.engine_speed AS s ON s.engine = '' AND s.operation = d.operation AND s.size_class = -1
+			LEFT JOIN floe_internal.engine_speed AS e ON e.engine = d.engine AND e.operation = d.operation AND e.size_class = -1
+		)
+		SELECT c.table_id, c.operation, g.objects, g.bytes, g.files, raw.files_before, raw.files_before - g.objects,
+			   CASE c.operation WHEN 'rewrite_data_files' THEN g.bytes * (1 - COALESCE(o.output_ratio, p.output_ratio)) ELSE raw.freed END,
+			   t.seconds / 60, t.seconds / 60 * exp(- z.width), t.seconds / 60 * exp(z.width),
+			   -- the part that a smaller share of the same table would cost, too
+			   LEAST(COALESCE(p.e_fixed, p.s_fixed, 12 * COALESCE(p.e_scale, p.s_scale, 1)), t.seconds) / 60,
+			   t.seconds / 3600 * p.memory, LEAST(16, COALESCE(p.e_runs, p.s_runs, 0)), p.minutes_error
+		FROM c
+		JOIN floe_internal.health AS h ON h.table_id = c.table_id
+		JOIN place AS p ON p.operation = c.operation AND p.engine IS NOT DISTINCT FROM c.engine
+		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = c.table_id AND o.operation = c.operation
+		LEFT JOIN LATERAL (
+			SELECT x.snapshot_count, x.freed_files, x.freed_bytes
+			FROM floe_internal.iceberg_table AS t
+			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, c.max_snapshot_age, c.retain_last,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+			WHERE t.table_id = c.table_id AND c.operation = 'expire_snapshots') AS old ON true
+		CROSS JOIN LATERAL (SELECT COALESCE(h.position_delete_file_count, 0) + COALESCE(h.equality_delete_file_count, 0) + COALESCE(h.deletion_vector_count, 0) AS deletes) AS l
+		CROSS JOIN LATERAL (SELECT
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN COALESCE(h.excess_file_count, 0) + CASE WHEN c.applies_deletes THEN l.deletes ELSE 0 END
+				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, LEAST(h.dangling_delete_count, h.position_delete_file_count), 0)
+				WHEN 'rewrite_manifests' THEN COALESCE(h.excess_manifest_count, 0)
+				WHEN 'expire_snapshots' THEN COALESCE(old.snapshot_count, 0) END::float8 AS objects,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN CASE WHEN c.applies_deletes OR c.rewrites_all THEN h.data_bytes ELSE COALESCE(h.rewrite_bytes, h.small_file_bytes) END
+				WHEN 'rewrite_position_delete_files' THEN h.delete_bytes
+				WHEN 'rewrite_manifests' THEN h.manifest_bytes
+				WHEN 'compute_table_stats' THEN h.data_bytes
+				WHEN 'compute_partition_stats' THEN h.manifest_bytes END::float8 AS bytes,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN CASE WHEN c.applies_deletes OR c.rewrites_all THEN h.data_file_count ELSE COALESCE(h.rewrite_file_count, h.small_file_count) END
+				WHEN 'rewrite_position_delete_files' THEN h.position_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.manifest_count
+				WHEN 'expire_snapshots' THEN old.snapshot_count + old.freed_files
+				WHEN 'remove_orphan_files' THEN h.data_file_count + h.manifest_count
+				WHEN 'compute_table_stats' THEN h.data_file_count
+				WHEN 'compute_partition_stats' THEN h.manifest_count END::float8 AS files,
+			-- files that are written: what is read and does not go
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN h.excess_file_count
+				WHEN 'rewrite_position_delete_files' THEN h.excess_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.excess_manifest_count END::float8 AS merged,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN h.data_file_count + l.deletes
+				WHEN 'rewrite_position_delete_files' THEN h.position_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.manifest_count
+				WHEN 'expire_snapshots' THEN h.snapshot_count END::float8 AS files_before,
+			CASE c.operation WHEN 'expire_snapshots' THEN old.freed_bytes WHEN 'remove_orphan_files' THEN o.past_objects * h.average_file_bytes END::float8 AS freed) AS raw
+		CROSS JOIN LATERAL (SELECT
+			CASE WHEN c.operation = 'remove_orphan_files' THEN o.past_objects ELSE LEAST(round(raw.objects * COALESCE(o.object_ratio, 1)), raw.files_before) END AS objects,
+			round(raw.bytes * COALESCE(o.bytes_ratio, 1)) AS bytes,
+			round((raw.files + GREATEST(COALESCE(raw.files - raw.merged, 0), 0)) * COALESCE(o.bytes_ratio, 1)) AS files) AS g
+		CROSS JOIN LATERAL (SELECT floe_internal.work(g.bytes, g.files) AS work, floe_internal.default_seconds(g.bytes) AS seconds) AS w
+		LEFT JOIN floe_internal.engine_speed AS k ON k.engine = c.engine AND k.operation = c.operation AND k.size_class = floe_internal.size_class(w.work)
+		CROSS JOIN LATERAL (SELECT
+			COALESCE(p.s_weight * LEAST(1, p.s_most / w.work, w.work / p.s_least), 0) AS s_weight, ln(COALESCE(p.s_fixed + p.s_rate * w.work, p.s_scale * w.seconds, 1)) AS s_seconds,
+			COALESCE(p.e_weight * LEAST(1, p.e_most / w.work, w.work / p.e_least), 0) AS e_weight, ln(COALESCE(p.e_fixed + p.e_rate * w.work, p.e_scale * w.seconds, 1)) AS e_seconds,
+			-- a factor on the default says less than a line of all sizes
+			CASE WHEN k.seconds_per_byte IS NOT NULL OR p.e_rate IS NULL THEN COALESCE(k.weight, 0) ELSE 0 END AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
+		CROSS JOIN LATERAL (SELECT (n.s_weight * n.s_seconds + ln(w.seconds)) / (n.s_weight + 1) AS seconds) AS t0
+		CROSS JOIN LATERAL (SELECT (n.e_weight * n.e_seconds + t0.seconds) / (n.e_weight + 1) AS seconds) AS t1
+		CROSS JOIN LATERAL (SELECT exp((n.k_weight * n.k_seconds + t1.seconds) / (n.k_weight + 1)) AS seconds) AS t
+		-- four times as much or as little while nothing is known; then two and a half times what the runs themselves differ by
+		CROSS JOIN LATERAL (SELECT (GREATEST(n.e_weight, n.s_weight) * 2.5 * GREATEST(COALESCE(p.spread, 0), 0.05) + ln(4::float8)) / (GREATEST(n.e_weight, n.s_weight) + 1) AS width) AS z;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.estimates(floe_internal.candidate[], pg_catalog.timestamptz) IS 'Gain (objects that would go, bytes_freed) and cost (bytes and files to touch, minutes, GB-hours) of candidates; runs: how many past runs the time rests on, 0: a default; error: median relative error of past estimates of minutes';
+
+-- ---- what a run really was ----
+
+CREATE FUNCTION floe_internal.engine_number(engine_result pg_catalog.jsonb, key pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.jsonb_typeof(engine_result) = 'array' THEN COALESCE(
+		-- Spark: one row; Trino: a row for each number, as text
+		CASE WHEN pg_catalog.jsonb_typeof(engine_result #> ARRAY['0', key]) = 'number' THEN (engine_result #>> ARRAY['0', key])::pg_catalog.float8 END,
+		(SELECT (r ->> 'metric_value')::pg_catalog.float8 FROM pg_catalog.jsonb_array_elements(engine_result) AS r
+		 WHERE r ->> 'metric_name' = key AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1)) END;
+END;
+COMMENT ON FUNCTION floe_internal.engine_number(pg_catalog.jsonb, pg_catalog.text) IS 'A number that the engine returned under this name; NULL: it did not, or something else';
+
+-- The table's metadata first, as everywhere: of a rewrite the summaries of its own snapshots; the engine's words where these are silent.
+CREATE FUNCTION floe_internal.measured(of_operation pg_catalog.text, before pg_catalog.jsonb, effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb, engine_result pg_catalog.jsonb,
+		snapshots_gone pg_catalog.float8, files_gone pg_catalog.float8, bytes_gone pg_catalog.float8, seconds pg_catalog.float8, memory_gb pg_catalog.float8) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('objects', m.objects, 'bytes', m.bytes, 'files_touched', m.files, 'files_before', m.files_before,
+		'files_after', m.files_before - m.objects, 'bytes_freed', m.freed, 'bytes_written', CASE of_operation WHEN 'rewrite_data_files' THEN own.added_bytes END,
+		'minutes', pg_catalog.round((seconds / 60)::pg_catalog.numeric, 4), 'gb_hours', pg_catalog.round((seconds / 3600 * memory_gb)::pg_catalog.numeric, 6)))
+	FROM (SELECT pg_catalog.sum((s ->> 'added_data_files')::pg_catalog.float8) AS added, pg_catalog.sum((s ->> 'deleted_data_files')::pg_catalog.float8) AS deleted,
+			  pg_catalog.sum((s ->> 'added_bytes')::pg_catalog.float8) AS added_bytes, pg_catalog.sum((s ->> 'removed_bytes')::pg_catalog.float8) AS removed_bytes
+		  FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s WHERE s ->> 'operation' = 'replace') AS own
+	CROSS JOIN LATERAL (SELECT COALESCE((before ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((before ->> 'equality_delete_file_count')::pg_catalog.float8, 0)
+			+ COALESCE((before ->> 'deletion_vector_count')::pg_catalog.float8, 0) AS deletes,
+		- COALESCE((effect ->> 'position_delete_file_count')::pg_catalog.float8, 0) - COALESCE((effect ->> 'equality_delete_file_count')::pg_catalog.float8, 0)
+			- COALESCE((effect ->> 'deletion_vector_count')::pg_catalog.float8, 0) AS deletes_gone,
+		COALESCE(own.deleted, floe_internal.engine_number(engine_result, 'rewritten_data_files_count')) AS files_read,
+		COALESCE(own.added, floe_internal.engine_number(engine_result, 'added_data_files_count')) AS files_written,
+		floe_internal.engine_number(engine_result, 'rewritten_delete_files_count') AS deletes_read, floe_internal.engine_number(engine_result, 'added_delete_files_count') AS deletes_written) AS d
+	CROSS JOIN LATERAL (SELECT
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN COALESCE(d.files_read - d.files_written, - (effect ->> 'data_file_count')::pg_catalog.float8) + GREATEST(d.deletes_gone, 0)
+			WHEN 'rewrite_position_delete_files' THEN COALESCE(d.deletes_read - d.deletes_written, - (effect ->> 'position_delete_file_count')::pg_catalog.float8, 0)
+			WHEN 'rewrite_manifests' THEN - COALESCE((effect ->> 'manifest_count')::pg_catalog.float8, 0)
+			WHEN 'expire_snapshots' THEN snapshots_gone
+			WHEN 'remove_orphan_files' THEN (effect ->> 'orphan_files_removed')::pg_catalog.float8 END AS objects,
+		CASE of_operation
+			-- a summary's removed bytes are those of delete files, too
+			WHEN 'rewrite_data_files' THEN COALESCE(floe_internal.engine_number(engine_result, 'rewritten_bytes_count'), own.removed_bytes)
+			WHEN 'rewrite_position_delete_files' THEN COALESCE(floe_internal.engine_number(engine_result, 'rewritten_bytes_count'), (before ->> 'delete_bytes')::pg_catalog.float8)
+			WHEN 'rewrite_manifests' THEN (before ->> 'manifest_bytes')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (before ->> 'data_bytes')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (before ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN d.files_read + d.files_written
+			WHEN 'rewrite_position_delete_files' THEN d.deletes_read + d.deletes_written
+			WHEN 'rewrite_manifests' THEN 2 * (before ->> 'manifest_count')::pg_catalog.float8 + COALESCE((effect ->> 'manifest_count')::pg_catalog.float8, 0)
+			WHEN 'expire_snapshots' THEN snapshots_gone + COALESCE(floe_internal.engine_number(engine_result, 'deleted_data_files_count'), files_gone)
+			WHEN 'remove_orphan_files' THEN (before ->> 'data_file_count')::pg_catalog.float8 + (before ->> 'manifest_count')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (before ->> 'data_file_count')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (before ->> 'manifest_count')::pg_catalog.float8 END AS files,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN (before ->> 'data_file_count')::pg_catalog.float8 + d.deletes
+			WHEN 'rewrite_position_delete_files' THEN (before ->> 'position_delete_file_count')::pg_catalog.float8
+			WHEN 'rewrite_manifests' THEN (before ->> 'manifest_count')::pg_catalog.float8
+			WHEN 'expire_snapshots' THEN (before ->> 'snapshot_count')::pg_catalog.float8 END AS files_before,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN own.removed_bytes - own.added_bytes
+			-- of what nobody refers to any more the engine may have left some
+			WHEN 'expire_snapshots' THEN pg_catalog.round(bytes_gone * LEAST(1, COALESCE(floe_internal.engine_number(engine_result, 'deleted_data_files_count') / NULLIF(files_gone, 0), 1))) END AS freed) AS m;
+END;
+COMMENT ON FUNCTION floe_internal.measured(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8)
+	IS 'A run in the quantities of its estimate; a quantity that nothing tells is not there. files_gone, bytes_gone: what only the removed snapshots held';
+
+-- ---- learning ----
+
+CREATE FUNCTION floe_internal.learn_ratio(old pg_catalog.float8, estimated pg_catalog.float8, measured pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- estimated is already corrected by old; half the way each time
+	SELECT CASE WHEN estimated > 0 AND measured IS NOT NULL
+		THEN LEAST(20, GREATEST(0.05, COALESCE(old, 1) * pg_catalog.sqrt(LEAST(400, GREATEST(measured, 0) / estimated)))) ELSE old END;
+END;
+COMMENT ON FUNCTION floe_internal.learn_ratio(pg_catalog.float8, pg_catalog.float8, pg_catalog.float8) IS 'What to correct the next estimate by, from 0.05 to 20; NULL: nothing was ever measured';
+
+CREATE FUNCTION floe_internal.add_run(of_engine pg_catalog.text, of_operation pg_catalog.text, of_size_class pg_catalog.int2, work pg_catalog.float8, bytes pg_catalog.float8, seconds pg_catalog.float8,
+		output_ratio pg_catalog.float8, errors pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	most CONSTANT int := 16;
+	s floe_internal.engine_speed;
+	f record;
+BEGIN
+	INSERT INTO floe_internal.engine_speed (engine, operation, size_class) VALUES (of_engine, of_operation, of_size_class) ON CONFLICT DO NOTHING;
+	SELECT * INTO s FROM floe_internal.engine_speed AS x WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class FOR UPDATE;
+	s.work := (ARRAY[work] || s.work)[1:most];
+	s.default_seconds := (ARRAY[floe_internal.default_seconds(bytes)] || s.default_seconds)[1:most];
+	s.seconds := (ARRAY[seconds] || s.seconds)[1:most];
+	s.bytes := (ARRAY[COALESCE(bytes, 0)] || s.bytes)[1:most];
+	s.output_ratios := (ARRAY[output_ratio] || s.output_ratios)[1:most];
+	s.objects_errors := (ARRAY[(errors ->> 'objects')::float8] || s.objects_errors)[1:most];
+	s.bytes_errors := (ARRAY[(errors ->> 'bytes')::float8] || s.bytes_errors)[1:most];
+	s.minutes_errors := (ARRAY[(errors ->> 'minutes')::float8] || s.minutes_errors)[1:most];
+	SELECT * INTO f FROM floe_internal.fit_speed(s.work, s.default_seconds, s.seconds);
+	UPDATE floe_internal.engine_speed AS x
+		SET runs = x.runs + 1, work = s.work, default_seconds = s.default_seconds, seconds = s.seconds, bytes = s.bytes, output_ratios = s.output_ratios,
+			objects_errors = s.objects_errors, bytes_errors = s.bytes_errors, minutes_errors = s.minutes_errors,
+			fixed_seconds = f.fixed_seconds, seconds_per_byte = f.seconds_per_byte, scale = f.scale, weight = f.weight, spread = f.spread,
+			least_work = (SELECT min(w) FROM unnest(s.work) AS w), most_work = (SELECT max(w) FROM unnest(s.work) AS w),
+			bytes_per_second = (SELECT sum(b) FROM unnest(s.bytes) AS b) / (SELECT sum(z) FROM unnest(s.seconds) AS z),
+			output_ratio = floe_internal.recent_median(s.output_ratios), objects_error = floe_internal.recent_median(s.objects_errors),
+			bytes_error = floe_internal.recent_median(s.bytes_errors), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
+		WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.add_run(pg_catalog.text, pg_catalog.text, pg_catalog.int2, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.jsonb) IS 'Adds a run to one row of floe_internal.engine_speed and fits it anew';
+
+-- The last thing in the transaction that ends an operation: its rows are those of many others. Only what the engine itself saw to its end, at the first
+-- attempt, tells how long it takes.
+CREATE FUNCTION floe_internal.learn(of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	l floe_internal.operation_log;
+	seconds float8;
+	bytes float8;
+	ratio float8;
+	total float8;
+	errors jsonb;
+BEGIN
+	SELECT * INTO l FROM floe_internal.operation_log AS x WHERE x.operation_id = of_operation_id AND x.state = 'succeeded' AND x.outcome = 'succeeded' AND x.measured IS NOT NULL;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	seconds := (l.measured ->> 'minutes')::float8 * 60;
+	bytes := COALESCE(l.measured ->> 'bytes', l.estimate ->> 'bytes')::float8;
+	ratio := (l.measured ->> 'bytes_written')::float8 / NULLIF((l.measured ->> 'bytes')::float8, 0);
+	-- of a slice it is the arithmetic of its partitions that was estimated, not this table's own
+	UPDATE floe_internal.table_operation AS x
+		SET object_ratio = CASE WHEN l.estimate ? 'slice' OR l.operation = 'remove_orphan_files' THEN x.object_ratio
+				ELSE floe_internal.learn_ratio(x.object_ratio, (l.estimate ->> 'objects')::float8, (l.measured ->> 'objects')::float8) END,
+			bytes_ratio = CASE WHEN l.estimate ? 'slice' THEN x.bytes_ratio
+				ELSE floe_internal.learn_ratio(x.bytes_ratio, (l.estimate ->> 'bytes')::float8, (l.measured ->> 'bytes')::float8) END,
+			output_ratio = CASE WHEN ratio IS NOT NULL THEN (ratio + COALESCE(x.output_ratio, ratio)) / 2 ELSE x.output_ratio END,
+			past_objects = CASE WHEN l.operation = 'remove_orphan_files' AND l.measured ? 'objects' THEN round(((l.measured ->> 'objects')::float8 + COALESCE(x.past_objects, (l.measured ->> 'objects')::float8)) / 2)
+				ELSE x.past_objects END
+		WHERE x.table_id = l.table_id AND x.operation = l.operation;
+	IF seconds > 0 AND l.attempt <= 1 THEN
+		errors := l.measured -> 'error';
+		total := floe_internal.work(bytes, COALESCE(l.measured ->> 'files_touched', l.estimate ->> 'files_touched')::float8);
+		-- from the widest row to the narrowest, so that two that learn at once never wait for each other
+		PERFORM floe_internal.add_run('', l.operation, -1::int2, total, bytes, seconds, ratio, errors);
+		PERFORM floe_internal.add_run(l.engine, l.operation, -1::int2, total, bytes, seconds, ratio, errors);
+		PERFORM floe_internal.add_run(l.engine, l.operation, floe_internal.size_class(total), total, bytes, seconds, ratio, errors);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.learn(pg_catalog.int8) IS 'What the next estimates take from an operation that has just ended';
+
 CREATE FUNCTION floe_internal.throughput(of_engine pg_catalog.text, of_operation pg_catalog.text, OUT bytes_per_second pg_catalog.float8, OUT runs pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.sum(r.bytes) / NULLIF(pg_catalog.sum(r.seconds), 0), 20e6), pg_catalog.count(*)
-	FROM (SELECT (l.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, EXTRACT(epoch FROM l.engine_ended_at - l.started_at)::pg_catalog.float8 AS seconds
-		  FROM floe_internal.operation_log AS l
-		  WHERE l.engine = of_engine AND l.operation = of_operation AND l.state = 'succeeded' AND l.estimate ->> 'bytes' IS NOT NULL AND l.engine_ended_at > l.started_at
-		  ORDER BY l.operation_id DESC LIMIT 20) AS r;
+	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), LEAST(COALESCE(s.runs, 0), 16)
+	FROM (SELECT 1) AS one LEFT JOIN floe_internal.engine_speed AS s ON s.engine = of_engine AND s.operation = of_operation AND s.size_class = -1;
 END;
-COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Learned from the last 20 successful runs; 20 MB/s while there are none (runs = 0)';
+COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Bytes per second of the last 16 runs, start-up included; 20 MB/s while there are none (runs = 0)';
 
-CREATE FUNCTION floe_internal.estimates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
-	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, runs pg_catalog.int8)
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	WITH setting AS MATERIALIZED (
-		SELECT x.table_id, x.operation, COALESCE(x.settings ->> 'engine', '') AS engine FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
-	), m AS MATERIALIZED (
-		SELECT v.table_id, pg_catalog.jsonb_object_agg(v.metric, v.value) AS metrics FROM floe_internal.metrics_at(of_table_ids, at) AS v GROUP BY v.table_id
-	), speed AS MATERIALIZED (
-		-- by engine and operation, not by table
-		SELECT d.engine, d.operation, w.bytes_per_second, w.runs,
-			   COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = d.engine), 2) AS memory_gb
-		FROM (SELECT DISTINCT x.engine, x.operation FROM setting AS x) AS d
-		CROSS JOIN LATERAL floe_internal.throughput(d.engine, d.operation) AS w
-	)
-	SELECT s.table_id, s.operation, e.objects, e.bytes, t.minutes, t.minutes / 60 * speed.memory_gb, speed.runs
-	FROM setting AS s
-	JOIN m ON m.table_id = s.table_id
-	JOIN speed ON speed.operation = s.operation AND speed.engine = s.engine
-	CROSS JOIN LATERAL (SELECT
-		CASE s.operation
-			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
-			WHEN 'rewrite_position_delete_files' THEN GREATEST((m.metrics ->> 'excess_delete_file_count')::pg_catalog.float8,
-				LEAST((m.metrics ->> 'dangling_delete_count')::pg_catalog.float8, (m.metrics ->> 'position_delete_file_count')::pg_catalog.float8), 0)
-			WHEN 'rewrite_manifests' THEN COALESCE((m.metrics ->> 'excess_manifest_count')::pg_catalog.float8, 0)
-			WHEN 'expire_snapshots' THEN COALESCE((m.metrics ->> 'expirable_snapshot_count')::pg_catalog.float8, 0) END AS objects,
-		CASE s.operation
-			WHEN 'rewrite_data_files' THEN CASE WHEN d.delete_files > 0 THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8 ELSE (m.metrics ->> 'small_file_bytes')::pg_catalog.float8 END
-			WHEN 'rewrite_position_delete_files' THEN (m.metrics ->> 'delete_bytes')::pg_catalog.float8
-			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8
-			WHEN 'compute_table_stats' THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8
-			WHEN 'compute_partition_stats' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
-		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
-						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
-	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t;
-END;
-COMMENT ON FUNCTION floe_internal.estimates(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Gain (objects that would go) and cost (bytes to touch, minutes, GB-hours) per table and operation; runs: how many past runs the speed rests on, 0: a default';
+CREATE VIEW floe.estimate_errors AS
+	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, s.objects_error AS objects, s.bytes_error AS bytes, s.minutes_error AS minutes,
+		   s.fixed_seconds, 1 / s.seconds_per_byte AS work_per_second, s.bytes_per_second, s.output_ratio, s.updated_at
+	FROM floe_internal.engine_speed AS s WHERE s.size_class = -1;
+COMMENT ON VIEW floe.estimate_errors IS 'What estimates were worth: median of |estimated - measured| / measured of the last 16 runs, the newest counting most, by engine and operation (engine NULL: all engines), and what the speed is taken to be';
+-- =================================================================================================
+-- 65 debt
+-- The score that orders candidates: terms, each from 0 to 1, times weights. Which weights, a preset says,
+-- and a policy may say otherwise, or name a function that says the score itself.
+-- =================================================================================================
 
-CREATE FUNCTION floe_internal.log_scale(value pg_catalog.float8, top pg_catalog.float8) RETURNS pg_catalog.float8
+CREATE TABLE floe.debt_term (
+	term		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	half		pg_catalog.float8 NOT NULL CHECK (half > 0),
+	is_log		pg_catalog.bool NOT NULL,
+	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
+	weight		pg_catalog.float8 CHECK (weight BETWEEN 0 AND 1000),
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit; there is no top, so that of two large ones the larger still counts for more';
+COMMENT ON COLUMN floe.debt_term.half IS 'What is measured where the term is 0.5: raw / (raw + half), or that of ln(1 + raw) and ln(1 + half)';
+COMMENT ON COLUMN floe.debt_term.is_log IS 'By its logarithm: what ranges over many powers of ten';
+COMMENT ON COLUMN floe.debt_term.weight IS 'For everybody, whatever the preset says; NULL: the preset''s. A policy can set its own in "weights"';
+COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
+COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.debt_term (term, position, half, is_log, is_penalty, description) VALUES
+	('severity', 1, 1, false, false, 'How far the worst metric with this remedy is beyond its thresholds: measured 0.5 at warning, 1 at critical'),
+	('gain', 2, 1000, true, false, 'Objects (files, manifests, snapshots) that would go'),
+	('benefit', 3, 10000, true, false, 'Objects that would go per GB-hour of the engine'),
+	('age', 4, 1, false, false, 'Time since the last success as a share of the deadline, or of 30 days without one; 0 where there is nothing to do'),
+	('failures', 5, 2, false, true, 'Consecutive failures'),
+	('freed', 6, 10000000000, true, false, 'Bytes that would be freed'),
+	('share', 7, 1, false, false, 'Objects that would go as a share of those there are'),
+	('overdue', 8, 1, false, false, 'Time beyond the deadline as a share of it; 0 without a deadline, or where there is nothing to do'),
+	('pressure', 9, 100000, true, false, 'Data and delete files of the table: how much of a namespace or a planner it takes up'),
+	('overwrite', 10, 1, false, true, 'Seven days as a share of the time since the last write, of a table whose files are all in one partition: what is rewritten may be overwritten soon');
+
+CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
+
+CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();
+
+CREATE TABLE floe.debt_preset (
+	preset		pg_catalog.text NOT NULL CHECK (preset OPERATOR(pg_catalog.~) '^[^.]{1,60}$'),
+	term		pg_catalog.text NOT NULL REFERENCES floe.debt_term,
+	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
+	is_builtin	pg_catalog.bool NOT NULL DEFAULT false,
+	PRIMARY KEY (preset, term)
+);
+COMMENT ON TABLE floe.debt_preset IS 'Weights of terms by name, for "score" of a policy; a term without a row weighs nothing. People add their own; those that come with floe stay as they are';
+COMMENT ON COLUMN floe.debt_preset.preset IS 'Without a dot: a name with one is that of a function';
+
+INSERT INTO floe.debt_preset (preset, term, weight, is_builtin) VALUES
+	('benefit', 'benefit', 1, true), ('benefit', 'overdue', 1, true), ('benefit', 'failures', 0.5, true),
+	('severity', 'severity', 3, true), ('severity', 'share', 1, true), ('severity', 'age', 1, true), ('severity', 'overdue', 1, true), ('severity', 'failures', 1, true),
+	('cautious', 'benefit', 1, true), ('cautious', 'overdue', 1, true), ('cautious', 'failures', 0.5, true), ('cautious', 'pressure', 0.2, true), ('cautious', 'overwrite', 0.2, true);
+
+CREATE FUNCTION floe_internal.debt_preset_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	given text := CASE TG_OP WHEN 'DELETE' THEN OLD.preset ELSE NEW.preset END;
+BEGIN
+	IF TG_OP <> 'INSERT' AND OLD.is_builtin OR TG_OP <> 'DELETE' AND EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = given AND p.is_builtin) THEN
+		PERFORM floe_internal.refuse(format('preset "%s" comes with floe', COALESCE(OLD.preset, given)), NULL,
+			'Make one of another name, set "weights" in a policy, or floe.debt_term.weight for all.');
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_preset_before() IS 'Trigger: floe''s own presets stay as they are';
+
+CREATE TRIGGER debt_preset_before BEFORE INSERT OR UPDATE OR DELETE ON floe.debt_preset
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_preset_before();
+
+-- The one way from what is measured to a term: from 0 to 1, and never equal for two that differ, as far as float8 tells them apart.
+CREATE FUNCTION floe_internal.debt_value(raw pg_catalog.float8, half pg_catalog.float8, is_log pg_catalog.bool) RETURNS pg_catalog.float8
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT LEAST(1, pg_catalog.ln(1 + GREATEST(COALESCE(value, 0), 0)) / pg_catalog.ln(1 + top));
+	SELECT CASE
+		WHEN raw IS NULL OR raw <= 0 OR raw = 'NaN' THEN 0
+		WHEN is_log THEN pg_catalog.ln(1 + LEAST(raw, 1e300)) / (pg_catalog.ln(1 + LEAST(raw, 1e300)) + pg_catalog.ln(1 + half))
+		ELSE LEAST(raw, 1e300) / (LEAST(raw, 1e300) + half) END;
 END;
-COMMENT ON FUNCTION floe_internal.log_scale(pg_catalog.float8, pg_catalog.float8) IS '0 to 1, logarithmic, 1 at top and beyond';
+COMMENT ON FUNCTION floe_internal.debt_value(pg_catalog.float8, pg_catalog.float8, pg_catalog.bool) IS 'A term from 0 to 1: 0.5 at half; unknown is 0';
 
-CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.score_weights(of_policy_set_ids pg_catalog.int4[])
+	RETURNS TABLE (policy_set_id pg_catalog.int4, preset pg_catalog.text, score_function pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2,
+				   half pg_catalog.float8, is_log pg_catalog.bool, is_penalty pg_catalog.bool, weight pg_catalog.float8, set_by pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	default_score CONSTANT text := (SELECT b.value #>> '{}' FROM floe_internal.builtin_setting AS b WHERE b.operation = '' AND b.setting = 'score');
+BEGIN
+	RETURN QUERY
+		SELECT s.id, x.preset, x.score_function, d.term, d.position, d.half, d.is_log, d.is_penalty,
+			   COALESCE((e.settings ->> ('weights.' || d.term))::float8, d.weight, p.weight, 0),
+			   CASE WHEN e.settings ? ('weights.' || d.term) THEN COALESCE((SELECT format('policy "%s" (%s)', y.name, y.pattern) FROM floe.policy AS y WHERE y.policy_id = (e.origins ->> ('weights.' || d.term))::int4), 'policy')
+					WHEN d.weight IS NOT NULL THEN 'floe.debt_term' ELSE format('preset "%s"', x.preset) END
+		FROM (SELECT DISTINCT COALESCE(u.id, 0) AS id FROM unnest(of_policy_set_ids) AS u (id)) AS s
+		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.id AND e.operation = ''
+		-- a preset that is gone counts as none, and a function has the default beside it
+		CROSS JOIN LATERAL (SELECT CASE WHEN strpos(e.settings ->> 'score', '.') > 0 THEN e.settings ->> 'score' END AS score_function,
+			CASE WHEN EXISTS (SELECT 1 FROM floe.debt_preset AS k WHERE k.preset = e.settings ->> 'score') THEN e.settings ->> 'score' ELSE default_score END AS preset) AS x
+		CROSS JOIN floe.debt_term AS d
+		LEFT JOIN floe.debt_preset AS p ON p.preset = x.preset AND p.term = d.term;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.score_weights(pg_catalog.int4[]) IS 'Weight of each term for tables of these lists of policies (0: none), and who set it; score_function: the policies name it';
+
+-- Each term of each candidate as it is measured, with its estimate. One row for each term that weighs anything.
+CREATE FUNCTION floe_internal.debt_terms(candidates floe_internal.candidate[], at pg_catalog.timestamptz, all_terms pg_catalog.bool)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2, raw pg_catalog.float8, value pg_catalog.float8,
-				   weight pg_catalog.float8, contribution pg_catalog.float8)
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	WITH setting AS MATERIALIZED (
-		SELECT x.table_id, x.settings FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation = ''
-	), context AS MATERIALIZED (
-		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at) AS x
-	), estimate AS MATERIALIZED (
-		SELECT * FROM floe_internal.estimates(of_table_ids, at)
-	)
-	SELECT c.table_id, c.operation, d.term, d.position, v.raw, v.value, w.weight, CASE WHEN d.is_penalty THEN - v.value ELSE v.value END * w.weight
-	FROM context AS c
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
-	JOIN setting AS s ON s.table_id = c.table_id
-	LEFT JOIN estimate AS e ON e.table_id = c.table_id AND e.operation = c.operation
-	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
-	CROSS JOIN LATERAL (SELECT EXTRACT(epoch FROM at - COALESCE(x.last_success_at, t.first_seen_at))::pg_catalog.float8 AS idle,
-		EXTRACT(epoch FROM COALESCE(c.deadline::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
-	CROSS JOIN LATERAL (VALUES
-		('severity', COALESCE(c.severity, 0), LEAST(1, COALESCE(c.severity, 0))),
-		('gain', COALESCE(e.objects, 0), floe_internal.log_scale(e.objects, 100000)),
-		('benefit', COALESCE(e.objects / NULLIF(e.gb_hours, 0), 0), floe_internal.log_scale(e.objects / NULLIF(e.gb_hours, 0), 100000)),
-		('age', i.idle, LEAST(1, GREATEST(0, i.idle) / i.patience)),
-		('failures', COALESCE(x.failures, 0)::pg_catalog.float8, LEAST(5, COALESCE(x.failures, 0)) / 5.0)) AS v (term, raw, value)
-	JOIN floe.debt_term AS d ON d.term = v.term
-	CROSS JOIN LATERAL (SELECT COALESCE((s.settings ->> ('weights.' || d.term))::pg_catalog.float8, d.weight) AS weight) AS w;
-END;
-COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
+				   weight pg_catalog.float8, contribution pg_catalog.float8, set_by pg_catalog.text, preset pg_catalog.text, score_function pg_catalog.text, estimate pg_catalog.jsonb, failures pg_catalog.int4)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH c AS MATERIALIZED (
+			SELECT x.*, t.policy_set_id, t.first_seen_at FROM unnest(candidates) AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		), w AS MATERIALIZED (
+			SELECT * FROM floe_internal.score_weights(ARRAY(SELECT DISTINCT c.policy_set_id FROM c)) AS z -- one of them in any case: its estimate goes along
+			WHERE all_terms OR z.weight > 0 OR z.score_function IS NOT NULL OR z.term = 'benefit'
+		), told AS MATERIALIZED (
+			SELECT e.*, jsonb_strip_nulls(jsonb_build_object('objects', e.objects, 'bytes', e.bytes, 'files_touched', e.files_touched, 'files_before', e.files_before, 'files_after', e.files_after,
+				'bytes_freed', round(e.bytes_freed), 'minutes', round(e.minutes::numeric, 4), 'minutes_low', round(e.minutes_low::numeric, 4), 'minutes_high', round(e.minutes_high::numeric, 4),
+				'fixed_minutes', round(e.fixed_minutes::numeric, 4), 'gb_hours', round(e.gb_hours::numeric, 6), 'past_runs', e.runs, 'error', round(e.error::numeric, 4))) AS estimate
+			FROM floe_internal.estimates(candidates, at) AS e
+		)
+		SELECT c.table_id, c.operation, v.term, w.position, v.raw, n.value, w.weight, CASE WHEN w.is_penalty THEN - n.value ELSE n.value END * w.weight, w.set_by, w.preset, w.score_function,
+			   e.estimate, COALESCE(x.failures, 0)
+		FROM c
+		LEFT JOIN told AS e ON e.table_id = c.table_id AND e.operation = c.operation
+		LEFT JOIN floe_internal.health AS h ON h.table_id = c.table_id
+		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+		CROSS JOIN LATERAL (SELECT
+			-- time alone is no debt: a table that nobody writes and that has nothing to do owes nothing
+			CASE WHEN CASE c.operation WHEN 'remove_orphan_files' THEN true WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
+					ELSE e.objects > 0 OR c.severity >= 0.5 END
+				THEN GREATEST(0, extract(epoch FROM at - COALESCE(x.last_success_at, c.first_seen_at))::float8) ELSE 0 END AS idle,
+			extract(epoch FROM c.deadline)::float8 AS deadline) AS i
+		CROSS JOIN LATERAL (VALUES
+			('severity', c.severity),
+			('gain', e.objects),
+			('benefit', e.objects / NULLIF(e.gb_hours, 0)),
+			('age', i.idle / COALESCE(NULLIF(i.deadline, 0), 2592000)),
+			('failures', x.failures::float8),
+			('freed', e.bytes_freed),
+			('share', e.objects / NULLIF(e.files_before, 0)),
+			('overdue', GREATEST(0, i.idle / NULLIF(i.deadline, 0) - 1)),
+			('pressure', (h.data_file_count + COALESCE(h.position_delete_file_count, 0) + COALESCE(h.equality_delete_file_count, 0) + COALESCE(h.deletion_vector_count, 0))::float8),
+			('overwrite', CASE WHEN h.partition_count <= 1 AND c.operation = 'rewrite_data_files' THEN 604800 / GREATEST(1, extract(epoch FROM at - h.last_write_at)::float8) END)) AS v (term, raw)
+		JOIN w ON w.policy_set_id = COALESCE(c.policy_set_id, 0) AND w.term = v.term
+		CROSS JOIN LATERAL (SELECT floe_internal.debt_value(v.raw, w.half, w.is_log) AS value) AS n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_terms(floe_internal.candidate[], pg_catalog.timestamptz, pg_catalog.bool) IS 'Each term of the debt score of candidates: measured, from 0 to 1, weighted, and by whom; with all_terms those that weigh nothing, too';
+
+-- ---- a function of the user's own ----
+
+CREATE TYPE floe.debt_input AS (
+	table_name		pg_catalog.text,
+	operation		pg_catalog.text,
+	severity		pg_catalog.float8,
+	objects			pg_catalog.float8,
+	bytes			pg_catalog.float8,
+	bytes_freed		pg_catalog.float8,
+	files_before	pg_catalog.float8,
+	files_after		pg_catalog.float8,
+	minutes			pg_catalog.float8,
+	gb_hours		pg_catalog.float8,
+	past_runs		pg_catalog.int8,
+	failures		pg_catalog.int4,
+	terms			pg_catalog.jsonb,
+	score			pg_catalog.float8
+);
+COMMENT ON TYPE floe.debt_input IS 'What a score function gets: a candidate with its estimate, every term from 0 to 1, and the score of the default preset; NULL: unknown';
+
+-- Who decides has the rights of floe's owner, and what he calls has them, too, unless it says otherwise. So a function is taken only if it runs as its
+-- own owner, or if its owner could do anything anyhow. It is looked at when a policy is saved and again at each call.
+CREATE FUNCTION floe_internal.score_function(name pg_catalog.text, OUT function_oid pg_catalog.oid, OUT problem pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+BEGIN
+	BEGIN
+		function_oid := to_regprocedure(score_function.name || '(floe.debt_input)')::oid;
+	EXCEPTION WHEN OTHERS THEN
+		NULL;	-- not even the form of a name
+	END;
+	SELECT f.prosecdef, f.prokind, f.proretset, f.prorettype, r.rolname, r.rolsuper INTO p
+		FROM pg_proc AS f JOIN pg_roles AS r ON r.oid = f.proowner WHERE f.oid = function_oid;
+	problem := CASE
+		WHEN NOT FOUND THEN format('there is no function %s(floe.debt_input)', left(score_function.name, 200))
+		WHEN p.prokind <> 'f' OR p.proretset OR p.prorettype <> 'float8'::regtype THEN format('function %s does not return one double precision', function_oid::regprocedure)
+		WHEN NOT p.prosecdef AND NOT p.rolsuper THEN format('function %s would run with the rights of floe''s owner: it is not SECURITY DEFINER, and its owner "%s" is no superuser', function_oid::regprocedure, p.rolname) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.score_function(pg_catalog.text) IS 'A score function by its name with schema; problem: why it is not called; NULL: it is';
+
+-- Whatever the function does is undone: it reads in a read-only subtransaction that always ends in a rollback, so that it leaves no row, no setting and
+-- no deferred trigger behind, which would run as somebody else.
+CREATE FUNCTION floe_internal.call_score(function_oid pg_catalog.oid, inputs floe.debt_input[], OUT scores pg_catalog.float8[], OUT problem pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	BEGIN
+		PERFORM set_config('transaction_read_only', 'on', true);
+		EXECUTE format('SELECT array_agg(%s(($1)[i]) ORDER BY i) FROM generate_subscripts($1, 1) AS i', function_oid::regproc) INTO scores USING inputs;
+		RAISE EXCEPTION USING ERRCODE = 'FLOES';
+	EXCEPTION
+		WHEN SQLSTATE 'FLOES' THEN
+			NULL;
+		WHEN query_canceled THEN
+			RAISE;
+		WHEN OTHERS THEN
+			scores := NULL;
+			problem := SQLERRM;
+	END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.call_score(pg_catalog.oid, floe.debt_input[]) IS 'Scores of some candidates by a user''s function; one that fails fails all of them';
+
+CREATE FUNCTION floe_internal.own_scores(name pg_catalog.text, inputs floe.debt_input[]) RETURNS TABLE (place pg_catalog.int4, score pg_catalog.float8, problem pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	f record;
+	one record;
+	all_scores float8[];
+	all_problem text;
+BEGIN
+	SELECT * INTO f FROM floe_internal.score_function(own_scores.name);
+	IF f.problem IS NULL THEN
+		SELECT c.scores, c.problem INTO all_scores, all_problem FROM floe_internal.call_score(f.function_oid, inputs) AS c;
+	END IF;
+	FOR i IN 1 .. cardinality(inputs)
+	LOOP
+		place := i;
+		problem := f.problem;
+		score := NULL;
+		IF problem IS NULL AND all_problem IS NULL THEN
+			score := all_scores[i];
+		ELSIF problem IS NULL THEN
+			-- for which of them it fails
+			SELECT * INTO one FROM floe_internal.call_score(f.function_oid, inputs[i:i]);
+			score := one.scores[1];
+			problem := one.problem;
+		END IF;
+		IF problem IS NULL AND (score IS NULL OR score IN ('NaN', 'Infinity', '-Infinity')) THEN
+			problem := format('it answers %s', COALESCE(score::text, 'NULL'));
+		END IF;
+		score := CASE WHEN problem IS NULL THEN score END;
+		RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.own_scores(pg_catalog.text, floe.debt_input[]) IS 'Score of each candidate by a user''s function, in one call where none fails; problem: why there is none';
+
+-- ---- the score ----
+
+CREATE FUNCTION floe_internal.scores(candidates floe_internal.candidate[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, score pg_catalog.float8, parts pg_catalog.jsonb, problem pg_catalog.text, estimate pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	named bool;
+BEGIN
+	named := EXISTS (SELECT 1 FROM floe_internal.effective AS e WHERE e.operation = '' AND strpos(e.settings ->> 'score', '.') > 0
+		AND e.policy_set_id IN (SELECT t.policy_set_id FROM unnest(candidates) AS c JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id));
+	IF NOT named THEN
+		RETURN QUERY
+			SELECT d.table_id, d.operation, sum(d.contribution), jsonb_object_agg(d.term, round(d.contribution::numeric, 6)), NULL::text, (array_agg(d.estimate))[1]
+			FROM floe_internal.debt_terms(candidates, at, false) AS d GROUP BY d.table_id, d.operation;
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH p AS MATERIALIZED (
+			SELECT d.table_id, d.operation, sum(d.contribution) AS score, jsonb_object_agg(d.term, round(d.contribution::numeric, 6)) AS parts, (array_agg(d.estimate))[1] AS estimate,
+				   jsonb_object_agg(d.term, d.value) AS terms, max(d.raw) FILTER (WHERE d.term = 'severity') AS severity, max(d.failures) AS failures, max(d.score_function) AS score_function
+			FROM floe_internal.debt_terms(candidates, at, false) AS d GROUP BY d.table_id, d.operation
+		), input AS MATERIALIZED (
+			SELECT p.*, row_number() OVER (PARTITION BY p.score_function ORDER BY p.table_id, p.operation) AS place,
+				   ROW(t.name, p.operation, p.severity, (p.estimate ->> 'objects')::float8, (p.estimate ->> 'bytes')::float8, (p.estimate ->> 'bytes_freed')::float8,
+					   (p.estimate ->> 'files_before')::float8, (p.estimate ->> 'files_after')::float8, (p.estimate ->> 'minutes')::float8, (p.estimate ->> 'gb_hours')::float8,
+					   (p.estimate ->> 'past_runs')::int8, p.failures, p.terms, p.score)::floe.debt_input AS input
+			FROM p JOIN floe_internal.iceberg_table AS t ON t.table_id = p.table_id
+		), own AS MATERIALIZED (
+			SELECT g.score_function, o.place, o.score, o.problem
+			FROM (SELECT i.score_function, array_agg(i.input ORDER BY i.place) AS inputs FROM input AS i WHERE i.score_function IS NOT NULL GROUP BY i.score_function) AS g
+			CROSS JOIN LATERAL floe_internal.own_scores(g.score_function, g.inputs) AS o
+		)
+		SELECT i.table_id, i.operation, COALESCE(o.score, i.score), CASE WHEN o.score IS NULL THEN i.parts ELSE jsonb_build_object(i.score_function, round(o.score::numeric, 6)) END,
+			   CASE WHEN o.problem IS NOT NULL THEN format('%s: %s', i.score_function, o.problem) END, i.estimate
+		FROM input AS i LEFT JOIN own AS o ON o.score_function = i.score_function AND o.place = i.place;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.scores(floe_internal.candidate[], pg_catalog.timestamptz) IS 'Score of candidates with its parts and the estimate it rests on; problem: why it is the default preset''s and not that of the function that the policies name';
 
 CREATE FUNCTION floe.debt(table_name pg_catalog.text,
-		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)
+		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8,
+		OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-	SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 4)::float8, d.weight, round(d.contribution::numeric, 4)::float8
-	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t
-	CROSS JOIN LATERAL floe_internal.debt_terms(ARRAY[t.table_id], floe_internal.clock()) AS d
-	JOIN floe_internal.operation_kind AS k ON k.operation = d.operation
-	ORDER BY k.position, d.position
+#variable_conflict use_column
+DECLARE
+	t CONSTANT floe_internal.iceberg_table := floe_internal.require_table(debt.table_name);
+	at CONSTANT timestamptz := floe_internal.clock();
+	candidates CONSTANT floe_internal.candidate[] := ARRAY(SELECT floe_internal.candidate(c.table_id, c.operation, c.settings, c.remedy_options, c.severity)
+		FROM floe_internal.decision_context(ARRAY[t.table_id], at) AS c);
+BEGIN
+	RETURN QUERY
+		SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 6)::float8, d.weight, round(d.contribution::numeric, 6)::float8, d.set_by
+		FROM (SELECT x.operation, x.term, x.position, CASE WHEN x.raw NOT IN ('Infinity', 'NaN') THEN COALESCE(x.raw, 0) ELSE 0 END AS raw, x.value, x.weight, x.contribution, x.set_by
+			  FROM floe_internal.debt_terms(candidates, at, true) AS x
+			  UNION ALL
+			  -- a function's word counts instead of the sum
+			  SELECT s.operation, f.name, 1000, CASE WHEN s.problem IS NULL THEN s.score END, NULL, NULL, CASE WHEN s.problem IS NULL THEN s.score END,
+					 CASE WHEN s.problem IS NULL THEN 'instead of the sum of the others' ELSE substr(s.problem, length(f.name) + 3) || '; the sum of the others holds' END
+			  FROM (SELECT w.score_function AS name FROM floe_internal.score_weights(ARRAY[t.policy_set_id]) AS w WHERE w.score_function IS NOT NULL LIMIT 1) AS f
+			  CROSS JOIN LATERAL floe_internal.scores(candidates, at) AS s) AS d
+		JOIN floe_internal.operation_kind AS k ON k.operation = d.operation
+		ORDER BY k.position, d.position;
+END
 $body$;
-COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), and weighted';
+COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), weighted, and who set the weight; a score function of the policies stands last';
+-- =================================================================================================
+-- 66 history of verdicts
+-- What was decided of each table and operation, and from when until when: written by the planning step
+-- when a verdict becomes another one, never when only a number moved. Nothing is written for what nothing
+-- calls for, so a healthy fleet has no rows; floe.why() of a time (83) says what that means.
+-- =================================================================================================
 
+CREATE TABLE floe_internal.verdict (
+	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	since			pg_catalog.timestamptz NOT NULL,
+	until			pg_catalog.timestamptz NOT NULL DEFAULT 'infinity',
+	verdict			pg_catalog.text NOT NULL CHECK (verdict IN ('run', 'wait', 'blocked', 'not needed', 'off')),
+	gate			pg_catalog.text NOT NULL,
+	value			pg_catalog.text,
+	limit_value		pg_catalog.text,
+	set_by			pg_catalog.text,
+	next_at			pg_catalog.timestamptz,
+	score			pg_catalog.float8,
+	operation_id	pg_catalog.int8,
+	PRIMARY KEY (table_id, operation, since)
+) WITH (fillfactor = 90);
+-- not unique: one statement ends the old row and begins the new one, in no order
+CREATE INDEX verdict_now ON floe_internal.verdict (table_id, operation) WHERE until OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz;
+CREATE INDEX verdict_until ON floe_internal.verdict (until);
+COMMENT ON TABLE floe_internal.verdict IS 'Times during which an operation of a table was to run, waited or was blocked; none: nothing called for it, or no policy has it. Kept for floe.why_history_retention';
+COMMENT ON COLUMN floe_internal.verdict.since IS 'The decision that found it first';
+COMMENT ON COLUMN floe_internal.verdict.until IS 'The decision that found it no longer; infinity: it holds';
+COMMENT ON COLUMN floe_internal.verdict.gate IS 'The gate that stopped it, or, of what runs, what called for it';
+COMMENT ON COLUMN floe_internal.verdict.value IS 'As it was when the verdict began, like limit_value, next_at and score';
+COMMENT ON COLUMN floe_internal.verdict.operation_id IS 'What was queued, in the queue or the log; NULL: nothing was';
+
+CREATE TYPE floe_internal.verdict_line AS (
+	table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
+	set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8
+);
+COMMENT ON TYPE floe_internal.verdict_line IS 'A verdict of this moment, on its way into the history';
+
+-- What is called for by the calendar alone waits for it all the time.
+CREATE FUNCTION floe_internal.is_worth_keeping(operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT verdict NOT IN ('not needed', 'off') AND NOT (operation = 'remove_orphan_files' AND gate = 'schedule');
+END;
+COMMENT ON FUNCTION floe_internal.is_worth_keeping(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Whether a verdict says more than that nothing calls for the operation';
+
+-- Compares what holds by the history with what was just decided. What is queued stays "run" until it has ended.
+CREATE FUNCTION floe_internal.note_verdicts(of_table_ids pg_catalog.int8[], lines floe_internal.verdict_line[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n int4;
+BEGIN
+	-- of a healthy fleet there is nothing to compare
+	IF lines IS NULL AND NOT EXISTS (SELECT 1 FROM floe_internal.verdict AS v WHERE v.until = 'infinity' AND v.table_id = ANY (of_table_ids)) THEN
+		RETURN 0;
+	END IF;
+	WITH fresh AS MATERIALIZED (
+		SELECT l.* FROM unnest(lines) AS l
+	), held AS MATERIALIZED (
+		SELECT v.table_id, v.operation, v.since, v.verdict, v.gate, v.set_by,
+			   v.verdict = 'run' AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.operation_id = v.operation_id) AS is_under_way
+		FROM floe_internal.verdict AS v WHERE v.until = 'infinity' AND v.table_id = ANY (of_table_ids)
+	), other AS MATERIALIZED (
+		SELECT h.table_id AS held_table_id, h.operation AS held_operation, h.since AS held_since, f.*
+		FROM held AS h FULL JOIN fresh AS f ON f.table_id = h.table_id AND f.operation = h.operation
+		WHERE (h.verdict, h.gate, h.set_by) IS DISTINCT FROM (f.verdict, f.gate, f.set_by)
+		  AND NOT COALESCE(h.is_under_way AND (f.gate = 'interlock' OR f.table_id IS NULL), false)
+	), over AS (
+		UPDATE floe_internal.verdict AS v SET until = at
+			FROM other AS o WHERE v.table_id = o.held_table_id AND v.operation = o.held_operation AND v.since = o.held_since AND (v.since < at OR o.table_id IS NULL)
+	), moved AS (
+		-- two decisions at the same time: what the first found was never so
+		UPDATE floe_internal.verdict AS v
+			SET verdict = o.verdict, gate = o.gate, value = o.value, limit_value = o.limit_value, set_by = o.set_by, next_at = o.next_at, score = o.score, operation_id = o.operation_id
+			FROM other AS o WHERE v.table_id = o.held_table_id AND v.operation = o.held_operation AND v.since = o.held_since AND v.since >= at AND o.table_id IS NOT NULL
+	)
+	INSERT INTO floe_internal.verdict AS v (table_id, operation, since, verdict, gate, value, limit_value, set_by, next_at, score, operation_id)
+		SELECT o.table_id, o.operation, at, o.verdict, o.gate, o.value, o.limit_value, o.set_by, o.next_at, o.score, o.operation_id
+		FROM other AS o WHERE o.table_id IS NOT NULL AND COALESCE(o.held_since < at, true)
+		ON CONFLICT (table_id, operation, since) DO UPDATE
+			SET until = 'infinity', verdict = EXCLUDED.verdict, gate = EXCLUDED.gate, value = EXCLUDED.value, limit_value = EXCLUDED.limit_value, set_by = EXCLUDED.set_by,
+				next_at = EXCLUDED.next_at, score = EXCLUDED.score, operation_id = EXCLUDED.operation_id;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_verdicts(pg_catalog.int8[], floe_internal.verdict_line[], pg_catalog.timestamptz)
+	IS 'Keeps what became of the verdicts of some tables: lines has all that is worth keeping of what was just decided, and what it has not holds no longer. Returns how many began';
+-- =================================================================================================
+-- 68 what can call
+-- The cheap look before the decision proper, which takes about a millisecond for each table: most tables
+-- of a fleet need nothing. What is set is the same for all tables of a policy list, so it is worked out
+-- once for each list, and tables are compared with it as rows of numbers, many at a time.
+-- =================================================================================================
+
+-- One column for each metric that a remedy is for; Infinity: at no value. Of an operation that is off, or that conditions call for, thresholds call for nothing.
+-- A hair below the threshold: the severity, which decides, is a quotient and rounded.
+CREATE FUNCTION floe_internal.call_limits(of_set_ids pg_catalog.int4[])
+	RETURNS TABLE (set_id pg_catalog.int4, excess_file_count pg_catalog.float8, small_file_count pg_catalog.float8, data_file_count pg_catalog.float8, delete_ratio pg_catalog.float8,
+				   equality_delete_file_count pg_catalog.float8, excess_delete_file_count pg_catalog.float8, position_delete_file_count pg_catalog.float8, deletion_vector_count pg_catalog.float8,
+				   dangling_delete_count pg_catalog.float8, manifest_count pg_catalog.float8, excess_manifest_count pg_catalog.float8, deleted_entry_count pg_catalog.float8,
+				   manifest_spread pg_catalog.float8, expirable_snapshot_count pg_catalog.float8, snapshot_count pg_catalog.float8, oldest_snapshot_age pg_catalog.float8,
+				   table_stats_lag pg_catalog.float8, table_stats_age pg_catalog.float8, partition_stats_lag pg_catalog.float8, partition_stats_age pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		SELECT l.set_id, COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'small_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'data_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'delete_ratio'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'equality_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'position_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'deletion_vector_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'dangling_delete_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'manifest_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_manifest_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'deleted_entry_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'manifest_spread'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'expirable_snapshot_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'snapshot_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'oldest_snapshot_age'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'table_stats_lag'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'table_stats_age'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'partition_stats_lag'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'partition_stats_age'), 'Infinity')
+		FROM (SELECT s.set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) * (1 - 1e-12) AS warning
+			  FROM unnest(of_set_ids) AS s (set_id)
+			  CROSS JOIN floe.metric AS m
+			  JOIN floe_internal.effective AS o ON o.policy_set_id = s.set_id AND o.operation = m.remedy
+				AND o.settings ? 'configured' AND COALESCE(o.settings -> 'enabled' <> 'false', true) AND NOT o.settings ? 'conditions'
+			  LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = '') AS l
+		GROUP BY l.set_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.call_limits(pg_catalog.int4[]) IS 'From where on each metric calls for its remedy, by policy list; Infinity: never';
+
+-- When each operation that a policy list has is overdue: by its policies, else by floe's own deadline.
+CREATE FUNCTION floe_internal.set_deadlines(of_set_ids pg_catalog.int4[]) RETURNS TABLE (set_id pg_catalog.int4, operation pg_catalog.text, deadline pg_catalog.interval)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT e.policy_set_id, e.operation, d.deadline
+	FROM floe_internal.effective AS e
+	LEFT JOIN floe_internal.builtin_setting AS b ON b.operation = e.operation AND b.setting = 'deadline'
+	CROSS JOIN LATERAL (SELECT COALESCE(e.settings ->> 'deadline', b.value #>> '{}')::pg_catalog.interval AS deadline) AS d
+	WHERE e.policy_set_id = ANY (of_set_ids) AND e.operation <> '' AND e.settings ? 'configured' AND COALESCE(e.settings -> 'enabled' <> 'false', true) AND d.deadline IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.set_deadlines(pg_catalog.int4[]) IS 'Deadlines in force of the operations that are switched on, by policy list';
+
+CREATE FUNCTION floe_internal.calls_by_conditions(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF of_table_ids = '{}' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH condition AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, e.settings -> 'conditions' ? 'all' AS needs_all, q.item ->> 'metric' AS metric, q.item ->> 'op' AS op, (q.item ->> 'value')::float8 AS value,
+				   count(*) OVER (PARTITION BY e.policy_set_id, e.operation) AS items
+			FROM floe_internal.effective AS e
+			CROSS JOIN LATERAL jsonb_array_elements(COALESCE(e.settings #> '{conditions,all}', e.settings #> '{conditions,any}')) AS q (item)
+			WHERE e.policy_set_id IN (SELECT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AND e.settings ? 'conditions'
+		)
+		SELECT v.table_id, c.operation
+		FROM floe_internal.metrics_at(of_table_ids, at) AS v
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id
+		JOIN condition AS c ON c.policy_set_id = t.policy_set_id AND c.metric = v.metric
+		WHERE CASE c.op WHEN '>=' THEN v.value >= c.value WHEN '>' THEN v.value > c.value WHEN '<=' THEN v.value <= c.value WHEN '<' THEN v.value < c.value
+			WHEN '=' THEN v.value = c.value WHEN '<>' THEN v.value <> c.value END
+		GROUP BY v.table_id, c.operation, c.needs_all, c.items
+		HAVING NOT c.needs_all OR count(*) = c.items;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.calls_by_conditions(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Operations whose conditions some tables meet';
+
+CREATE FUNCTION floe_internal.calls(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
+	-- how many tables there are makes another plan: a plan for all numbers would be wrong for most
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+	with_conditions int4[] := ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.settings ? 'conditions');
+BEGIN
+	RETURN QUERY
+		WITH judged AS MATERIALIZED (
+			-- a metric is beyond its threshold
+			SELECT t.table_id,
+				h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
+				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
+				h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
+				OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
+				h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
+				OR h.manifest_spread >= l.manifest_spread AS manifests,
+				h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
+				h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
+				-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
+				CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
+					WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
+			WHERE t.table_id = ANY (of_table_ids)
+		), overdue AS MATERIALIZED (
+			-- a deadline is over, and there is something to do
+			SELECT t.table_id, d.operation
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			WHERE t.table_id = ANY (of_table_ids) AND COALESCE(x.last_success_at, t.first_seen_at) + d.deadline <= at
+			  AND CASE d.operation
+				WHEN 'rewrite_data_files' THEN GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0
+				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0
+				WHEN 'rewrite_manifests' THEN h.excess_manifest_count > 0
+				WHEN 'expire_snapshots' THEN COALESCE(h.snapshot_count > 1, true)
+				WHEN 'compute_table_stats' THEN h.table_stats_lag > 0
+				WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 END
+		), expiring AS MATERIALIZED (
+			SELECT z.table_id, min(z.expirable) AS expirable
+			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL
+				  UNION ALL SELECT o.table_id, 1 FROM overdue AS o WHERE o.operation = 'expire_snapshots') AS z
+			GROUP BY z.table_id
+		)
+		SELECT j.table_id, c.operation
+			FROM (SELECT * FROM judged AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
+			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.data_files), ('rewrite_position_delete_files', j.delete_files), ('rewrite_manifests', j.manifests),
+				('compute_table_stats', j.table_stats), ('compute_partition_stats', j.partition_stats)) AS c (operation, calls)
+			WHERE c.calls
+		UNION
+		SELECT o.table_id, o.operation FROM overdue AS o WHERE o.operation <> 'expire_snapshots'
+		UNION
+		SELECT z.table_id, 'expire_snapshots' FROM expiring AS z
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = z.table_id
+			JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
+			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval, (s.settings ->> 'options.retain_last')::int4,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+			WHERE x.snapshot_count >= z.expirable
+		-- a policy calls by conditions
+		UNION
+		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c
+		-- a large table is not done with, or a schedule's time has come
+		UNION
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
+		UNION
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.calls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What can call at all for some tables, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); of everything else the verdict would be "not needed", "off", or what holds back an operation that nothing calls for';
+
+CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT DISTINCT c.table_id FROM floe_internal.calls(of_table_ids, at) AS c;
+END;
+COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all';
+
+-- Rows for schedules in force: new or changed ones get their first time.
+CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, schedule_key pg_catalog.text, next_due_at pg_catalog.timestamptz)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	-- no table property is about time, so a schedule is the same for all tables of a policy list
+		WITH scheduled AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, s.settings, e.origins, floe_internal.schedule_key(s.settings) AS key
+			FROM floe_internal.effective AS e
+			CROSS JOIN LATERAL (SELECT floe_internal.builtin_settings(e.operation) || e.settings AS settings OFFSET 0) AS s
+			WHERE e.operation <> '' AND e.settings ? 'configured'
+			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
+		), changed AS (
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at
+			FROM scheduled AS s
+			JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
+			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = t.table_id AND o.operation = s.operation
+			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND s.key IS DISTINCT FROM o.schedule_key
+			UNION ALL
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at
+			FROM floe_internal.table_operation AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
+			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
+		)
+		SELECT c.table_id, c.operation, c.key, floe_internal.schedule_next(c.settings, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
+		FROM changed AS c;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';
+
+CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
+		SELECT s.table_id, s.operation, s.schedule_key, s.next_due_at FROM floe_internal.schedules_to_sync(of_table_ids) AS s
+		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 -- =================================================================================================
 -- 70 selection
 -- Which candidates go into the queue: by score, under budgets that are tested before each is added. What
@@ -5393,11 +6460,12 @@ COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are ch
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false)
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false, all_scores pg_catalog.bool DEFAULT true,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
 	c record;
@@ -5419,16 +6487,16 @@ BEGIN
 		SELECT candidate.* FROM portion
 		CROSS JOIN LATERAL (
 			WITH d AS MATERIALIZED (
-				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons) AS x
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons, of_calls) AS x
 				-- what nobody asked for takes nothing out of a budget
 				WHERE named IS NULL OR x.operation = ANY (named)
 			), p AS MATERIALIZED (
-				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				FROM floe_internal.debt_terms(portion.ids, at) AS x GROUP BY x.table_id, x.operation
-			), e AS MATERIALIZED (
-				SELECT * FROM floe_internal.estimates(portion.ids, at)
+				-- what does not run needs no score, unless somebody looks at it
+				SELECT x.* FROM floe_internal.scores(ARRAY(SELECT floe_internal.candidate(d.table_id, d.operation, d.settings, d.remedy_options, d.severity)
+					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -5439,24 +6507,37 @@ BEGIN
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
-			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
-			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
-		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
-		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
+		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 6); score_parts := c.parts;
+		estimate := c.estimate;
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
+		-- have given options of his own, with which enqueue() asks.
+		IF verdict = 'run' AND NOT by_hand
+		   AND floe_internal.usable_engines(c.table_id, c.operation, floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)) IS NULL THEN
+			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
+			value := floe_internal.passed_over(c.table_id, c.operation,
+				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
+			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
+		END IF;
+		IF c.score_problem IS NOT NULL AND reasons IS NOT NULL THEN
+			reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'score', 'status', 'pass', 'value', c.score_problem, 'set_by', 'default preset'));
+		END IF;
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
 				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
 				c.bytes := (part.detail ->> 'bytes')::float8;
-				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
-				c.gb_hours := c.gb_hours * COALESCE(share, 1);
-				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				-- what starting costs, the part costs as well
+				c.gb_hours := c.gb_hours / c.minutes;
+				c.minutes := (c.estimate ->> 'fixed_minutes')::float8 + (c.minutes - (c.estimate ->> 'fixed_minutes')::float8) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * c.minutes;
+				estimate := estimate - '{files_touched,bytes_freed,minutes_low,minutes_high}'::text[] || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes,
+					'files_after', (c.estimate ->> 'files_before')::float8 - (part.detail ->> 'objects')::float8, 'minutes', round(c.minutes::numeric, 4),
+					'gb_hours', round(c.gb_hours::numeric, 6), 'slice', part.detail));
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
@@ -5503,16 +6584,17 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
 -- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
 CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
 			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
 			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
 		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
@@ -5523,45 +6605,26 @@ BEGIN ATOMIC
 				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
 			ELSE '{}' END
 	FROM (SELECT 1) AS one
-	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
-END;
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine');
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
--- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
--- What a person asked for by name does not come this way.
-CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	-- a metric is beyond a threshold; so many tables at a time, that the cost grows with their number
-	WITH portion AS (
-		SELECT pg_catalog.array_agg(x.id) AS ids FROM pg_catalog.unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 1000
-	), judged AS MATERIALIZED (
-		SELECT j.table_id, j.remedy, j.severity, j.value, j.requires FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.remedy IS NOT NULL
-	)
-	SELECT j.table_id FROM judged AS j WHERE j.severity >= 0.5
-	-- floe's own deadline is over, and there is something to do
-	UNION
-	SELECT j.table_id FROM judged AS j
-		JOIN floe_internal.builtin_setting AS b ON b.operation = j.remedy AND b.setting = 'deadline'
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = j.table_id
-		JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = b.operation AND e.settings ? 'configured'
-		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = b.operation
-		WHERE j.value > 0 AND j.requires IS NULL AND COALESCE(x.last_success_at, t.first_seen_at) + (b.value #>> '{}')::pg_catalog.interval <= at
-	-- a policy calls by conditions or a deadline
-	UNION
-	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
-		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
-	-- a large table is not done with
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
-	-- a schedule's time has come
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
-END;
-COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed" or "off"';
+-- What goes into the statement: what floe adds, what policies set, and what a person gave, which is checked alone first, so that an option given by an
+-- alias replaces the policy's.
+CREATE FUNCTION floe_internal.options_to_send(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, given pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN floe_internal.check_options(of_operation, floe_internal.operation_options(settings, origins, floe_internal.options_of_floe(of_operation, settings, remedy_options))
+		|| floe_internal.check_options(of_operation, COALESCE(given, '{}')));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
 
 -- Queues what is called for.
-CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
+CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
 				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -5581,7 +6644,7 @@ BEGIN
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
-		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named) AS s
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -5590,10 +6653,7 @@ BEGIN
 		operation_id := NULL;
 		problem := NULL;
 		IF c.verdict = 'run' THEN
-			-- checked alone first, so that an option given by an alias replaces the policy's
-			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
-				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			new_settings := c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
 			-- what the policies set has passed a gate
@@ -5630,42 +6690,32 @@ BEGIN
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
+COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
-
--- Rows for schedules in force: new or changed ones get their first time.
-CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
-		SELECT s.table_id, s.operation, floe_internal.schedule_key(s.settings),
-			   floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, o.last_run_at, NOT s.origins ? 'schedule')
-		FROM floe_internal.table_setting AS s
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = s.table_id AND o.operation = s.operation
-		WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '' AND s.settings ? 'configured'
-		  AND floe_internal.schedule_key(s.settings) IS DISTINCT FROM o.schedule_key
-		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
-END;
-COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	due floe_internal.call[] := ARRAY(SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_operation AS x WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids));
+BEGIN
+	IF due = '{}' THEN
+		RETURN;
+	END IF;
 	UPDATE floe_internal.table_operation AS x
 		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM floe_internal.table_operation AS y WHERE y.next_due_at <= at AND y.table_id = ANY (of_table_ids)), at, false, NULL, false) AS d
+		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
 			ON d.table_id = s.table_id AND d.operation = s.operation
-		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
+		WHERE x.table_id = s.table_id AND x.operation = s.operation
 		  AND x.next_due_at <= at
 		  AND (d.verdict IN ('not needed', 'off')
 			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
-
 -- =================================================================================================
 -- 72 passes
 -- Who is at work. A pass is alive exactly as long as its process holds its advisory lock, so a claim never
@@ -6378,6 +7428,8 @@ BEGIN
 				WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
 		SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
 		PERFORM floe_internal.decide_soon(healed);
+		PERFORM floe_internal.write_event('table assessed', t.levels[1], t.table_id, t.name, NULL, format('%s can be read again, and is as it was', t.name), NULL)
+			FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (healed);
 	END IF;
 	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.table_poll AS p
@@ -6588,6 +7640,8 @@ BEGIN
 	new_row.is_complete := t.manifest_ids IS NOT NULL;
 	new_row.is_inexact := COALESCE(m.is_inexact, false);
 	new_row.excess_file_count := m.excess_file_count;
+	new_row.rewrite_file_count := m.rewrite_file_count;
+	new_row.rewrite_bytes := m.rewrite_bytes;
 	new_row.small_file_count := m.small_file_count;
 	new_row.small_file_bytes := m.small_file_bytes;
 	new_row.data_file_count := m.data_file_count;
@@ -6714,6 +7768,36 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays. False: it was dropped while it was read, and is as it was';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
+CREATE FUNCTION floe_internal.stale_health(of_table_ids pg_catalog.int8[]) RETURNS SETOF pg_catalog.int8
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
+	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
+BEGIN
+	RETURN QUERY
+		-- the same sizes for all tables of a policy list, but for those with properties of their own, and those without a list
+		WITH common AS MATERIALIZED (
+			SELECT s.set_id, z.* FROM unnest(set_ids) AS s (set_id)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = 'rewrite_data_files'
+			CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || COALESCE(e.settings, '{}')) AS z
+		)
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
+			JOIN common AS z ON z.set_id = i.policy_set_id
+			WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+			  AND NOT COALESCE(i.properties ?| own_sizes, false)
+		UNION ALL
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files'
+				  AND s.table_id = ANY (ARRAY(SELECT i.table_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids) AND (i.policy_set_id IS NULL OR i.properties ?| own_sizes))) OFFSET 0) AS s
+				ON s.table_id = h.table_id
+			CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
+			WHERE (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.stale_health(pg_catalog.int8[]) IS 'Those of some tables whose health was computed with other file sizes than are in force';
+
 CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -6721,11 +7805,7 @@ DECLARE
 	t record;
 	n int4 := 0;
 BEGIN
-	FOR t IN
-		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
-		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' AND s.table_id = ANY (of_table_ids) OFFSET 0) AS s ON s.table_id = h.table_id
-		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
-		WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+	FOR t IN SELECT x.table_id FROM floe_internal.stale_health(of_table_ids) AS x (table_id)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
 		n := n + 1;
@@ -7123,10 +8203,10 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
-			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason)
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason, measured)
 		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
-			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason);
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason, q.measured);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
@@ -7301,6 +8381,7 @@ DECLARE
 	sliced jsonb;
 	more_options jsonb;
 	slice jsonb;
+	ghost record;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -7341,6 +8422,16 @@ BEGIN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
+	-- The gate "interlock", which knows no more than that the operation itself is there, is asked of those given up alone.
+	IF q.operation = 'remove_orphan_files' THEN
+		SELECT w.* INTO ghost FROM floe_internal.may_still_write(q.table_id, at) AS w WHERE w.is_given_up AND w.until > at ORDER BY w.until DESC LIMIT 1;
+		IF FOUND THEN
+			go := false;
+			reason := format('back in the queue until %s: operation %s (%s) was given up and may still write', ghost.until, ghost.operation_id, ghost.operation);
+			UPDATE floe_internal.operation_queue AS x SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1, not_before = ghost.until WHERE x.operation_id = of_operation_id;
+			RETURN;
+		END IF;
+	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
 	-- what floe adds by itself it added for the engine that stands first; another one may have to be told more, such as the table's own retention
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
@@ -7353,6 +8444,7 @@ BEGIN
 			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
 			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
 	END IF;
+	options := floe_internal.pinned_options(q.operation_id, q.table_id, q.operation, options, q.settings, t.snapshots, at);
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -7403,6 +8495,7 @@ BEGIN
 	END IF;
 	-- what was asked for by hand did not pass the gate, and a table's columns change
 	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	problem := COALESCE(problem, floe_internal.pinned_snapshot_problem(q.table_id, options, t.snapshots, at));
 	IF problem IS NULL THEN
 		BEGIN
 			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
@@ -7425,6 +8518,7 @@ BEGIN
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
 			before_statistics = floe_internal.statistics_files(q.operation, t.details),
+			snapshots_before = CASE WHEN q.operation = 'expire_snapshots' THEN t.snapshots END,
 			statement = preflight.statement,
 			estimate = CASE WHEN slice IS NULL THEN x.estimate - 'slice' ELSE x.estimate || jsonb_build_object('slice', slice) END
 		WHERE x.operation_id = of_operation_id;
@@ -7603,6 +8697,8 @@ DECLARE
 	gone int;
 	removed int8;
 	files int;
+	lost_files float8;
+	lost_bytes float8;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -7638,7 +8734,17 @@ BEGIN
 	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
 		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
-	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
+	-- what only the snapshots held that went: their children had taken it out
+	SELECT sum(s.deleted_data_files), sum(s.removed_bytes) INTO lost_files, lost_bytes
+		FROM floe_internal.snapshot_list(q.snapshots_before) AS s
+		WHERE s.parent_id IN (SELECT b.snapshot_id FROM floe_internal.snapshot_list(q.snapshots_before) AS b
+			WHERE b.snapshot_id NOT IN (SELECT n.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS n));
+	UPDATE floe_internal.operation_queue AS x
+		SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh,
+			measured = m.measured || jsonb_strip_nulls(jsonb_build_object('error', floe_internal.estimate_error(q.estimate, m.measured)))
+		FROM floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
+			extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine)) AS m (measured)
+		WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
 		WHEN 'lost' THEN CASE WHEN has_effect THEN 'succeeded' WHEN q.attempt < 3 AND q.cancel_requested_by IS NULL THEN 'queued' WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
@@ -7666,6 +8772,7 @@ BEGIN
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
 	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
+	PERFORM floe_internal.learn(of_operation_id);
 	state := final_state;
 END
 $body$;
@@ -8128,46 +9235,6 @@ $body$;
 COMMENT ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb)
 	IS 'Plans a table from its stored health and queues what is called for, whatever the schedule says; operations named run even without need. Does no network: floe.run_maintenance() executes. One row per operation: queued, not needed, wait, blocked or off, and why';
 
-CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
-		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
-		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
-BEGIN
-	RETURN QUERY
-		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
-			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
-			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
-		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
-		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
-		ORDER BY k.position, r.place;
-END
-$body$;
-COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
-	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
-
-CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
-		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
-		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
-		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-	SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
-		   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8
-	FROM floe_internal.select_candidates(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
-			WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock(), false, NULL) AS s
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-	WHERE s.verdict = 'run' OR s.gate = 'budget'
-	ORDER BY s.verdict <> 'run', s.rank, t.name, k.position
-$body$;
-COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What floe.run_maintenance() would queue next, in order, with estimates; below the line (rank NULL) what a budget holds back';
-
 CREATE FUNCTION floe.refresh(pattern pg_catalog.text DEFAULT '**') RETURNS pg_catalog.int8
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -8236,7 +9303,8 @@ BEGIN
 	DELETE FROM floe_internal.pause AS p WHERE p.pattern = checked OR p.until <= floe_internal.clock();
 	INSERT INTO floe_internal.pause (pattern, until, reason, paused_by, paused_at)
 		VALUES (checked, ends, pause.reason, SESSION_USER, floe_internal.clock());
-	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason), NULL);
+	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason),
+		jsonb_build_object('pattern', checked, 'until', ends, 'reason', pause.reason, 'by', SESSION_USER));
 	RETURN (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.status <> 'dropped' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
 END
 $body$;
@@ -8258,7 +9326,7 @@ BEGIN
 		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
 			WHERE t.status = 'ok' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)));
 		PERFORM floe_internal.wake('executor');
-		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', NULL);
+		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', jsonb_build_object('pattern', checked));
 	END IF;
 	RETURN n;
 END
@@ -8273,7 +9341,8 @@ BEGIN
 		ON CONFLICT (one) DO UPDATE SET reason = COALESCE(EXCLUDED.reason, floe_internal.drain.reason)
 		WHERE floe_internal.drain.reason IS DISTINCT FROM COALESCE(EXCLUDED.reason, floe_internal.drain.reason);
 	IF FOUND THEN
-		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason), NULL);
+		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason),
+			jsonb_build_object('reason', drain.reason, 'by', SESSION_USER));
 	END IF;
 	RETURN (SELECT count(*) FROM floe_internal.operation_queue AS q WHERE q.state <> 'queued');
 END
@@ -8445,43 +9514,303 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe.unwatch_catalog(pg_catalog.text) IS 'Takes the trigger of floe.watch_catalog() away; false: there was none';
 -- =================================================================================================
+-- 83 what people ask: why, and what next
+-- why() of now is the gates; why() of a time is the history of verdicts (66) with what else is kept of
+-- that time; plan() is the planning step (85) without its writes.
+-- =================================================================================================
+
+CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
+BEGIN
+	RETURN QUERY
+		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
+			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
+			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
+		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
+		ORDER BY k.position, r.place;
+END
+$body$;
+COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
+	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
+
+-- Why at a time ---------------------------------------------------------------------------------------
+
+-- As floe.policy_history has them, so changes and drops since then do not matter.
+CREATE FUNCTION floe_internal.policies_at(of_levels pg_catalog.text[], at pg_catalog.timestamptz)
+	RETURNS TABLE (name pg_catalog.text, document pg_catalog.jsonb, place pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT p.name, p.document, pg_catalog.row_number() OVER (ORDER BY COALESCE((p.document ->> 'priority')::pg_catalog.int4, 0) DESC, p.specificity DESC, p.name)
+	FROM (SELECT v.name, v.document, floe_internal.match_pattern(v.document ->> 'pattern', of_levels) AS specificity
+		  FROM (SELECT DISTINCT ON (x.policy_id) x.name, x.action, x.document FROM floe_internal.policy_version AS x WHERE x.changed_at <= at ORDER BY x.policy_id, x.version DESC) AS v
+		  WHERE v.action <> 'drop' AND (v.document ->> 'enabled') IS DISTINCT FROM 'false') AS p
+	WHERE p.specificity IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.policies_at(pg_catalog.text[], pg_catalog.timestamptz) IS 'Policies that matched a table at a time, as they were then, the one that wins first';
+
+-- A pause that a later one of the same pattern replaced is over, like one that was resumed.
+CREATE FUNCTION floe_internal.hold_at(of_levels pg_catalog.text[], at pg_catalog.timestamptz,
+		OUT since pg_catalog.timestamptz, OUT until pg_catalog.timestamptz, OUT reason pg_catalog.text, OUT set_by pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.since, h.until, h.reason, h.set_by FROM (
+		SELECT e.happened_at AS since, (e.data ->> 'until')::pg_catalog.timestamptz AS until, COALESCE(e.data ->> 'reason', 'paused') AS reason,
+			   pg_catalog.format('pause of %s by %s', e.data ->> 'pattern', e.data ->> 'by') AS set_by
+		FROM floe_internal.event AS e
+		WHERE e.kind = 'paused' AND e.happened_at <= at AND (e.data ->> 'until')::pg_catalog.timestamptz > at AND floe_internal.match_pattern(e.data ->> 'pattern', of_levels) IS NOT NULL
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.event AS r WHERE r.kind IN ('paused', 'resumed') AND r.event_id > e.event_id AND r.happened_at <= at
+				AND (r.data ->> 'pattern' = e.data ->> 'pattern' OR r.kind = 'resumed' AND r.data ->> 'pattern' = '**'))
+		UNION ALL
+		-- one whose event is beyond its retention
+		SELECT p.paused_at, p.until, COALESCE(p.reason, 'paused'), pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by)
+		FROM floe_internal.pause AS p WHERE p.paused_at <= at AND p.until > at AND floe_internal.match_pattern(p.pattern, of_levels) IS NOT NULL
+		UNION ALL
+		(SELECT e.happened_at, 'infinity', COALESCE(e.data ->> 'reason', 'drained'), 'drain by ' || (e.data ->> 'by')
+		 FROM (SELECT x.* FROM floe_internal.event AS x WHERE x.kind IN ('drained', 'undrained') AND x.happened_at <= at ORDER BY x.happened_at DESC, x.event_id DESC LIMIT 1) AS e
+		 WHERE e.kind = 'drained')) AS h
+	ORDER BY h.until DESC, h.since LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.hold_at(pg_catalog.text[], pg_catalog.timestamptz) IS 'The pause or drain that held a table back at a time; NULLs: none did';
+
+-- For what nothing called for: the metric that came closest, as the table's last health before that time had it.
+CREATE FUNCTION floe_internal.metric_at(of_table_id pg_catalog.int8, of_operation pg_catalog.text, documents pg_catalog.jsonb[], at pg_catalog.timestamptz,
+		OUT metric pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT m.name, floe_internal.format_metric(v.value, m.unit), floe_internal.format_metric(l.warning, m.unit)
+	FROM (SELECT pg_catalog.to_jsonb(x) AS health FROM floe_internal.health_history AS x WHERE x.table_id = of_table_id AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 1) AS h
+	JOIN floe.metric AS m ON m.remedy = of_operation
+	CROSS JOIN LATERAL (SELECT (h.health ->> m.name)::pg_catalog.float8 AS value) AS v
+	CROSS JOIN LATERAL (SELECT COALESCE((SELECT (d.document #>> ARRAY['thresholds', m.name, 'warning'])::pg_catalog.float8 FROM pg_catalog.unnest(documents) WITH ORDINALITY AS d (document, place)
+		WHERE d.document #>> ARRAY['thresholds', m.name, 'warning'] IS NOT NULL ORDER BY d.place LIMIT 1), m.warning) AS warning) AS l
+	WHERE v.value IS NOT NULL
+	ORDER BY v.value / NULLIF(l.warning, 0) DESC NULLS LAST, m.position LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.metric_at(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb[], pg_catalog.timestamptz)
+	IS 'Of the metrics that an operation mends the one nearest to its threshold at a time; documents: the policies of then, the one that wins first; NULLs: no health is kept of that time';
+
+CREATE FUNCTION floe.why(table_name pg_catalog.text, at pg_catalog.timestamptz,
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT since pg_catalog.timestamptz, OUT until pg_catalog.timestamptz, OUT operation_id pg_catalog.int8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	t CONSTANT floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
+	clock CONSTANT timestamptz := floe_internal.clock();
+	asked CONSTANT timestamptz := why.at;
+	kept CONSTANT interval := current_setting('floe.why_history_retention')::interval;
+	names text[];
+	documents jsonb[];
+	hold record;
+	trouble record;
+BEGIN
+	IF asked IS NULL OR asked > clock THEN
+		PERFORM floe_internal.refuse(format('%s is not a time of the past', COALESCE(asked::text, 'NULL')), NULL, 'floe.why(table) says what holds now and when it is looked at again, floe.plan() what comes next.');
+	ELSIF asked < clock - kept THEN
+		PERFORM floe_internal.refuse(format('what was decided before %s is not kept any more', clock - kept), NULL, 'floe.why_history_retention says how long it is; floe.operations goes back further.');
+	ELSIF asked < t.first_seen_at THEN
+		PERFORM floe_internal.refuse(format('floe did not know table "%s" then', t.name), format('It was seen first at %s.', t.first_seen_at), NULL);
+	END IF;
+	SELECT COALESCE(array_agg(format('policy "%s" (%s)', p.name, p.document ->> 'pattern') ORDER BY p.place), '{}'), COALESCE(array_agg(p.document ORDER BY p.place), '{}')
+		INTO names, documents FROM floe_internal.policies_at(t.levels, asked) AS p;
+	SELECT * INTO hold FROM floe_internal.hold_at(t.levels, asked);
+	SELECT e.kind, e.happened_at, e.message INTO trouble FROM floe_internal.event AS e
+		WHERE e.table_id = t.table_id AND e.kind IN ('table assessed', 'table error', 'table unsupported', 'table quarantined', 'table dropped') AND e.happened_at <= asked
+		ORDER BY e.event_id DESC LIMIT 1;
+	RETURN QUERY
+		SELECT k.operation, x.verdict, x.gate, x.value, x.limit_value, x.set_by, x.next_at, x.since, NULLIF(x.until, 'infinity'), x.operation_id
+		FROM floe_internal.operation_kind AS k
+		-- of the policies of then the first that has the operation, and the first that says whether it is on
+		LEFT JOIN LATERAL (SELECT d.place FROM unnest(documents) WITH ORDINALITY AS d (document, place) WHERE d.document ? k.operation ORDER BY d.place LIMIT 1) AS has ON true
+		LEFT JOIN LATERAL (SELECT d.place, d.document #>> ARRAY[k.operation, 'enabled'] AS enabled FROM unnest(documents) WITH ORDINALITY AS d (document, place)
+			WHERE d.document #>> ARRAY[k.operation, 'enabled'] IS NOT NULL ORDER BY d.place LIMIT 1) AS said ON true
+		LEFT JOIN floe_internal.verdict AS v ON v.table_id = t.table_id AND v.operation = k.operation AND v.since <= asked AND v.until > asked
+		LEFT JOIN LATERAL (
+			SELECT o.operation_id, o.queued_at, o.finished_at, r.item FROM (
+				SELECT l.operation_id, l.queued_at, l.finished_at, l.reason FROM floe_internal.operation_log AS l
+				WHERE l.table_id = t.table_id AND l.operation = k.operation AND l.queued_at <= asked AND l.finished_at > asked
+				UNION ALL
+				SELECT q.operation_id, q.queued_at, NULL, q.reason FROM floe_internal.operation_queue AS q WHERE q.table_id = t.table_id AND q.operation = k.operation AND q.queued_at <= asked) AS o
+			LEFT JOIN LATERAL (SELECT j.item FROM jsonb_array_elements(o.reason) WITH ORDINALITY AS j (item, place)
+				WHERE NOT EXISTS (SELECT 1 FROM floe_internal.gate AS g WHERE g.gate = j.item ->> 'gate') ORDER BY j.place LIMIT 1) AS r ON true
+			ORDER BY o.operation_id DESC LIMIT 1) AS run ON true
+		LEFT JOIN LATERAL (SELECT max(o.until) AS since FROM floe_internal.verdict AS o WHERE o.table_id = t.table_id AND o.operation = k.operation AND o.until <= asked) AS before ON true
+		LEFT JOIN LATERAL (SELECT min(o.since) AS until FROM floe_internal.verdict AS o WHERE o.table_id = t.table_id AND o.operation = k.operation AND o.since > asked) AS after ON true
+		LEFT JOIN LATERAL floe_internal.metric_at(t.table_id, k.operation, documents, asked) AS m ON v.table_id IS NULL
+		-- in the order of the gates; the first that holds
+		CROSS JOIN LATERAL (SELECT c.* FROM (VALUES
+			(1, run.operation_id IS NOT NULL, 'run', COALESCE(run.item ->> 'gate', v.gate), COALESCE(run.item ->> 'value', v.value), COALESCE(run.item ->> 'limit', v.limit_value),
+				COALESCE(run.item ->> 'set_by', v.set_by), NULL::timestamptz, run.queued_at, run.finished_at, run.operation_id),
+			(2, has.place IS NULL, 'off', 'policy', CASE WHEN documents = '{}' THEN 'no policy matched' ELSE 'no matching policy had it' END, NULL, NULL, NULL, NULL, NULL, NULL),
+			(3, said.enabled = 'false', 'off', 'enabled', 'false', NULL, names[said.place], NULL, NULL, NULL, NULL),
+			(4, trouble.kind <> 'table assessed', CASE trouble.kind WHEN 'table error' THEN 'wait' ELSE 'blocked' END, 'assessed', trouble.message, NULL,
+				format('last assessment (%s)', substr(trouble.kind, 7)), NULL, trouble.happened_at, NULL, NULL),
+			(5, v.gate IN (SELECT g.gate FROM floe_internal.gate AS g WHERE g.position < (SELECT p.position FROM floe_internal.gate AS p WHERE p.gate = 'paused')),
+				v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.since, v.until, v.operation_id),
+			(6, hold.since IS NOT NULL, 'blocked', 'paused', hold.reason, NULL, hold.set_by, NULLIF(hold.until, 'infinity'), hold.since, NULL, NULL),
+			(7, v.table_id IS NOT NULL AND v.verdict <> 'run', v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.since, v.until, v.operation_id),
+			(8, k.is_cadence, 'wait', 'schedule', NULL, NULL, NULL, NULL, COALESCE(before.since, t.first_seen_at), after.until, NULL),
+			(9, true, 'not needed', COALESCE(m.metric, 'need'), COALESCE(m.value, 'nothing called for it'), m.limit_value, NULL, NULL, COALESCE(before.since, t.first_seen_at), after.until, NULL)
+			) AS c (place, holds, verdict, gate, value, limit_value, set_by, next_at, since, until, operation_id)
+			WHERE c.holds ORDER BY c.place LIMIT 1) AS x
+		ORDER BY k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.timestamptz)
+	IS 'What was decided of a table at a time of the past, and why: one row per operation; since and until: how long that held (until NULL: it still does, or until the next change of which nothing is kept); value and limit_value as they were at the beginning, where nothing called for it as the health of then had them. Goes back as far as floe.why_history_retention';
+
+CREATE VIEW floe.why_history AS
+	SELECT t.name AS table_name, v.operation, v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.score, v.since, NULLIF(v.until, 'infinity') AS until, v.operation_id
+	FROM floe_internal.verdict AS v
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id;
+COMMENT ON VIEW floe.why_history IS 'Times during which operations were to run (operation_id: as what), waited or were blocked, with the gate that decided and its value at the beginning; until NULL: it holds. Where there is no row nothing called for the operation';
+
+-- Plan ------------------------------------------------------------------------------------------------
+
+CREATE TYPE floe_internal.plan_line AS (
+	rank pg_catalog.int4, table_name pg_catalog.text, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+	limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8,
+	objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, engine pg_catalog.text
+);
+COMMENT ON TYPE floe_internal.plan_line IS 'A row of floe.plan()';
+
+-- The planning step brings schedules in line with the policies first; here one that is not yet, and whose first time has come, is among what calls.
+CREATE FUNCTION floe_internal.plan_lines(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.plan_line
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	calls CONSTANT floe_internal.call[] := ARRAY(SELECT c FROM floe_internal.calls(of_table_ids, at) AS c
+		UNION SELECT ROW(s.table_id, s.operation)::floe_internal.call FROM floe_internal.schedules_to_sync(of_table_ids) AS s WHERE s.next_due_at <= at);
+BEGIN
+	IF calls = '{}' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
+			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
+			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
+		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, of_calls => calls) AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		WHERE s.verdict = 'run' OR s.gate = 'budget'
+		-- below the line in the order in which they would have come
+		ORDER BY s.verdict <> 'run', CASE WHEN s.verdict = 'run' THEN s.rank END, s.score DESC NULLS LAST, t.name, k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_lines(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What the planning step would make of these tables';
+
+CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
+		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
+		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
+		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8, OUT engine pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at CONSTANT timestamptz := floe_internal.clock();
+	checked CONSTANT text := floe_internal.check_pattern(plan.pattern);
+	ids int8[];
+	stale int8[];
+	lines floe_internal.plan_line[];
+BEGIN
+	-- as floe_internal.plan_due()
+	ids := ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.status = 'ok' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
+	stale := ARRAY(SELECT floe_internal.stale_health(ids));
+	IF stale = '{}' OR current_setting('transaction_read_only')::bool THEN
+		RETURN QUERY SELECT l.* FROM floe_internal.plan_lines(ids, at) AS l;
+		RETURN;
+	END IF;
+	-- other file sizes are in force than health was computed with: it is computed anew as the planning step does it, and that is undone
+	BEGIN
+		PERFORM floe_internal.recompute_health(stale);
+		lines := ARRAY(SELECT l FROM floe_internal.plan_lines(ids, at) AS l);
+		RAISE EXCEPTION USING ERRCODE = 'FLPLN';
+	EXCEPTION WHEN SQLSTATE 'FLPLN' THEN
+		NULL;
+	END;
+	RETURN QUERY SELECT l.* FROM unnest(lines) AS l;
+END
+$body$;
+COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What the planning step would queue if it came to all matching tables now, in order, for which engine, with estimates; below the line (rank NULL) what a budget holds back. Writes nothing. In a read-only transaction file sizes that were changed since a table was judged are not yet taken into account';
+-- =================================================================================================
 -- 85 steps of the pass that are SQL alone
 -- =================================================================================================
 
 -- For tables for which nothing calls now. Whatever else a decision depends on makes them due; what nobody tells is that snapshots become
--- expirable and get older, and that a deadline of floe's own passes. Where neither can call, another look at them is a matter of caution.
+-- expirable and get older, that conditions may speak of such, and that a deadline passes. Where none of these can call, another look at them is a matter of caution.
 CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, every pg_catalog.interval,
 		OUT table_id pg_catalog.int8, OUT decide_at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
+DECLARE
+	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 BEGIN
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
-			SELECT s.policy_set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning
-			FROM (SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AS s
+			-- the current snapshot is not expirable
+			SELECT s.set_id, COALESCE(min(w.warning) FILTER (WHERE m.name = 'expirable_snapshot_count'), 'Infinity') AS snapshots,
+				   bool_or(w.warning IS NOT NULL AND m.name <> 'expirable_snapshot_count')
+				   OR EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ?| '{conditions,deadline}') AS always,
+				   EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ? 'conditions') AS by_conditions
+			FROM unnest(set_ids) AS s (set_id)
 			JOIN floe.metric AS m ON m.source = 'clock' AND m.remedy IS NOT NULL
-			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.policy_set_id AND e.operation = ''
-		), deadline AS MATERIALIZED (
-			SELECT e.policy_set_id, b.operation, (b.value #>> '{}')::interval AS deadline
-			FROM floe_internal.builtin_setting AS b JOIN floe_internal.effective AS e ON e.operation = b.operation AND e.settings ? 'configured'
-			WHERE b.setting = 'deadline' AND e.policy_set_id IN (SELECT g.policy_set_id FROM growing AS g)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = ''
+			CROSS JOIN LATERAL (SELECT floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning OFFSET 0) AS w
+			GROUP BY s.set_id
+		), overdue AS MATERIALIZED (
+			SELECT t.table_id, min(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline) AS overdue_at
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			WHERE t.table_id = ANY (of_table_ids)
+			  AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
+				WHEN 'expire_snapshots' THEN h.snapshot_count > 1 ELSE NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = d.operation AND k.is_cadence) END
+			GROUP BY t.table_id
 		)
 		SELECT t.table_id, LEAST(
 			at + floe_internal.spread(t.table_id::text, GREATEST(every, '1 day')),
-			-- the current one is not expirable
-			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
-					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
-			(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
-			 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-			 WHERE d.policy_set_id = t.policy_set_id
-			   AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 ELSE h.snapshot_count > 1 END))
-		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			CASE WHEN g.always OR h.snapshot_count > g.snapshots THEN at + floe_internal.spread(t.table_id::text, every) END,
+			GREATEST(o.overdue_at + floe_internal.jitter(t.table_id::text, every), CASE WHEN o.overdue_at IS NOT NULL THEN at + floe_internal.spread(t.table_id::text, every) END),
+			(SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE g.by_conditions AND p.table_id = t.table_id AND p.next_poll_at > at))
+		FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		LEFT JOIN growing AS g ON g.set_id = t.policy_set_id
+		LEFT JOIN overdue AS o ON o.table_id = t.table_id
 		WHERE t.table_id = ANY (of_table_ids);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.quiet_until(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval)
 	IS 'When tables for which nothing calls are decided upon next: every so often where time alone can call, else after a day, or after that if it is longer';
+
+-- Who has to be decided upon: what is due, and what something calls for. For all others an earlier decision holds, and their rows stay as they are.
+CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
+BEGIN
+	IF settled = '{}' THEN
+		RETURN of_table_ids;
+	END IF;
+	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled) UNION SELECT floe_internal.tables_to_decide(settled, at));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -8489,36 +9818,56 @@ CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
+	planned int8[];
+	calls floe_internal.call[];
 	called int8[];
 	queued int4 := 0;
 	wait_ids int8[];
 	waits timestamptz[];
+	lines floe_internal.verdict_line[];
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	planned := floe_internal.tables_to_plan(of_table_ids, at);
 	-- before anything else of these tables; what changes from here on waits, and makes them due again
-	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
-	PERFORM floe_internal.recompute_health(of_table_ids);
-	PERFORM floe_internal.sync_schedules(of_table_ids, at);
-	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
+	PERFORM floe_internal.recompute_health(planned);
+	PERFORM floe_internal.sync_schedules(planned, at);
+	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
+	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
 	IF called <> '{}' THEN
-		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
-			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
+		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
+			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
+					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
+			INTO queued, wait_ids, waits, lines
+			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe', calls) AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;
-	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
-		SELECT x.table_id, LEAST(
-				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)),
-				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
-				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
-		FROM unnest(of_table_ids) AS x (table_id)
-		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
-		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+	PERFORM floe_internal.note_verdicts(planned, lines, at);
+	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);
 	RETURN queued;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_tables(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Steps 5 to 9 of a pass for these tables: issues, plan, gates, debt, selection; returns how many operations were queued';
+
+CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_catalog.int8[], wait_ids pg_catalog.int8[], waits pg_catalog.timestamptz[],
+		at pg_catalog.timestamptz, every pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
+		FROM unnest(planned) AS x (table_id)
+		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_due_at) AS next_due_at FROM floe_internal.table_operation AS y
+				   WHERE y.table_id = ANY (planned) AND y.next_due_at > at GROUP BY y.table_id) AS o ON o.table_id = x.table_id
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_later(pg_catalog.int8[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.timestamptz, pg_catalog.interval)
+	IS 'When each of the tables that were just decided upon is due again: the first of its waits, its schedules, or what time alone can do';
 
 -- Decides for all assessed tables of a pattern and queues what runs; returns how many.
 CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4
@@ -8619,6 +9968,7 @@ BEGIN
 		WHERE t.table_id = ANY (due) AND t.status = 'ok');
 	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
 	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
+	PERFORM floe_internal.note_verdicts(ARRAY(SELECT unnest(due) EXCEPT SELECT unnest(ids)), NULL, at);
 	queued := floe_internal.plan_portion(ids, at);
 END
 $body$;
@@ -8671,6 +10021,8 @@ CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER debt_preset_after AFTER INSERT OR UPDATE OR DELETE ON floe.debt_preset
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 
 -- =================================================================================================
 -- 86 retention
@@ -8708,6 +10060,8 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),
+	('floe.debt_preset', 'people', NULL, NULL, NULL, 'Weights of terms by name; floe''s own, and what people add'),
+	('floe_internal.engine_speed', 'state', NULL, NULL, NULL, 'At most twelve rows for each engine and operation; those of an engine go with it'),
 	('floe_internal.engine_session', 'fixed', NULL, NULL, NULL, 'At most pool_size rows for each engine; one goes when the engine has ended the session'),
 	('floe.resource_preset', 'people', NULL, NULL, NULL, 'Sizes of sessions that policies name'),
 	('floe.policy', 'people', NULL, NULL, NULL, 'Policies'),
@@ -8719,6 +10073,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.trigger_request', 'time', 'requested_at', NULL, '1 day', 'Triggers of tables that are not assessed yet; a row goes with its answer, and at the latest after a day'),
 	('floe_internal.event', 'time', 'happened_at', 'floe.event_retention', NULL, 'A few rows for each operation, one for each change of state of a table, catalog or engine'),
 	('floe_internal.health_history', 'time', 'assessed_at', 'floe.health_history_retention', NULL, 'A row for each change of a table''s health; those of a dropped table go with it'),
+	('floe_internal.verdict', 'time', 'until', 'floe.why_history_retention', NULL, 'A row for each time during which an operation of a table was to run, waited or was blocked; those of a forgotten table go with it'),
 	('floe_internal.operation_log', 'time', 'finished_at', 'floe.operation_log_retention', NULL, 'A row for each operation that ended'),
 	('floe_internal.pass', 'time', 'started_at', 'floe.pass_retention', NULL, 'A row for each pass; one that is at work stays however old it is'),
 	('floe_internal.iceberg_table', 'state', NULL, 'floe.dropped_table_retention', NULL, 'A row for each table of a catalog. A dropped one is emptied after a day, and goes with its history after its retention'),
@@ -8765,6 +10120,7 @@ ALTER TABLE floe_internal.table_operation SET (fillfactor = 85, autovacuum_vacuu
 -- Emptied from their old end, where each purge begins.
 ALTER TABLE floe_internal.event SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.health_history SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.verdict SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.operation_log SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.manifest SET (autovacuum_vacuum_scale_factor = 0.05);
 
@@ -8897,6 +10253,7 @@ BEGIN
 		DELETE FROM floe_internal.catalog AS c WHERE c.status = 'removed' AND c.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id);
 	END IF;
 	DELETE FROM floe_internal.engine AS e WHERE e.status = 'removed' AND e.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.engine = e.server_name);
+	DELETE FROM floe_internal.engine_speed AS s WHERE s.engine <> '' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.engine);
 	RETURN n = most OR cardinality(ids) = most_tables;
 END
 $body$;
@@ -9245,17 +10602,18 @@ CREATE VIEW floe.operations AS
 		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
-		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
+		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason,
+		   o.measured - 'error' AS measured, o.measured -> 'error' AS estimate_error
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
-				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason
+				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason, l.measured
 		  FROM floe_internal.operation_log AS l
 		  UNION ALL
 		  SELECT q.operation_id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.requested_by, q.policies, q.attempt, q.queued_at, q.started_at, q.finished_at,
 				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
-				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason
+				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason, q.measured
 		  FROM floe_internal.operation_queue AS q) AS o;
-COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); slice: which part of the table it was about, NULL: the whole';
+COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); measured: the same in the quantities of estimate, estimate_error: how far off that was; slice: which part of the table it was about, NULL: the whole';
 
 CREATE VIEW floe.events AS
 	SELECT e.event_id AS id, e.happened_at, e.kind, e.catalog, e.table_name, e.operation_id, e.message, e.data
@@ -9454,7 +10812,7 @@ REVOKE ALL ON SCHEMA floe, floe_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA floe TO floe_viewer;
 GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
-	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
+	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
 
 -- For the owners of policies, whom these look for.
@@ -9486,6 +10844,7 @@ GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
 	floe.drop_engine_approval(pg_catalog.text) TO floe_admin;
@@ -9498,6 +10857,7 @@ SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.engine_approval', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.debt_preset', 'WHERE NOT is_builtin');
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');

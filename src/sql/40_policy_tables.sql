@@ -36,7 +36,7 @@ COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two lo
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
 COMMENT ON COLUMN floe.policy.valid_during IS 'The policy counts only within this; the beginning belongs to it, the end does not; NULL: always';
-COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a debt preset (severity, benefit), or a function of the user''s own, schema-qualified';
+COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a preset of floe.debt_preset, or a function of the user''s own, schema-qualified';
 COMMENT ON COLUMN floe.policy.locks IS 'field -> what every policy and table property below this one may set it to; docs/policies.md has the forms';
 COMMENT ON COLUMN floe.policy.owner IS 'Role that may change and drop the policy, as may its members and floe_admin; by name, so that a restore does not need the role';
 
@@ -161,7 +161,7 @@ COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below polic
 INSERT INTO floe_internal.builtin_setting VALUES
 	('', 'poll_interval', '"1 hour"'),
 	('', 'min_poll_interval', '"1 minute"'),
-	('', 'score', '"severity"'),
+	('', 'score', '"benefit"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),

@@ -244,23 +244,25 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
--- A preset by its name, which has no dot, or a function by its schema and name. What arguments it takes is looked at where it is called.
+-- A preset by its name, which has no dot, or a function by its schema and name. Who names one must be allowed to call it: it will be called for him.
 CREATE FUNCTION floe_internal.check_score(score pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+DECLARE
+	f record;
 BEGIN
 	IF strpos(score, '.') > 0 THEN
-		BEGIN
-			IF to_regproc(score) IS NOT NULL THEN
-				RETURN;
-			END IF;
-		EXCEPTION WHEN syntax_error OR invalid_name OR invalid_parameter_value THEN
-			NULL;	-- not even the form of a name
-		END;
-	ELSIF EXISTS (SELECT 1 FROM unnest(ARRAY['severity', 'benefit']) AS p (name) WHERE p.name = score) THEN
-		RETURN;
+		SELECT * INTO f FROM floe_internal.score_function(score);
+		IF f.problem IS NULL AND NOT has_function_privilege(SESSION_USER, f.function_oid, 'EXECUTE') THEN
+			f.problem := format('you may not call %s', f.function_oid::regprocedure);
+		END IF;
+		IF f.problem IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is SECURITY DEFINER or owned by a superuser.');
+		END IF;
+	ELSIF NOT EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = score) THEN
+		PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL,
+			format('Valid are %s, and the name of a function with its schema, such as "ops.my_score".', (SELECT string_agg(DISTINCT p.preset, ', ') FROM floe.debt_preset AS p)));
 	END IF;
-	PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL, 'Valid are severity, benefit, and the name of a function with its schema, such as "ops.my_score".');
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_score(pg_catalog.text, pg_catalog.text) IS 'Refuses a score that is neither a debt preset nor a function there is';

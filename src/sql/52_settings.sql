@@ -20,14 +20,16 @@ INSERT INTO floe_internal.property_setting VALUES
 	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
 
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
-	SELECT CASE
+	RETURN (SELECT CASE
 		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
 		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
-		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
-END;
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -103,25 +105,54 @@ DECLARE
 	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
 	result floe_internal.iceberg_table;
 BEGIN
-	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted ORDER BY t.status = 'dropped', t.table_id DESC LIMIT 1;
+	-- each of the two has an index of its own
+	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status <> 'dropped';
+	IF NOT FOUND THEN
+		SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status = 'dropped' ORDER BY t.table_id DESC LIMIT 1;
+	END IF;
 	RETURN result;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
+
+-- Only when there is no such table, so it may look through all of them.
+CREATE FUNCTION floe_internal.unknown_table_hint(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	levels CONSTANT text[] := floe_internal.parse_name(unknown_table_hint.name);
+	wanted CONSTANT text := lower(array_to_string(levels, '.'));
+	near text;
+BEGIN
+	IF levels IS NULL THEN
+		RETURN 'The name is NULL.';
+	END IF;
+	IF unknown_table_hint.name ~ '[*?]' THEN
+		RETURN format('As a pattern it stands for many; for each of them: SELECT t.name, w.* FROM floe.matching_tables(%L) AS t (name), floe.why(t.name) AS w.', unknown_table_hint.name);
+	END IF;
+	-- another case, or without its catalog or the beginning of its namespace
+	near := (SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM (
+		SELECT t.name FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL lower(array_to_string(t.levels, '.')) AS n
+		WHERE t.status <> 'dropped' AND (n = wanted OR right(n, length(wanted) + 1) = '.' || wanted)
+		ORDER BY t.name LIMIT 3) AS x);
+	RETURN CASE
+		WHEN near IS NOT NULL THEN format('There is %s. Names keep their case and begin with the catalog.', near)
+		WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = levels[1])
+			THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
+		ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', levels[1]) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.unknown_table_hint(pg_catalog.text) IS 'What whoever names a table that floe does not know may have meant, or can do';
 
 CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
-	catalog_name text := (floe_internal.parse_name(require_table.name))[1];
 BEGIN
 	IF result.table_id IS NULL THEN
 		RAISE EXCEPTION 'table "%" is not known to floe', require_table.name
-			USING ERRCODE = 'undefined_table',
-				HINT = CASE WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog_name)
-					THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
-					ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', catalog_name) END;
+			USING ERRCODE = 'undefined_table', HINT = floe_internal.unknown_table_hint(require_table.name);
 	END IF;
 	RETURN result;
 END

@@ -393,6 +393,8 @@ BEGIN
 				WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
 		SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
 		PERFORM floe_internal.decide_soon(healed);
+		PERFORM floe_internal.write_event('table assessed', t.levels[1], t.table_id, t.name, NULL, format('%s can be read again, and is as it was', t.name), NULL)
+			FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (healed);
 	END IF;
 	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.table_poll AS p

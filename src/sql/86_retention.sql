@@ -34,6 +34,8 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),
+	('floe.debt_preset', 'people', NULL, NULL, NULL, 'Weights of terms by name; floe''s own, and what people add'),
+	('floe_internal.engine_speed', 'state', NULL, NULL, NULL, 'At most twelve rows for each engine and operation; those of an engine go with it'),
 	('floe_internal.engine_session', 'fixed', NULL, NULL, NULL, 'At most pool_size rows for each engine; one goes when the engine has ended the session'),
 	('floe.resource_preset', 'people', NULL, NULL, NULL, 'Sizes of sessions that policies name'),
 	('floe.policy', 'people', NULL, NULL, NULL, 'Policies'),
@@ -45,6 +47,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.trigger_request', 'time', 'requested_at', NULL, '1 day', 'Triggers of tables that are not assessed yet; a row goes with its answer, and at the latest after a day'),
 	('floe_internal.event', 'time', 'happened_at', 'floe.event_retention', NULL, 'A few rows for each operation, one for each change of state of a table, catalog or engine'),
 	('floe_internal.health_history', 'time', 'assessed_at', 'floe.health_history_retention', NULL, 'A row for each change of a table''s health; those of a dropped table go with it'),
+	('floe_internal.verdict', 'time', 'until', 'floe.why_history_retention', NULL, 'A row for each time during which an operation of a table was to run, waited or was blocked; those of a forgotten table go with it'),
 	('floe_internal.operation_log', 'time', 'finished_at', 'floe.operation_log_retention', NULL, 'A row for each operation that ended'),
 	('floe_internal.pass', 'time', 'started_at', 'floe.pass_retention', NULL, 'A row for each pass; one that is at work stays however old it is'),
 	('floe_internal.iceberg_table', 'state', NULL, 'floe.dropped_table_retention', NULL, 'A row for each table of a catalog. A dropped one is emptied after a day, and goes with its history after its retention'),
@@ -91,6 +94,7 @@ ALTER TABLE floe_internal.table_operation SET (fillfactor = 85, autovacuum_vacuu
 -- Emptied from their old end, where each purge begins.
 ALTER TABLE floe_internal.event SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.health_history SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.verdict SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.operation_log SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.manifest SET (autovacuum_vacuum_scale_factor = 0.05);
 
@@ -223,6 +227,7 @@ BEGIN
 		DELETE FROM floe_internal.catalog AS c WHERE c.status = 'removed' AND c.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id);
 	END IF;
 	DELETE FROM floe_internal.engine AS e WHERE e.status = 'removed' AND e.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.engine = e.server_name);
+	DELETE FROM floe_internal.engine_speed AS s WHERE s.engine <> '' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.engine);
 	RETURN n = most OR cardinality(ids) = most_tables;
 END
 $body$;

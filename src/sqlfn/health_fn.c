@@ -136,8 +136,8 @@ floe_sql_merge_totals(PG_FUNCTION_ARGS)
 {
 	TupleDesc desc;
 	FloeHealthTotals t;
-	Datum values[24];
-	bool nulls[24] = {0};
+	Datum values[26];
+	bool nulls[26] = {0};
 	int i = 0;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -168,6 +168,8 @@ floe_sql_merge_totals(PG_FUNCTION_ARGS)
 	set_float(values, nulls, i++, t.stat_column_count);
 	values[i++] = BoolGetDatum(t.inexact);
 	values[i++] = BoolGetDatum(t.needs_paths);
+	values[i++] = Int64GetDatum(t.rewrite_file_count);
+	values[i++] = Int64GetDatum(t.rewrite_bytes);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
@@ -393,8 +395,8 @@ floe_sql_expirable(PG_FUNCTION_ARGS)
 	TupleDesc desc;
 	FloeRetention retention = floe_retention_default;
 	FloeExpiry expiry = {0};
-	Datum values[4] = {0};
-	bool nulls[4] = {false, false, true, true};
+	Datum values[6] = {0};
+	bool nulls[6] = {false, false, true, true, false, false};
 	bool has_next = false;
 	int64 next_ms = 0;
 	FloeStatus st;
@@ -421,5 +423,7 @@ floe_sql_expirable(PG_FUNCTION_ARGS)
 	values[2] = TimestampTzGetDatum(from_ms(expiry.oldest_ms));
 	nulls[3] = !has_next;
 	values[3] = TimestampTzGetDatum(from_ms(next_ms));
+	values[4] = Int64GetDatum(expiry.freed_files);
+	values[5] = Int64GetDatum(expiry.freed_bytes);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
