@@ -154,7 +154,8 @@ AS $body$
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
 	WHERE s.verdict = 'run' OR s.gate = 'budget'
-	ORDER BY s.verdict <> 'run', s.rank, t.name, k.position
+	-- below the line in the order in which they would have come
+	ORDER BY s.verdict <> 'run', CASE WHEN s.verdict = 'run' THEN s.rank END, s.score DESC NULLS LAST, t.name, k.position
 $body$;
 COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What floe.run_maintenance() would queue next, in order, with estimates; below the line (rank NULL) what a budget holds back';
 

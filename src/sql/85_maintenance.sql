@@ -55,6 +55,8 @@ BEGIN
 	PERFORM floe_internal.recompute_health(of_table_ids);
 	PERFORM floe_internal.sync_schedules(of_table_ids, at);
 	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	-- no budget holds what nothing calls for
+	PERFORM floe_internal.note_deferred(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), NULL, at) WHERE EXISTS (SELECT 1 FROM floe_internal.budget_deferral);
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
 			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
