@@ -240,7 +240,7 @@ BEGIN
 		UNION SELECT u.budget, u.share FROM used AS u UNION SELECT l.budget, l.share FROM live AS l UNION SELECT h.budget, h.share FROM held AS h
 	)
 	SELECT b.name, s.share, b.began_at, b.ends_at, COALESCE(u.operations, 0), COALESCE(u.tables, 0), COALESCE(u.bytes, 0), COALESCE(u.gb_hours, 0), COALESCE(l.running, 0),
-		   CASE WHEN u.operations > 0 THEN COALESCE(b.ends_at, u.first_at + (at - b.began_at)) END, COALESCE(h.deferred, 0), COALESCE(h.too_large, 0),
+		   CASE WHEN u.operations > 0 THEN COALESCE(b.ends_at, u.first_at + make_interval(secs => extract(epoch FROM at - b.began_at)::float8)) END, COALESCE(h.deferred, 0), COALESCE(h.too_large, 0),
 		   f.table_name, f.operation, f.next_at, h.since
 	FROM b JOIN shares AS s ON s.budget = b.name
 	LEFT JOIN used AS u ON u.budget = b.name AND u.share = s.share

@@ -68,11 +68,12 @@ DECLARE
 	s int4; n int4;
 	turn timestamptz;
 	rounds float8;
+	tolerance CONSTANT float8 := 1e-9;	-- of sums
 BEGIN
 	IF names IS NOT NULL THEN
 		SELECT array_agg(b.operations ORDER BY b.name), array_agg(b.tables ORDER BY b.name), array_agg(b.bytes ORDER BY b.name), array_agg(b.gb_hours ORDER BY b.name),
 			   array_agg(NOT (select_candidates.by_hand AND b.by_hand = 'exempt') ORDER BY b.name), array_agg(b.overshoot ORDER BY b.name),
-			   array_agg(COALESCE(p.ends_at, at) - p.began_at ORDER BY b.name), array_agg(p.ends_at ORDER BY b.name)
+			   array_agg(make_interval(secs => extract(epoch FROM COALESCE(p.ends_at, at) - p.began_at)::float8) ORDER BY b.name), array_agg(p.ends_at ORDER BY b.name)
 			INTO most_operations, most_tables, most_bytes, most_gb_hours, is_tested, may_overshoot, lasts, ends
 			FROM floe.budget AS b CROSS JOIN LATERAL floe_internal.budget_period(b.calendar, b.timezone, b.period, at) AS p WHERE b.name = ANY (names);
 		SELECT array_agg(u.n ORDER BY u.place), array_agg(u.share ORDER BY u.place), array_agg(u.table_id ORDER BY u.place), array_agg(u.counted_at ORDER BY u.place),
@@ -201,7 +202,7 @@ BEGIN
 						-- of what counts by now nothing but this plan's is left in the end: then whole periods
 						rounds := GREATEST(0, (operations[s] + asked_operations[s]) / NULLIF(most_operations[n], 0), (tables[s] + asked_tables[s]) / NULLIF(most_tables[n], 0),
 							(bytes[s] + asked_bytes[s]) / NULLIF(most_bytes[n], 0), (gb_hours[s] + asked_gb_hours[s]) / NULLIF(most_gb_hours[n], 0));
-						EXIT WHEN rounds <= 1 OR ends[n] IS NOT NULL OR next_use[s] > last_use[s];
+						EXIT WHEN rounds <= 1 + tolerance OR ends[n] IS NOT NULL OR next_use[s] > last_use[s];
 						asked_operations[s] := asked_operations[s] - 1;
 						asked_tables[s] := asked_tables[s] - use_last[next_use[s]]::int4;
 						asked_bytes[s] := asked_bytes[s] - use_bytes[next_use[s]];
@@ -210,8 +211,8 @@ BEGIN
 					END LOOP;
 					turn := CASE
 						WHEN ends[n] IS NOT NULL THEN ends[n] + lasts[n] * (ceil(LEAST(1000, GREATEST(1, asked_operations[s] / NULLIF(most_operations[n], 0), asked_tables[s] / NULLIF(most_tables[n], 0),
-							asked_bytes[s] / NULLIF(most_bytes[n], 0), asked_gb_hours[s] / NULLIF(most_gb_hours[n], 0)))) - 1)
-						WHEN rounds > 1 THEN at + lasts[n] * (ceil(LEAST(1000, rounds)) - 1)
+							asked_bytes[s] / NULLIF(most_bytes[n], 0), asked_gb_hours[s] / NULLIF(most_gb_hours[n], 0))) - tolerance) - 1)
+						WHEN rounds > 1 + tolerance THEN at + lasts[n] * (ceil(LEAST(1000, rounds) - tolerance) - 1)
 						WHEN next_use[s] > c.first_places[i] THEN use_at[next_use[s] - 1] + lasts[n]
 						ELSE at + lasts[n] END;
 				END IF;
@@ -227,8 +228,9 @@ BEGIN
 					s := c.slots[i];
 					n := c.numbers[i];
 					operations[s] := operations[s] + 1;
-					bytes[s] := bytes[s] + need_bytes;
-					gb_hours[s] := gb_hours[s] + need_gb_hours;
+					-- what is larger than the budget takes all of it
+					bytes[s] := bytes[s] + LEAST(need_bytes, most_bytes[n]);
+					gb_hours[s] := gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
 					IF most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1 THEN
 						tables[s] := tables[s] + 1;
 						table_state[c.table_slots[i]] := 1;
