@@ -3869,7 +3869,7 @@ END
 $body$;
 COMMENT ON FUNCTION floe.drop_engine_approval(pg_catalog.text) IS 'Takes back the approval of exactly this pattern; false: there was none. What other levels approve holds';
 -- =================================================================================================
--- 50 operations: queue, log, bookkeeping, events, budgets
+-- 50 operations: queue, log, bookkeeping, events
 -- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
 -- =================================================================================================
 
@@ -4025,6 +4025,8 @@ CREATE TABLE floe_internal.table_operation (
 	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
 	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
 	slice_tried				pg_catalog.text[] NOT NULL DEFAULT '{}',
+	tuned_every				pg_catalog.interval,
+	tuned_by				pg_catalog.text,
 	PRIMARY KEY (table_id, operation)
 );
 CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -4042,6 +4044,24 @@ CREATE INDEX table_operation_slices ON floe_internal.table_operation (table_id) 
 COMMENT ON COLUMN floe_internal.table_operation.slices_left IS 'Partitions that the budget of the last run did not reach: the next run follows at once';
 COMMENT ON COLUMN floe_internal.table_operation.slice_halvings IS 'Conflicts, or ends of a resource, in a row: each halves the next slice';
 COMMENT ON COLUMN floe_internal.table_operation.slice_tried IS 'Parts of the table, in the state in which they are, in which a run changed nothing: others come first';
+
+COMMENT ON COLUMN floe_internal.table_operation.tuned_every IS 'How often floe_internal.tune_cadence() found that it pays; NULL: nothing is known, or nothing may be learned';
+COMMENT ON COLUMN floe_internal.table_operation.tuned_by IS 'What that was found from, for people';
+
+CREATE TABLE floe_internal.table_circuit (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	opened_at		pg_catalog.timestamptz NOT NULL,
+	open_until		pg_catalog.timestamptz NOT NULL,
+	openings		pg_catalog.int4 NOT NULL DEFAULT 1,
+	failures		pg_catalog.int8 NOT NULL,
+	operations		pg_catalog.text[] NOT NULL,
+	error_class		pg_catalog.text NOT NULL REFERENCES floe_internal.error_class,
+	error_message	pg_catalog.text
+);
+COMMENT ON TABLE floe_internal.table_circuit IS 'Tables on which several different operations failed: none is sent to them until open_until. Then the circuit is half-open: the next run closes it, which removes the row, or opens it for longer';
+COMMENT ON COLUMN floe_internal.table_circuit.openings IS 'In a row: each opens it for twice as long';
+COMMENT ON COLUMN floe_internal.table_circuit.failures IS 'Failures that opened it';
+COMMENT ON COLUMN floe_internal.table_circuit.operations IS 'Operations that failed';
 
 CREATE SEQUENCE floe_internal.dispatch_turn_seq;
 COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';
@@ -4100,44 +4120,6 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
 
-CREATE TABLE floe.budget (
-	name			pg_catalog.text PRIMARY KEY,
-	pattern			pg_catalog.text NOT NULL DEFAULT '**',
-	engine			pg_catalog.text,
-	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
-	operations		pg_catalog.int8 CHECK (operations >= 0),
-	tables			pg_catalog.int8 CHECK (tables >= 0),
-	bytes			pg_catalog.int8 CHECK (bytes >= 0),
-	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
-	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
-	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
-	description		pg_catalog.text
-);
-COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
-COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
-COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
-COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years';
-COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
-COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
-COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
-
-CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
-	-- pg_dump switches check_function_bodies off: what a dump names may be gone
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
-		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
-	END IF;
-	RETURN NEW;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
-
-CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
-
 CREATE TABLE floe_internal.engine_session (
 	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
 	engine			pg_catalog.text NOT NULL,
@@ -4149,6 +4131,269 @@ CREATE TABLE floe_internal.engine_session (
 COMMENT ON TABLE floe_internal.engine_session IS 'Sessions at engines that are kept for several operations, one after another. One is in use while its operation is at the engine';
 COMMENT ON COLUMN floe_internal.engine_session.key IS 'Digest of the settings it was started with, resources included: only operations with the same can use it';
 COMMENT ON COLUMN floe_internal.engine_session.name IS 'At the engine, which keeps it unique: whoever finds none of that name there makes it anew';
+-- =================================================================================================
+-- 51 budgets
+-- What may be dispatched for some tables within a period: the limits, whom they are about, what counts, and
+-- what they hold back. Who gets what is left is chosen in 70.
+-- =================================================================================================
+
+CREATE TABLE floe.budget (
+	name			pg_catalog.text PRIMARY KEY,
+	pattern			pg_catalog.text NOT NULL DEFAULT '**',
+	engine			pg_catalog.text,
+	period			pg_catalog.interval DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
+	operations		pg_catalog.int8 CHECK (operations >= 0),
+	tables			pg_catalog.int8 CHECK (tables >= 0),
+	bytes			pg_catalog.int8 CHECK (bytes >= 0),
+	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
+	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
+	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
+	description		pg_catalog.text,
+	per				pg_catalog.text,
+	operation_kinds	pg_catalog.text[],
+	by_hand			pg_catalog.text NOT NULL DEFAULT 'counts',
+	calendar		pg_catalog.text,
+	timezone		pg_catalog.text,
+	overshoot		pg_catalog.bool NOT NULL DEFAULT false,
+	owner			pg_catalog.text CHECK (owner <> ''),
+	CONSTRAINT budget_one_period CHECK ((period IS NULL) = (calendar IS NOT NULL))
+);
+COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a period; NULL: no limit of that kind. Tested before an operation is added, by its estimate. docs/budgets.md';
+COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
+COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
+COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years. A day of it is 24 hours, a month 30 days. NULL: calendar says it';
+COMMENT ON COLUMN floe.budget.operations IS 'Operations dispatched in the period';
+COMMENT ON COLUMN floe.budget.tables IS 'Different tables that something is dispatched for in the period';
+COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten: by estimate, and as the engine says once it does. Operations that rewrite nothing need none; where the estimate is unknown the operation goes while anything is left, and counts as 0';
+COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
+COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
+COMMENT ON COLUMN floe.budget.per IS 'Each of these has the limits for itself: catalog, namespace (all its levels), top_namespace (its first level), table, engine, policy (the one that configures the operation), owner (of that policy); NULL: all share them';
+COMMENT ON COLUMN floe.budget.operation_kinds IS 'Only these operations; NULL: all';
+COMMENT ON COLUMN floe.budget.by_hand IS 'What is triggered by hand: counts (and is held back like all else), only (the budget is about nothing else), exempt (counts, but is not held back), ignored (neither)';
+COMMENT ON COLUMN floe.budget.calendar IS 'Instead of the last so many hours the day, week (from Monday) or month that it is in timezone; NULL: period says it';
+COMMENT ON COLUMN floe.budget.timezone IS 'Of calendar; IANA name; NULL: UTC';
+COMMENT ON COLUMN floe.budget.owner IS 'Only operations whose policy (the one that configures the operation) belongs to this owner; NULL: of any';
+COMMENT ON COLUMN floe.budget.overshoot IS 'The first operation of a period may need more bytes or GB-hours than there are, so that one that is larger than the budget can run at all';
+
+CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	place text := format('budget "%s"', NEW.name);
+	stray text;
+BEGIN
+	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	-- pg_dump switches check_function_bodies off: what a dump names may be gone
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, place);
+	END IF;
+	IF NEW.name = '' THEN
+		PERFORM floe_internal.refuse('a budget needs a name', NULL, NULL);
+	ELSIF NEW.per NOT IN ('catalog', 'namespace', 'top_namespace', 'table', 'engine', 'policy', 'owner') THEN
+		PERFORM floe_internal.refuse(format('%s.per: "%s" is not one of them', place, NEW.per), NULL, 'One of catalog, namespace, top_namespace, table, engine, policy, owner; NULL: all share the limits.');
+	ELSIF NEW.by_hand NOT IN ('counts', 'only', 'exempt', 'ignored') THEN
+		PERFORM floe_internal.refuse(format('%s.by_hand: "%s" is not one of them', place, NEW.by_hand), NULL, 'One of counts, only, exempt, ignored.');
+	ELSIF NEW.calendar NOT IN ('day', 'week', 'month') THEN
+		PERFORM floe_internal.refuse(format('%s.calendar: "%s" is not one of them', place, NEW.calendar), NULL, 'One of day, week, month; NULL: the last so many hours, as period says.');
+	ELSIF NEW.gb_hours IN ('NaN', 'Infinity') THEN
+		PERFORM floe_internal.refuse(format('%s.gb_hours: %s is not a limit', place, NEW.gb_hours), NULL, 'NULL: no limit.');
+	ELSIF NEW.operation_kinds = '{}' THEN
+		PERFORM floe_internal.refuse(format('%s.operation_kinds is empty', place), NULL, 'NULL: all operations.');
+	ELSIF NEW.timezone IS NOT NULL AND NEW.calendar IS NULL THEN
+		PERFORM floe_internal.refuse(format('%s.timezone: only the day, week or month of a calendar has one', place), NULL, 'Set calendar, too.');
+	ELSIF NEW.calendar IS NOT NULL AND NEW.period <> '1 day' AND (TG_OP = 'INSERT' OR NEW.period IS DISTINCT FROM OLD.period) THEN
+		PERFORM floe_internal.refuse(format('%s.period: calendar says when it begins and ends', place), NULL, 'Leave one of the two out.');
+	END IF;
+	SELECT o INTO stray FROM unnest(NEW.operation_kinds) AS o WHERE o IS NULL OR NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = o) LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('%s.operation_kinds: unknown operation "%s"', place, stray), NULL,
+			'Operations are: ' || (SELECT string_agg(k.operation, ', ' ORDER BY k.position) FROM floe_internal.operation_kind AS k) || '.');
+	END IF;
+	IF NEW.timezone IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.timezone IS DISTINCT FROM OLD.timezone) THEN
+		PERFORM floe_internal.check_timezone(NEW.timezone, place || '.timezone');
+	END IF;
+	NEW.period := CASE WHEN NEW.calendar IS NULL THEN COALESCE(NEW.period, '1 day') END;
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
+
+CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
+
+CREATE TABLE floe_internal.budget_deferral (
+	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	holds			pg_catalog.jsonb NOT NULL,
+	score			pg_catalog.float8 NOT NULL,
+	deferred_since	pg_catalog.timestamptz NOT NULL,
+	next_at			pg_catalog.timestamptz,
+	PRIMARY KEY (table_id, operation)
+) WITH (fillfactor = 85);
+COMMENT ON TABLE floe_internal.budget_deferral IS 'What the last decision about each table left to a budget';
+COMMENT ON COLUMN floe_internal.budget_deferral.holds IS 'The budgets that held it back, as in the reasons of a verdict: each with share, kind of limit, how much was left and how much it needs';
+COMMENT ON COLUMN floe_internal.budget_deferral.deferred_since IS 'Since when each decision has left it to a budget';
+COMMENT ON COLUMN floe_internal.budget_deferral.next_at IS 'When its turn comes; NULL: never, it needs more than the whole budget';
+
+-- The local beginnings of days divide the time without gaps, whatever the clocks do: one that comes twice is the second,
+-- one that does not exist is the moment in which the clocks jump over it.
+CREATE FUNCTION floe_internal.budget_period(calendar pg_catalog.text, timezone pg_catalog.text, period pg_catalog.interval, at pg_catalog.timestamptz,
+		OUT began_at pg_catalog.timestamptz, OUT ends_at pg_catalog.timestamptz)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	zone CONSTANT text := COALESCE(timezone, 'UTC');
+	step CONSTANT interval := CASE calendar WHEN 'day' THEN '1 day' WHEN 'week' THEN '7 days' WHEN 'month' THEN '1 month' END::interval;
+	first_day timestamp := date_trunc(calendar, at AT TIME ZONE zone);
+BEGIN
+	IF calendar IS NULL THEN
+		-- in seconds: a day in the time zone of the session may have 23 hours
+		began_at := at - make_interval(secs => extract(epoch FROM period)::float8);
+		RETURN;
+	END IF;
+	IF first_day AT TIME ZONE zone > at THEN
+		first_day := first_day - step;
+	END IF;
+	began_at := first_day AT TIME ZONE zone;
+	ends_at := (first_day + step) AT TIME ZONE zone;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_period(pg_catalog.text, pg_catalog.text, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'Since when use counts; ends_at: when a period of the calendar is over and all is free again, NULL: sliding';
+
+CREATE FUNCTION floe_internal.budget_covers(pattern pg_catalog.text, engine pg_catalog.text, operation_kinds pg_catalog.text[], by_hand pg_catalog.text, owner pg_catalog.text,
+		levels pg_catalog.text[], of_engine pg_catalog.text, of_operation pg_catalog.text, is_by_hand pg_catalog.bool, of_owner pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT (engine IS NULL OR COALESCE(engine = of_engine, false)) AND (operation_kinds IS NULL OR of_operation = ANY (operation_kinds))
+		AND (owner IS NULL OR COALESCE(owner = of_owner, false))
+		AND CASE by_hand WHEN 'only' THEN is_by_hand WHEN 'ignored' THEN NOT is_by_hand ELSE true END
+		AND (pattern = '**' OR floe_internal.match_pattern(pattern, levels) IS NOT NULL);
+END;
+COMMENT ON FUNCTION floe_internal.budget_covers(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.bool, pg_catalog.text)
+	IS 'Whether an operation counts in a budget; the first five are the budget''s';
+
+CREATE VIEW floe_internal.policy_in_charge AS
+	SELECT e.policy_set_id, e.operation, p.name, p.owner
+	FROM floe_internal.effective AS e JOIN floe.policy AS p ON p.policy_id = (e.origins ->> 'configured')::pg_catalog.int4
+	WHERE e.operation <> '';
+COMMENT ON VIEW floe_internal.policy_in_charge IS 'Of the policies that configure an operation the one that wins';
+
+CREATE FUNCTION floe_internal.budget_share(per pg_catalog.text, levels pg_catalog.text[], engine pg_catalog.text, policy pg_catalog.text, owner pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE per
+		WHEN 'catalog' THEN floe_internal.format_name(levels[1:1])
+		WHEN 'namespace' THEN floe_internal.format_name(levels[1:pg_catalog.cardinality(levels) - 1])
+		WHEN 'top_namespace' THEN floe_internal.format_name(levels[1:LEAST(2, pg_catalog.cardinality(levels) - 1)])
+		WHEN 'table' THEN floe_internal.format_name(levels)
+		WHEN 'engine' THEN COALESCE(engine, '')
+		WHEN 'policy' THEN COALESCE(policy, '')
+		WHEN 'owner' THEN COALESCE(owner, '')
+		ELSE '' END;
+END;
+COMMENT ON FUNCTION floe_internal.budget_share(pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Whose share of a budget an operation takes; empty: all have one, or it belongs to nobody';
+
+-- What counts now, one row for each operation and budget. A share is judged by the engine that got it, and by the policy that is in charge now.
+-- What waits in the queue counts for as long as it waits; what was sent, from then on.
+CREATE FUNCTION floe_internal.budget_use(at pg_catalog.timestamptz, of_budgets pg_catalog.text[])
+	RETURNS TABLE (budget pg_catalog.text, share pg_catalog.text, operation_id pg_catalog.int8, table_id pg_catalog.int8, counted_at pg_catalog.timestamptz,
+				   bytes pg_catalog.float8, gb_hours pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	since timestamptz := (SELECT min(p.began_at) FROM floe.budget AS b CROSS JOIN LATERAL floe_internal.budget_period(b.calendar, b.timezone, b.period, at) AS p WHERE b.name = ANY (of_budgets));
+BEGIN
+	RETURN QUERY
+	WITH b AS MATERIALIZED (
+		SELECT x.name, x.pattern, x.engine, x.operation_kinds, x.by_hand, x.owner, x.per, x.calendar, p.began_at
+		FROM floe.budget AS x CROSS JOIN LATERAL floe_internal.budget_period(x.calendar, x.timezone, x.period, at) AS p
+		WHERE x.name = ANY (of_budgets)
+	), o AS MATERIALIZED (
+		SELECT l.operation_id, l.table_id, l.operation, l.by_hand, l.engine, l.estimate, l.engine_result #>> '{0,rewritten_bytes_count}' AS rewritten, l.dispatched_at, l.queued_at, l.engine_ended_at - l.started_at AS took
+		FROM floe_internal.operation_log AS l WHERE l.finished_at >= since AND l.dispatched_at >= since AND l.started_at IS NOT NULL
+		UNION ALL
+		SELECT q.operation_id, q.table_id, q.operation, q.by_hand, q.engine, q.estimate, q.engine_result #>> '{0,rewritten_bytes_count}', CASE WHEN q.state <> 'queued' THEN q.dispatched_at END, q.queued_at, q.engine_ended_at - q.started_at
+		FROM floe_internal.operation_queue AS q
+	), in_charge AS MATERIALIZED (
+		SELECT c.* FROM floe_internal.policy_in_charge AS c WHERE EXISTS (SELECT 1 FROM b WHERE b.per IN ('policy', 'owner') OR b.owner IS NOT NULL)
+	)
+	SELECT b.name, floe_internal.budget_share(b.per, t.levels, o.engine, c.name, c.owner), o.operation_id, o.table_id,
+		   COALESCE(o.dispatched_at, CASE WHEN o.queued_at > b.began_at THEN o.queued_at ELSE at END),
+		   CASE WHEN o.rewritten ~ '^[0-9]{1,18}$' THEN o.rewritten::float8 ELSE COALESCE((o.estimate ->> 'bytes')::float8, 0) END,
+		   COALESCE((o.estimate ->> 'gb_hours')::float8 * COALESCE(extract(epoch FROM o.took)::float8 / 60 / NULLIF((o.estimate ->> 'minutes')::float8, 0), 1), 0)
+	FROM o
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+	LEFT JOIN in_charge AS c ON c.policy_set_id = t.policy_set_id AND c.operation = o.operation
+	JOIN b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, o.engine, o.operation, o.by_hand, c.owner)
+		AND (o.dispatched_at IS NULL OR o.dispatched_at > b.began_at OR o.dispatched_at = b.began_at AND b.calendar IS NOT NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_use(pg_catalog.timestamptz, pg_catalog.text[]) IS 'Operations that count in these budgets now, with what they take: by estimate, and as measured once that is known';
+
+CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
+	RETURNS TABLE (name pg_catalog.text, share pg_catalog.text, began_at pg_catalog.timestamptz, ends_at pg_catalog.timestamptz,
+				   operations_used pg_catalog.int8, tables_used pg_catalog.int8, bytes_used pg_catalog.float8, gb_hours_used pg_catalog.float8, running pg_catalog.int8,
+				   free_at pg_catalog.timestamptz, deferred pg_catalog.int8, too_large pg_catalog.int8, next_table pg_catalog.text, next_operation pg_catalog.text,
+				   next_at pg_catalog.timestamptz, deferred_since pg_catalog.timestamptz)
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH b AS MATERIALIZED (
+		SELECT x.name, x.pattern, x.engine, x.operation_kinds, x.by_hand, x.owner, x.per, x.period, p.began_at, p.ends_at
+		FROM floe.budget AS x CROSS JOIN LATERAL floe_internal.budget_period(x.calendar, x.timezone, x.period, at) AS p WHERE x.is_enabled
+	), used AS (
+		SELECT u.budget, u.share, count(*) AS operations, count(DISTINCT u.table_id) AS tables, sum(u.bytes) AS bytes, sum(u.gb_hours) AS gb_hours, min(u.counted_at) AS first_at
+		FROM floe_internal.budget_use(at, ARRAY(SELECT b.name FROM b)) AS u GROUP BY u.budget, u.share
+	), live AS (
+		SELECT b.name AS budget, floe_internal.budget_share(b.per, t.levels, q.engine, c.name, c.owner) AS share, count(*) AS running
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		LEFT JOIN floe_internal.policy_in_charge AS c ON c.policy_set_id = t.policy_set_id AND c.operation = q.operation
+		JOIN b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, q.engine, q.operation, q.by_hand, c.owner)
+		WHERE q.state IN ('dispatching', 'running', 'lost') GROUP BY 1, 2
+	), hold AS MATERIALIZED (
+		-- of what can still be decided upon; a budget holds by several limits, or counts for one
+		SELECT DISTINCT h.item ->> 'budget' AS budget, COALESCE(h.item ->> 'share', '') AS share, d.table_id, t.name AS table_name, d.operation, d.score, d.deferred_since, d.next_at
+		FROM floe_internal.budget_deferral AS d
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		CROSS JOIN LATERAL jsonb_array_elements(d.holds) AS h (item)
+		WHERE t.status = 'ok'
+	), held AS (
+		SELECT h.budget, h.share, count(*) AS deferred, count(*) FILTER (WHERE h.next_at IS NULL) AS too_large, min(h.deferred_since) AS since FROM hold AS h GROUP BY h.budget, h.share
+	), first AS (
+		SELECT DISTINCT ON (h.budget, h.share) h.* FROM hold AS h ORDER BY h.budget, h.share, h.next_at IS NULL, h.score DESC, h.table_name, h.operation
+	), shares AS (
+		SELECT b.name AS budget, '' AS share FROM b WHERE b.per IS NULL
+		UNION SELECT u.budget, u.share FROM used AS u UNION SELECT l.budget, l.share FROM live AS l UNION SELECT h.budget, h.share FROM held AS h
+	)
+	SELECT b.name, s.share, b.began_at, b.ends_at, COALESCE(u.operations, 0), COALESCE(u.tables, 0), COALESCE(u.bytes, 0), COALESCE(u.gb_hours, 0), COALESCE(l.running, 0),
+		   CASE WHEN u.operations > 0 THEN COALESCE(b.ends_at, u.first_at + make_interval(secs => extract(epoch FROM at - b.began_at)::float8)) END, COALESCE(h.deferred, 0), COALESCE(h.too_large, 0),
+		   f.table_name, f.operation, f.next_at, h.since
+	FROM b JOIN shares AS s ON s.budget = b.name
+	LEFT JOIN used AS u ON u.budget = b.name AND u.share = s.share
+	LEFT JOIN live AS l ON l.budget = b.name AND l.share = s.share
+	LEFT JOIN held AS h ON h.budget = b.name AND h.share = s.share
+	LEFT JOIN first AS f ON f.budget = b.name AND f.share = s.share
+	ORDER BY b.name, s.share;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'Each enabled budget, and each share of it that is in use: what counts, what runs, and what the last decisions left to it. free_at: when the oldest use leaves the period, or the calendar''s period ends';
+
+CREATE VIEW floe.budgets AS
+	SELECT b.name, NULLIF(s.share, '') AS share, b.per, b.pattern, b.engine, b.owner, b.operation_kinds, b.by_hand, COALESCE(b.calendar || ' in ' || COALESCE(b.timezone, 'UTC'), b.period::pg_catalog.text) AS period, s.began_at, s.ends_at,
+		   b.operations, s.operations_used, b.operations - s.operations_used AS operations_left,
+		   b.tables, s.tables_used, b.tables - s.tables_used AS tables_left,
+		   b.bytes, s.bytes_used::pg_catalog.int8 AS bytes_used, b.bytes - s.bytes_used::pg_catalog.int8 AS bytes_left,
+		   b.gb_hours, s.gb_hours_used, b.gb_hours - s.gb_hours_used AS gb_hours_left,
+		   b.concurrency, s.running, s.free_at AS frees_at, s.deferred, s.too_large, s.next_table, s.next_operation, s.next_at, s.deferred_since, b.description
+	FROM floe.budget AS b JOIN floe_internal.budget_state(floe_internal.clock()) AS s ON s.name = b.name;
+COMMENT ON VIEW floe.budgets IS 'What is left of each enabled budget, a row for each share of it in use; negative when its limit was lowered, a person was exempt from it, or an operation took more than estimated. frees_at: when the oldest use stops counting; deferred: operations that the last decisions left to it, too_large: of these those that need more than all of it; next_table, next_operation: the one that comes next, at next_at; deferred_since: for how long the one that has waited longest has';
 -- =================================================================================================
 -- 52 settings in force
 -- For one table and operation: the policies' values over the table's own properties over floe's defaults.
@@ -4913,12 +5158,13 @@ INSERT INTO floe_internal.gate VALUES
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
 	('interlock', 10, false, 'No other operation works on the table; for the removal of orphans, nor one that floe had to give up and that may still write'),
 	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
-	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
-	('schedule', 14, true, 'The schedule''s time has come'),
-	('window', 15, true, 'Inside a window of an allowed day'),
-	('min_interval', 16, true, 'Long enough after the last run that did not fail'),
-	('writers', 17, false, 'Not all partitions that need it are being written, by somebody who also deletes');
+	('circuit', 12, true, 'Not several different operations failed on the table, or it is time to try one'),
+	('backoff', 13, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 14, true, 'The last run helped, or the metric that called for it has moved since'),
+	('schedule', 15, true, 'The schedule''s time has come'),
+	('window', 16, true, 'Inside a window of an allowed day'),
+	('min_interval', 17, true, 'Long enough after the last run that did not fail'),
+	('writers', 18, false, 'Not all partitions that need it are being written, by somebody who also deletes');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5129,6 +5375,7 @@ BEGIN
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = c.table_id
 	LEFT JOIN LATERAL (
 		SELECT x.reason, x.until, x.told FROM (
 			SELECT p.reason, p.until, pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by) AS told
@@ -5178,9 +5425,11 @@ BEGIN
 	LEFT JOIN LATERAL (SELECT x.* FROM floe_internal.hot_partitions(c.table_id, c.settings, floe_internal.applies_deletes(c.remedy_options) OR c.settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}',
 		c.severity, at) AS x WHERE h.table_id IS NOT NULL) AS hot ON true
 	CROSS JOIN policy
+	CROSS JOIN LATERAL (SELECT CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(c.settings, c.origins, x.tuned_every) END AS every OFFSET 0) AS tuned
 	CROSS JOIN LATERAL (SELECT
-		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
-			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
+		tuned.every AS tuned_every,
+		CASE WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
+			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
 		floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
 			c.settings ->> 'timezone', at) AS window_at,
@@ -5188,6 +5437,9 @@ BEGIN
 		CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
+		-- what time does not mend, and what it has not mended so often
+		COALESCE(x.failure_class IN ('config', 'permanent'), false) AS never_by_time,
+		COALESCE(x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4, false) AS tried_enough,
 		c.operation = ANY (named) AS is_named,
 		-- what the last run left of a large table
 		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
@@ -5257,7 +5509,7 @@ BEGIN
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
-				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
+				WHEN 'cadence' THEN COALESCE(floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,every}')
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
 				WHEN 'later' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
@@ -5278,21 +5530,28 @@ BEGIN
 				WHEN e.ready = eff.engine_names[1] THEN e.ready ELSE pg_catalog.format('%s (%s)', e.ready, e.why_not) END, NULL,
 			CASE WHEN e.able = 0 AND e.approval IS NOT NULL THEN 'approval of ' || e.approval
 				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at),
+		('circuit', CASE WHEN circuit.open_until > at THEN 'wait' ELSE 'pass' END, 'circuit',
+			CASE WHEN circuit.table_id IS NULL THEN 'closed'
+				ELSE pg_catalog.format('%s: %s failures (%s), last: %s', CASE WHEN circuit.open_until > at THEN 'open' ELSE 'half-open' END, circuit.failures, pg_catalog.array_to_string(circuit.operations, ', '), circuit.error_message) END, NULL,
+			CASE WHEN circuit.table_id IS NOT NULL THEN 'operations that failed on this table; a success or floe.retry() closes it' END, circuit.open_until),
 		('backoff',
-			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
+			CASE WHEN d.unchanged AND d.never_by_time THEN 'wait'
+				WHEN d.unchanged AND d.tried_enough AND COALESCE(x.last_run_at, at) + interval '7 days' > at THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
 			CASE WHEN x.failures > 0 THEN pg_catalog.format('%s failure(s), last: %s', x.failures, x.failure_message) ELSE 'no failure' END,
-			CASE WHEN d.unchanged AND x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4 THEN c.settings ->> 'max_attempts' END,
-			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4)
-					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
+			CASE WHEN d.unchanged AND d.tried_enough THEN c.settings ->> 'max_attempts' END,
+			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND d.never_by_time
+					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or floe.retry()'
+				WHEN d.unchanged AND d.tried_enough THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or a week'
 				ELSE 'error class ' || x.failure_class END END,
-			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
+			CASE WHEN NOT d.unchanged OR NOT d.never_by_time THEN CASE WHEN d.unchanged AND d.tried_enough THEN GREATEST(x.backoff_until, COALESCE(x.last_run_at, at) + interval '7 days') ELSE x.backoff_until END END),
 		('zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
-				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
+				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value OR c.value < 0.9 * x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
-			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
+			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' moves', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
-			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
+			COALESCE('every ' || floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL,
+			CASE WHEN d.tuned_every IS NOT NULL THEN x.tuned_by ELSE COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in') END, d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
@@ -5339,6 +5598,172 @@ END;
 COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 
+-- =================================================================================================
+-- 61 throttling
+-- What holds operations of a table back because of how past ones ended, beyond the waits of each operation
+-- (note_run() in 78): the circuit of the table, and how often a cadence pays. Every wait has an end; floe.retry() ends all.
+-- =================================================================================================
+
+-- An operation that keeps failing waits by itself, and the others of the table may be fine. When different ones fail, it is the table. A conflict says
+-- that somebody writes, and a wrong setting waits for a change: both say nothing about the table.
+CREATE FUNCTION floe_internal.note_circuit(q floe_internal.operation_queue, final_state pg_catalog.text, class pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+	span CONSTANT interval := '6 hours';
+	enough_failures CONSTANT int := 3;
+	enough_operations CONSTANT int := 2;
+	classes CONSTANT text[] := '{transient,resource,permanent}';
+	old_row floe_internal.table_circuit;
+	new_row floe_internal.table_circuit;
+BEGIN
+	SELECT * INTO old_row FROM floe_internal.table_circuit AS c WHERE c.table_id = q.table_id FOR UPDATE;
+	IF final_state IN ('succeeded', 'no_change') THEN
+		IF old_row.table_id IS NOT NULL THEN
+			DELETE FROM floe_internal.table_circuit AS c WHERE c.table_id = q.table_id;
+			PERFORM floe_internal.write_event('circuit closed', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id, format('%s ended well: operations are sent to the table again', q.operation), NULL);
+		END IF;
+		RETURN;
+	END IF;
+	IF final_state <> 'failed' OR class <> ALL (classes) THEN
+		RETURN;
+	END IF;
+	new_row.error_class := class;
+	new_row.error_message := COALESCE(q.error_message, 'lost by the engine');
+	IF old_row.table_id IS NULL THEN
+		-- the one that ends now is not in the log yet
+		SELECT count(*) + 1, array_agg(DISTINCT x.operation) || CASE WHEN bool_or(x.operation = q.operation) THEN '{}' ELSE ARRAY[q.operation] END INTO new_row.failures, new_row.operations
+			FROM floe_internal.operation_log AS x
+			WHERE x.table_id = q.table_id AND x.state = 'failed' AND x.error_class = ANY (classes) AND x.finished_at > at - span
+			  AND x.operation_id > COALESCE((SELECT max(y.operation_id) FROM floe_internal.operation_log AS y WHERE y.table_id = q.table_id AND y.state IN ('succeeded', 'no_change')), 0)
+			  AND x.finished_at > COALESCE((SELECT max(e.happened_at) FROM floe_internal.event AS e WHERE e.table_id = q.table_id AND e.kind = 'retry' AND e.happened_at > at - span), '-infinity');
+		IF new_row.failures < enough_failures OR cardinality(new_row.operations) < enough_operations THEN
+			RETURN;
+		END IF;
+	ELSE
+		new_row.failures := old_row.failures + 1;
+		new_row.operations := old_row.operations || CASE WHEN q.operation = ANY (old_row.operations) THEN '{}' ELSE ARRAY[q.operation] END;
+	END IF;
+	new_row.openings := COALESCE(old_row.openings, 0) + 1;
+	new_row.open_until := at + floe_internal.backoff_delay(new_row.openings, interval '30 minutes', interval '24 hours', q.table_id::text);
+	INSERT INTO floe_internal.table_circuit AS c (table_id, opened_at, open_until, openings, failures, operations, error_class, error_message)
+		VALUES (q.table_id, at, new_row.open_until, new_row.openings, new_row.failures, new_row.operations, new_row.error_class, new_row.error_message)
+		ON CONFLICT (table_id) DO UPDATE SET open_until = EXCLUDED.open_until, openings = EXCLUDED.openings, failures = EXCLUDED.failures,
+			operations = EXCLUDED.operations, error_class = EXCLUDED.error_class, error_message = EXCLUDED.error_message;
+	-- what was planned for the table while it was well; people know what they do
+	PERFORM floe_internal.end_operation(x.operation_id, 'cancelled', format('the circuit of the table is open until %s', to_char(new_row.open_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')))
+		FROM (SELECT z.operation_id FROM floe_internal.operation_queue AS z WHERE z.table_id = q.table_id AND z.state = 'queued' AND NOT z.by_hand ORDER BY z.operation_id FOR UPDATE) AS x;
+	PERFORM floe_internal.write_event('circuit open', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+		format('%s failures (%s), last: %s; nothing is sent to the table until %s', new_row.failures, array_to_string(new_row.operations, ', '), new_row.error_message,
+			to_char(new_row.open_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')), NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_circuit(floe_internal.operation_queue, pg_catalog.text, pg_catalog.text)
+	IS 'The circuit of a table after an operation on it has ended: opens after three failures of at least two different operations within six hours and without a success, for 30 minutes, and twice as long each time that the one that is tried then fails';
+
+-- Where a cadence may be learned it stands for the interval of the settings: where that is floe's own, or the policy says auto_tune.
+CREATE FUNCTION floe_internal.tuned_cadence(settings pg_catalog.jsonb, origins pg_catalog.jsonb, tuned_every pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN settings #> '{schedule,every}' IS NOT NULL AND (NOT origins ? 'schedule' OR COALESCE((settings ->> 'auto_tune')::pg_catalog.bool, false))
+		AND COALESCE((settings ->> 'auto_tune')::pg_catalog.bool, true)
+		THEN GREATEST(tuned_every, (settings ->> 'min_interval')::pg_catalog.interval, '24 hours') END;
+END;
+COMMENT ON FUNCTION floe_internal.tuned_cadence(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.interval) IS 'The learned interval, if it counts: never below 24 hours and min_interval; NULL: the schedule holds as it is set';
+
+CREATE FUNCTION floe_internal.tuned_key(settings pg_catalog.jsonb, every pg_catalog.interval) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT floe_internal.schedule_key(settings) || COALESCE('/' || EXTRACT(epoch FROM every)::pg_catalog.text, '');
+END;
+COMMENT ON FUNCTION floe_internal.tuned_key(pg_catalog.jsonb, pg_catalog.interval) IS 'floe_internal.schedule_key(), and the learned interval';
+
+CREATE FUNCTION floe_internal.tuned_next(settings pg_catalog.jsonb, every pg_catalog.interval, seed pg_catalog.text, first_seen_at pg_catalog.timestamptz,
+		considered_at pg_catalog.timestamptz, is_builtin pg_catalog.bool) RETURNS pg_catalog.timestamptz
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN every IS NULL OR considered_at IS NULL THEN floe_internal.schedule_next(settings, seed, first_seen_at, considered_at, is_builtin)
+		-- the runs that it was learned from are spread already
+		ELSE considered_at + pg_catalog.make_interval(secs => EXTRACT(epoch FROM every)::pg_catalog.float8) END;
+END;
+COMMENT ON FUNCTION floe_internal.tuned_next(pg_catalog.jsonb, pg_catalog.interval, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool) IS 'floe_internal.schedule_next(), with the learned interval instead of the one of the settings';
+
+-- The interval in which so many bytes become orphans that a run is worth while. The first run removed what had gathered since nobody knows when, so
+-- the rate is that of those after it. What an engine removed it says in files; of what size is estimated by the files of the table.
+CREATE FUNCTION floe_internal.tune_cadence(q floe_internal.operation_queue) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	worth_while CONSTANT float8 := 1073741824;
+	shortest CONSTANT float8 := 86400;
+	longest CONSTANT float8 := 90 * 86400;
+	sum_bytes float8;
+	sum_seconds float8;
+	last_seconds float8;
+	runs int;
+	seconds float8;
+BEGIN
+	WITH run AS (
+		-- this one, which is not in the log yet, and those before it
+		SELECT at AS finished_at, q.effect, q.before
+		UNION ALL
+		(SELECT l.finished_at, l.effect, l.before FROM floe_internal.operation_log AS l
+		 WHERE l.table_id = q.table_id AND l.operation = q.operation AND l.state IN ('succeeded', 'no_change') ORDER BY l.operation_id DESC LIMIT 5)
+	), spaced AS (
+		SELECT extract(epoch FROM r.finished_at - lag(r.finished_at) OVER (ORDER BY r.finished_at))::float8 AS seconds, r.finished_at,
+			   (r.effect ->> 'orphan_files_removed')::float8 * COALESCE((r.before ->> 'average_file_bytes')::float8, 0) AS bytes
+		FROM run AS r
+	)
+	SELECT count(*), sum(s.bytes), sum(s.seconds), max(s.seconds) FILTER (WHERE s.finished_at = at) INTO runs, sum_bytes, sum_seconds, last_seconds
+		FROM spaced AS s WHERE s.seconds > 0 AND s.bytes IS NOT NULL;
+	IF runs = 0 OR last_seconds IS NULL THEN
+		-- one run, or an engine that does not count: nothing is known
+		RETURN;
+	END IF;
+	-- less often only step by step: one quiet week is no proof of a quiet quarter
+	seconds := LEAST(longest, GREATEST(shortest, extract(epoch FROM (q.settings ->> 'min_interval')::interval), LEAST(COALESCE(worth_while / NULLIF(sum_bytes / sum_seconds, 0), longest), GREATEST(2 * last_seconds, shortest))));
+	UPDATE floe_internal.table_operation AS x
+		SET tuned_every = make_interval(secs => round(seconds / 3600) * 3600),
+			tuned_by = format('learned: about %s in %s', floe_internal.format_metric(sum_bytes, 'bytes'), floe_internal.format_interval(make_interval(secs => sum_seconds)))
+		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tune_cadence(floe_internal.operation_queue)
+	IS 'After a removal of orphan files: how often such a run reclaims about 1 GiB, from 1 to 90 days and not more often than min_interval; at most twice as long as it was';
+
+CREATE FUNCTION floe.retry(pattern pg_catalog.text) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	checked text := floe_internal.check_pattern(retry.pattern);
+	ids int8[];
+BEGIN
+	IF checked IS NULL THEN
+		PERFORM floe_internal.refuse('a retry needs a pattern', NULL, 'floe.retry(''**'') is about all tables.');
+	END IF;
+	ids := ARRAY(
+		SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		WHERE t.status <> 'dropped' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)
+		  AND (EXISTS (SELECT 1 FROM floe_internal.table_circuit AS c WHERE c.table_id = t.table_id)
+			   OR EXISTS (SELECT 1 FROM floe_internal.table_operation AS x WHERE x.table_id = t.table_id AND (x.failures > 0 OR x.zero_change_until IS NOT NULL)))
+		ORDER BY t.table_id);
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (ids) ORDER BY d.table_id FOR UPDATE;
+	DELETE FROM floe_internal.table_circuit AS c WHERE c.table_id = ANY (ids);
+	UPDATE floe_internal.table_operation AS x
+		SET failures = 0, failure_class = NULL, failure_message = NULL, failure_settings_hash = NULL, failure_metadata = NULL, backoff_until = NULL,
+			zero_changes = 0, zero_change_until = NULL, zero_change_metric = NULL, zero_change_value = NULL, zero_change_metadata = NULL
+		WHERE x.table_id = ANY (ids) AND (x.failures > 0 OR x.zero_change_until IS NOT NULL);
+	PERFORM floe_internal.write_event('retry', t.levels[1], t.table_id, t.name, NULL, format('failures and waits are forgotten, as %s asked for', SESSION_USER), NULL)
+		FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (ids);
+	PERFORM floe_internal.decide_soon(ids);
+	RETURN cardinality(ids);
+END
+$body$;
+COMMENT ON FUNCTION floe.retry(pg_catalog.text)
+	IS 'Forgets failures, backoffs, runs without effect and open circuits of matching tables, so that they are decided upon anew, for example after something was mended that floe does not see; returns the number of tables that had any';
 -- =================================================================================================
 -- 64 estimates
 -- What an operation would touch, gain and cost, and how that is learned: when a run ends, what it took
@@ -6389,19 +6814,27 @@ BEGIN
 			WHERE e.operation <> '' AND e.settings ? 'configured'
 			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
 		), changed AS (
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at, NULL::interval AS every
 			FROM scheduled AS s
 			JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
 			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = t.table_id AND o.operation = s.operation
-			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND s.key IS DISTINCT FROM o.schedule_key
+			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND o.tuned_every IS NULL AND s.key IS DISTINCT FROM o.schedule_key
 			UNION ALL
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at
+			-- few tables have learned a cadence of their own
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, floe_internal.tuned_key(s.settings, u.every), o.last_run_at, u.every
+			FROM floe_internal.table_operation AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
+			CROSS JOIN LATERAL (SELECT floe_internal.tuned_cadence(s.settings, s.origins, o.tuned_every) AS every OFFSET 0) AS u
+			WHERE o.tuned_every IS NOT NULL AND o.table_id = ANY (of_table_ids) AND s.key IS NOT NULL AND floe_internal.tuned_key(s.settings, u.every) IS DISTINCT FROM o.schedule_key
+			UNION ALL
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at, NULL
 			FROM floe_internal.table_operation AS o
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
 			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
 			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
 		)
-		SELECT c.table_id, c.operation, c.key, floe_internal.schedule_next(c.settings, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
+		SELECT c.table_id, c.operation, c.key, floe_internal.tuned_next(c.settings, c.every, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
 		FROM changed AS c;
 END
 $body$;
@@ -6423,43 +6856,40 @@ COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.t
 -- does not fit is passed over, and the list goes on below it.
 -- =================================================================================================
 
--- What a budget has left: dispatched or queued within its period counts, by estimate, and its time as measured once it is known.
-CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
-	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-				   operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz)
+-- One line of the reasons.
+CREATE FUNCTION floe_internal.budget_hold(budget pg_catalog.text, share pg_catalog.text, kind pg_catalog.text, used pg_catalog.float8, needs pg_catalog.float8, most pg_catalog.float8,
+		overshoot pg_catalog.bool, next_at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT b.name, b.pattern, b.engine,
-		   b.operations - pg_catalog.count(u.operation_id), b.tables - pg_catalog.count(DISTINCT u.table_id),
-		   b.bytes - COALESCE(pg_catalog.sum(u.bytes), 0), b.gb_hours - COALESCE(pg_catalog.sum(u.gb_hours), 0),
-		   COALESCE(pg_catalog.array_agg(DISTINCT u.table_id) FILTER (WHERE u.table_id IS NOT NULL), '{}'),
-		   b.operations, b.tables, b.bytes, b.gb_hours,
-		   pg_catalog.min(u.counted_at) + b.period
-	FROM floe.budget AS b
-	LEFT JOIN LATERAL (
-		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes,
-			   (o.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM o.took)::pg_catalog.float8 / 60 / NULLIF((o.estimate ->> 'minutes')::pg_catalog.float8, 0), 1) AS gb_hours, o.counted_at
-		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at, l.engine_ended_at - l.started_at AS took FROM floe_internal.operation_log AS l
-			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
-			  UNION ALL
-			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.engine_ended_at - q.started_at FROM floe_internal.operation_queue AS q) AS o
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
-	WHERE b.is_enabled
-	GROUP BY b.name;
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', 'budget', 'status', CASE WHEN f.never THEN 'blocked' ELSE 'wait' END,
+		'value', CASE WHEN most = 0 THEN 'nothing is allowed'
+			WHEN f.never THEN pg_catalog.format('needs %s, more than the whole budget: %s', f.need, CASE kind WHEN 'bytes' THEN 'a smaller slice_bytes (of rewrite_data_files), overshoot or a higher limit lets it run' ELSE 'overshoot or a higher limit lets it run' END)
+			ELSE pg_catalog.format('%s left, needs %s', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(GREATEST(most - used, 0), kind)
+				WHEN 'gb_hours' THEN pg_catalog.round(GREATEST(most - used, 0)::pg_catalog.numeric, 3)::pg_catalog.text ELSE GREATEST(most - used, 0)::pg_catalog.text END, f.need) END,
+		'limit', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(most, kind) ELSE most::pg_catalog.text END,
+		'set_by', pg_catalog.format('budget "%s" (%s)', budget, kind || COALESCE(' of ' || NULLIF(share, ''), '')),
+		'next_at', CASE WHEN NOT f.never THEN next_at END, 'budget', budget, 'share', NULLIF(share, ''), 'kind', kind, 'left', most - used, 'needs', needs))
+	FROM (SELECT CASE kind WHEN 'bytes' THEN CASE WHEN needs IS NULL THEN 'an unknown number' ELSE floe_internal.format_metric(needs, kind) END WHEN 'gb_hours' THEN pg_catalog.round(needs::pg_catalog.numeric, 3)::pg_catalog.text ELSE needs::pg_catalog.text END AS need,
+				 COALESCE(most = 0 AND NOT overshoot OR needs > most AND NOT overshoot, false) AS never) AS f;
 END;
-COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when its limit was lowered or an operation took longer than estimated. free_at: when the oldest use leaves the period';
+COMMENT ON FUNCTION floe_internal.budget_hold(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.bool, pg_catalog.timestamptz)
+	IS 'What one limit of a budget says to what it holds back: how much was left, how much it needs, and when its turn comes; blocked: it needs more than there ever is. needs NULL: unknown';
 
-CREATE TYPE floe_internal.budget_line AS (
-	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-	operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-	operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz
-);
-COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are chosen';
+CREATE FUNCTION floe_internal.budgets_of(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool) RETURNS pg_catalog.text[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(b.name ORDER BY b.name) FROM floe.budget AS b
+	WHERE b.is_enabled AND pg_catalog.num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0
+	  AND CASE b.by_hand WHEN 'only' THEN budgets_of.by_hand WHEN 'ignored' THEN NOT budgets_of.by_hand ELSE true END
+	  -- of a few tables it is worth while to know that a budget is about others
+	  AND (b.pattern = '**' OR pg_catalog.cardinality(of_table_ids) > 100 OR EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t
+			WHERE t.table_id = ANY (of_table_ids) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL));
+END;
+COMMENT ON FUNCTION floe_internal.budgets_of(pg_catalog.int8[], pg_catalog.bool) IS 'Enabled budgets with a limit for a period that may concern these tables; NULL: there are none';
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
--- over candidates, not tables: a greedy choice is sequential by nature.
+-- over candidates, not tables: a greedy choice is sequential by nature. So all that it asks is made ready for it: which budgets cover a candidate, and its
+-- share of each, are numbers (slots), and what is used is in arrays by these numbers.
 CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false, all_scores pg_catalog.bool DEFAULT true,
 		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
@@ -6469,21 +6899,49 @@ CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], 
 AS $body$
 DECLARE
 	c record;
-	b record;
-	budgets floe_internal.budget_line[];
-	stopped text;
 	part record;
 	share float8;
+	-- budgets, by number
+	names CONSTANT text[] := floe_internal.budgets_of(of_table_ids, by_hand);
+	most_operations float8[]; most_tables float8[]; most_bytes float8[]; most_gb_hours float8[];
+	is_tested bool[]; may_overshoot bool[];
+	lasts interval[];
+	ends timestamptz[];
+	-- what counts now, in the order in which it stops counting
+	use_budget int4[]; use_share text[]; use_table int8[]; use_at timestamptz[]; use_bytes float8[]; use_gb_hours float8[]; use_last bool[];
+	-- of shares, by slot: used, and by what is put off asked for; freed when the use before "next" has left the period
+	operations float8[] := '{NULL}'; tables float8[] := '{NULL}'; bytes float8[] := '{NULL}'; gb_hours float8[] := '{NULL}';
+	asked_operations float8[] := '{NULL}'; asked_tables float8[] := '{NULL}'; asked_bytes float8[] := '{NULL}'; asked_gb_hours float8[] := '{NULL}';
+	next_use int4[] := '{NULL}'; last_use int4[] := '{NULL}';
+	table_state int2[] := '{NULL}';		-- of a table in a share: 1 it counts, 2 it is put off
+	holds jsonb;
+	need_bytes float8; need_gb_hours float8;
+	is_unknown bool; is_new bool; is_first bool;
+	lacks_operations bool; lacks_tables bool; lacks_bytes bool; lacks_gb_hours bool;
+	s int4; n int4;
+	turn timestamptz;
+	rounds float8;
+	tolerance CONSTANT float8 := 1e-9;	-- of sums
 BEGIN
-	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
-		INTO budgets FROM floe_internal.budget_state(at) AS s;
+	IF names IS NOT NULL THEN
+		SELECT array_agg(b.operations ORDER BY b.name), array_agg(b.tables ORDER BY b.name), array_agg(b.bytes ORDER BY b.name), array_agg(b.gb_hours ORDER BY b.name),
+			   array_agg(NOT (select_candidates.by_hand AND b.by_hand = 'exempt') ORDER BY b.name), array_agg(b.overshoot ORDER BY b.name),
+			   array_agg(make_interval(secs => extract(epoch FROM COALESCE(p.ends_at, at) - p.began_at)::float8) ORDER BY b.name), array_agg(p.ends_at ORDER BY b.name)
+			INTO most_operations, most_tables, most_bytes, most_gb_hours, is_tested, may_overshoot, lasts, ends
+			FROM floe.budget AS b CROSS JOIN LATERAL floe_internal.budget_period(b.calendar, b.timezone, b.period, at) AS p WHERE b.name = ANY (names);
+		SELECT array_agg(u.n ORDER BY u.place), array_agg(u.share ORDER BY u.place), array_agg(u.table_id ORDER BY u.place), array_agg(u.counted_at ORDER BY u.place),
+			   array_agg(u.bytes ORDER BY u.place), array_agg(u.gb_hours ORDER BY u.place), array_agg(u.is_last ORDER BY u.place)
+			INTO use_budget, use_share, use_table, use_at, use_bytes, use_gb_hours, use_last
+			FROM (SELECT z.*, array_position(names, z.budget) AS n, row_number() OVER (ORDER BY z.budget, z.share, z.counted_at, z.operation_id) AS place,
+						 lead(z.operation_id) OVER (PARTITION BY z.budget, z.share, z.table_id ORDER BY z.counted_at, z.operation_id) IS NULL AS is_last
+				  FROM floe_internal.budget_use(at, names) AS z) AS u;
+	END IF;
 	rank := 0;
 	FOR c IN
 		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
 		WITH portion AS (
 			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
-		)
+		), found AS MATERIALIZED (
 		SELECT candidate.* FROM portion
 		CROSS JOIN LATERAL (
 			WITH d AS MATERIALIZED (
@@ -6496,7 +6954,7 @@ BEGIN
 					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
 			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
-				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, t.policy_set_id,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -6508,6 +6966,38 @@ BEGIN
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
+		), budget AS MATERIALIZED (
+			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
+		), in_charge AS MATERIALIZED (
+			SELECT i.* FROM floe_internal.policy_in_charge AS i WHERE EXISTS (SELECT 1 FROM budget AS b WHERE b.per IN ('policy', 'owner') OR b.owner IS NOT NULL)
+		), covered AS MATERIALIZED (
+			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share, b.tables IS NOT NULL AS counts_tables
+			FROM found AS f
+			LEFT JOIN in_charge AS i ON i.policy_set_id = f.policy_set_id AND i.operation = f.operation
+			JOIN budget AS b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, f.levels, f.engine, f.operation, select_candidates.by_hand, i.owner)
+			WHERE f.verdict = 'run'
+		), spent AS (
+			SELECT u.n, u.share, min(u.place) AS first_place, max(u.place) AS last_place, count(*) AS operations, count(*) FILTER (WHERE u.is_last) AS tables, sum(u.bytes) AS bytes, sum(u.gb_hours) AS gb_hours
+			FROM unnest(use_budget, use_share, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, bytes, gb_hours, is_last, place) GROUP BY u.n, u.share
+		), slot AS (
+			SELECT x.*, row_number() OVER () AS slot FROM (SELECT DISTINCT v.n, v.share FROM covered AS v) AS x
+		), table_slot AS (
+			SELECT x.*, row_number() OVER () AS slot FROM (SELECT DISTINCT v.n, v.share, v.table_id FROM covered AS v WHERE v.counts_tables) AS x
+		), table_spent AS (
+			SELECT u.n, u.share, u.table_id FROM unnest(use_budget, use_share, use_table, use_last) AS u (n, share, table_id, is_last) WHERE u.is_last
+		), charge AS (
+			SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(x.slot::int4) AS slots, array_agg(y.slot::int4) AS table_slots, array_agg(w.table_id IS NOT NULL) AS is_used, array_agg(v.share) AS shares,
+				   array_agg(COALESCE(u.operations, 0)::float8) AS operations, array_agg(COALESCE(u.tables, 0)::float8) AS tables, array_agg(COALESCE(u.bytes, 0)) AS bytes, array_agg(COALESCE(u.gb_hours, 0)) AS gb_hours,
+				   array_agg(COALESCE(u.first_place, 1)::int4) AS first_places, array_agg(COALESCE(u.last_place, 0)::int4) AS last_places
+			FROM covered AS v
+			JOIN slot AS x ON x.n = v.n AND x.share = v.share
+			LEFT JOIN spent AS u ON u.n = v.n AND u.share = v.share
+			LEFT JOIN table_slot AS y ON y.n = v.n AND y.share = v.share AND y.table_id = v.table_id
+			LEFT JOIN table_spent AS w ON w.n = v.n AND w.share = v.share AND w.table_id = v.table_id
+			GROUP BY v.table_id, v.operation
+		)
+		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places
+		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
@@ -6541,44 +7031,88 @@ BEGIN
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
-		IF verdict = 'run' THEN
-			stopped := NULL;
-			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+		IF verdict = 'run' AND c.slots IS NOT NULL THEN
+			holds := NULL;
+			need_bytes := COALESCE(c.bytes, 0);
+			need_gb_hours := COALESCE(c.gb_hours, 0);
+			-- these two rewrite nothing
+			is_unknown := c.bytes IS NULL AND operation NOT IN ('expire_snapshots', 'remove_orphan_files');
+			FOR i IN 1 .. array_length(c.slots, 1)
 			LOOP
-				b := budgets[i];
-				CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-				IF b.operations_left < 1 THEN
-					stopped := 'operations'; value := (b.operations_limit - b.operations_left)::text; limit_value := b.operations_limit::text;
-				ELSIF b.tables_left < 1 AND NOT c.table_id = ANY (b.used_tables) THEN
-					stopped := 'tables'; value := (b.tables_limit - b.tables_left)::text; limit_value := b.tables_limit::text;
-				ELSIF b.bytes_left < COALESCE(c.bytes, 0) THEN
-					stopped := 'bytes'; value := floe_internal.format_metric(b.bytes_limit - b.bytes_left, 'bytes') || ' + ' || floe_internal.format_metric(c.bytes, 'bytes');
-					limit_value := floe_internal.format_metric(b.bytes_limit, 'bytes');
-				ELSIF b.gb_hours_left < COALESCE(c.gb_hours, 0) THEN
-					stopped := 'gb_hours'; value := round((b.gb_hours_limit - b.gb_hours_left)::numeric, 3) || ' + ' || round(c.gb_hours::numeric, 3); limit_value := b.gb_hours_limit::text;
+				s := c.slots[i];
+				n := c.numbers[i];
+				IF operations[s] IS NULL THEN
+					operations[s] := c.operations[i]; tables[s] := c.tables[i]; bytes[s] := c.all_bytes[i]; gb_hours[s] := c.all_gb_hours[i];
+					asked_operations[s] := 0; asked_tables[s] := 0; asked_bytes[s] := 0; asked_gb_hours[s] := 0;
+					next_use[s] := c.first_places[i]; last_use[s] := c.last_places[i];
 				END IF;
-				IF stopped IS NOT NULL THEN
-					verdict := 'wait'; gate := 'budget'; set_by := format('budget "%s" (%s)', b.name, stopped); next_at := b.free_at;
-					reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', 'budget', 'status', 'wait', 'value', value, 'limit', limit_value, 'set_by', set_by, 'next_at', next_at)));
-					EXIT;
-				END IF;
-			END LOOP;
-			IF stopped IS NULL THEN
-				FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
-				LOOP
-					b := budgets[i];
-					CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-					b.operations_left := b.operations_left - 1;
-					IF NOT c.table_id = ANY (b.used_tables) THEN
-						b.tables_left := b.tables_left - 1;
-						b.used_tables := b.used_tables || c.table_id;
+				is_new := most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1;
+				is_first := may_overshoot[n] AND operations[s] = 0;
+				lacks_operations := operations[s] >= most_operations[n];
+				lacks_tables := is_new AND tables[s] >= most_tables[n];
+				lacks_bytes := (need_bytes > 0 AND bytes[s] + need_bytes > most_bytes[n] OR is_unknown AND bytes[s] >= most_bytes[n]) AND NOT is_first;
+				lacks_gb_hours := need_gb_hours > 0 AND gb_hours[s] + need_gb_hours > most_gb_hours[n] AND NOT is_first;
+				CONTINUE WHEN (is_tested[n] AND (lacks_operations OR lacks_tables OR lacks_bytes OR lacks_gb_hours)) IS NOT TRUE;
+				turn := NULL;
+				IF NOT COALESCE(most_operations[n] < 1 OR is_new AND most_tables[n] < 1
+						OR NOT may_overshoot[n] AND (need_bytes > most_bytes[n] OR is_unknown AND most_bytes[n] = 0 OR need_gb_hours > most_gb_hours[n]), false) THEN
+					-- Its turn comes when enough has left the period for all that is put off before it, and for itself.
+					asked_operations[s] := asked_operations[s] + 1;
+					asked_bytes[s] := asked_bytes[s] + CASE WHEN is_unknown THEN 1 ELSE LEAST(need_bytes, most_bytes[n]) END;
+					asked_gb_hours[s] := asked_gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF is_new AND table_state[c.table_slots[i]] IS DISTINCT FROM 2 THEN
+						asked_tables[s] := asked_tables[s] + 1;
+						table_state[c.table_slots[i]] := 2;
 					END IF;
-					b.bytes_left := b.bytes_left - COALESCE(c.bytes, 0);
-					b.gb_hours_left := b.gb_hours_left - COALESCE(c.gb_hours, 0);
-					budgets[i] := b;
+					LOOP
+						-- of what counts by now nothing but this plan's is left in the end: then whole periods
+						rounds := GREATEST(0, (operations[s] + asked_operations[s]) / NULLIF(most_operations[n], 0), (tables[s] + asked_tables[s]) / NULLIF(most_tables[n], 0),
+							(bytes[s] + asked_bytes[s]) / NULLIF(most_bytes[n], 0), (gb_hours[s] + asked_gb_hours[s]) / NULLIF(most_gb_hours[n], 0));
+						EXIT WHEN rounds <= 1 + tolerance OR ends[n] IS NOT NULL OR next_use[s] > last_use[s];
+						asked_operations[s] := asked_operations[s] - 1;
+						asked_tables[s] := asked_tables[s] - use_last[next_use[s]]::int4;
+						asked_bytes[s] := asked_bytes[s] - use_bytes[next_use[s]];
+						asked_gb_hours[s] := asked_gb_hours[s] - use_gb_hours[next_use[s]];
+						next_use[s] := next_use[s] + 1;
+					END LOOP;
+					turn := CASE
+						WHEN ends[n] IS NOT NULL THEN ends[n] + lasts[n] * (ceil(LEAST(1000, GREATEST(1, asked_operations[s] / NULLIF(most_operations[n], 0), asked_tables[s] / NULLIF(most_tables[n], 0),
+							asked_bytes[s] / NULLIF(most_bytes[n], 0), asked_gb_hours[s] / NULLIF(most_gb_hours[n], 0))) - tolerance) - 1)
+						WHEN rounds > 1 + tolerance THEN at + lasts[n] * (ceil(LEAST(1000, rounds) - tolerance) - 1)
+						WHEN next_use[s] > c.first_places[i] THEN use_at[next_use[s] - 1] + lasts[n]
+						ELSE at + lasts[n] END;
+				END IF;
+				holds := COALESCE(holds, '[]') || to_jsonb(array_remove(ARRAY[
+					CASE WHEN lacks_operations THEN floe_internal.budget_hold(names[n], c.shares[i], 'operations', operations[s], 1, most_operations[n], false, turn) END,
+					CASE WHEN lacks_tables THEN floe_internal.budget_hold(names[n], c.shares[i], 'tables', tables[s], 1, most_tables[n], false, turn) END,
+					CASE WHEN lacks_bytes THEN floe_internal.budget_hold(names[n], c.shares[i], 'bytes', bytes[s], CASE WHEN NOT is_unknown THEN need_bytes END, most_bytes[n], may_overshoot[n], turn) END,
+					CASE WHEN lacks_gb_hours THEN floe_internal.budget_hold(names[n], c.shares[i], 'gb_hours', gb_hours[s], need_gb_hours, most_gb_hours[n], may_overshoot[n], turn) END], NULL));
+			END LOOP;
+			IF holds IS NULL THEN
+				FOR i IN 1 .. array_length(c.slots, 1)
+				LOOP
+					s := c.slots[i];
+					n := c.numbers[i];
+					operations[s] := operations[s] + 1;
+					-- what is larger than the budget takes all of it
+					bytes[s] := bytes[s] + LEAST(need_bytes, most_bytes[n]);
+					gb_hours[s] := gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1 THEN
+						tables[s] := tables[s] + 1;
+						table_state[c.table_slots[i]] := 1;
+					END IF;
 				END LOOP;
-				rank := rank + 1;
+			ELSE
+				-- the one that says never, else the one that says latest
+				SELECT h.item ->> 'status', h.item ->> 'value', h.item ->> 'limit', (h.item ->> 'next_at')::timestamptz INTO verdict, value, limit_value, next_at
+					FROM jsonb_array_elements(holds) AS h (item) ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget' LIMIT 1;
+				gate := 'budget';
+				set_by := (SELECT string_agg(h.item ->> 'set_by', ', ' ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget', h.place) FROM jsonb_array_elements(holds) WITH ORDINALITY AS h (item, place));
+				reasons := reasons || holds;
 			END IF;
+		END IF;
+		IF verdict = 'run' THEN
+			rank := rank + 1;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
@@ -6622,6 +7156,23 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
 
+-- For floe.budgets: what the decisions about these tables left to budgets, and nothing else of them.
+CREATE FUNCTION floe_internal.note_deferred(of_table_ids pg_catalog.int8[], deferred pg_catalog.jsonb[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.budget_deferral AS d
+		WHERE d.table_id = ANY (of_table_ids)
+		  AND NOT EXISTS (SELECT 1 FROM unnest(deferred) AS x (item) WHERE (x.item ->> 'table_id')::int8 = d.table_id AND x.item ->> 'operation' = d.operation);
+	INSERT INTO floe_internal.budget_deferral AS d (table_id, operation, holds, score, deferred_since, next_at)
+		SELECT (x.item ->> 'table_id')::int8, x.item ->> 'operation', jsonb_path_query_array(x.item -> 'reasons', '$[*] ? (@.gate == "budget")'), (x.item ->> 'score')::float8, at, (x.item ->> 'next_at')::timestamptz
+		FROM unnest(deferred) AS x (item)
+		ON CONFLICT (table_id, operation) DO UPDATE SET holds = EXCLUDED.holds, score = EXCLUDED.score, next_at = EXCLUDED.next_at
+		WHERE (d.holds, d.score, d.next_at) IS DISTINCT FROM (EXCLUDED.holds, EXCLUDED.score, EXCLUDED.next_at);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_deferred(pg_catalog.int8[], pg_catalog.jsonb[], pg_catalog.timestamptz) IS 'Brings floe_internal.budget_deferral in line with what was just decided about these tables';
+
 -- Queues what is called for.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
 		of_calls floe_internal.call[] DEFAULT NULL)
@@ -6636,6 +7187,7 @@ DECLARE
 	new_settings jsonb;
 	usable text[];
 	problem text;
+	deferred jsonb[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -6684,10 +7236,16 @@ BEGIN
 					format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
 			END IF;
 		END IF;
+		IF c.gate = 'budget' THEN
+			deferred := deferred || jsonb_build_object('table_id', c.table_id, 'operation', c.operation, 'score', COALESCE(c.score, 0), 'next_at', c.next_at, 'reasons', c.reasons);
+		END IF;
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
 		set_by := c.set_by; next_at := c.next_at; score := c.score;
 		RETURN NEXT;
 	END LOOP;
+	IF NOT by_hand THEN
+		PERFORM floe_internal.note_deferred(of_table_ids, deferred, at);
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])
@@ -6704,7 +7262,8 @@ BEGIN
 		RETURN;
 	END IF;
 	UPDATE floe_internal.table_operation AS x
-		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
+		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, x.tuned_every) END,
+			t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
@@ -8250,6 +8809,50 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) IS 'The policy whose turn an operation takes: of those that configure it, the one that wins; - where there is none';
 
+-- For who holds the lock of the claimers.
+CREATE FUNCTION floe_internal.full_shares() RETURNS pg_catalog.text[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN ARRAY(
+		SELECT b.name || chr(31) FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency = 0
+		UNION ALL
+		SELECT b.name || chr(31) || x.share
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		JOIN floe.budget AS b ON b.is_enabled AND b.concurrency > 0
+			AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, q.engine, q.operation, q.by_hand, i.owner)
+		CROSS JOIN LATERAL (SELECT floe_internal.budget_share(b.per, t.levels, q.engine, i.name, i.owner) AS share) AS x
+		WHERE q.state IN ('dispatching', 'running', 'lost') AND EXISTS (SELECT 1 FROM floe.budget AS y WHERE y.is_enabled AND y.concurrency > 0)
+		GROUP BY b.name, x.share HAVING count(*) >= b.concurrency);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.full_shares() IS 'Budgets of concurrency under which nothing more may be sent now, each with its share behind the character 31; those that allow nothing at all, without one';
+
+CREATE FUNCTION floe_internal.engine_budgets_allow(q floe_internal.operation_queue, t floe_internal.iceberg_table, engine_name pg_catalog.text, of_budgets pg_catalog.text[], at pg_catalog.timestamptz) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN NOT EXISTS (
+		SELECT 1 FROM floe.budget AS b
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS operations, count(DISTINCT u.table_id) AS tables, COALESCE(bool_or(u.table_id = t.table_id), false) AS has_table, COALESCE(sum(u.bytes), 0) AS bytes, COALESCE(sum(u.gb_hours), 0) AS gb_hours
+			FROM floe_internal.budget_use(at, ARRAY[b.name]) AS u
+			WHERE u.operation_id <> q.operation_id AND u.share = floe_internal.budget_share(b.per, t.levels, engine_name, i.name, i.owner)) AS u
+		WHERE b.name = ANY (of_budgets) AND NOT (q.by_hand AND b.by_hand = 'exempt')
+		  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, engine_name, q.operation, q.by_hand, i.owner)
+		  AND (u.operations >= b.operations OR u.tables >= b.tables AND NOT u.has_table
+			   OR NOT (b.overshoot AND u.operations = 0) AND (
+					(q.estimate ->> 'bytes')::float8 > 0 AND u.bytes + (q.estimate ->> 'bytes')::float8 > b.bytes
+					OR (q.estimate ->> 'gb_hours')::float8 > 0 AND u.gb_hours + (q.estimate ->> 'gb_hours')::float8 > b.gb_hours)));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_budgets_allow(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.text[], pg_catalog.timestamptz)
+	IS 'Whether the budgets of engines let an operation go to one that is not the first of its list; what it takes from a budget already is not counted twice';
+
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 -- An engine also takes what others stand before it for, while each of those is gone, drained, or has failed or been full for long: decided here and only
@@ -8266,25 +8869,26 @@ DECLARE
 	full_ones text[];
 	failing text[];
 	failing_since timestamptz[];
-	tight floe_internal.budget_line[];
+	is_choice bool;
+	tight text[];
+	full_shares text[];
 BEGIN
 	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
 		RETURN;
 	END IF;
-	IF EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL) THEN
+	is_choice := EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL);
+	-- the plan has tested the budgets of the engine that stands first
+	tight := CASE WHEN is_choice THEN ARRAY(SELECT b.name FROM floe.budget AS b WHERE b.is_enabled AND (b.engine IS NOT NULL OR b.per = 'engine') AND num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0) ELSE '{}' END;
+	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
+	IF tight <> '{}' OR EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
+	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
+		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
+	END IF;
+	full_shares := floe_internal.full_shares();
+	IF is_choice THEN
 		SELECT array_agg(p.server_name) FILTER (WHERE NOT p.is_drained), array_agg(p.server_name) FILTER (WHERE p.is_full),
 			   array_agg(p.server_name) FILTER (WHERE p.failing_since IS NOT NULL), array_agg(p.failing_since) FILTER (WHERE p.failing_since IS NOT NULL)
 			INTO here, full_ones, failing, failing_since FROM floe_internal.engine_places(at) AS p;
-		-- the plan has tested the budgets of the engine that stands first
-		IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.engine IS NOT NULL) THEN
-			tight := ARRAY(SELECT ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-				s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line FROM floe_internal.budget_state(at) AS s WHERE s.engine IS NOT NULL);
-		END IF;
-	END IF;
-	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
-	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
-	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
-		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
 	END IF;
 	FOR e IN
 		-- one claimer at a time for each engine, so that its limit holds
@@ -8310,11 +8914,7 @@ BEGIN
 					WHERE l.place < array_position(x.engines, e.server_name) AND l.name = ANY (here)
 					  AND NOT COALESCE(failing_since[array_position(failing, l.name)] + floe_internal.fallback_after(x.settings) <= at, false)
 					  AND NOT (l.name = ANY (COALESCE(full_ones, '{}')) AND x.queued_at + floe_internal.fallback_after(x.settings) <= at))
-				AND NOT EXISTS (
-					SELECT 1 FROM unnest(tight) AS b
-					WHERE b.engine = e.server_name AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-					  AND (b.operations_left < 1 OR b.tables_left < 1 AND NOT x.table_id = ANY (b.used_tables) OR b.bytes_left < COALESCE((x.estimate ->> 'bytes')::float8, 0)
-						   OR b.gb_hours_left < COALESCE((x.estimate ->> 'gb_hours')::float8, 0))))
+				AND (tight = '{}' OR floe_internal.engine_budgets_allow(x, t, e.server_name, tight, at)))
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
@@ -8322,11 +8922,11 @@ BEGIN
 						  WHERE s.wrapper = 'floe_catalog' AND s.server_name = t.levels[1] AND s.options ? 'max_operations'
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
-		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
-						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = e.server_name) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
-								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
-								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+		  AND (full_shares = '{}' OR NOT EXISTS (
+				SELECT 1 FROM floe.budget AS b LEFT JOIN floe_internal.policy_in_charge AS i ON (b.per IN ('policy', 'owner') OR b.owner IS NOT NULL) AND i.policy_set_id = t.policy_set_id AND i.operation = x.operation
+				WHERE b.is_enabled AND b.concurrency IS NOT NULL AND NOT (x.by_hand AND b.by_hand = 'exempt')
+				  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, e.server_name, x.operation, x.by_hand, i.owner)
+				  AND (b.concurrency = 0 OR b.name || chr(31) || floe_internal.budget_share(b.per, t.levels, e.server_name, i.name, i.owner) = ANY (full_shares))))
 		ORDER BY x.by_hand DESC, ct.turn NULLS FIRST, pt.turn NULLS FIRST, x.score DESC, x.operation_id
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
@@ -8860,17 +9460,24 @@ BEGIN
 			failure_metadata = CASE final_state WHEN 'failed' THEN t.metadata_location WHEN 'cancelled' THEN x.failure_metadata END,
 			backoff_until = CASE WHEN final_state = 'cancelled' THEN x.backoff_until WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
+			-- of a cadence that has moved on to its next time already
+			next_due_at = CASE WHEN final_state = 'failed' AND class.retries AND q.operation = 'remove_orphan_files' AND q.settings #> '{schedule,every}' IS NOT NULL THEN LEAST(x.next_due_at, at) ELSE x.next_due_at END,
 			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
 			-- doubles up to a week, and ends as soon as the metric that called for the run grows, or, where no single one did, the table changes
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
 			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
-			zero_change_metric = CASE WHEN no_gain THEN called_for END,
+			-- an age moves without anybody doing anything
+			zero_change_metric = CASE WHEN no_gain AND now_metrics ? called_for THEN called_for END,
 			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END,
 			slices_left = CASE WHEN final_state IN ('succeeded', 'no_change') THEN undone WHEN slice IS NOT NULL AND final_state = 'failed' THEN GREATEST(x.slices_left, 1) ELSE x.slices_left END,
 			slice_halvings = CASE WHEN final_state = 'failed' AND class.error_class IN ('conflict', 'resource') AND q.operation = 'rewrite_data_files' THEN LEAST(x.slice_halvings + 1, 10)
 				WHEN final_state = 'succeeded' THEN 0 ELSE x.slice_halvings END,
 			slice_tried = CASE WHEN goes_on THEN (x.slice_tried || ARRAY(SELECT jsonb_array_elements_text(slice -> 'units')))[1:20000] WHEN no_gain THEN '{}' ELSE x.slice_tried END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+	PERFORM floe_internal.note_circuit(q, final_state, class.error_class);
+	IF q.operation = 'remove_orphan_files' AND final_state IN ('succeeded', 'no_change') THEN
+		PERFORM floe_internal.tune_cadence(q);
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';
@@ -9835,6 +10442,8 @@ BEGIN
 	PERFORM floe_internal.sync_schedules(planned, at);
 	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
 	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
+	-- no budget holds what nothing calls for
+	PERFORM floe_internal.note_deferred(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), NULL, at) WHERE EXISTS (SELECT 1 FROM floe_internal.budget_deferral);
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
 			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
@@ -10093,6 +10702,8 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.table_poll', 'owner', NULL, NULL, NULL, 'A row for each table; goes when a dropped one is emptied'),
 	('floe_internal.table_decision', 'owner', NULL, NULL, NULL, 'A row for each table that a policy configures; goes when a dropped one is emptied'),
 	('floe_internal.health', 'owner', NULL, NULL, NULL, 'A row for each assessed table'),
+	('floe_internal.budget_deferral', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation that a budget holds back'),
+	('floe_internal.table_circuit', 'owner', NULL, NULL, NULL, 'A row for each table whose circuit is open'),
 	('floe_internal.table_operation', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation'),
 	('floe_internal.policy_match', 'owner', NULL, NULL, NULL, 'A row for each table and policy that matches it'),
 	('floe_internal.effective', 'owner', NULL, NULL, NULL, 'At most a row for each policy list and operation');
@@ -10656,13 +11267,15 @@ CREATE VIEW floe.tables AS
 		   (SELECT pg_catalog.array_agg(p.name ORDER BY m.place) FROM floe_internal.policy_set AS s CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
 			JOIN floe.policy AS p ON p.policy_id = m.policy_id WHERE s.policy_set_id = t.policy_set_id) AS policies,
 		   l.operation AS last_operation, l.state AS last_state, l.finished_at AS last_finished_at,
-		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at
+		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at,
+		   circuit.open_until AS circuit_open_until
 	FROM floe_internal.iceberg_table AS t
 	LEFT JOIN floe_internal.health AS h ON h.table_id = t.table_id
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = t.table_id
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = t.table_id
 	LEFT JOIN LATERAL (SELECT x.operation, x.state, x.finished_at FROM floe_internal.operation_log AS x WHERE x.table_id = t.table_id ORDER BY x.operation_id DESC LIMIT 1) AS l ON true
 	LEFT JOIN LATERAL (SELECT x.operation, x.state FROM floe_internal.operation_queue AS x WHERE x.table_id = t.table_id ORDER BY x.state = 'queued', x.position LIMIT 1) AS q ON true;
-COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict';
+COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict. circuit_open_until: several different operations failed on it, and none is sent before; in the past: the next run tells';
 
 CREATE FUNCTION floe.status(pattern pg_catalog.text DEFAULT '**',
 		OUT name pg_catalog.text, OUT status pg_catalog.text, OUT verdict pg_catalog.text, OUT next_operation pg_catalog.text, OUT reason pg_catalog.text, OUT debt pg_catalog.float8,
@@ -10779,8 +11392,11 @@ CREATE VIEW floe.breakers AS
 	SELECT 'engine', e.server_name,
 		   CASE WHEN e.status <> 'error' THEN 'closed' WHEN COALESCE(e.retry_at, '-infinity') <= floe_internal.clock() THEN 'half-open' ELSE 'open' END,
 		   e.failures, e.error_since, CASE WHEN e.status = 'error' THEN e.retry_at END, e.error_message
-	FROM floe_internal.engine AS e WHERE e.status <> 'removed';
-COMMENT ON VIEW floe.breakers IS 'Circuit breakers. closed: it works; open: nothing is sent before retry_at; half-open: the next request tells';
+	FROM floe_internal.engine AS e WHERE e.status <> 'removed'
+	UNION ALL
+	SELECT 'table', t.name, CASE WHEN c.open_until > floe_internal.clock() THEN 'open' ELSE 'half-open' END, c.failures, c.opened_at, c.open_until, c.error_message
+	FROM floe_internal.table_circuit AS c JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id WHERE t.status <> 'dropped';
+COMMENT ON VIEW floe.breakers IS 'Circuit breakers. closed: it works; open: nothing is sent before retry_at; half-open: the next request, or the next operation on the table, tells. Of tables only those that are not closed';
 
 CREATE VIEW floe.lag AS
 	SELECT c.server_name AS catalog,
@@ -10821,11 +11437,11 @@ GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, p
 	floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.budget_state(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
-	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.drain_engine(pg_catalog.text, pg_catalog.text), floe.undrain_engine(pg_catalog.text), floe.cancel(pg_catalog.int8),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.retry(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.drain_engine(pg_catalog.text, pg_catalog.text), floe.undrain_engine(pg_catalog.text), floe.cancel(pg_catalog.int8),
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text), floe.watch_catalog(pg_catalog.text), floe.unwatch_catalog(pg_catalog.text), floe.notify_jdbc_commit(),
 	floe_internal.jdbc_relation(pg_catalog.text), floe_internal.drop_watch(pg_catalog.regclass, pg_catalog.text),
 	floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) TO floe_operator;

@@ -1,5 +1,5 @@
 -- =================================================================================================
--- 50 operations: queue, log, bookkeeping, events, budgets
+-- 50 operations: queue, log, bookkeeping, events
 -- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
 -- =================================================================================================
 
@@ -155,6 +155,8 @@ CREATE TABLE floe_internal.table_operation (
 	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
 	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
 	slice_tried				pg_catalog.text[] NOT NULL DEFAULT '{}',
+	tuned_every				pg_catalog.interval,
+	tuned_by				pg_catalog.text,
 	PRIMARY KEY (table_id, operation)
 );
 CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -172,6 +174,24 @@ CREATE INDEX table_operation_slices ON floe_internal.table_operation (table_id) 
 COMMENT ON COLUMN floe_internal.table_operation.slices_left IS 'Partitions that the budget of the last run did not reach: the next run follows at once';
 COMMENT ON COLUMN floe_internal.table_operation.slice_halvings IS 'Conflicts, or ends of a resource, in a row: each halves the next slice';
 COMMENT ON COLUMN floe_internal.table_operation.slice_tried IS 'Parts of the table, in the state in which they are, in which a run changed nothing: others come first';
+
+COMMENT ON COLUMN floe_internal.table_operation.tuned_every IS 'How often floe_internal.tune_cadence() found that it pays; NULL: nothing is known, or nothing may be learned';
+COMMENT ON COLUMN floe_internal.table_operation.tuned_by IS 'What that was found from, for people';
+
+CREATE TABLE floe_internal.table_circuit (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	opened_at		pg_catalog.timestamptz NOT NULL,
+	open_until		pg_catalog.timestamptz NOT NULL,
+	openings		pg_catalog.int4 NOT NULL DEFAULT 1,
+	failures		pg_catalog.int8 NOT NULL,
+	operations		pg_catalog.text[] NOT NULL,
+	error_class		pg_catalog.text NOT NULL REFERENCES floe_internal.error_class,
+	error_message	pg_catalog.text
+);
+COMMENT ON TABLE floe_internal.table_circuit IS 'Tables on which several different operations failed: none is sent to them until open_until. Then the circuit is half-open: the next run closes it, which removes the row, or opens it for longer';
+COMMENT ON COLUMN floe_internal.table_circuit.openings IS 'In a row: each opens it for twice as long';
+COMMENT ON COLUMN floe_internal.table_circuit.failures IS 'Failures that opened it';
+COMMENT ON COLUMN floe_internal.table_circuit.operations IS 'Operations that failed';
 
 CREATE SEQUENCE floe_internal.dispatch_turn_seq;
 COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';
@@ -229,44 +249,6 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
-
-CREATE TABLE floe.budget (
-	name			pg_catalog.text PRIMARY KEY,
-	pattern			pg_catalog.text NOT NULL DEFAULT '**',
-	engine			pg_catalog.text,
-	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
-	operations		pg_catalog.int8 CHECK (operations >= 0),
-	tables			pg_catalog.int8 CHECK (tables >= 0),
-	bytes			pg_catalog.int8 CHECK (bytes >= 0),
-	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
-	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
-	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
-	description		pg_catalog.text
-);
-COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
-COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
-COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
-COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years';
-COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
-COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
-COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
-
-CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
-	-- pg_dump switches check_function_bodies off: what a dump names may be gone
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
-		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
-	END IF;
-	RETURN NEW;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
-
-CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
 
 CREATE TABLE floe_internal.engine_session (
 	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

@@ -26,12 +26,13 @@ INSERT INTO floe_internal.gate VALUES
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
 	('interlock', 10, false, 'No other operation works on the table; for the removal of orphans, nor one that floe had to give up and that may still write'),
 	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
-	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
-	('schedule', 14, true, 'The schedule''s time has come'),
-	('window', 15, true, 'Inside a window of an allowed day'),
-	('min_interval', 16, true, 'Long enough after the last run that did not fail'),
-	('writers', 17, false, 'Not all partitions that need it are being written, by somebody who also deletes');
+	('circuit', 12, true, 'Not several different operations failed on the table, or it is time to try one'),
+	('backoff', 13, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 14, true, 'The last run helped, or the metric that called for it has moved since'),
+	('schedule', 15, true, 'The schedule''s time has come'),
+	('window', 16, true, 'Inside a window of an allowed day'),
+	('min_interval', 17, true, 'Long enough after the last run that did not fail'),
+	('writers', 18, false, 'Not all partitions that need it are being written, by somebody who also deletes');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -242,6 +243,7 @@ BEGIN
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = c.table_id
 	LEFT JOIN LATERAL (
 		SELECT x.reason, x.until, x.told FROM (
 			SELECT p.reason, p.until, pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by) AS told
@@ -291,9 +293,11 @@ BEGIN
 	LEFT JOIN LATERAL (SELECT x.* FROM floe_internal.hot_partitions(c.table_id, c.settings, floe_internal.applies_deletes(c.remedy_options) OR c.settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}',
 		c.severity, at) AS x WHERE h.table_id IS NOT NULL) AS hot ON true
 	CROSS JOIN policy
+	CROSS JOIN LATERAL (SELECT CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(c.settings, c.origins, x.tuned_every) END AS every OFFSET 0) AS tuned
 	CROSS JOIN LATERAL (SELECT
-		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
-			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
+		tuned.every AS tuned_every,
+		CASE WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
+			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
 		floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
 			c.settings ->> 'timezone', at) AS window_at,
@@ -301,6 +305,9 @@ BEGIN
 		CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
+		-- what time does not mend, and what it has not mended so often
+		COALESCE(x.failure_class IN ('config', 'permanent'), false) AS never_by_time,
+		COALESCE(x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4, false) AS tried_enough,
 		c.operation = ANY (named) AS is_named,
 		-- what the last run left of a large table
 		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
@@ -370,7 +377,7 @@ BEGIN
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
-				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
+				WHEN 'cadence' THEN COALESCE(floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,every}')
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
 				WHEN 'later' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
@@ -391,21 +398,28 @@ BEGIN
 				WHEN e.ready = eff.engine_names[1] THEN e.ready ELSE pg_catalog.format('%s (%s)', e.ready, e.why_not) END, NULL,
 			CASE WHEN e.able = 0 AND e.approval IS NOT NULL THEN 'approval of ' || e.approval
 				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at),
+		('circuit', CASE WHEN circuit.open_until > at THEN 'wait' ELSE 'pass' END, 'circuit',
+			CASE WHEN circuit.table_id IS NULL THEN 'closed'
+				ELSE pg_catalog.format('%s: %s failures (%s), last: %s', CASE WHEN circuit.open_until > at THEN 'open' ELSE 'half-open' END, circuit.failures, pg_catalog.array_to_string(circuit.operations, ', '), circuit.error_message) END, NULL,
+			CASE WHEN circuit.table_id IS NOT NULL THEN 'operations that failed on this table; a success or floe.retry() closes it' END, circuit.open_until),
 		('backoff',
-			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
+			CASE WHEN d.unchanged AND d.never_by_time THEN 'wait'
+				WHEN d.unchanged AND d.tried_enough AND COALESCE(x.last_run_at, at) + interval '7 days' > at THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
 			CASE WHEN x.failures > 0 THEN pg_catalog.format('%s failure(s), last: %s', x.failures, x.failure_message) ELSE 'no failure' END,
-			CASE WHEN d.unchanged AND x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4 THEN c.settings ->> 'max_attempts' END,
-			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4)
-					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
+			CASE WHEN d.unchanged AND d.tried_enough THEN c.settings ->> 'max_attempts' END,
+			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND d.never_by_time
+					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or floe.retry()'
+				WHEN d.unchanged AND d.tried_enough THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or a week'
 				ELSE 'error class ' || x.failure_class END END,
-			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
+			CASE WHEN NOT d.unchanged OR NOT d.never_by_time THEN CASE WHEN d.unchanged AND d.tried_enough THEN GREATEST(x.backoff_until, COALESCE(x.last_run_at, at) + interval '7 days') ELSE x.backoff_until END END),
 		('zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
-				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
+				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value OR c.value < 0.9 * x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
-			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
+			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' moves', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
-			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
+			COALESCE('every ' || floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL,
+			CASE WHEN d.tuned_every IS NOT NULL THEN x.tuned_by ELSE COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in') END, d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),

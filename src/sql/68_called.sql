@@ -184,19 +184,27 @@ BEGIN
 			WHERE e.operation <> '' AND e.settings ? 'configured'
 			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
 		), changed AS (
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at, NULL::interval AS every
 			FROM scheduled AS s
 			JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
 			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = t.table_id AND o.operation = s.operation
-			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND s.key IS DISTINCT FROM o.schedule_key
+			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND o.tuned_every IS NULL AND s.key IS DISTINCT FROM o.schedule_key
 			UNION ALL
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at
+			-- few tables have learned a cadence of their own
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, floe_internal.tuned_key(s.settings, u.every), o.last_run_at, u.every
+			FROM floe_internal.table_operation AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
+			CROSS JOIN LATERAL (SELECT floe_internal.tuned_cadence(s.settings, s.origins, o.tuned_every) AS every OFFSET 0) AS u
+			WHERE o.tuned_every IS NOT NULL AND o.table_id = ANY (of_table_ids) AND s.key IS NOT NULL AND floe_internal.tuned_key(s.settings, u.every) IS DISTINCT FROM o.schedule_key
+			UNION ALL
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at, NULL
 			FROM floe_internal.table_operation AS o
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
 			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
 			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
 		)
-		SELECT c.table_id, c.operation, c.key, floe_internal.schedule_next(c.settings, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
+		SELECT c.table_id, c.operation, c.key, floe_internal.tuned_next(c.settings, c.every, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
 		FROM changed AS c;
 END
 $body$;

@@ -4,43 +4,40 @@
 -- does not fit is passed over, and the list goes on below it.
 -- =================================================================================================
 
--- What a budget has left: dispatched or queued within its period counts, by estimate, and its time as measured once it is known.
-CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
-	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-				   operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz)
+-- One line of the reasons.
+CREATE FUNCTION floe_internal.budget_hold(budget pg_catalog.text, share pg_catalog.text, kind pg_catalog.text, used pg_catalog.float8, needs pg_catalog.float8, most pg_catalog.float8,
+		overshoot pg_catalog.bool, next_at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT b.name, b.pattern, b.engine,
-		   b.operations - pg_catalog.count(u.operation_id), b.tables - pg_catalog.count(DISTINCT u.table_id),
-		   b.bytes - COALESCE(pg_catalog.sum(u.bytes), 0), b.gb_hours - COALESCE(pg_catalog.sum(u.gb_hours), 0),
-		   COALESCE(pg_catalog.array_agg(DISTINCT u.table_id) FILTER (WHERE u.table_id IS NOT NULL), '{}'),
-		   b.operations, b.tables, b.bytes, b.gb_hours,
-		   pg_catalog.min(u.counted_at) + b.period
-	FROM floe.budget AS b
-	LEFT JOIN LATERAL (
-		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes,
-			   (o.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM o.took)::pg_catalog.float8 / 60 / NULLIF((o.estimate ->> 'minutes')::pg_catalog.float8, 0), 1) AS gb_hours, o.counted_at
-		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at, l.engine_ended_at - l.started_at AS took FROM floe_internal.operation_log AS l
-			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
-			  UNION ALL
-			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.engine_ended_at - q.started_at FROM floe_internal.operation_queue AS q) AS o
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
-	WHERE b.is_enabled
-	GROUP BY b.name;
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', 'budget', 'status', CASE WHEN f.never THEN 'blocked' ELSE 'wait' END,
+		'value', CASE WHEN most = 0 THEN 'nothing is allowed'
+			WHEN f.never THEN pg_catalog.format('needs %s, more than the whole budget: %s', f.need, CASE kind WHEN 'bytes' THEN 'a smaller slice_bytes (of rewrite_data_files), overshoot or a higher limit lets it run' ELSE 'overshoot or a higher limit lets it run' END)
+			ELSE pg_catalog.format('%s left, needs %s', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(GREATEST(most - used, 0), kind)
+				WHEN 'gb_hours' THEN pg_catalog.round(GREATEST(most - used, 0)::pg_catalog.numeric, 3)::pg_catalog.text ELSE GREATEST(most - used, 0)::pg_catalog.text END, f.need) END,
+		'limit', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(most, kind) ELSE most::pg_catalog.text END,
+		'set_by', pg_catalog.format('budget "%s" (%s)', budget, kind || COALESCE(' of ' || NULLIF(share, ''), '')),
+		'next_at', CASE WHEN NOT f.never THEN next_at END, 'budget', budget, 'share', NULLIF(share, ''), 'kind', kind, 'left', most - used, 'needs', needs))
+	FROM (SELECT CASE kind WHEN 'bytes' THEN CASE WHEN needs IS NULL THEN 'an unknown number' ELSE floe_internal.format_metric(needs, kind) END WHEN 'gb_hours' THEN pg_catalog.round(needs::pg_catalog.numeric, 3)::pg_catalog.text ELSE needs::pg_catalog.text END AS need,
+				 COALESCE(most = 0 AND NOT overshoot OR needs > most AND NOT overshoot, false) AS never) AS f;
 END;
-COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when its limit was lowered or an operation took longer than estimated. free_at: when the oldest use leaves the period';
+COMMENT ON FUNCTION floe_internal.budget_hold(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.bool, pg_catalog.timestamptz)
+	IS 'What one limit of a budget says to what it holds back: how much was left, how much it needs, and when its turn comes; blocked: it needs more than there ever is. needs NULL: unknown';
 
-CREATE TYPE floe_internal.budget_line AS (
-	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-	operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-	operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz
-);
-COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are chosen';
+CREATE FUNCTION floe_internal.budgets_of(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool) RETURNS pg_catalog.text[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(b.name ORDER BY b.name) FROM floe.budget AS b
+	WHERE b.is_enabled AND pg_catalog.num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0
+	  AND CASE b.by_hand WHEN 'only' THEN budgets_of.by_hand WHEN 'ignored' THEN NOT budgets_of.by_hand ELSE true END
+	  -- of a few tables it is worth while to know that a budget is about others
+	  AND (b.pattern = '**' OR pg_catalog.cardinality(of_table_ids) > 100 OR EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t
+			WHERE t.table_id = ANY (of_table_ids) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL));
+END;
+COMMENT ON FUNCTION floe_internal.budgets_of(pg_catalog.int8[], pg_catalog.bool) IS 'Enabled budgets with a limit for a period that may concern these tables; NULL: there are none';
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
--- over candidates, not tables: a greedy choice is sequential by nature.
+-- over candidates, not tables: a greedy choice is sequential by nature. So all that it asks is made ready for it: which budgets cover a candidate, and its
+-- share of each, are numbers (slots), and what is used is in arrays by these numbers.
 CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false, all_scores pg_catalog.bool DEFAULT true,
 		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
@@ -50,21 +47,49 @@ CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], 
 AS $body$
 DECLARE
 	c record;
-	b record;
-	budgets floe_internal.budget_line[];
-	stopped text;
 	part record;
 	share float8;
+	-- budgets, by number
+	names CONSTANT text[] := floe_internal.budgets_of(of_table_ids, by_hand);
+	most_operations float8[]; most_tables float8[]; most_bytes float8[]; most_gb_hours float8[];
+	is_tested bool[]; may_overshoot bool[];
+	lasts interval[];
+	ends timestamptz[];
+	-- what counts now, in the order in which it stops counting
+	use_budget int4[]; use_share text[]; use_table int8[]; use_at timestamptz[]; use_bytes float8[]; use_gb_hours float8[]; use_last bool[];
+	-- of shares, by slot: used, and by what is put off asked for; freed when the use before "next" has left the period
+	operations float8[] := '{NULL}'; tables float8[] := '{NULL}'; bytes float8[] := '{NULL}'; gb_hours float8[] := '{NULL}';
+	asked_operations float8[] := '{NULL}'; asked_tables float8[] := '{NULL}'; asked_bytes float8[] := '{NULL}'; asked_gb_hours float8[] := '{NULL}';
+	next_use int4[] := '{NULL}'; last_use int4[] := '{NULL}';
+	table_state int2[] := '{NULL}';		-- of a table in a share: 1 it counts, 2 it is put off
+	holds jsonb;
+	need_bytes float8; need_gb_hours float8;
+	is_unknown bool; is_new bool; is_first bool;
+	lacks_operations bool; lacks_tables bool; lacks_bytes bool; lacks_gb_hours bool;
+	s int4; n int4;
+	turn timestamptz;
+	rounds float8;
+	tolerance CONSTANT float8 := 1e-9;	-- of sums
 BEGIN
-	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
-		INTO budgets FROM floe_internal.budget_state(at) AS s;
+	IF names IS NOT NULL THEN
+		SELECT array_agg(b.operations ORDER BY b.name), array_agg(b.tables ORDER BY b.name), array_agg(b.bytes ORDER BY b.name), array_agg(b.gb_hours ORDER BY b.name),
+			   array_agg(NOT (select_candidates.by_hand AND b.by_hand = 'exempt') ORDER BY b.name), array_agg(b.overshoot ORDER BY b.name),
+			   array_agg(make_interval(secs => extract(epoch FROM COALESCE(p.ends_at, at) - p.began_at)::float8) ORDER BY b.name), array_agg(p.ends_at ORDER BY b.name)
+			INTO most_operations, most_tables, most_bytes, most_gb_hours, is_tested, may_overshoot, lasts, ends
+			FROM floe.budget AS b CROSS JOIN LATERAL floe_internal.budget_period(b.calendar, b.timezone, b.period, at) AS p WHERE b.name = ANY (names);
+		SELECT array_agg(u.n ORDER BY u.place), array_agg(u.share ORDER BY u.place), array_agg(u.table_id ORDER BY u.place), array_agg(u.counted_at ORDER BY u.place),
+			   array_agg(u.bytes ORDER BY u.place), array_agg(u.gb_hours ORDER BY u.place), array_agg(u.is_last ORDER BY u.place)
+			INTO use_budget, use_share, use_table, use_at, use_bytes, use_gb_hours, use_last
+			FROM (SELECT z.*, array_position(names, z.budget) AS n, row_number() OVER (ORDER BY z.budget, z.share, z.counted_at, z.operation_id) AS place,
+						 lead(z.operation_id) OVER (PARTITION BY z.budget, z.share, z.table_id ORDER BY z.counted_at, z.operation_id) IS NULL AS is_last
+				  FROM floe_internal.budget_use(at, names) AS z) AS u;
+	END IF;
 	rank := 0;
 	FOR c IN
 		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
 		WITH portion AS (
 			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
-		)
+		), found AS MATERIALIZED (
 		SELECT candidate.* FROM portion
 		CROSS JOIN LATERAL (
 			WITH d AS MATERIALIZED (
@@ -77,7 +102,7 @@ BEGIN
 					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
 			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
-				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, t.policy_set_id,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -89,6 +114,38 @@ BEGIN
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
+		), budget AS MATERIALIZED (
+			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
+		), in_charge AS MATERIALIZED (
+			SELECT i.* FROM floe_internal.policy_in_charge AS i WHERE EXISTS (SELECT 1 FROM budget AS b WHERE b.per IN ('policy', 'owner') OR b.owner IS NOT NULL)
+		), covered AS MATERIALIZED (
+			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share, b.tables IS NOT NULL AS counts_tables
+			FROM found AS f
+			LEFT JOIN in_charge AS i ON i.policy_set_id = f.policy_set_id AND i.operation = f.operation
+			JOIN budget AS b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, f.levels, f.engine, f.operation, select_candidates.by_hand, i.owner)
+			WHERE f.verdict = 'run'
+		), spent AS (
+			SELECT u.n, u.share, min(u.place) AS first_place, max(u.place) AS last_place, count(*) AS operations, count(*) FILTER (WHERE u.is_last) AS tables, sum(u.bytes) AS bytes, sum(u.gb_hours) AS gb_hours
+			FROM unnest(use_budget, use_share, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, bytes, gb_hours, is_last, place) GROUP BY u.n, u.share
+		), slot AS (
+			SELECT x.*, row_number() OVER () AS slot FROM (SELECT DISTINCT v.n, v.share FROM covered AS v) AS x
+		), table_slot AS (
+			SELECT x.*, row_number() OVER () AS slot FROM (SELECT DISTINCT v.n, v.share, v.table_id FROM covered AS v WHERE v.counts_tables) AS x
+		), table_spent AS (
+			SELECT u.n, u.share, u.table_id FROM unnest(use_budget, use_share, use_table, use_last) AS u (n, share, table_id, is_last) WHERE u.is_last
+		), charge AS (
+			SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(x.slot::int4) AS slots, array_agg(y.slot::int4) AS table_slots, array_agg(w.table_id IS NOT NULL) AS is_used, array_agg(v.share) AS shares,
+				   array_agg(COALESCE(u.operations, 0)::float8) AS operations, array_agg(COALESCE(u.tables, 0)::float8) AS tables, array_agg(COALESCE(u.bytes, 0)) AS bytes, array_agg(COALESCE(u.gb_hours, 0)) AS gb_hours,
+				   array_agg(COALESCE(u.first_place, 1)::int4) AS first_places, array_agg(COALESCE(u.last_place, 0)::int4) AS last_places
+			FROM covered AS v
+			JOIN slot AS x ON x.n = v.n AND x.share = v.share
+			LEFT JOIN spent AS u ON u.n = v.n AND u.share = v.share
+			LEFT JOIN table_slot AS y ON y.n = v.n AND y.share = v.share AND y.table_id = v.table_id
+			LEFT JOIN table_spent AS w ON w.n = v.n AND w.share = v.share AND w.table_id = v.table_id
+			GROUP BY v.table_id, v.operation
+		)
+		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places
+		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
@@ -122,44 +179,88 @@ BEGIN
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
-		IF verdict = 'run' THEN
-			stopped := NULL;
-			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+		IF verdict = 'run' AND c.slots IS NOT NULL THEN
+			holds := NULL;
+			need_bytes := COALESCE(c.bytes, 0);
+			need_gb_hours := COALESCE(c.gb_hours, 0);
+			-- these two rewrite nothing
+			is_unknown := c.bytes IS NULL AND operation NOT IN ('expire_snapshots', 'remove_orphan_files');
+			FOR i IN 1 .. array_length(c.slots, 1)
 			LOOP
-				b := budgets[i];
-				CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-				IF b.operations_left < 1 THEN
-					stopped := 'operations'; value := (b.operations_limit - b.operations_left)::text; limit_value := b.operations_limit::text;
-				ELSIF b.tables_left < 1 AND NOT c.table_id = ANY (b.used_tables) THEN
-					stopped := 'tables'; value := (b.tables_limit - b.tables_left)::text; limit_value := b.tables_limit::text;
-				ELSIF b.bytes_left < COALESCE(c.bytes, 0) THEN
-					stopped := 'bytes'; value := floe_internal.format_metric(b.bytes_limit - b.bytes_left, 'bytes') || ' + ' || floe_internal.format_metric(c.bytes, 'bytes');
-					limit_value := floe_internal.format_metric(b.bytes_limit, 'bytes');
-				ELSIF b.gb_hours_left < COALESCE(c.gb_hours, 0) THEN
-					stopped := 'gb_hours'; value := round((b.gb_hours_limit - b.gb_hours_left)::numeric, 3) || ' + ' || round(c.gb_hours::numeric, 3); limit_value := b.gb_hours_limit::text;
+				s := c.slots[i];
+				n := c.numbers[i];
+				IF operations[s] IS NULL THEN
+					operations[s] := c.operations[i]; tables[s] := c.tables[i]; bytes[s] := c.all_bytes[i]; gb_hours[s] := c.all_gb_hours[i];
+					asked_operations[s] := 0; asked_tables[s] := 0; asked_bytes[s] := 0; asked_gb_hours[s] := 0;
+					next_use[s] := c.first_places[i]; last_use[s] := c.last_places[i];
 				END IF;
-				IF stopped IS NOT NULL THEN
-					verdict := 'wait'; gate := 'budget'; set_by := format('budget "%s" (%s)', b.name, stopped); next_at := b.free_at;
-					reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', 'budget', 'status', 'wait', 'value', value, 'limit', limit_value, 'set_by', set_by, 'next_at', next_at)));
-					EXIT;
-				END IF;
-			END LOOP;
-			IF stopped IS NULL THEN
-				FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
-				LOOP
-					b := budgets[i];
-					CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-					b.operations_left := b.operations_left - 1;
-					IF NOT c.table_id = ANY (b.used_tables) THEN
-						b.tables_left := b.tables_left - 1;
-						b.used_tables := b.used_tables || c.table_id;
+				is_new := most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1;
+				is_first := may_overshoot[n] AND operations[s] = 0;
+				lacks_operations := operations[s] >= most_operations[n];
+				lacks_tables := is_new AND tables[s] >= most_tables[n];
+				lacks_bytes := (need_bytes > 0 AND bytes[s] + need_bytes > most_bytes[n] OR is_unknown AND bytes[s] >= most_bytes[n]) AND NOT is_first;
+				lacks_gb_hours := need_gb_hours > 0 AND gb_hours[s] + need_gb_hours > most_gb_hours[n] AND NOT is_first;
+				CONTINUE WHEN (is_tested[n] AND (lacks_operations OR lacks_tables OR lacks_bytes OR lacks_gb_hours)) IS NOT TRUE;
+				turn := NULL;
+				IF NOT COALESCE(most_operations[n] < 1 OR is_new AND most_tables[n] < 1
+						OR NOT may_overshoot[n] AND (need_bytes > most_bytes[n] OR is_unknown AND most_bytes[n] = 0 OR need_gb_hours > most_gb_hours[n]), false) THEN
+					-- Its turn comes when enough has left the period for all that is put off before it, and for itself.
+					asked_operations[s] := asked_operations[s] + 1;
+					asked_bytes[s] := asked_bytes[s] + CASE WHEN is_unknown THEN 1 ELSE LEAST(need_bytes, most_bytes[n]) END;
+					asked_gb_hours[s] := asked_gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF is_new AND table_state[c.table_slots[i]] IS DISTINCT FROM 2 THEN
+						asked_tables[s] := asked_tables[s] + 1;
+						table_state[c.table_slots[i]] := 2;
 					END IF;
-					b.bytes_left := b.bytes_left - COALESCE(c.bytes, 0);
-					b.gb_hours_left := b.gb_hours_left - COALESCE(c.gb_hours, 0);
-					budgets[i] := b;
+					LOOP
+						-- of what counts by now nothing but this plan's is left in the end: then whole periods
+						rounds := GREATEST(0, (operations[s] + asked_operations[s]) / NULLIF(most_operations[n], 0), (tables[s] + asked_tables[s]) / NULLIF(most_tables[n], 0),
+							(bytes[s] + asked_bytes[s]) / NULLIF(most_bytes[n], 0), (gb_hours[s] + asked_gb_hours[s]) / NULLIF(most_gb_hours[n], 0));
+						EXIT WHEN rounds <= 1 + tolerance OR ends[n] IS NOT NULL OR next_use[s] > last_use[s];
+						asked_operations[s] := asked_operations[s] - 1;
+						asked_tables[s] := asked_tables[s] - use_last[next_use[s]]::int4;
+						asked_bytes[s] := asked_bytes[s] - use_bytes[next_use[s]];
+						asked_gb_hours[s] := asked_gb_hours[s] - use_gb_hours[next_use[s]];
+						next_use[s] := next_use[s] + 1;
+					END LOOP;
+					turn := CASE
+						WHEN ends[n] IS NOT NULL THEN ends[n] + lasts[n] * (ceil(LEAST(1000, GREATEST(1, asked_operations[s] / NULLIF(most_operations[n], 0), asked_tables[s] / NULLIF(most_tables[n], 0),
+							asked_bytes[s] / NULLIF(most_bytes[n], 0), asked_gb_hours[s] / NULLIF(most_gb_hours[n], 0))) - tolerance) - 1)
+						WHEN rounds > 1 + tolerance THEN at + lasts[n] * (ceil(LEAST(1000, rounds) - tolerance) - 1)
+						WHEN next_use[s] > c.first_places[i] THEN use_at[next_use[s] - 1] + lasts[n]
+						ELSE at + lasts[n] END;
+				END IF;
+				holds := COALESCE(holds, '[]') || to_jsonb(array_remove(ARRAY[
+					CASE WHEN lacks_operations THEN floe_internal.budget_hold(names[n], c.shares[i], 'operations', operations[s], 1, most_operations[n], false, turn) END,
+					CASE WHEN lacks_tables THEN floe_internal.budget_hold(names[n], c.shares[i], 'tables', tables[s], 1, most_tables[n], false, turn) END,
+					CASE WHEN lacks_bytes THEN floe_internal.budget_hold(names[n], c.shares[i], 'bytes', bytes[s], CASE WHEN NOT is_unknown THEN need_bytes END, most_bytes[n], may_overshoot[n], turn) END,
+					CASE WHEN lacks_gb_hours THEN floe_internal.budget_hold(names[n], c.shares[i], 'gb_hours', gb_hours[s], need_gb_hours, most_gb_hours[n], may_overshoot[n], turn) END], NULL));
+			END LOOP;
+			IF holds IS NULL THEN
+				FOR i IN 1 .. array_length(c.slots, 1)
+				LOOP
+					s := c.slots[i];
+					n := c.numbers[i];
+					operations[s] := operations[s] + 1;
+					-- what is larger than the budget takes all of it
+					bytes[s] := bytes[s] + LEAST(need_bytes, most_bytes[n]);
+					gb_hours[s] := gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1 THEN
+						tables[s] := tables[s] + 1;
+						table_state[c.table_slots[i]] := 1;
+					END IF;
 				END LOOP;
-				rank := rank + 1;
+			ELSE
+				-- the one that says never, else the one that says latest
+				SELECT h.item ->> 'status', h.item ->> 'value', h.item ->> 'limit', (h.item ->> 'next_at')::timestamptz INTO verdict, value, limit_value, next_at
+					FROM jsonb_array_elements(holds) AS h (item) ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget' LIMIT 1;
+				gate := 'budget';
+				set_by := (SELECT string_agg(h.item ->> 'set_by', ', ' ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget', h.place) FROM jsonb_array_elements(holds) WITH ORDINALITY AS h (item, place));
+				reasons := reasons || holds;
 			END IF;
+		END IF;
+		IF verdict = 'run' THEN
+			rank := rank + 1;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
@@ -203,6 +304,23 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
 
+-- For floe.budgets: what the decisions about these tables left to budgets, and nothing else of them.
+CREATE FUNCTION floe_internal.note_deferred(of_table_ids pg_catalog.int8[], deferred pg_catalog.jsonb[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.budget_deferral AS d
+		WHERE d.table_id = ANY (of_table_ids)
+		  AND NOT EXISTS (SELECT 1 FROM unnest(deferred) AS x (item) WHERE (x.item ->> 'table_id')::int8 = d.table_id AND x.item ->> 'operation' = d.operation);
+	INSERT INTO floe_internal.budget_deferral AS d (table_id, operation, holds, score, deferred_since, next_at)
+		SELECT (x.item ->> 'table_id')::int8, x.item ->> 'operation', jsonb_path_query_array(x.item -> 'reasons', '$[*] ? (@.gate == "budget")'), (x.item ->> 'score')::float8, at, (x.item ->> 'next_at')::timestamptz
+		FROM unnest(deferred) AS x (item)
+		ON CONFLICT (table_id, operation) DO UPDATE SET holds = EXCLUDED.holds, score = EXCLUDED.score, next_at = EXCLUDED.next_at
+		WHERE (d.holds, d.score, d.next_at) IS DISTINCT FROM (EXCLUDED.holds, EXCLUDED.score, EXCLUDED.next_at);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_deferred(pg_catalog.int8[], pg_catalog.jsonb[], pg_catalog.timestamptz) IS 'Brings floe_internal.budget_deferral in line with what was just decided about these tables';
+
 -- Queues what is called for.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
 		of_calls floe_internal.call[] DEFAULT NULL)
@@ -217,6 +335,7 @@ DECLARE
 	new_settings jsonb;
 	usable text[];
 	problem text;
+	deferred jsonb[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -265,10 +384,16 @@ BEGIN
 					format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
 			END IF;
 		END IF;
+		IF c.gate = 'budget' THEN
+			deferred := deferred || jsonb_build_object('table_id', c.table_id, 'operation', c.operation, 'score', COALESCE(c.score, 0), 'next_at', c.next_at, 'reasons', c.reasons);
+		END IF;
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
 		set_by := c.set_by; next_at := c.next_at; score := c.score;
 		RETURN NEXT;
 	END LOOP;
+	IF NOT by_hand THEN
+		PERFORM floe_internal.note_deferred(of_table_ids, deferred, at);
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])
@@ -285,7 +410,8 @@ BEGIN
 		RETURN;
 	END IF;
 	UPDATE floe_internal.table_operation AS x
-		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
+		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, x.tuned_every) END,
+			t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d

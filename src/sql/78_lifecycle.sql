@@ -83,6 +83,50 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) IS 'The policy whose turn an operation takes: of those that configure it, the one that wins; - where there is none';
 
+-- For who holds the lock of the claimers.
+CREATE FUNCTION floe_internal.full_shares() RETURNS pg_catalog.text[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN ARRAY(
+		SELECT b.name || chr(31) FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency = 0
+		UNION ALL
+		SELECT b.name || chr(31) || x.share
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		JOIN floe.budget AS b ON b.is_enabled AND b.concurrency > 0
+			AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, q.engine, q.operation, q.by_hand, i.owner)
+		CROSS JOIN LATERAL (SELECT floe_internal.budget_share(b.per, t.levels, q.engine, i.name, i.owner) AS share) AS x
+		WHERE q.state IN ('dispatching', 'running', 'lost') AND EXISTS (SELECT 1 FROM floe.budget AS y WHERE y.is_enabled AND y.concurrency > 0)
+		GROUP BY b.name, x.share HAVING count(*) >= b.concurrency);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.full_shares() IS 'Budgets of concurrency under which nothing more may be sent now, each with its share behind the character 31; those that allow nothing at all, without one';
+
+CREATE FUNCTION floe_internal.engine_budgets_allow(q floe_internal.operation_queue, t floe_internal.iceberg_table, engine_name pg_catalog.text, of_budgets pg_catalog.text[], at pg_catalog.timestamptz) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN NOT EXISTS (
+		SELECT 1 FROM floe.budget AS b
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS operations, count(DISTINCT u.table_id) AS tables, COALESCE(bool_or(u.table_id = t.table_id), false) AS has_table, COALESCE(sum(u.bytes), 0) AS bytes, COALESCE(sum(u.gb_hours), 0) AS gb_hours
+			FROM floe_internal.budget_use(at, ARRAY[b.name]) AS u
+			WHERE u.operation_id <> q.operation_id AND u.share = floe_internal.budget_share(b.per, t.levels, engine_name, i.name, i.owner)) AS u
+		WHERE b.name = ANY (of_budgets) AND NOT (q.by_hand AND b.by_hand = 'exempt')
+		  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, engine_name, q.operation, q.by_hand, i.owner)
+		  AND (u.operations >= b.operations OR u.tables >= b.tables AND NOT u.has_table
+			   OR NOT (b.overshoot AND u.operations = 0) AND (
+					(q.estimate ->> 'bytes')::float8 > 0 AND u.bytes + (q.estimate ->> 'bytes')::float8 > b.bytes
+					OR (q.estimate ->> 'gb_hours')::float8 > 0 AND u.gb_hours + (q.estimate ->> 'gb_hours')::float8 > b.gb_hours)));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_budgets_allow(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.text[], pg_catalog.timestamptz)
+	IS 'Whether the budgets of engines let an operation go to one that is not the first of its list; what it takes from a budget already is not counted twice';
+
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 -- An engine also takes what others stand before it for, while each of those is gone, drained, or has failed or been full for long: decided here and only
@@ -99,25 +143,26 @@ DECLARE
 	full_ones text[];
 	failing text[];
 	failing_since timestamptz[];
-	tight floe_internal.budget_line[];
+	is_choice bool;
+	tight text[];
+	full_shares text[];
 BEGIN
 	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
 		RETURN;
 	END IF;
-	IF EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL) THEN
+	is_choice := EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL);
+	-- the plan has tested the budgets of the engine that stands first
+	tight := CASE WHEN is_choice THEN ARRAY(SELECT b.name FROM floe.budget AS b WHERE b.is_enabled AND (b.engine IS NOT NULL OR b.per = 'engine') AND num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0) ELSE '{}' END;
+	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
+	IF tight <> '{}' OR EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
+	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
+		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
+	END IF;
+	full_shares := floe_internal.full_shares();
+	IF is_choice THEN
 		SELECT array_agg(p.server_name) FILTER (WHERE NOT p.is_drained), array_agg(p.server_name) FILTER (WHERE p.is_full),
 			   array_agg(p.server_name) FILTER (WHERE p.failing_since IS NOT NULL), array_agg(p.failing_since) FILTER (WHERE p.failing_since IS NOT NULL)
 			INTO here, full_ones, failing, failing_since FROM floe_internal.engine_places(at) AS p;
-		-- the plan has tested the budgets of the engine that stands first
-		IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.engine IS NOT NULL) THEN
-			tight := ARRAY(SELECT ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-				s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line FROM floe_internal.budget_state(at) AS s WHERE s.engine IS NOT NULL);
-		END IF;
-	END IF;
-	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
-	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
-	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
-		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
 	END IF;
 	FOR e IN
 		-- one claimer at a time for each engine, so that its limit holds
@@ -143,11 +188,7 @@ BEGIN
 					WHERE l.place < array_position(x.engines, e.server_name) AND l.name = ANY (here)
 					  AND NOT COALESCE(failing_since[array_position(failing, l.name)] + floe_internal.fallback_after(x.settings) <= at, false)
 					  AND NOT (l.name = ANY (COALESCE(full_ones, '{}')) AND x.queued_at + floe_internal.fallback_after(x.settings) <= at))
-				AND NOT EXISTS (
-					SELECT 1 FROM unnest(tight) AS b
-					WHERE b.engine = e.server_name AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-					  AND (b.operations_left < 1 OR b.tables_left < 1 AND NOT x.table_id = ANY (b.used_tables) OR b.bytes_left < COALESCE((x.estimate ->> 'bytes')::float8, 0)
-						   OR b.gb_hours_left < COALESCE((x.estimate ->> 'gb_hours')::float8, 0))))
+				AND (tight = '{}' OR floe_internal.engine_budgets_allow(x, t, e.server_name, tight, at)))
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
@@ -155,11 +196,11 @@ BEGIN
 						  WHERE s.wrapper = 'floe_catalog' AND s.server_name = t.levels[1] AND s.options ? 'max_operations'
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
-		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
-						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = e.server_name) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
-								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
-								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+		  AND (full_shares = '{}' OR NOT EXISTS (
+				SELECT 1 FROM floe.budget AS b LEFT JOIN floe_internal.policy_in_charge AS i ON (b.per IN ('policy', 'owner') OR b.owner IS NOT NULL) AND i.policy_set_id = t.policy_set_id AND i.operation = x.operation
+				WHERE b.is_enabled AND b.concurrency IS NOT NULL AND NOT (x.by_hand AND b.by_hand = 'exempt')
+				  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, e.server_name, x.operation, x.by_hand, i.owner)
+				  AND (b.concurrency = 0 OR b.name || chr(31) || floe_internal.budget_share(b.per, t.levels, e.server_name, i.name, i.owner) = ANY (full_shares))))
 		ORDER BY x.by_hand DESC, ct.turn NULLS FIRST, pt.turn NULLS FIRST, x.score DESC, x.operation_id
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
@@ -693,17 +734,24 @@ BEGIN
 			failure_metadata = CASE final_state WHEN 'failed' THEN t.metadata_location WHEN 'cancelled' THEN x.failure_metadata END,
 			backoff_until = CASE WHEN final_state = 'cancelled' THEN x.backoff_until WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
+			-- of a cadence that has moved on to its next time already
+			next_due_at = CASE WHEN final_state = 'failed' AND class.retries AND q.operation = 'remove_orphan_files' AND q.settings #> '{schedule,every}' IS NOT NULL THEN LEAST(x.next_due_at, at) ELSE x.next_due_at END,
 			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
 			-- doubles up to a week, and ends as soon as the metric that called for the run grows, or, where no single one did, the table changes
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
 			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
-			zero_change_metric = CASE WHEN no_gain THEN called_for END,
+			-- an age moves without anybody doing anything
+			zero_change_metric = CASE WHEN no_gain AND now_metrics ? called_for THEN called_for END,
 			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END,
 			slices_left = CASE WHEN final_state IN ('succeeded', 'no_change') THEN undone WHEN slice IS NOT NULL AND final_state = 'failed' THEN GREATEST(x.slices_left, 1) ELSE x.slices_left END,
 			slice_halvings = CASE WHEN final_state = 'failed' AND class.error_class IN ('conflict', 'resource') AND q.operation = 'rewrite_data_files' THEN LEAST(x.slice_halvings + 1, 10)
 				WHEN final_state = 'succeeded' THEN 0 ELSE x.slice_halvings END,
 			slice_tried = CASE WHEN goes_on THEN (x.slice_tried || ARRAY(SELECT jsonb_array_elements_text(slice -> 'units')))[1:20000] WHEN no_gain THEN '{}' ELSE x.slice_tried END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+	PERFORM floe_internal.note_circuit(q, final_state, class.error_class);
+	IF q.operation = 'remove_orphan_files' AND final_state IN ('succeeded', 'no_change') THEN
+		PERFORM floe_internal.tune_cadence(q);
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';

@@ -88,6 +88,8 @@ BEGIN
 	PERFORM floe_internal.sync_schedules(planned, at);
 	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
 	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
+	-- no budget holds what nothing calls for
+	PERFORM floe_internal.note_deferred(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), NULL, at) WHERE EXISTS (SELECT 1 FROM floe_internal.budget_deferral);
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
 			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)

@@ -67,6 +67,8 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.table_poll', 'owner', NULL, NULL, NULL, 'A row for each table; goes when a dropped one is emptied'),
 	('floe_internal.table_decision', 'owner', NULL, NULL, NULL, 'A row for each table that a policy configures; goes when a dropped one is emptied'),
 	('floe_internal.health', 'owner', NULL, NULL, NULL, 'A row for each assessed table'),
+	('floe_internal.budget_deferral', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation that a budget holds back'),
+	('floe_internal.table_circuit', 'owner', NULL, NULL, NULL, 'A row for each table whose circuit is open'),
 	('floe_internal.table_operation', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation'),
 	('floe_internal.policy_match', 'owner', NULL, NULL, NULL, 'A row for each table and policy that matches it'),
 	('floe_internal.effective', 'owner', NULL, NULL, NULL, 'At most a row for each policy list and operation');

@@ -65,13 +65,15 @@ CREATE VIEW floe.tables AS
 		   (SELECT pg_catalog.array_agg(p.name ORDER BY m.place) FROM floe_internal.policy_set AS s CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
 			JOIN floe.policy AS p ON p.policy_id = m.policy_id WHERE s.policy_set_id = t.policy_set_id) AS policies,
 		   l.operation AS last_operation, l.state AS last_state, l.finished_at AS last_finished_at,
-		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at
+		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at,
+		   circuit.open_until AS circuit_open_until
 	FROM floe_internal.iceberg_table AS t
 	LEFT JOIN floe_internal.health AS h ON h.table_id = t.table_id
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = t.table_id
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = t.table_id
 	LEFT JOIN LATERAL (SELECT x.operation, x.state, x.finished_at FROM floe_internal.operation_log AS x WHERE x.table_id = t.table_id ORDER BY x.operation_id DESC LIMIT 1) AS l ON true
 	LEFT JOIN LATERAL (SELECT x.operation, x.state FROM floe_internal.operation_queue AS x WHERE x.table_id = t.table_id ORDER BY x.state = 'queued', x.position LIMIT 1) AS q ON true;
-COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict';
+COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict. circuit_open_until: several different operations failed on it, and none is sent before; in the past: the next run tells';
 
 CREATE FUNCTION floe.status(pattern pg_catalog.text DEFAULT '**',
 		OUT name pg_catalog.text, OUT status pg_catalog.text, OUT verdict pg_catalog.text, OUT next_operation pg_catalog.text, OUT reason pg_catalog.text, OUT debt pg_catalog.float8,

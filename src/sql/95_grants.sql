@@ -21,11 +21,11 @@ GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, p
 	floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.budget_state(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
-	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.drain_engine(pg_catalog.text, pg_catalog.text), floe.undrain_engine(pg_catalog.text), floe.cancel(pg_catalog.int8),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.retry(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.drain_engine(pg_catalog.text, pg_catalog.text), floe.undrain_engine(pg_catalog.text), floe.cancel(pg_catalog.int8),
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text), floe.watch_catalog(pg_catalog.text), floe.unwatch_catalog(pg_catalog.text), floe.notify_jdbc_commit(),
 	floe_internal.jdbc_relation(pg_catalog.text), floe_internal.drop_watch(pg_catalog.regclass, pg_catalog.text),
 	floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) TO floe_operator;
