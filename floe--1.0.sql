@@ -3460,7 +3460,7 @@ BEGIN
 			report := report || floe_internal.told(o.place, o.value, 'refused', 'An object has a "type" and a "fullName".');
 		ELSIF kind NOT IN ('CATALOG', 'SCHEMA', 'TABLE') THEN
 			report := report || floe_internal.told(o.place, o.value, 'without meaning', 'floe maintains tables.');
-		ELSIF cardinality(levels) < CASE kind WHEN 'CATALOG' THEN 1 WHEN 'SCHEMA' THEN 2 ELSE 3 END THEN
+		ELSIF cardinality(levels) < (CASE kind WHEN 'CATALOG' THEN 1 WHEN 'SCHEMA' THEN 2 ELSE 3 END) THEN
 			report := report || floe_internal.told(o.place, o.value, 'refused', 'Its name has too few levels.');
 		ELSE
 			-- "a.b.**" is also the table b of a
@@ -3535,7 +3535,7 @@ BEGIN
 		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);
 	END IF;
 	-- keys of floe stand beside
-	own := (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(policy) AS e WHERE e.key IN ('pattern', 'exclude')
+	own := (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(policy) AS e WHERE e.key IN ('pattern', 'exclude', 'owner')
 		OR e.key <> 'enabled' AND e.key IN (SELECT k.key FROM floe_internal.policy_key AS k WHERE k.scope = 'policy'));
 	SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'policy', '', policy - 'metadataObjects' - ARRAY(SELECT jsonb_object_keys(own)));
 	report := f.report || COALESCE((SELECT jsonb_agg(jsonb_build_object('field', e.key, 'value', e.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key) FROM jsonb_each(own) AS e), '[]');
@@ -3635,7 +3635,7 @@ INSERT INTO floe_internal.import_field (source, part, field, json_type, status, 
 
 INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail)
 	SELECT 'java', 'healthThresholds', pg_catalog.format(v.field, pg_catalog.initcap(l.level)), 'number',
-		   (SELECT pg_catalog.array_agg(m || '.' || l.level) FROM pg_catalog.unnest(v.metrics) AS m), v.unit, v.status, v.detail
+		   (SELECT pg_catalog.array_agg('thresholds.' || m || '.' || l.level) FROM pg_catalog.unnest(v.metrics) AS m), v.unit, v.status, v.detail
 	FROM (VALUES
 		('smallFilePercent%s', NULL::pg_catalog.text[], NULL, 'without meaning', 'floe counts what a rewrite would remove, not parts of files: thresholds of excess_file_count.'),
 		('largeFilePercent%s', NULL, NULL, 'without meaning', 'Bin-packing does not split large files by itself: oversized_file_count is shown and calls for nothing.'),
@@ -3932,7 +3932,7 @@ CREATE FUNCTION floe_internal.java_level(piece pg_catalog.text) RETURNS pg_catal
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	body text := substr(piece, 2, length(piece) - 2);
+	body text := substr(piece, 2, GREATEST(length(piece) - 2, 0));
 BEGIN
 	IF piece = '' THEN
 		PERFORM floe_internal.refuse('tablePattern: a level is empty', 'The Java service finds no table by it.', NULL);
@@ -4028,11 +4028,11 @@ BEGIN
 	symbol := '{"lt": "<", "lt-eq": "<=", "gt": ">", "gt-eq": ">=", "eq": "=", "not-eq": "<>"}'::jsonb ->> kind;
 	RETURN CASE
 		WHEN array_position(items, NULL) IS NOT NULL THEN NULL
-		WHEN symbol IS NOT NULL THEN format('%s %s %s', term, symbol, items[1])
-		WHEN kind IN ('in', 'not-in') AND items <> '{}' THEN format('%s %s (%s)', term, CASE kind WHEN 'in' THEN 'IN' ELSE 'NOT IN' END, array_to_string(items, ', '))
+		WHEN symbol IS NOT NULL THEN term || ' ' || symbol || ' ' || items[1]
+		WHEN kind IN ('in', 'not-in') AND items <> '{}' THEN term || CASE kind WHEN 'in' THEN ' IN (' ELSE ' NOT IN (' END || array_to_string(items, ', ') || ')'
 		WHEN kind = 'is-null' THEN term || ' IS NULL'
 		WHEN kind = 'not-null' THEN term || ' IS NOT NULL'
-		WHEN kind IN ('starts-with', 'not-starts-with') AND items[1] LIKE '''%' AND items[1] !~ '[%_\\]' THEN format('%s %sLIKE %s%%''', term, CASE WHEN kind = 'not-starts-with' THEN 'NOT ' ELSE '' END, left(items[1], -1)) END;
+		WHEN kind IN ('starts-with', 'not-starts-with') AND items[1] LIKE '''%' AND items[1] !~ '[%_\\]' THEN term || CASE WHEN kind = 'not-starts-with' THEN ' NOT LIKE ' ELSE ' LIKE ' END || left(items[1], -1) || '%''' END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.iceberg_where(pg_catalog.jsonb, pg_catalog.int4) IS 'An expression in Iceberg''s JSON as a predicate of floe; NULL: there is none for it (transforms, NaN)';
@@ -4208,7 +4208,7 @@ BEGIN
 	report := report || conditions;
 	unused := ARRAY(SELECT o FROM unnest(operations) AS o WHERE NOT per_operation -> o ? 'when');
 	IF unused <> '{}' AND cardinality(unused) < cardinality(operations) THEN
-		report := report || floe_internal.told('triggerConditions', NULL, 'approximated', format('No condition is about %s: thresholds decide.', array_to_string(unused, ', ')));
+		report := report || floe_internal.told('triggerConditions', NULL, 'approximated', format('No condition is about %s: floe''s own reasons decide.', array_to_string(unused, ', ')));
 	END IF;
 END
 $body$;
@@ -4353,7 +4353,7 @@ BEGIN
 	END LOOP;
 	IF COALESCE(jsonb_typeof(c.canonical -> 'healthThresholds'), 'null') = 'object' THEN
 		SELECT * INTO f FROM floe_internal.import_fields('java', 'healthThresholds', 'healthThresholds.', c.canonical -> 'healthThresholds');
-		translated := translated || CASE WHEN f.taken = '{}' THEN '{}' ELSE jsonb_build_object('thresholds', f.taken) END;
+		translated := translated || f.taken;
 		report := report || f.report;
 	ELSIF COALESCE(c.canonical -> 'healthThresholds', 'null') <> 'null' THEN
 		report := report || floe_internal.told('healthThresholds', c.canonical -> 'healthThresholds', 'refused', 'It must be an object.');

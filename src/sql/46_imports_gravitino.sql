@@ -48,7 +48,7 @@ BEGIN
 			report := report || floe_internal.told(o.place, o.value, 'refused', 'An object has a "type" and a "fullName".');
 		ELSIF kind NOT IN ('CATALOG', 'SCHEMA', 'TABLE') THEN
 			report := report || floe_internal.told(o.place, o.value, 'without meaning', 'floe maintains tables.');
-		ELSIF cardinality(levels) < CASE kind WHEN 'CATALOG' THEN 1 WHEN 'SCHEMA' THEN 2 ELSE 3 END THEN
+		ELSIF cardinality(levels) < (CASE kind WHEN 'CATALOG' THEN 1 WHEN 'SCHEMA' THEN 2 ELSE 3 END) THEN
 			report := report || floe_internal.told(o.place, o.value, 'refused', 'Its name has too few levels.');
 		ELSE
 			-- "a.b.**" is also the table b of a
@@ -123,7 +123,7 @@ BEGIN
 		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);
 	END IF;
 	-- keys of floe stand beside
-	own := (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(policy) AS e WHERE e.key IN ('pattern', 'exclude')
+	own := (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(policy) AS e WHERE e.key IN ('pattern', 'exclude', 'owner')
 		OR e.key <> 'enabled' AND e.key IN (SELECT k.key FROM floe_internal.policy_key AS k WHERE k.scope = 'policy'));
 	SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'policy', '', policy - 'metadataObjects' - ARRAY(SELECT jsonb_object_keys(own)));
 	report := f.report || COALESCE((SELECT jsonb_agg(jsonb_build_object('field', e.key, 'value', e.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key) FROM jsonb_each(own) AS e), '[]');

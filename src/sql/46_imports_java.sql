@@ -66,7 +66,7 @@ INSERT INTO floe_internal.import_field (source, part, field, json_type, status, 
 
 INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail)
 	SELECT 'java', 'healthThresholds', pg_catalog.format(v.field, pg_catalog.initcap(l.level)), 'number',
-		   (SELECT pg_catalog.array_agg(m || '.' || l.level) FROM pg_catalog.unnest(v.metrics) AS m), v.unit, v.status, v.detail
+		   (SELECT pg_catalog.array_agg('thresholds.' || m || '.' || l.level) FROM pg_catalog.unnest(v.metrics) AS m), v.unit, v.status, v.detail
 	FROM (VALUES
 		('smallFilePercent%s', NULL::pg_catalog.text[], NULL, 'without meaning', 'floe counts what a rewrite would remove, not parts of files: thresholds of excess_file_count.'),
 		('largeFilePercent%s', NULL, NULL, 'without meaning', 'Bin-packing does not split large files by itself: oversized_file_count is shown and calls for nothing.'),

@@ -52,7 +52,7 @@ CREATE FUNCTION floe_internal.java_level(piece pg_catalog.text) RETURNS pg_catal
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	body text := substr(piece, 2, length(piece) - 2);
+	body text := substr(piece, 2, GREATEST(length(piece) - 2, 0));
 BEGIN
 	IF piece = '' THEN
 		PERFORM floe_internal.refuse('tablePattern: a level is empty', 'The Java service finds no table by it.', NULL);
@@ -148,11 +148,11 @@ BEGIN
 	symbol := '{"lt": "<", "lt-eq": "<=", "gt": ">", "gt-eq": ">=", "eq": "=", "not-eq": "<>"}'::jsonb ->> kind;
 	RETURN CASE
 		WHEN array_position(items, NULL) IS NOT NULL THEN NULL
-		WHEN symbol IS NOT NULL THEN format('%s %s %s', term, symbol, items[1])
-		WHEN kind IN ('in', 'not-in') AND items <> '{}' THEN format('%s %s (%s)', term, CASE kind WHEN 'in' THEN 'IN' ELSE 'NOT IN' END, array_to_string(items, ', '))
+		WHEN symbol IS NOT NULL THEN term || ' ' || symbol || ' ' || items[1]
+		WHEN kind IN ('in', 'not-in') AND items <> '{}' THEN term || CASE kind WHEN 'in' THEN ' IN (' ELSE ' NOT IN (' END || array_to_string(items, ', ') || ')'
 		WHEN kind = 'is-null' THEN term || ' IS NULL'
 		WHEN kind = 'not-null' THEN term || ' IS NOT NULL'
-		WHEN kind IN ('starts-with', 'not-starts-with') AND items[1] LIKE '''%' AND items[1] !~ '[%_\\]' THEN format('%s %sLIKE %s%%''', term, CASE WHEN kind = 'not-starts-with' THEN 'NOT ' ELSE '' END, left(items[1], -1)) END;
+		WHEN kind IN ('starts-with', 'not-starts-with') AND items[1] LIKE '''%' AND items[1] !~ '[%_\\]' THEN term || CASE WHEN kind = 'not-starts-with' THEN ' NOT LIKE ' ELSE ' LIKE ' END || left(items[1], -1) || '%''' END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.iceberg_where(pg_catalog.jsonb, pg_catalog.int4) IS 'An expression in Iceberg''s JSON as a predicate of floe; NULL: there is none for it (transforms, NaN)';
@@ -328,7 +328,7 @@ BEGIN
 	report := report || conditions;
 	unused := ARRAY(SELECT o FROM unnest(operations) AS o WHERE NOT per_operation -> o ? 'when');
 	IF unused <> '{}' AND cardinality(unused) < cardinality(operations) THEN
-		report := report || floe_internal.told('triggerConditions', NULL, 'approximated', format('No condition is about %s: thresholds decide.', array_to_string(unused, ', ')));
+		report := report || floe_internal.told('triggerConditions', NULL, 'approximated', format('No condition is about %s: floe''s own reasons decide.', array_to_string(unused, ', ')));
 	END IF;
 END
 $body$;
@@ -473,7 +473,7 @@ BEGIN
 	END LOOP;
 	IF COALESCE(jsonb_typeof(c.canonical -> 'healthThresholds'), 'null') = 'object' THEN
 		SELECT * INTO f FROM floe_internal.import_fields('java', 'healthThresholds', 'healthThresholds.', c.canonical -> 'healthThresholds');
-		translated := translated || CASE WHEN f.taken = '{}' THEN '{}' ELSE jsonb_build_object('thresholds', f.taken) END;
+		translated := translated || f.taken;
 		report := report || f.report;
 	ELSIF COALESCE(c.canonical -> 'healthThresholds', 'null') <> 'null' THEN
 		report := report || floe_internal.told('healthThresholds', c.canonical -> 'healthThresholds', 'refused', 'It must be an object.');
