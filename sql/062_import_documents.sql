@@ -28,7 +28,7 @@ CREATE FUNCTION lab.key_value(seed text, of_key text, value_type text) RETURNS j
 		WHEN of_key = 'deadline' THEN lab.pick(seed, ARRAY['"7 days"', '"1 mon"'])::jsonb WHEN of_key = 'max_attempts' THEN to_jsonb(1 + lab.dice(seed, 100))
 		WHEN of_key = 'when' THEN jsonb_build_object(lab.pick(seed, ARRAY['any', 'all']), (SELECT jsonb_agg(jsonb_build_object('op', lab.pick(seed || m.name || 'op', ARRAY['>=', '>', '<=', '<', '=', '<>']), 'value', lab.dice(seed || m.name, 100000) / 8.0, 'metric', m.name) ORDER BY m.name)
 			FROM floe.metric AS m WHERE m.position = 1 + lab.dice(seed, 40) OR lab.dice(seed || m.name || '?', 20) = 0))
-		WHEN of_key = 'valid_during' THEN '["2026-01-01 00:00:00+00", "2030-06-30 12:00:00+00"]' WHEN of_key = 'locks' THEN '{"poll_interval": {"max": "1 day"}}'
+		WHEN of_key = 'valid_during' THEN to_jsonb(lab.pick(seed, ARRAY['["2026-01-01 00:00:00+00","2030-06-30 12:00:00+00")', '["2026-01-01 00:00:00+00",)'])) WHEN of_key = 'locks' THEN '{"poll_interval": {"max": "1 day"}}'
 		WHEN of_key = 'resources' THEN lab.pick(seed, ARRAY['"small"', '{"spark.executor.memory": "4g"}'])::jsonb
 		WHEN value_type = 'boolean' THEN to_jsonb(lab.dice(seed, 2) = 1) WHEN value_type = 'integer' THEN to_jsonb(lab.dice(seed, 2001) - 1000) WHEN value_type = 'bytes' THEN to_jsonb(1 + lab.dice(seed, 200000000))
 		WHEN value_type = 'interval' THEN lab.pick(seed, ARRAY['"00:05:00"', '"04:00:00"', '"1 day"'])::jsonb END
@@ -48,7 +48,8 @@ CREATE FUNCTION lab.document(seed text) RETURNS jsonb LANGUAGE sql STABLE AS $$
 		|| COALESCE((SELECT jsonb_object_agg(k.key, lab.key_value(seed || k.key, k.key, k.value_type)) FILTER (WHERE lab.key_value(seed || k.key, k.key, k.value_type) NOT IN ('null', '{}')) FROM floe_internal.policy_key AS k WHERE k.scope = 'policy' AND lab.dice(seed || k.key || '?', 3) = 0), '{}')
 		|| COALESCE((SELECT jsonb_object_agg(o.operation, (SELECT COALESCE(jsonb_object_agg(k.key, lab.key_value(seed || o.operation || k.key, k.key, k.value_type)), '{}') FROM floe_internal.policy_key AS k
 				WHERE k.scope = 'operation' AND k.key <> 'options' AND lab.dice(seed || o.operation || k.key || '?', 4) = 0
-				  AND (k.key <> ALL (ARRAY['slice_bytes', 'slice_time', 'quiet_period']) OR o.operation = 'rewrite_data_files') AND NOT (k.key = 'every' AND lab.dice(seed || o.operation || 'schedule?', 4) = 0))
+				  AND (k.key <> ALL (ARRAY['slice_bytes', 'slice_time', 'quiet_period']) OR o.operation = 'rewrite_data_files') AND NOT (k.key = 'every' AND lab.dice(seed || o.operation || 'schedule?', 4) = 0)
+				  AND (k.key <> 'resources' OR lab.dice(seed || o.operation || 'engine?', 4) = 0 AND lab.key_value(seed || o.operation || 'engine', 'engine', 'text') = '"big"'))
 			|| COALESCE((SELECT jsonb_build_object('options', jsonb_object_agg(x.option, lab.option_value(seed || o.operation || x.option, x.option, x.value_type, x.minimum, x.maximum, x.allowed))) FROM lab.option AS x
 				WHERE x.operation = o.operation AND lab.dice(seed || o.operation || x.option || '?', 9) = 0 HAVING count(*) > 0), '{}'))
 			FROM floe_internal.operation_kind AS o WHERE lab.dice(seed || o.operation || '?', 2) = 0), '{}')
@@ -69,7 +70,7 @@ DECLARE
 	named text;
 	told text;
 BEGIN
-	FOR i IN 1 .. 600 LOOP
+	FOR i IN 1 .. 400 LOOP
 		d := lab.document('r' || i);
 		named := d ->> 'name';
 		told := NULL;
@@ -89,12 +90,12 @@ BEGIN
 		SET LOCAL timezone = 'Asia/Kathmandu';
 		SET LOCAL extra_float_digits = 0;
 		INSERT INTO lab.wrong SELECT i, 'another session exports something else', got, floe.export_policy(named) WHERE floe.export_policy(named) <> got;
-		PERFORM floe.import_policy(got);
 		PERFORM count(*) FROM floe.import_policies(jsonb_build_array(got));
 		INSERT INTO lab.wrong SELECT i, 'an import of the export made a version', d, to_jsonb(lab.versions()) WHERE lab.versions() <> before;
-		PERFORM floe.drop_policy(named);
-		PERFORM floe.import_policy(got);
-		INSERT INTO lab.wrong SELECT i, 'an import of the export is not the same policy', got, floe.export_policy(named) WHERE floe.export_policy(named) <> got;
+		IF i % 4 = 0 THEN
+			PERFORM floe.drop_policy(named), floe.import_policy(got);
+			INSERT INTO lab.wrong SELECT i, 'an import of the export is not the same policy', got, floe.export_policy(named) WHERE floe.export_policy(named) <> got;
+		END IF;
 		PERFORM floe.drop_policy(named);
 		SET LOCAL intervalstyle = 'postgres';
 		SET LOCAL datestyle = 'ISO, MDY';
@@ -102,7 +103,7 @@ BEGIN
 	END LOOP;
 END
 $do$;
-SELECT * FROM lab.wrong ORDER BY seed LIMIT 5;
+SELECT seed, what, (SELECT string_agg(format('%s: %s, not %s', COALESCE(w.key, g.key), g.value, w.value), E'\n') FROM jsonb_each(wanted) AS w FULL JOIN jsonb_each(got) AS g USING (key) WHERE w.value IS DISTINCT FROM g.value) FROM lab.wrong ORDER BY seed LIMIT 5;
 -- dice make contradictions, too; they are refused, and for that alone
 SELECT count(*) FILTER (WHERE refused IS NULL) >= 300 AS enough, count(*) FILTER (WHERE refused !~ '^(22023|0A000)') AS otherwise FROM lab.made;
 -- every key and every option was in one that was saved, but for those that no policy can have
@@ -151,7 +152,6 @@ SELECT lab.hurt(lab.java('"rewriteDataFiles": {}, "healthThresholds": ' || f)) F
 SELECT lab.hurt(lab.java('"rewriteDataFiles": {}, "expireSnapshots": {}, "triggerConditions": ' || f)) FROM unnest(ARRAY['{"snapshotCountAbove": -1}', '{"snapshotCountAbove": "many"}', '{"minIntervalMinutes": -5}', '{"minIntervalMinutes": 999999999999}', '{"minIntervalMinutes": 1.5}', '{"perOperationMinIntervalMinutes": 5}', '{"perOperationMinIntervalMinutes": {"EXPIRE_SNAPSHOTS": "x"}}', '{"perOperationMinIntervalMinutes": {"NOTHING": 1}}',
 	'{"criticalPipeline": true, "criticalPipelineMaxDelayMinutes": 0}', '{"criticalPipeline": true, "criticalPipelineMaxDelayMinutes": 30, "minIntervalMinutes": 60}', '{"criticalPipeline": "yes"}', '{"triggerLogic": "XOR", "snapshotCountAbove": 5}', '{"triggerLogic": 5}', '{"triggerLogic": "and", "snapshotCountAbove": 5, "deleteFileCountAbove": 5}', '{"volume": 11}']) AS f;
 -- how conditions come out
-SELECT c.l, floe_internal.java_conditions(c.d::jsonb, '{rewrite_data_files,expire_snapshots}') -> 0 FROM (SELECT 1) AS x, LATERAL (SELECT 'x' AS l, '{}' AS d WHERE false) AS c;
 SELECT d, (floe_internal.java_conditions(d::jsonb, '{rewrite_data_files,expire_snapshots}')).per_operation FROM unnest(ARRAY['{}', '{"snapshotCountAbove": 5}', '{"triggerLogic": "AND", "snapshotCountAbove": 5, "deleteFileCountAbove": 7}', '{"criticalPipeline": true, "criticalPipelineMaxDelayMinutes": 30, "minIntervalMinutes": 60}', '{"manifestSizeAboveBytes": 1}']) AS d;
 -- as large and as deep as somebody likes to make it
 SELECT left(lab.hurt(format('[%s]', (SELECT string_agg('{}', ',') FROM generate_series(1, 1001)))), 30), right(lab.hurt(format('[%s]', (SELECT string_agg('{}', ',') FROM generate_series(1, 1001)))), 120);

@@ -97,7 +97,7 @@ BEGIN
 		IF f.field IS NULL THEN
 			report := report || floe_internal.told(place || f.key, f.value, 'without meaning', 'There is no field of this name there.');
 		ELSIF NOT floe_internal.has_type(f.value, f.json_type) THEN
-			report := report || floe_internal.told(place || f.key, f.value, 'refused', format('It must be a %s.', f.json_type));
+			report := report || floe_internal.told(place || f.key, f.value, 'refused', format('It must be %s %s.', CASE f.json_type WHEN 'object' THEN 'an' ELSE 'a' END, f.json_type));
 		ELSE
 			given := given || jsonb_build_object(f.key, f.value);
 			FOREACH path IN ARRAY COALESCE(f.target, '{}') LOOP
@@ -358,7 +358,7 @@ DECLARE
 BEGIN
 	SELECT r.*, count(*) OVER () AS n INTO first FROM floe_internal.import_rows(report) AS r WHERE r.status = 'refused' LIMIT 1;
 	IF FOUND THEN
-		PERFORM floe_internal.refuse(format('%s of the document is refused: %s', CASE WHEN first.n = 1 THEN 'something' ELSE first.n || ' fields' END, concat_ws(': ', format('policy "%s"', first.policy), first.field)),
+		PERFORM floe_internal.refuse(format('%s: %s', CASE WHEN first.n = 1 THEN 'the document is refused' ELSE format('the document is refused for %s reasons', first.n) END, concat_ws(': ', format('policy "%s"', first.policy), first.field)),
 			first.detail, 'Nothing was imported. floe.check_import() shows what becomes of each field.');
 	END IF;
 	RETURN QUERY SELECT * FROM floe_internal.import_rows(report);

@@ -293,7 +293,8 @@ BEGIN
 	IF f.given ? 'timeoutInHours' THEN
 		every := floe_internal.java_duration(f.given -> 'timeoutInHours', CASE WHEN is_stored THEN 1 ELSE 3600 END);
 		taken := taken || jsonb_build_object('timeout', every);
-		report := report || floe_internal.told(place || 'timeoutInHours', f.given -> 'timeoutInHours', CASE WHEN every IS NULL THEN 'refused' ELSE 'translated' END, 'timeout. The Java service kept it and gave every run an hour.');
+		report := report || floe_internal.told(place || 'timeoutInHours', f.given -> 'timeoutInHours', CASE WHEN every IS NULL THEN 'refused' ELSE 'translated' END,
+			CASE WHEN every IS NULL THEN 'It is no number of hours.' ELSE 'timeout. The Java service kept it and gave every run an hour.' END);
 	END IF;
 	IF f.given ? 'enabled' THEN
 		report := report || CASE WHEN f.given -> 'enabled' = 'true' THEN floe_internal.told(place || 'enabled', 'true', 'translated', NULL)

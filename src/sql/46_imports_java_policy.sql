@@ -87,6 +87,9 @@ BEGIN
 	IF length(given) > 1000 THEN
 		PERFORM floe_internal.refuse('tablePattern: it has more than 1000 characters', 'The Java service takes 256.', NULL);
 	END IF;
+	IF given LIKE '/%.%/' AND (pieces[1] LIKE '/%' AND pieces[1] NOT LIKE '/%/' OR pieces[2] LIKE '/%' AND pieces[2] NOT LIKE '/%/') THEN
+		PERFORM floe_internal.java_level('/');	-- which says why not
+	END IF;
 	status := 'translated';
 	IF pieces[2] IS NULL THEN
 		namespace := CASE WHEN pieces[1] IS NULL AND pieces[3] IS NULL THEN NULL ELSE '**' END;
@@ -263,7 +266,8 @@ BEGIN
 		IF f.given ? 'retentionPeriodInDays' THEN
 			age := floe_internal.java_duration(f.given -> 'retentionPeriodInDays', CASE WHEN is_stored THEN 1 ELSE 86400 END);
 			options := options || jsonb_build_object('older_than', age);
-			report := report || floe_internal.told(place || 'retentionPeriodInDays', f.given -> 'retentionPeriodInDays', CASE WHEN age IS NULL THEN 'refused' ELSE 'translated' END, 'options.older_than.');
+			report := report || floe_internal.told(place || 'retentionPeriodInDays', f.given -> 'retentionPeriodInDays', CASE WHEN age IS NULL THEN 'refused' ELSE 'translated' END,
+				CASE WHEN age IS NULL THEN 'It is no number of days.' ELSE 'options.older_than.' END);
 		ELSIF NOT options ? 'older_than' THEN
 			options := options || '{"older_than": "3 days"}';
 			report := report || floe_internal.told(place || 'retentionPeriodInDays', NULL, 'translated', 'options.older_than: the Java service''s default, 3 days.');

@@ -79,6 +79,7 @@ CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	PERFORM floe_internal.pass_boundaries();
 	-- Only tables that a policy configures at all.
 	RETURN floe_internal.plan_tables(ARRAY(
 		SELECT t.table_id
@@ -152,6 +153,10 @@ DECLARE
 BEGIN
 	decided := 0;
 	queued := 0;
+	IF floe_internal.pass_boundaries() THEN
+		decided := most;	-- more is due: with the commit of this
+		RETURN;
+	END IF;
 	-- by the index, whatever the planner thinks of the times in the table
 	IF COALESCE((SELECT d.decide_at FROM floe_internal.table_decision AS d ORDER BY d.decide_at LIMIT 1) > at, true) THEN
 		RETURN;
