@@ -58,7 +58,7 @@ CREATE FUNCTION lab.versions() RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
 	SET CONSTRAINTS ALL IMMEDIATE;
 	SET CONSTRAINTS ALL DEFERRED;
-	RETURN (SELECT count(*) FROM floe.policy_history);
+	RETURN (SELECT count(*) FROM floe_internal.policy_version);
 END $$;
 CREATE TABLE lab.made (seed int, document jsonb, refused text);
 CREATE TABLE lab.wrong (seed int, what text, wanted jsonb, got jsonb);
