@@ -2178,14 +2178,8 @@ AS $body$
 DECLARE
 	policy_name text;
 	old_row floe.policy;
-	left_out text[];
 BEGIN
-	IF floe_internal.is_polaris_policy(document) THEN
-		SELECT p.translated, p.left_out INTO document, left_out FROM floe_internal.polaris_document(document) AS p;
-		IF left_out <> '{}' THEN
-			RAISE NOTICE 'policy "%": left out, as floe has nothing of the kind: %', document ->> 'name', array_to_string(left_out, ', ');
-		END IF;
-	END IF;
+	document := floe_internal.own_document(document);
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
 		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
@@ -2199,7 +2193,7 @@ BEGIN
 	RETURN floe.alter_policy(policy_name, floe_internal.replacing_change(old_row, document));
 END
 $body$;
-COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. A maintenance policy as Polaris answers with it is taken, too, once it has a "pattern"';
+COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. One policy of the Java service, Polaris or Gravitino is taken, too (docs/imports.md)';
 
 -- =================================================================================================
 -- 42 policies: owners
@@ -3868,6 +3862,1680 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe.drop_engine_approval(pg_catalog.text) IS 'Takes back the approval of exactly this pattern; false: there was none. What other levels approve holds';
+-- =================================================================================================
+-- 46 imports
+-- Policies of other systems: which kind of document it is, what each of its fields becomes, and the
+-- report that says so. The systems themselves: 46_imports_java, 46_imports_gravitino, 44 (Polaris);
+-- table properties: 46_imports_properties. Nothing is silently dropped: each field gets a row.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.import_field (
+	source		pg_catalog.text NOT NULL,
+	part		pg_catalog.text NOT NULL,
+	field		pg_catalog.text NOT NULL,
+	json_type	pg_catalog.text NOT NULL CHECK (json_type IN ('text', 'whole number', 'number', 'boolean', 'list of texts', 'map of texts', 'object', 'any')),
+	target		pg_catalog.text[],
+	unit		pg_catalog.text,
+	status		pg_catalog.text CHECK (status IN ('translated', 'approximated', 'without meaning', 'refused')),
+	detail		pg_catalog.text,
+	PRIMARY KEY (source, part, field)
+);
+COMMENT ON TABLE floe_internal.import_field IS 'Fields of the policies of other systems, and what they become';
+COMMENT ON COLUMN floe_internal.import_field.source IS 'java: the Java service of the same name; properties: its application.properties and floe-config.yaml; gravitino: Apache Gravitino';
+COMMENT ON COLUMN floe_internal.import_field.part IS 'Object of the document the field stands in; policy: the document itself; schedule: each of the schedules';
+COMMENT ON COLUMN floe_internal.import_field.target IS 'Paths in the part of floe''s document that it becomes, levels joined with dots; NULL: none, or code works it out';
+COMMENT ON COLUMN floe_internal.import_field.unit IS 'A number means so many of these; name: the value is a name that floe writes in lower case with hyphens';
+COMMENT ON COLUMN floe_internal.import_field.status IS 'NULL: code says it, as it depends on other fields';
+
+CREATE FUNCTION floe_internal.told(field pg_catalog.text, value pg_catalog.jsonb, status pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('field', field, 'value', value, 'status', status, 'detail', detail));
+END;
+COMMENT ON FUNCTION floe_internal.told(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'One row of the report of an import, as a list to append';
+
+-- A document with a value at a path; objects on the way are made.
+CREATE FUNCTION floe_internal.with_value(document pg_catalog.jsonb, path pg_catalog.text[], value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF cardinality(path) = 1 THEN
+		RETURN document || jsonb_build_object(path[1], value);
+	END IF;
+	RETURN document || jsonb_build_object(path[1], floe_internal.with_value(COALESCE(document -> path[1], '{}'), path[2:], value));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.with_value(pg_catalog.jsonb, pg_catalog.text[], pg_catalog.jsonb) IS 'jsonb_set() that also makes the objects on the way';
+
+CREATE FUNCTION floe_internal.has_type(value pg_catalog.jsonb, json_type pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN CASE json_type
+		WHEN 'any' THEN true
+		WHEN 'text' THEN jsonb_typeof(value) = 'string'
+		-- of Java's long
+		WHEN 'whole number' THEN CASE WHEN jsonb_typeof(value) = 'number' THEN (value #>> '{}')::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
+			AND trunc((value #>> '{}')::numeric) = (value #>> '{}')::numeric ELSE false END
+		WHEN 'number' THEN CASE WHEN jsonb_typeof(value) = 'number' THEN abs((value #>> '{}')::numeric) < 1e18 ELSE false END
+		WHEN 'list of texts' THEN CASE WHEN jsonb_typeof(value) = 'array' THEN NOT EXISTS (SELECT FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') ELSE false END
+		WHEN 'map of texts' THEN CASE WHEN jsonb_typeof(value) = 'object' THEN NOT EXISTS (SELECT FROM jsonb_each(value) AS e WHERE jsonb_typeof(e.value) <> 'string') ELSE false END
+		ELSE jsonb_typeof(value) = json_type END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.has_type(pg_catalog.jsonb, pg_catalog.text) IS 'Whether a value is what import_field.json_type says';
+
+CREATE FUNCTION floe_internal.in_unit(value pg_catalog.jsonb, unit pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN CASE
+		WHEN unit IS NULL THEN value
+		WHEN unit = 'name' THEN to_jsonb(replace(lower(value #>> '{}'), '_', '-'))
+		-- a metric's unit
+		WHEN unit = 'days as seconds' THEN to_jsonb(trim_scale((value #>> '{}')::numeric * 86400))
+		ELSE to_jsonb(format('%s %s', trim_scale((value #>> '{}')::numeric), unit)) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.in_unit(pg_catalog.jsonb, pg_catalog.text) IS 'A value of another system as floe writes it (import_field.unit)';
+
+-- The fields of one part: their types, and those that need no thought. taken: what they become; given: values of all that have the right type;
+-- what has neither target nor status is for the caller.
+CREATE FUNCTION floe_internal.import_fields(of_source pg_catalog.text, of_part pg_catalog.text, place pg_catalog.text, part_values pg_catalog.jsonb,
+		OUT taken pg_catalog.jsonb, OUT given pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f record;
+	path text;
+BEGIN
+	taken := '{}';
+	given := '{}';
+	report := '[]';
+	FOR f IN
+		SELECT e.key, e.value, i.* FROM jsonb_each(part_values) AS e
+		LEFT JOIN floe_internal.import_field AS i ON i.source = of_source AND i.part = of_part AND i.field = e.key
+		WHERE e.value NOT IN ('null', '{}', '[]')
+		ORDER BY e.key
+	LOOP
+		IF f.field IS NULL THEN
+			report := report || floe_internal.told(place || f.key, f.value, 'without meaning', 'There is no field of this name there.');
+		ELSIF NOT floe_internal.has_type(f.value, f.json_type) THEN
+			report := report || floe_internal.told(place || f.key, f.value, 'refused', format('It must be %s %s.', CASE f.json_type WHEN 'object' THEN 'an' ELSE 'a' END, f.json_type));
+		ELSE
+			given := given || jsonb_build_object(f.key, f.value);
+			FOREACH path IN ARRAY COALESCE(f.target, '{}') LOOP
+				taken := floe_internal.with_value(taken, string_to_array(path, '.'), floe_internal.in_unit(f.value, f.unit));
+			END LOOP;
+			IF f.status IS NOT NULL THEN
+				report := report || floe_internal.told(place || f.key, f.value, f.status, concat_ws(' ', CASE WHEN f.target IS NOT NULL THEN array_to_string(f.target, ', ') || '.' END, f.detail));
+			END IF;
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.import_fields(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Translates the fields of one object of another system''s policy by floe_internal.import_field';
+
+CREATE FUNCTION floe_internal.has_java_key(document pg_catalog.jsonb) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM pg_catalog.jsonb_object_keys(document) AS k
+		WHERE k OPERATOR(pg_catalog.~) '^(tablePattern|table_pattern|table-pattern|health[-_]?[tT]hresholds|trigger[-_]?[cC]onditions|rewriteDataFiles(Schedule)?|expireSnapshots(Schedule)?|orphanCleanup(Schedule)?|rewriteManifests(Schedule)?|(rewrite-data-files|expire-snapshots|orphan-cleanup|rewrite-manifests)(-schedule)?|(rewrite_data_files|expire_snapshots|orphan_cleanup|rewrite_manifests)_(config|schedule))$');
+END;
+COMMENT ON FUNCTION floe_internal.has_java_key(pg_catalog.jsonb) IS 'Whether an object has a field that only policies of the Java service have';
+
+-- What nobody else claims is floe's own, and is refused as such if it is not. place: for the refusal.
+CREATE FUNCTION floe_internal.document_kind(document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	kinds text[] := '{}';
+	floes text;
+BEGIN
+	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
+		RETURN 'floe';
+	END IF;
+	IF floe_internal.has_java_key(document) THEN
+		kinds := kinds || 'java'::text;
+	END IF;
+	IF document ? 'policyType' OR jsonb_typeof(document -> 'policy') = 'object' AND document -> 'policy' ? 'policyType' THEN
+		kinds := kinds || 'gravitino'::text;
+	ELSIF floe_internal.is_polaris_policy(document) THEN
+		kinds := kinds || 'polaris'::text;
+	END IF;
+	IF document ?| ARRAY['scheduler', 'floe'] AND NOT document ? 'name' OR EXISTS (SELECT FROM jsonb_object_keys(document) AS k WHERE k LIKE 'floe.%') THEN
+		kinds := kinds || 'properties'::text;
+	END IF;
+	SELECT k INTO floes FROM jsonb_object_keys(document) AS k
+		WHERE k IN (SELECT o.operation FROM floe_internal.operation_kind AS o) OR k IN ('exclude', 'thresholds', 'weights', 'poll_interval', 'min_poll_interval')
+		ORDER BY k LIMIT 1;
+	-- keys of floe may stand beside a policy of Polaris or Gravitino
+	IF cardinality(kinds) > 1 OR kinds = '{java}' AND floes IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('%s: it is not clear what kind of policy this is', place),
+			format('It has fields of: %s.', array_to_string(kinds || CASE WHEN floes IS NOT NULL THEN format('floe (%s)', floes) END, ', ')),
+			'Keep those of one kind: of floe ("pattern", "rewrite_data_files"), the Java service ("tablePattern", "rewriteDataFiles"), Polaris ("policy-type") or Gravitino ("policyType").');
+	END IF;
+	RETURN COALESCE(kinds[1], 'floe');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.document_kind(pg_catalog.jsonb, pg_catalog.text) IS 'Whose policy a document is: floe, java, properties, polaris or gravitino; refused where two could be meant';
+
+-- Lists, pages ({"policies": [...], "total": …}) and single ones, in order.
+CREATE FUNCTION floe_internal.import_parts(document pg_catalog.jsonb, OUT place pg_catalog.text, OUT part pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	list jsonb := CASE WHEN jsonb_typeof(document) = 'array' THEN document
+		WHEN jsonb_typeof(document -> 'policies') = 'array' THEN document -> 'policies'
+		WHEN jsonb_typeof(document -> 'applicable-policies') = 'array' THEN document -> 'applicable-policies' ELSE jsonb_build_array(document) END;
+BEGIN
+	IF document IS NULL OR jsonb_typeof(document) NOT IN ('array', 'object') THEN
+		PERFORM floe_internal.refuse('a policy, a list of policies or {"policies": [...]} is needed', NULL, 'docs/imports.md has examples of each system.');
+	END IF;
+	IF length(document::text) > 16777216 OR jsonb_array_length(list) > 1000 THEN
+		PERFORM floe_internal.refuse('the document has more than 16 MB or 1000 policies', NULL, 'Import it in parts.', '54000');
+	END IF;
+	IF EXISTS (SELECT FROM jsonb_array_elements(list) AS e WHERE jsonb_typeof(e) = 'string') THEN
+		PERFORM floe_internal.refuse('the list has names of policies instead of policies', NULL, 'Ask for the policies themselves: of Gravitino with details=true.');
+	END IF;
+	RETURN QUERY SELECT COALESCE(e.value ->> 'name', e.value #>> '{policy,name}', format('[%s]', e.n - 1)), e.value
+		FROM jsonb_array_elements(list) WITH ORDINALITY AS e (value, n) ORDER BY e.n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.import_parts(pg_catalog.jsonb) IS 'The single policies of what was given to an import, with the name of each or its place in the list';
+
+CREATE FUNCTION floe_internal.check_import_settings(settings pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	stray text;
+BEGIN
+	IF jsonb_typeof(settings) IS DISTINCT FROM 'object' THEN
+		PERFORM floe_internal.refuse('the settings of an import must be an object', NULL, 'For example {"engine": "spark", "timezone": "Europe/Amsterdam", "catalogs": {"demo": "lake"}}.');
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(settings) AS k WHERE k NOT IN ('engine', 'timezone', 'catalogs', 'pattern') ORDER BY k LIMIT 1;
+	IF stray IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('unknown setting of an import "%s"', stray), NULL, 'Valid settings are: engine, timezone, catalogs, pattern.');
+	END IF;
+	IF NOT floe_internal.has_type(COALESCE(settings -> 'catalogs', '{}'), 'map of texts') THEN
+		PERFORM floe_internal.refuse('catalogs must be a map of texts', NULL, 'The catalog''s name there, and the name of its SERVER here: {"demo": "lake"}.');
+	END IF;
+	SELECT k INTO stray FROM unnest(ARRAY['engine', 'timezone', 'pattern']) AS k WHERE settings ? k AND jsonb_typeof(settings -> k) <> 'string' LIMIT 1;
+	IF stray IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('%s must be a text', stray), NULL, NULL);
+	END IF;
+	IF settings ? 'engine' THEN
+		PERFORM floe_internal.check_engine_name(settings ->> 'engine', 'engine');
+	END IF;
+	IF settings ? 'timezone' THEN
+		PERFORM floe_internal.check_timezone(settings ->> 'timezone', 'timezone');
+	END IF;
+	IF settings ? 'pattern' THEN
+		PERFORM floe_internal.check_pattern(settings ->> 'pattern');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_import_settings(pg_catalog.jsonb) IS 'Refuses settings of an import that there are not';
+
+-- One policy of whatever kind as a document of floe. translated NULL: there is nothing in it that floe could save.
+CREATE FUNCTION floe_internal.foreign_document(document pg_catalog.jsonb, settings pg_catalog.jsonb, place pg_catalog.text,
+		OUT kind pg_catalog.text, OUT translated pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	left_out text[];
+BEGIN
+	kind := floe_internal.document_kind(document, place);
+	CASE kind
+		WHEN 'java' THEN
+			SELECT j.translated, j.report INTO translated, report FROM floe_internal.java_document(document, settings) AS j;
+		WHEN 'gravitino' THEN
+			SELECT g.translated, g.report INTO translated, report FROM floe_internal.gravitino_document(document, settings) AS g;
+		WHEN 'polaris' THEN
+			SELECT p.translated, p.left_out INTO translated, left_out FROM floe_internal.polaris_document(
+				CASE WHEN settings ? 'pattern' AND NOT document ? 'pattern' THEN document || jsonb_build_object('pattern', settings -> 'pattern') ELSE document END) AS p;
+			report := COALESCE((SELECT jsonb_agg(jsonb_build_object('field', format('%s.%s', e.key, o.key), 'value', o.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key, o.key)
+					FROM jsonb_each(translated) AS e CROSS JOIN LATERAL jsonb_each(e.value -> 'options') AS o WHERE jsonb_typeof(e.value) = 'object'), '[]')
+				|| COALESCE((SELECT jsonb_agg(jsonb_build_object('field', format('content.config.%s', l), 'value', NULL, 'status', 'without meaning', 'detail', 'No option of the operation.') ORDER BY l)
+					FROM unnest(left_out) AS l), '[]');
+		WHEN 'properties' THEN
+			SELECT p.budgets, p.report INTO translated, report FROM floe_internal.java_properties(document) AS p;
+		ELSE
+			translated := document;
+			report := COALESCE((SELECT jsonb_agg(jsonb_build_object('field', e.key, 'value', e.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key)
+				FROM jsonb_each(CASE WHEN jsonb_typeof(document) = 'object' THEN document ELSE '{}' END) AS e), '[]');
+	END CASE;
+	IF settings ? 'engine' AND kind <> 'properties' AND jsonb_typeof(translated) = 'object' AND NOT translated ? 'engine' THEN
+		translated := translated || jsonb_build_object('engine', settings -> 'engine');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.foreign_document(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text) IS 'A policy of any kind as a document of floe, with a report of what became of its fields';
+
+-- Saves a translated document; the row of the report that says why not, or none.
+CREATE FUNCTION floe_internal.save_imported(kind pg_catalog.text, document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	told text;
+	detail text;
+	hint text;
+BEGIN
+	IF kind = 'properties' THEN
+		INSERT INTO floe.budget (name, period, operations, tables, bytes, description)
+			SELECT b.key, (b.value ->> 'period')::interval, (b.value ->> 'operations')::int8, (b.value ->> 'tables')::int8, (b.value ->> 'bytes')::int8, b.value ->> 'description'
+			FROM jsonb_each(document) AS b
+			ON CONFLICT (name) DO UPDATE SET (period, operations, tables, bytes, description) = (EXCLUDED.period, EXCLUDED.operations, EXCLUDED.tables, EXCLUDED.bytes, EXCLUDED.description);
+	ELSE
+		PERFORM floe.import_policy(document);
+	END IF;
+	RETURN '[]';
+EXCEPTION WHEN invalid_parameter_value OR feature_not_supported OR exclusion_violation OR integrity_constraint_violation OR program_limit_exceeded THEN
+	GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN floe_internal.told(NULL, NULL, 'refused', concat_ws(' ', told || '.', NULLIF(detail, ''), NULLIF(hint, '')));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.save_imported(pg_catalog.text, pg_catalog.jsonb) IS 'Saves what an import made; returns the refusal as a row of the report';
+
+-- Translates and saves all of it; policies after one that is refused are still looked at, so that the report is whole.
+CREATE FUNCTION floe_internal.import_all(document pg_catalog.jsonb, settings pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+	kind text;
+	translated jsonb;
+	rows jsonb;
+	javas jsonb := '[]';
+	names text[] := '{}';
+	result jsonb[] := '{}';
+	told text;
+	detail text;
+	hint text;
+BEGIN
+	PERFORM floe_internal.check_import_settings(settings);
+	IF document -> 'hasMore' = 'true' THEN
+		result := result || floe_internal.told('hasMore', 'true', 'approximated', 'This is one page: there are more policies than are in the document.');
+	END IF;
+	FOR p IN SELECT * FROM floe_internal.import_parts(document) LOOP
+		kind := NULL;
+		translated := NULL;
+		BEGIN
+			SELECT t.kind, t.translated, t.report INTO kind, translated, rows FROM floe_internal.foreign_document(p.part, settings, p.place) AS t;
+		EXCEPTION WHEN invalid_parameter_value OR feature_not_supported OR invalid_regular_expression THEN
+			GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+			rows := floe_internal.told(NULL, NULL, 'refused', concat_ws(' ', told || '.', NULLIF(detail, ''), NULLIF(hint, '')));
+		END;
+		IF kind <> 'properties' AND translated ->> 'name' = ANY (names) THEN
+			rows := rows || floe_internal.told('name', translated -> 'name', 'refused', 'Another policy of the document has this name.');
+		END IF;
+		names := names || (translated ->> 'name');
+		IF translated IS NOT NULL AND NOT rows @> '[{"status": "refused"}]' THEN
+			rows := rows || floe_internal.save_imported(kind, translated);
+		END IF;
+		IF kind = 'java' THEN
+			javas := javas || jsonb_build_array(jsonb_build_object('name', p.part ->> 'name', 'pattern', COALESCE(p.part -> 'tablePattern', p.part -> 'table_pattern', p.part -> 'pattern'), 'priority', p.part -> 'priority', 'enabled', p.part -> 'enabled'));
+		END IF;
+		result := result || COALESCE((SELECT jsonb_agg(jsonb_build_object('policy', p.place) || r.value ORDER BY r.n) FROM jsonb_array_elements(rows) WITH ORDINALITY AS r (value, n)), '[]');
+	END LOOP;
+	RETURN (SELECT COALESCE(jsonb_agg(r.value ORDER BY l.n, r.n), '[]') FROM unnest(result || floe_internal.java_overlaps(javas)) WITH ORDINALITY AS l (list, n) CROSS JOIN LATERAL jsonb_array_elements(l.list) WITH ORDINALITY AS r (value, n));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.import_all(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Imports all policies of a document that are not refused; returns the report. The caller undoes it where it is to be all or nothing';
+
+CREATE FUNCTION floe_internal.import_rows(report pg_catalog.jsonb, OUT policy pg_catalog.text, OUT field pg_catalog.text, OUT value pg_catalog.jsonb, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT r.value ->> 'policy', r.value ->> 'field', NULLIF(r.value -> 'value', 'null'), r.value ->> 'status', NULLIF(r.value ->> 'detail', '')
+	FROM pg_catalog.jsonb_array_elements(report) WITH ORDINALITY AS r (value, n) ORDER BY r.n;
+END;
+COMMENT ON FUNCTION floe_internal.import_rows(pg_catalog.jsonb) IS 'The report of an import as rows';
+
+CREATE FUNCTION floe.check_import(document pg_catalog.jsonb, settings pg_catalog.jsonb DEFAULT '{}',
+		OUT policy pg_catalog.text, OUT field pg_catalog.text, OUT value pg_catalog.jsonb, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	report jsonb;
+BEGIN
+	BEGIN
+		report := floe_internal.import_all(document, settings);
+		RAISE EXCEPTION USING ERRCODE = 'FLO46';	-- undoes what was saved
+	EXCEPTION WHEN SQLSTATE 'FLO46' THEN
+		NULL;
+	END;
+	RETURN QUERY SELECT * FROM floe_internal.import_rows(report);
+END
+$body$;
+COMMENT ON FUNCTION floe.check_import(pg_catalog.jsonb, pg_catalog.jsonb) IS 'What floe.import_policies() would make of the policies, field by field, and what it would refuse; saves nothing. status: translated, approximated, without meaning or refused';
+
+CREATE FUNCTION floe.import_policies(document pg_catalog.jsonb, settings pg_catalog.jsonb DEFAULT '{}',
+		OUT policy pg_catalog.text, OUT field pg_catalog.text, OUT value pg_catalog.jsonb, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	report jsonb := floe_internal.import_all(document, settings);
+	first record;
+BEGIN
+	SELECT r.*, count(*) OVER () AS n INTO first FROM floe_internal.import_rows(report) AS r WHERE r.status = 'refused' LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('%s: %s', CASE WHEN first.n = 1 THEN 'the document is refused' ELSE format('the document is refused for %s reasons', first.n) END, concat_ws(': ', format('policy "%s"', first.policy), first.field)),
+			first.detail, 'Nothing was imported. floe.check_import() shows what becomes of each field.');
+	END IF;
+	RETURN QUERY SELECT * FROM floe_internal.import_rows(report);
+END
+$body$;
+COMMENT ON FUNCTION floe.import_policies(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Makes policies of floe from one or many of floe, the Java service, Polaris or Gravitino, or turns those of their names into them: all or none. Returns what became of each field. settings: engine, timezone, catalogs ({"there": "here"}), pattern';
+
+-- For floe.import_policy(): one policy of any kind as floe's own. What has no meaning is told in a NOTICE.
+CREATE FUNCTION floe_internal.own_document(document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t record;
+	bad record;
+	left_out text[];
+	place text := COALESCE(document ->> 'name', document #>> '{policy,name}');
+BEGIN
+	IF jsonb_typeof(document -> 'policies') = 'array' THEN
+		PERFORM floe_internal.refuse('floe.import_policy() takes one policy', NULL, 'floe.import_policies() takes many.');
+	END IF;
+	SELECT * INTO t FROM floe_internal.foreign_document(document, '{}', format('policy "%s"', place));
+	IF t.kind = 'floe' THEN
+		RETURN document;
+	END IF;
+	SELECT r.* INTO bad FROM floe_internal.import_rows(t.report) AS r WHERE r.status = 'refused' LIMIT 1;
+	IF FOUND OR t.kind = 'properties' OR t.translated IS NULL THEN
+		PERFORM floe_internal.refuse(format('policy "%s"%s is not imported', place, ': ' || bad.field), COALESCE(bad.detail, 'There is no policy in it.'),
+			'floe.check_import() shows what becomes of each field.', '0A000');
+	END IF;
+	left_out := (SELECT array_agg(regexp_replace(r.field, '^content\.config\.', '')) FROM floe_internal.import_rows(t.report) AS r WHERE r.status = 'without meaning');
+	IF left_out IS NOT NULL THEN
+		RAISE NOTICE 'policy "%": left out, as floe has nothing of the kind: %', t.translated ->> 'name', array_to_string(left_out, ', ');
+	END IF;
+	RETURN t.translated;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.own_document(pg_catalog.jsonb) IS 'A document for floe.import_policy() as one of floe';
+-- =================================================================================================
+-- 46 imports: Apache Gravitino
+-- Policies as its REST API answers with them (main, 2026-08): the type system_iceberg_compaction, and
+-- custom ones that carry the rules which that one generates. Where a policy is attached is another
+-- answer of the API ("metadataObjects"), which stands beside it, or a pattern.
+-- =================================================================================================
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, status, detail) VALUES
+	('gravitino', 'policy', 'name', 'text', '{name}', 'translated', NULL),
+	('gravitino', 'policy', 'comment', 'text', '{description}', 'translated', NULL),
+	('gravitino', 'policy', 'policyType', 'text', NULL, NULL, NULL),
+	('gravitino', 'policy', 'enabled', 'boolean', '{enabled}', 'translated', 'Gravitino leaves it to who reads the policy.'),
+	('gravitino', 'policy', 'audit', 'any', NULL, 'without meaning', 'floe.policy_history has the times of floe''s versions.'),
+	('gravitino', 'policy', 'inherited', 'any', NULL, 'without meaning', 'The pattern says where it applies.'),
+	('gravitino', 'policy', 'inheritable', 'any', NULL, 'without meaning', 'The pattern says where it applies.'),
+	('gravitino', 'policy', 'exclusive', 'any', NULL, 'without meaning', 'floe takes each field from the first policy that sets it.'),
+	('gravitino', 'policy', 'code', 'any', NULL, 'without meaning', 'Of the answer, not of the policy.'),
+	('gravitino', 'policy', 'content', 'object', NULL, NULL, NULL),
+	('gravitino', 'content', 'minDataFileMse', 'number', NULL, 'approximated', 'when: floe''s own limit of files that a rewrite would remove (excess_file_count). The mean square of how far sizes are from the target, in square bytes, grows with one large file as with a thousand small ones.'),
+	('gravitino', 'content', 'minDeleteFileNumber', 'number', NULL, NULL, NULL),
+	('gravitino', 'content', 'dataFileMseWeight', 'number', NULL, 'without meaning', 'Terms of floe''s debt are normalised before they are weighted: weights of a policy.'),
+	('gravitino', 'content', 'deleteFileNumberWeight', 'number', NULL, 'without meaning', 'Terms of floe''s debt are normalised before they are weighted: weights of a policy.'),
+	('gravitino', 'content', 'maxPartitionNum', 'number', NULL, 'without meaning', 'floe cuts large runs by bytes or time: slice_bytes, slice_time.'),
+	('gravitino', 'content', 'max-partition-num', 'any', NULL, 'without meaning', 'floe cuts large runs by bytes or time: slice_bytes, slice_time.'),
+	('gravitino', 'content', 'trigger-expr', 'text', NULL, 'without meaning', 'The conditions of an operation ("when") take its place.'),
+	('gravitino', 'content', 'score-expr', 'text', NULL, 'without meaning', 'floe.debt() and weights take its place.'),
+	('gravitino', 'content', 'rewriteOptions', 'object', NULL, NULL, NULL),
+	('gravitino', 'content', 'customRules', 'object', NULL, NULL, NULL),
+	('gravitino', 'content', 'properties', 'map of texts', NULL, NULL, NULL),
+	('gravitino', 'content', 'supportedObjectTypes', 'any', NULL, 'without meaning', 'The pattern says where it applies.');
+
+-- CATALOG a, SCHEMA a.b, TABLE a.b.c. A catalog's name may be another here.
+CREATE FUNCTION floe_internal.gravitino_pattern(objects pg_catalog.jsonb, catalogs pg_catalog.jsonb, OUT pattern pg_catalog.text, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	o record;
+	items text[] := '{}';
+	kind text;
+	levels text[];
+BEGIN
+	report := '[]';
+	FOR o IN SELECT e.value, format('metadataObjects[%s]', e.n - 1) AS place FROM jsonb_array_elements(objects) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
+		kind := upper(o.value ->> 'type');
+		levels := string_to_array(o.value ->> 'fullName', '.');
+		levels := COALESCE(catalogs ->> levels[1], levels[1]) || levels[2:];
+		IF kind IS NULL OR levels IS NULL OR '' = ANY (levels) THEN
+			report := report || floe_internal.told(o.place, o.value, 'refused', 'An object has a "type" and a "fullName".');
+		ELSIF kind NOT IN ('CATALOG', 'SCHEMA', 'TABLE') THEN
+			report := report || floe_internal.told(o.place, o.value, 'without meaning', 'floe maintains tables.');
+		ELSIF cardinality(levels) < (CASE kind WHEN 'CATALOG' THEN 1 WHEN 'SCHEMA' THEN 2 ELSE 3 END) THEN
+			report := report || floe_internal.told(o.place, o.value, 'refused', 'Its name has too few levels.');
+		ELSE
+			-- "a.b.**" is also the table b of a
+			items := items || (floe_internal.format_name(levels) || CASE kind WHEN 'TABLE' THEN '' ELSE '.*.**' END);
+			report := report || floe_internal.told(o.place, o.value, 'translated', format('pattern %s.', items[cardinality(items)]));
+		END IF;
+	END LOOP;
+	pattern := NULLIF(array_to_string(items, ', '), '');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.gravitino_pattern(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Metadata objects that a policy of Gravitino is attached to as a pattern';
+
+CREATE FUNCTION floe_internal.gravitino_options(place pg_catalog.text, given pg_catalog.jsonb, OUT options pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(o.option, floe_internal.polaris_value(e.value, o.value_type, NULL)) FILTER (WHERE o.option IS NOT NULL), '{}'),
+		   COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('field', place || e.key, 'value', e.value, 'status', CASE WHEN o.option IS NULL THEN 'without meaning' ELSE 'translated' END,
+				'detail', CASE WHEN o.option IS NULL THEN 'No option of rewrite_data_files.' ELSE 'options.' || o.option || '.' END) ORDER BY e.key), '[]')
+	FROM pg_catalog.jsonb_each(COALESCE(given, '{}')) AS e
+	LEFT JOIN LATERAL (SELECT x.option, x.value_type FROM floe_internal.engine_options() AS x
+		WHERE x.operation = 'rewrite_data_files' AND (x.option = e.key OR e.key = ANY (x.aliases)) LIMIT 1) AS o ON true;
+END;
+COMMENT ON FUNCTION floe_internal.gravitino_options(pg_catalog.text, pg_catalog.jsonb) IS 'Rewrite options of Gravitino, texts by Iceberg''s names, as options of rewrite_data_files';
+
+CREATE FUNCTION floe_internal.gravitino_content(policy_type pg_catalog.text, content pg_catalog.jsonb, OUT keys pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	rules jsonb;
+	f record;
+	o record;
+	deletes jsonb;
+BEGIN
+	SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'content', 'content.', content);
+	report := f.report;
+	IF policy_type = 'custom' THEN
+		rules := COALESCE(f.given -> 'customRules', '{}');
+		IF NOT rules ?| ARRAY['trigger-expr', 'score-expr', 'minDataFileMse'] AND COALESCE(f.given #>> '{properties,strategy.type}', '') <> 'iceberg-data-compaction' THEN
+			report := report || COALESCE((SELECT jsonb_agg(jsonb_build_object('field', 'content.customRules.' || r.key, 'value', r.value, 'status', 'without meaning', 'detail', 'What a custom rule means only its reader knows.') ORDER BY r.key) FROM jsonb_each(rules) AS r), '[]');
+			RETURN;	-- it is not about compaction
+		END IF;
+		SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'content', 'content.customRules.', rules - ARRAY(SELECT k FROM jsonb_object_keys(rules) AS k WHERE k LIKE 'job.options.%'));
+		report := report || f.report;
+		f.given := f.given || jsonb_build_object('rewriteOptions', (SELECT COALESCE(jsonb_object_agg(substr(r.key, 13), r.value), '{}') FROM jsonb_each(rules) AS r WHERE r.key LIKE 'job.options.%'));
+	END IF;
+	SELECT * INTO o FROM floe_internal.gravitino_options('content.rewriteOptions.', f.given -> 'rewriteOptions');
+	report := report || o.report;
+	deletes := COALESCE(f.given -> 'minDeleteFileNumber', '1');
+	report := report || floe_internal.told('content.minDeleteFileNumber', f.given -> 'minDeleteFileNumber', 'approximated',
+		'when: of each kind of delete files by itself.' || CASE WHEN f.given ? 'minDeleteFileNumber' THEN '' ELSE ' Gravitino''s default is 1.' END);
+	keys := jsonb_build_object('when', jsonb_build_object('any', jsonb_build_array(
+			jsonb_build_object('metric', 'excess_file_count', 'op', '>=', 'value', (SELECT m.warning FROM floe.metric AS m WHERE m.name = 'excess_file_count')),
+			jsonb_build_object('metric', 'position_delete_file_count', 'op', '>=', 'value', deletes), jsonb_build_object('metric', 'equality_delete_file_count', 'op', '>=', 'value', deletes))))
+		|| CASE WHEN o.options = '{}' THEN '{}' ELSE jsonb_build_object('options', o.options) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.gravitino_content(pg_catalog.text, pg_catalog.jsonb) IS 'Content of a policy of Gravitino as keys of rewrite_data_files; NULL: it is about something else';
+
+CREATE FUNCTION floe_internal.gravitino_document(document pg_catalog.jsonb, settings pg_catalog.jsonb, OUT translated pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	policy jsonb := CASE jsonb_typeof(document -> 'policy') WHEN 'object' THEN (document -> 'policy') || (document - 'policy') ELSE document END;
+	own jsonb;
+	f record;
+	p record;
+	c record;
+	kind text := lower(policy ->> 'policyType');
+	objects jsonb := policy -> 'metadataObjects';
+BEGIN
+	IF length(policy::text) > 262144 THEN
+		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);
+	END IF;
+	-- keys of floe stand beside
+	own := (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(policy) AS e WHERE e.key IN ('pattern', 'exclude', 'owner')
+		OR e.key <> 'enabled' AND e.key IN (SELECT k.key FROM floe_internal.policy_key AS k WHERE k.scope = 'policy'));
+	SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'policy', '', policy - 'metadataObjects' - ARRAY(SELECT jsonb_object_keys(own)));
+	report := f.report || COALESCE((SELECT jsonb_agg(jsonb_build_object('field', e.key, 'value', e.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key) FROM jsonb_each(own) AS e), '[]');
+	IF kind IS NULL OR kind NOT IN ('system_iceberg_compaction', 'custom') THEN
+		report := report || floe_internal.told('policyType', policy -> 'policyType', 'refused', 'Types that mean something here are system_iceberg_compaction and custom.');
+		RETURN;
+	END IF;
+	SELECT * INTO c FROM floe_internal.gravitino_content(kind, COALESCE(f.given -> 'content', '{}'));
+	report := report || c.report;
+	IF c.keys IS NULL THEN
+		report := report || floe_internal.told('policyType', policy -> 'policyType', 'without meaning', 'Nothing in it is about maintenance: no policy is made of it.');
+		RETURN;
+	END IF;
+	report := report || floe_internal.told('policyType', policy -> 'policyType', 'translated', 'rewrite_data_files.');
+	IF objects IS NOT NULL AND jsonb_typeof(objects) <> 'array' THEN
+		report := report || floe_internal.told('metadataObjects', objects, 'refused', 'It must be a list.');
+	ELSIF objects IS NOT NULL AND NOT own ? 'pattern' THEN
+		SELECT * INTO p FROM floe_internal.gravitino_pattern(objects, COALESCE(settings -> 'catalogs', '{}'));
+		own := own || CASE WHEN p.pattern IS NULL THEN '{}' ELSE jsonb_build_object('pattern', p.pattern) END;
+		report := report || p.report;
+	END IF;
+	IF NOT own ? 'pattern' AND settings ? 'pattern' THEN
+		own := own || jsonb_build_object('pattern', settings -> 'pattern');
+	END IF;
+	IF NOT own ? 'pattern' THEN
+		report := report || floe_internal.told('metadataObjects', objects, 'refused', 'Where it applies is not in the policy: give it "pattern", or "metadataObjects" as …/policies/{name}/objects answers.');
+	END IF;
+	translated := f.taken || own || jsonb_build_object('rewrite_data_files', c.keys);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.gravitino_document(pg_catalog.jsonb, pg_catalog.jsonb) IS 'A policy of Gravitino as a document of floe; translated NULL: there is nothing for floe in it';
+-- =================================================================================================
+-- 46 imports: the fields of the Java service
+-- Policies of the Java service of the same name (nssalian/floe), as its API takes them, as its store
+-- keeps them (rows of maintenance_policies) and as its YAML files have them. Field by field; the policy
+-- as a whole: 46_imports_java_policy.
+-- =================================================================================================
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail) VALUES
+	('java', 'policy', 'id', 'any', NULL, NULL, 'without meaning', 'floe gives ids of its own.'),
+	('java', 'policy', 'name', 'text', '{name}', NULL, 'translated', NULL),
+	('java', 'policy', 'description', 'text', '{description}', NULL, 'translated', NULL),
+	('java', 'policy', 'tablePattern', 'text', NULL, NULL, NULL, NULL),
+	('java', 'policy', 'enabled', 'boolean', '{enabled}', NULL, 'translated', NULL),
+	('java', 'policy', 'priority', 'whole number', '{priority}', NULL, 'translated', 'In the Java service it decides only between equally specific patterns; in floe it comes first.'),
+	('java', 'policy', 'tags', 'map of texts', NULL, NULL, NULL, NULL),
+	('java', 'policy', 'createdAt', 'any', NULL, NULL, 'without meaning', 'floe.policy_history has the times of floe''s versions.'),
+	('java', 'policy', 'updatedAt', 'any', NULL, NULL, 'without meaning', 'floe.policy_history has the times of floe''s versions.'),
+	('java', 'rewriteDataFiles', 'strategy', 'text', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'sortOrder', 'list of texts', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'zOrderColumns', 'list of texts', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'targetFileSizeBytes', 'whole number', '{options.target_file_size}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'maxFileGroupSizeBytes', 'whole number', '{options.max_file_group_size}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'maxConcurrentFileGroupRewrites', 'whole number', '{options.max_concurrent_file_group_rewrites}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'partialProgressEnabled', 'boolean', '{options.partial_progress_enabled}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'partialProgressMaxCommits', 'whole number', '{options.partial_progress_max_commits}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'partialProgressMaxFailedCommits', 'whole number', '{options.partial_progress_max_failed_commits}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'filter', 'text', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'rewriteJobOrder', 'text', '{options.rewrite_job_order}', 'name', 'translated', NULL),
+	('java', 'rewriteDataFiles', 'useStartingSequenceNumber', 'boolean', '{options.use_starting_sequence_number}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'removeDanglingDeletes', 'boolean', '{options.remove_dangling_deletes}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'outputSpecId', 'whole number', '{options.output_spec_id}', NULL, 'translated', NULL),
+	('java', 'expireSnapshots', 'retainLast', 'whole number', '{options.retain_last}', NULL, 'translated', NULL),
+	('java', 'expireSnapshots', 'maxSnapshotAge', 'any', NULL, NULL, NULL, NULL),
+	('java', 'expireSnapshots', 'maxSnapshotAgeDays', 'whole number', '{options.max_snapshot_age}', 'days', 'translated', NULL),
+	('java', 'expireSnapshots', 'cleanExpiredMetadata', 'boolean', '{options.clean_expired_metadata}', NULL, 'translated', NULL),
+	('java', 'expireSnapshots', 'expireSnapshotId', 'whole number', NULL, NULL, 'without meaning', 'The Java service keeps it and never hands it to an engine; a single snapshot is expired by floe.trigger() with the option snapshot_ids.'),
+	('java', 'orphanCleanup', 'retentionPeriodInDays', 'number', NULL, NULL, NULL, NULL),
+	('java', 'orphanCleanup', 'retentionPeriodDays', 'whole number', '{options.older_than}', 'days', 'translated', NULL),
+	('java', 'orphanCleanup', 'location', 'text', NULL, NULL, 'refused', 'Orphans are removed below a table''s own location only: elsewhere lie files of tables that floe does not know of.'),
+	('java', 'orphanCleanup', 'prefixMismatchMode', 'text', NULL, NULL, NULL, NULL),
+	('java', 'orphanCleanup', 'equalSchemes', 'map of texts', '{options.equal_schemes}', NULL, 'translated', 'The Java service dropped it.'),
+	('java', 'orphanCleanup', 'equalAuthorities', 'map of texts', '{options.equal_authorities}', NULL, 'translated', 'The Java service dropped it.'),
+	('java', 'rewriteManifests', 'specId', 'whole number', '{options.spec_id}', NULL, 'translated', NULL),
+	('java', 'rewriteManifests', 'stagingLocation', 'text', NULL, NULL, 'without meaning', 'The engines'' procedure writes manifests to the table''s metadata directory.'),
+	('java', 'rewriteManifests', 'sortBy', 'list of texts', NULL, NULL, 'without meaning', 'The engines'' procedure sorts by the partition spec.'),
+	('java', 'rewriteManifests', 'rewriteIf', 'object', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'interval', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalInDays', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalDays', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalHours', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalMinutes', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'cronExpression', 'text', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'windowStart', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'windowEnd', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'allowedDays', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'timeout', 'whole number', '{timeout}', 'hours', 'translated', 'The Java service kept it and gave every run an hour.'),
+	('java', 'schedule', 'timeoutHours', 'whole number', '{timeout}', 'hours', 'translated', 'The Java service kept it and gave every run an hour.'),
+	('java', 'schedule', 'timeoutInHours', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'priority', 'whole number', NULL, NULL, 'without meaning', 'The Java service never used it; floe orders by debt (floe.debt(), weights).'),
+	('java', 'schedule', 'enabled', 'boolean', NULL, NULL, NULL, NULL);
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, status, detail)
+	SELECT 'java', 'rewriteIf', f, 'any', 'without meaning', 'The Java service dropped it; the engines'' procedure has no filter of manifests but spec_id.'
+	FROM pg_catalog.unnest(ARRAY['path', 'length', 'specId', 'content', 'sequenceNumber', 'minSequenceNumber', 'snapshotId', 'addedFilesCount', 'existingFilesCount', 'deletedFilesCount',
+		'addedRowsCount', 'existingRowsCount', 'deletedRowsCount', 'firstRowId', 'keyMetadata', 'partitionSummaries']) AS f;
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail)
+	SELECT 'java', 'healthThresholds', pg_catalog.format(v.field, pg_catalog.initcap(l.level)), 'number',
+		   (SELECT pg_catalog.array_agg('thresholds.' || m || '.' || l.level) FROM pg_catalog.unnest(v.metrics) AS m), v.unit, v.status, v.detail
+	FROM (VALUES
+		('smallFilePercent%s', NULL::pg_catalog.text[], NULL, 'without meaning', 'floe counts what a rewrite would remove, not parts of files: thresholds of excess_file_count.'),
+		('largeFilePercent%s', NULL, NULL, 'without meaning', 'Bin-packing does not split large files by itself: oversized_file_count is shown and calls for nothing.'),
+		('fileCount%s', '{data_file_count}', NULL, 'translated', NULL),
+		('snapshotCount%s', '{snapshot_count}', NULL, 'translated', NULL),
+		('snapshotAge%sDays', '{oldest_snapshot_age}', 'days as seconds', 'translated', NULL),
+		('deleteFileCount%s', '{position_delete_file_count,equality_delete_file_count}', NULL, 'approximated', 'Of each kind by itself, not of their sum; they call for rewrites, which remove them, and not for removing orphans.'),
+		('deleteFileRatio%s', NULL, NULL, 'without meaning', 'It is of files; floe''s delete_ratio is of rows, and has thresholds of its own.'),
+		('manifestCount%s', '{manifest_count}', NULL, 'translated', NULL),
+		('manifestSize%sBytes', '{manifest_bytes}', NULL, 'approximated', 'An issue that is shown; rewrite_manifests goes by the number of manifests.'),
+		('partitionCount%s', '{partition_count}', NULL, 'translated', 'As in the Java service it is shown and calls for nothing.'),
+		('partitionSkew%s', '{partition_skew}', NULL, 'translated', 'As in the Java service it is shown and calls for nothing.'),
+		('staleMetadata%sDays', '{newest_snapshot_age}', 'days as seconds', 'translated', 'As in the Java service it is shown and calls for nothing.')) AS v (field, metrics, unit, status, detail)
+	CROSS JOIN (VALUES ('warning'), ('critical')) AS l (level);
+INSERT INTO floe_internal.import_field (source, part, field, json_type, status, detail) VALUES
+	('java', 'healthThresholds', 'smallFileSizeBytes', 'number', 'without meaning', 'Small is what is below 0.75 of the table''s target file size.'),
+	('java', 'healthThresholds', 'largeFileSizeBytes', 'number', 'without meaning', 'Oversized is what is above 1.8 of the table''s target file size.');
+
+-- target: operation and metric of the condition
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail) VALUES
+	('java', 'triggerConditions', 'smallFilePercentageAbove', 'number', NULL, NULL, 'without meaning', 'floe counts what a rewrite would remove, not parts of files: write a condition on excess_file_count.'),
+	('java', 'triggerConditions', 'smallFileCountAbove', 'number', '{rewrite_data_files.small_file_count}', NULL, 'approximated', 'Small is what is below 0.75 of the table''s target file size.'),
+	('java', 'triggerConditions', 'totalFileSizeAboveBytes', 'number', '{rewrite_data_files.data_bytes}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'deleteFileCountAbove', 'number', '{rewrite_data_files.position_delete_file_count,rewrite_data_files.equality_delete_file_count}', NULL, 'approximated', 'Of each kind by itself, not of their sum.'),
+	('java', 'triggerConditions', 'deleteFileRatioAbove', 'number', NULL, NULL, 'without meaning', 'It is of files; floe''s delete_ratio is of rows: write a condition on it.'),
+	('java', 'triggerConditions', 'snapshotCountAbove', 'number', '{expire_snapshots.snapshot_count}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'snapshotAgeAboveDays', 'number', '{expire_snapshots.oldest_snapshot_age}', 'days as seconds', 'translated', NULL),
+	('java', 'triggerConditions', 'partitionCountAbove', 'number', '{rewrite_data_files.partition_count}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'partitionSkewAbove', 'number', '{rewrite_data_files.partition_skew}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'manifestSizeAboveBytes', 'number', '{rewrite_manifests.manifest_bytes}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'minIntervalMinutes', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'perOperationMinIntervalMinutes', 'object', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'criticalPipeline', 'boolean', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'criticalPipelineMaxDelayMinutes', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'triggerLogic', 'text', NULL, NULL, NULL, NULL);
+
+-- ---- values ----
+
+-- Java's Duration, as text (P7D, PT6H) or, as its store has it, in seconds. Only what PostgreSQL takes exactly: days are of 24 hours.
+CREATE FUNCTION floe_internal.java_duration(value pg_catalog.jsonb, number_unit pg_catalog.int4) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	part text[];
+	seconds numeric;
+BEGIN
+	IF jsonb_typeof(value) = 'number' THEN
+		seconds := (value #>> '{}')::numeric * number_unit;
+	ELSIF jsonb_typeof(value) = 'string' THEN
+		part := regexp_match(upper(value #>> '{}'), '^P(?:([0-9]{1,9})D)?(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)S)?)?$');
+		IF num_nonnulls(VARIADIC part) > 0 THEN
+			seconds := COALESCE(part[1]::numeric, 0) * 86400 + COALESCE(part[2]::numeric, 0) * 3600 + COALESCE(part[3]::numeric, 0) * 60 + COALESCE(part[4]::numeric, 0);
+		END IF;
+	END IF;
+	IF seconds NOT BETWEEN -1e12 AND 1e12 THEN
+		RETURN NULL;
+	END IF;
+	RETURN CASE WHEN seconds % 86400 = 0 THEN trim_scale(seconds / 86400) || ' days' WHEN seconds % 3600 = 0 THEN trim_scale(seconds / 3600) || ' hours'
+		WHEN seconds % 60 = 0 THEN trim_scale(seconds / 60) || ' minutes' ELSE trim_scale(seconds) || ' seconds' END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_duration(pg_catalog.jsonb, pg_catalog.int4) IS 'A duration of the Java service as an interval with one unit; numbers are of number_unit seconds; NULL: it is none';
+
+-- LocalTime as text (HH:mm, with seconds if need be) or, as its store has it, as numbers.
+CREATE FUNCTION floe_internal.java_time(value pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	part text[] := CASE
+		WHEN jsonb_typeof(value) = 'string' THEN regexp_match(value #>> '{}', '^([01][0-9]|2[0-3]):([0-5][0-9])(?::[0-5][0-9](?:\.[0-9]{1,9})?)?$')
+		WHEN jsonb_typeof(value) = 'array' AND jsonb_array_length(value) BETWEEN 2 AND 4 THEN
+			regexp_match(format('%s:%s', value ->> 0, value ->> 1), '^([0-9]|1[0-9]|2[0-3]):([0-9]|[1-5][0-9])$') END;
+BEGIN
+	RETURN lpad(part[1], 2, '0') || ':' || lpad(part[2], 2, '0');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_time(pg_catalog.jsonb) IS 'A time of day of the Java service as HH:MM; seconds are cut off; NULL: it is none';
+
+-- One field of a Quartz expression; weekdays count from Sunday = 1 there.
+CREATE FUNCTION floe_internal.quartz_field(field pg_catalog.text, maximum pg_catalog.int4, is_weekday pg_catalog.bool) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT string_agg(CASE WHEN b.base IN ('*', '?', '') THEN '*'
+			WHEN b.step IS NOT NULL AND b.shifted NOT LIKE '%-%' THEN b.shifted || '-' || maximum ELSE b.shifted END || COALESCE('/' || b.step, ''), ',' ORDER BY b.n)
+	FROM (SELECT i.n, split_part(i.item, '/', 1) AS base, NULLIF(split_part(i.item, '/', 2), '') AS step,
+			CASE WHEN is_weekday THEN (SELECT string_agg(CASE WHEN v.v ~ '^[1-7]$' THEN (v.v::int4 - 1)::text ELSE v.v END, '-' ORDER BY v.o)
+				FROM regexp_split_to_table(split_part(i.item, '/', 1), '-') WITH ORDINALITY AS v (v, o)) ELSE split_part(i.item, '/', 1) END AS shifted
+		  FROM regexp_split_to_table(field, ',') WITH ORDINALITY AS i (item, n)) AS b
+$body$;
+COMMENT ON FUNCTION floe_internal.quartz_field(pg_catalog.text, pg_catalog.int4, pg_catalog.bool) IS 'One field of a Quartz cron expression as cron has it: ? is *, a/n runs from a to the end, weekdays count from 0';
+
+CREATE FUNCTION floe_internal.java_cron(expression pg_catalog.text, OUT cron pg_catalog.text, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f text[] := regexp_split_to_array(btrim(expression), '\s+');
+	plain_days text;
+	why text;
+BEGIN
+	status := 'translated';
+	IF length(expression) > 500 OR cardinality(f) NOT BETWEEN 5 AND 7 THEN
+		SELECT 'refused', 'A cron expression has five fields, one of Quartz six or seven.' INTO status, detail;
+		RETURN;
+	END IF;
+	IF cardinality(f) = 5 THEN
+		status := 'approximated';
+		detail := 'The Java service takes six or seven fields only, refuses this one or runs every 24 hours instead.';
+		f := '0'::text || f;
+	ELSE
+		f[6] := floe_internal.quartz_field(f[6], 6, true);
+	END IF;
+	-- names of months and days have these letters, too
+	plain_days := f[4] || ' ' || regexp_replace(f[6], '(SUN|MON|TUE|WED|THU|FRI|SAT)', '', 'gi');
+	IF plain_days ~* '[lwc#]' THEN
+		SELECT 'refused', 'L, W and # (last day, nearest weekday, n-th weekday of the month) are Quartz''s own: cron has nothing of the kind.' INTO status, detail;
+	ELSIF f[1] !~ '^[0-5]?[0-9]$' THEN
+		SELECT 'refused', 'floe starts operations on the minute; the seconds must be one number.' INTO status, detail;
+	ELSIF cardinality(f) = 7 AND f[7] <> '*' THEN
+		SELECT 'refused', 'cron has no years.' INTO status, detail;
+	ELSE
+		cron := concat_ws(' ', floe_internal.quartz_field(f[2], 59, false), floe_internal.quartz_field(f[3], 23, false), floe_internal.quartz_field(f[4], 31, false),
+			floe_internal.quartz_field(f[5], 12, false), CASE WHEN f[6] = '?' THEN '*' ELSE f[6] END);
+		IF f[1]::int4 <> 0 THEN
+			status := 'approximated';
+			detail := 'On the minute: cron has no seconds.';
+		END IF;
+		BEGIN
+			IF floe_internal.cron_next(cron, 'UTC', floe_internal.clock()) IS NULL THEN
+				SELECT 'refused', 'It never happens.' INTO status, detail;
+			END IF;
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
+			SELECT 'refused', format('As cron it is "%s": %s.', cron, why) INTO status, detail;
+		END;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_cron(pg_catalog.text) IS 'A cron expression of the Java service (Quartz, six or seven fields; its documentation has five) as cron';
+
+-- ---- schedules ----
+
+CREATE FUNCTION floe_internal.java_windows(place pg_catalog.text, given pg_catalog.jsonb, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	of_field text;
+	ends text[] := ARRAY[floe_internal.java_time(given -> 'windowStart'), floe_internal.java_time(given -> 'windowEnd')];
+	day_names text[];
+	stray text;
+BEGIN
+	taken := '{}';
+	report := '[]';
+	FOREACH of_field IN ARRAY ARRAY['windowStart', 'windowEnd'] LOOP
+		IF given ? of_field THEN
+			report := report || CASE
+				WHEN floe_internal.java_time(given -> of_field) IS NULL THEN floe_internal.told(place || of_field, given -> of_field, 'refused', 'It is no time of day: HH:mm.')
+				WHEN given ->> of_field ~ ':[0-9]+:.*[1-9]' OR COALESCE(given -> of_field -> 2, '0') <> '0' THEN floe_internal.told(place || of_field, given -> of_field, 'approximated', 'windows. To the minute.')
+				ELSE floe_internal.told(place || of_field, given -> of_field, 'translated', CASE WHEN ends[1] = ends[2] THEN 'Equal ends leave the whole day.' ELSE 'windows.' END) END;
+		END IF;
+	END LOOP;
+	IF num_nonnulls(ends[1], ends[2]) > 0 AND ends[1] IS DISTINCT FROM ends[2] THEN
+		taken := jsonb_build_object('windows', jsonb_build_array(format('%s-%s', COALESCE(ends[1], '00:00'), COALESCE(ends[2], '24:00'))));
+	END IF;
+	IF given ? 'allowedDays' THEN
+		day_names := CASE WHEN jsonb_typeof(given -> 'allowedDays') = 'string' THEN regexp_split_to_array(given ->> 'allowedDays', ',')
+			WHEN floe_internal.has_type(given -> 'allowedDays', 'list of texts') THEN ARRAY(SELECT d.v FROM jsonb_array_elements_text(given -> 'allowedDays') WITH ORDINALITY AS d (v, n) ORDER BY d.n) END;
+		SELECT d INTO stray FROM unnest(day_names) AS d WHERE upper(btrim(d)) NOT IN ('MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY') LIMIT 1;
+		IF FOUND OR day_names IS NULL THEN
+			report := report || floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'refused', 'Days are MONDAY to SUNDAY, with commas between them.');
+		ELSE
+			taken := taken || jsonb_build_object('days', (SELECT jsonb_agg(DISTINCT lower(left(btrim(d), 3))) FROM unnest(day_names) AS d));
+			report := report || CASE WHEN ends[1] > ends[2]
+				THEN floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'approximated', 'days. The part of the window after midnight belongs to the day on which the window opened; in the Java service to the day after.')
+				ELSE floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'translated', 'days.') END;
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_windows(pg_catalog.text, pg_catalog.jsonb) IS 'windowStart, windowEnd and allowedDays of a schedule as windows and days';
+
+CREATE FUNCTION floe_internal.java_schedule(place pg_catalog.text, part_values pg_catalog.jsonb, is_stored pg_catalog.bool, timezone pg_catalog.text, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f record;
+	w record;
+	cron record;
+	of_field text;
+	every text;
+	interval_fields text[];
+BEGIN
+	SELECT * INTO f FROM floe_internal.import_fields('java', 'schedule', place, part_values);
+	taken := f.taken;
+	report := f.report;
+	interval_fields := ARRAY(SELECT k FROM jsonb_object_keys(f.given) AS k WHERE k LIKE 'interval%' ORDER BY k);
+	IF interval_fields <> '{}' THEN
+		-- the YAML's three are added together
+		every := CASE WHEN f.given ? 'interval' THEN floe_internal.java_duration(f.given -> 'interval', 86400)
+			WHEN f.given ? 'intervalInDays' THEN floe_internal.java_duration(f.given -> 'intervalInDays', CASE WHEN is_stored THEN 1 ELSE 86400 END)
+			ELSE floe_internal.java_duration(to_jsonb(COALESCE((f.given ->> 'intervalDays')::numeric, 0) * 86400 + COALESCE((f.given ->> 'intervalHours')::numeric, 0) * 3600 + COALESCE((f.given ->> 'intervalMinutes')::numeric, 0) * 60), 1) END;
+		FOREACH of_field IN ARRAY interval_fields LOOP
+			report := report || CASE
+				WHEN every IS NULL THEN floe_internal.told(place || of_field, f.given -> of_field, 'refused', 'It is no interval: whole days, or a duration such as PT6H.')
+				WHEN every::interval <= '0' THEN floe_internal.told(place || of_field, f.given -> of_field, 'approximated', 'No schedule: it runs whenever the table needs it.')
+				WHEN jsonb_typeof(f.given -> of_field) = 'string' THEN floe_internal.told(place || of_field, f.given -> of_field, 'translated', 'every. The Java service documents such intervals and refuses them.')
+				ELSE floe_internal.told(place || of_field, f.given -> of_field, 'translated', 'every.') END;
+		END LOOP;
+		IF every::interval > '0' THEN
+			taken := taken || jsonb_build_object('every', every);
+		END IF;
+	END IF;
+	IF btrim(f.given ->> 'cronExpression') <> '' THEN
+		IF interval_fields <> '{}' THEN
+			report := report || floe_internal.told(place || 'cronExpression', f.given -> 'cronExpression', 'without meaning', 'The interval takes its place, as in the Java service.');
+		ELSE
+			SELECT * INTO cron FROM floe_internal.java_cron(f.given ->> 'cronExpression');
+			report := report || floe_internal.told(place || 'cronExpression', f.given -> 'cronExpression', cron.status, concat_ws(' ', CASE WHEN cron.status <> 'refused' THEN format('schedule "%s".', cron.cron) END, cron.detail));
+			taken := taken || jsonb_build_object('schedule', cron.cron);
+		END IF;
+	END IF;
+	SELECT * INTO w FROM floe_internal.java_windows(place, f.given);
+	taken := taken || w.taken;
+	report := report || w.report;
+	IF f.given ? 'timeoutInHours' THEN
+		every := floe_internal.java_duration(f.given -> 'timeoutInHours', CASE WHEN is_stored THEN 1 ELSE 3600 END);
+		taken := taken || jsonb_build_object('timeout', every);
+		report := report || floe_internal.told(place || 'timeoutInHours', f.given -> 'timeoutInHours', CASE WHEN every IS NULL THEN 'refused' ELSE 'translated' END,
+			CASE WHEN every IS NULL THEN 'It is no number of hours.' ELSE 'timeout. The Java service kept it and gave every run an hour.' END);
+	END IF;
+	IF f.given ? 'enabled' THEN
+		report := report || CASE WHEN f.given -> 'enabled' = 'true' THEN floe_internal.told(place || 'enabled', 'true', 'translated', NULL)
+			ELSE floe_internal.told(place || 'enabled', 'false', 'approximated', 'enabled. The Java service still ran the operation along with others of the policy.') END;
+	END IF;
+	IF taken ?| ARRAY['schedule', 'windows', 'days'] THEN
+		IF timezone IS NOT NULL THEN
+			taken := taken || jsonb_build_object('timezone', timezone);
+		ELSE
+			report := report || floe_internal.told(rtrim(place, '.'), NULL, 'approximated', 'Times are of UTC; the Java service''s are of the zone of its process. Say which with {"timezone": "Europe/Amsterdam"}.');
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_schedule(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool, pg_catalog.text) IS 'A schedule of the Java service as keys of an operation; is_stored: numbers are seconds';
+-- =================================================================================================
+-- 46 imports: policies of the Java service
+-- A whole policy, from whichever form it comes in: pattern, operations, thresholds, conditions. What
+-- the fields are: 46_imports_java; the service's own settings: 46_imports_java_service.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.camel_case(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT string_agg(CASE WHEN w.n = 1 THEN w.w ELSE upper(left(w.w, 1)) || substr(w.w, 2) END, '' ORDER BY w.n) FROM regexp_split_to_table(name, '[-_]') WITH ORDINALITY AS w (w, n)
+$body$;
+COMMENT ON FUNCTION floe_internal.camel_case(pg_catalog.text) IS 'snake_case and kebab-case as camelCase';
+
+-- The three forms as the first: the API's names. Rows of the store keep durations in seconds.
+CREATE FUNCTION floe_internal.java_canonical(policy pg_catalog.jsonb, OUT canonical pg_catalog.jsonb, OUT is_stored pg_catalog.bool)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	parts CONSTANT text[] := '{rewriteDataFiles,expireSnapshots,orphanCleanup,rewriteManifests,healthThresholds,triggerConditions}';
+	twice text;
+BEGIN
+	is_stored := EXISTS (SELECT FROM jsonb_object_keys(policy) AS k WHERE k ~ '^(table_pattern|.*_config)$');
+	WITH named AS (
+		SELECT e.key, e.value, CASE c.camel WHEN 'pattern' THEN 'tablePattern' ELSE regexp_replace(c.camel, 'Config$', '') END AS name
+		FROM jsonb_each(policy) AS e CROSS JOIN LATERAL (SELECT floe_internal.camel_case(e.key) AS camel) AS c)
+	SELECT jsonb_object_agg(n.name, CASE WHEN jsonb_typeof(n.value) = 'object' AND regexp_replace(n.name, 'Schedule$', '') = ANY (parts)
+				THEN (SELECT COALESCE(jsonb_object_agg(floe_internal.camel_case(i.key), i.value), '{}') FROM jsonb_each(n.value) AS i) ELSE n.value END),
+		   (SELECT min(x.name) FROM named AS x GROUP BY x.name HAVING count(*) > 1 LIMIT 1)
+		INTO canonical, twice FROM named AS n;
+	IF twice IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('policy "%s": "%s" is given twice, in different spellings', policy ->> 'name', twice), NULL, NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_canonical(pg_catalog.jsonb) IS 'A policy of the Java service with the names of its API, whether they were in camelCase (API), snake_case (store) or kebab-case (YAML)';
+
+-- ---- patterns ----
+
+CREATE FUNCTION floe_internal.java_pieces(pattern pg_catalog.text) RETURNS pg_catalog.text[]
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT CASE WHEN COALESCE(btrim(pattern), '') = '' THEN ARRAY[NULL, NULL, NULL]
+		WHEN cardinality(p.p) = 1 THEN ARRAY[NULL, NULL, NULLIF(p.p[1], '*')]
+		WHEN cardinality(p.p) = 2 THEN ARRAY[NULL, NULLIF(p.p[1], '*'), NULLIF(p.p[2], '*')]
+		ELSE ARRAY[NULLIF(p.p[1], '*'), NULLIF(p.p[2], '*'), NULLIF(array_to_string(p.p[3:], '.'), '*')] END
+	FROM (SELECT string_to_array(pattern, '.') AS p) AS p
+$body$;
+COMMENT ON FUNCTION floe_internal.java_pieces(pg_catalog.text) IS 'Catalog, namespace and table of a pattern as the Java service splits it, at the first two dots; NULL: any';
+
+-- One level in floe's words. what floe cannot say is refused.
+CREATE FUNCTION floe_internal.java_level(piece pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	body text := substr(piece, 2, GREATEST(length(piece) - 2, 0));
+BEGIN
+	IF piece = '' THEN
+		PERFORM floe_internal.refuse('tablePattern: a level is empty', 'The Java service finds no table by it.', NULL);
+	ELSIF piece LIKE '/%' AND piece LIKE '%/' AND length(piece) > 2 THEN
+		IF body ~ '\\([^dDwWsS.\\/_\-\[\](){}+*?|^$]|$)' OR body ~ '[*+?}]\+' OR body ~ '\(\?[^:=!]' AND body !~ '^\(\?i\)' OR body ~ '\[[^]]*(\[|&&)' THEN
+			PERFORM floe_internal.refuse(format('tablePattern: the regular expression %s is Java''s own', piece), 'It has escapes, groups or quantifiers that PostgreSQL''s expressions do not have.', 'Write it with groups, sets and \d, \w, \s.');
+		END IF;
+		RETURN '/' || regexp_replace(body, '(^|[^\\])/', '\1\\/', 'g') || '/';
+	ELSIF piece LIKE '/%' OR piece LIKE '%/' THEN
+		PERFORM floe_internal.refuse('tablePattern: a regular expression over the whole name', 'The Java service splits the pattern at its dots first, so that it finds no table.', 'Write one for each level: /prod_\d+/.sales.*');
+	ELSIF piece !~ '[*?]' THEN
+		RETURN floe_internal.format_name(ARRAY[piece]);
+	ELSIF piece ~ '^[A-Za-z0-9_*?$@#:=-]+$' THEN
+		RETURN regexp_replace(piece, '\*+', '*', 'g');
+	END IF;
+	RETURN '/' || replace(replace(regexp_replace(piece, '([^A-Za-z0-9_*?])', '\\\1', 'g'), '*', '.*'), '?', '.') || '/';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_level(pg_catalog.text) IS 'One piece of a pattern of the Java service as a level of a pattern of floe';
+
+-- In the Java service * runs across the dots of a namespace; in floe it stays inside a level and ** runs across.
+CREATE FUNCTION floe_internal.java_pattern(given pg_catalog.text, catalogs pg_catalog.jsonb, OUT pattern pg_catalog.text, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	pieces text[] := floe_internal.java_pieces(given);
+	catalog text := COALESCE(catalogs ->> pieces[1], pieces[1]);
+	namespace text;
+	table_name text;
+	notes text[] := '{}';
+BEGIN
+	IF length(given) > 1000 THEN
+		PERFORM floe_internal.refuse('tablePattern: it has more than 1000 characters', 'The Java service takes 256.', NULL);
+	END IF;
+	IF given LIKE '/%.%/' AND (pieces[1] LIKE '/%' AND pieces[1] NOT LIKE '/%/' OR pieces[2] LIKE '/%' AND pieces[2] NOT LIKE '/%/') THEN
+		PERFORM floe_internal.java_level('/');	-- which says why not
+	END IF;
+	status := 'translated';
+	IF pieces[2] IS NULL THEN
+		namespace := CASE WHEN pieces[1] IS NULL AND pieces[3] IS NULL THEN NULL ELSE '**' END;
+	ELSE
+		namespace := floe_internal.java_level(pieces[2]);
+		IF namespace LIKE '/%' AND pieces[2] LIKE '/%' OR pieces[2] ~ '\?' OR btrim(pieces[2], '*') LIKE '%*%' THEN
+			notes := notes || 'Of a namespace one level; the Java service compares all of its levels with dots between them.'::text;
+		ELSIF pieces[2] LIKE '%*%' THEN
+			namespace := CASE WHEN pieces[2] LIKE '*%' THEN '**.' ELSE '' END || namespace || CASE WHEN pieces[2] LIKE '%*' THEN '.**' ELSE '' END;
+		END IF;
+	END IF;
+	IF pieces[3] LIKE '%.%' AND pieces[3] NOT LIKE '/%' THEN
+		table_name := (SELECT string_agg(floe_internal.java_level(l.l), '.' ORDER BY l.n) FROM regexp_split_to_table(pieces[3], '\.') WITH ORDINALITY AS l (l, n));
+		notes := notes || 'A namespace of several levels; the Java service takes what follows the second dot for the table and finds none.'::text;
+	ELSE
+		table_name := CASE WHEN pieces[3] IS NULL THEN '*' ELSE floe_internal.java_level(pieces[3]) END;
+	END IF;
+	IF namespace = '**' AND table_name = '*' THEN
+		pattern := CASE WHEN catalog IS NULL THEN '*' ELSE floe_internal.java_level(catalog) END || '.**';
+	ELSE
+		pattern := CASE WHEN catalog IS NULL THEN CASE WHEN namespace IS NULL THEN '' ELSE '*.' END ELSE floe_internal.java_level(catalog) || '.' END || COALESCE(namespace || '.' || table_name, '**');
+	END IF;
+	pattern := floe_internal.check_pattern(pattern);
+	IF catalog !~ '[*?/]' AND NOT EXISTS (SELECT FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog) THEN
+		notes := notes || format('There is no catalog "%s" here yet; {"catalogs": {"%s": "…"}} gives it the name of its SERVER.', catalog, pieces[1]);
+	END IF;
+	IF notes <> '{}' THEN
+		status := 'approximated';
+	END IF;
+	detail := array_to_string(format('pattern %s.', pattern) || notes, ' ');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_pattern(pg_catalog.text, pg_catalog.jsonb) IS 'A pattern of the Java service as one of floe; catalogs: names there and here';
+
+-- ---- operations ----
+
+CREATE FUNCTION floe_internal.iceberg_where(expression pg_catalog.jsonb, depth pg_catalog.int4 DEFAULT 0) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	kind text := replace(lower(expression ->> 'type'), '_', '-');
+	symbol text;
+	term text;
+	items text[];
+BEGIN
+	IF jsonb_typeof(expression) = 'boolean' THEN
+		RETURN upper(expression #>> '{}');
+	ELSIF depth > 50 THEN
+		RETURN NULL;
+	ELSIF kind IN ('and', 'or') THEN
+		RETURN '(' || floe_internal.iceberg_where(expression -> 'left', depth + 1) || format(' %s ', upper(kind)) || floe_internal.iceberg_where(expression -> 'right', depth + 1) || ')';
+	ELSIF kind = 'not' THEN
+		RETURN 'NOT (' || floe_internal.iceberg_where(expression -> 'child', depth + 1) || ')';
+	END IF;
+	term := CASE jsonb_typeof(expression -> 'term') WHEN 'string' THEN expression ->> 'term' WHEN 'object' THEN CASE WHEN expression #>> '{term,type}' = 'reference' THEN expression #>> '{term,term}' END END;
+	term := (SELECT string_agg('"' || replace(t.t, '"', '""') || '"', '.' ORDER BY t.n) FROM regexp_split_to_table(term, '\.') WITH ORDINALITY AS t (t, n));
+	items := ARRAY(SELECT CASE jsonb_typeof(v.v) WHEN 'string' THEN '''' || replace(v.v #>> '{}', '''', '''''') || '''' WHEN 'boolean' THEN upper(v.v #>> '{}') WHEN 'number' THEN v.v #>> '{}' END
+		FROM jsonb_array_elements(CASE WHEN jsonb_typeof(expression -> 'values') = 'array' THEN expression -> 'values' WHEN expression ? 'value' THEN jsonb_build_array(expression -> 'value') ELSE '[]' END) WITH ORDINALITY AS v (v, n) ORDER BY v.n);
+	symbol := '{"lt": "<", "lt-eq": "<=", "gt": ">", "gt-eq": ">=", "eq": "=", "not-eq": "<>"}'::jsonb ->> kind;
+	RETURN CASE
+		WHEN array_position(items, NULL) IS NOT NULL THEN NULL
+		WHEN symbol IS NOT NULL THEN term || ' ' || symbol || ' ' || items[1]
+		WHEN kind IN ('in', 'not-in') AND items <> '{}' THEN term || CASE kind WHEN 'in' THEN ' IN (' ELSE ' NOT IN (' END || array_to_string(items, ', ') || ')'
+		WHEN kind = 'is-null' THEN term || ' IS NULL'
+		WHEN kind = 'not-null' THEN term || ' IS NOT NULL'
+		WHEN kind IN ('starts-with', 'not-starts-with') AND items[1] LIKE '''%' AND items[1] !~ '[%_\\]' THEN term || CASE WHEN kind = 'not-starts-with' THEN ' NOT LIKE ' ELSE ' LIKE ' END || left(items[1], -1) || '%''' END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.iceberg_where(pg_catalog.jsonb, pg_catalog.int4) IS 'An expression in Iceberg''s JSON as a predicate of floe; NULL: there is none for it (transforms, NaN)';
+
+CREATE FUNCTION floe_internal.java_filter(place pg_catalog.text, given pg_catalog.jsonb, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	predicate text := given #>> '{}';
+	expression jsonb;
+BEGIN
+	BEGIN
+		expression := predicate::jsonb;
+	EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+		NULL;	-- SQL, as the documentation has it
+	END;
+	IF expression IS NOT NULL THEN
+		predicate := floe_internal.iceberg_where(expression);
+	END IF;
+	IF predicate IS NULL THEN
+		report := floe_internal.told(place, given, 'refused', 'This expression has no form as a predicate (docs/predicates.md).');
+	ELSIF expression IS NULL THEN
+		report := floe_internal.told(place, given, 'translated', 'options.where. Of the Java service''s engines neither could run it: Spark''s job takes Iceberg''s JSON, Trino''s statement was wrong.');
+	ELSE
+		report := floe_internal.told(place, given, 'translated', format('options.where: %s.', predicate));
+	END IF;
+	taken := CASE WHEN predicate IS NULL THEN '{}' ELSE jsonb_build_object('options', jsonb_build_object('where', predicate)) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_filter(pg_catalog.text, pg_catalog.jsonb) IS 'A filter of the Java service, in Iceberg''s JSON or in SQL, as the option where';
+
+CREATE FUNCTION floe_internal.java_strategy(place pg_catalog.text, given pg_catalog.jsonb, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	strategy text := upper(COALESCE(given ->> 'strategy', 'BINPACK'));
+	orders jsonb := '{}';
+BEGIN
+	taken := '{}';
+	report := '[]';
+	IF strategy NOT IN ('BINPACK', 'SORT', 'ZORDER') THEN
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'refused', 'Strategies are BINPACK, SORT and ZORDER.');
+	ELSIF strategy = 'ZORDER' AND given ? 'zOrderColumns' THEN
+		orders := jsonb_build_object('sort_order', format('zorder(%s)', (SELECT string_agg(CASE WHEN c ~ '^[A-Za-z_][A-Za-z0-9_.]*$' THEN c ELSE '"' || replace(c, '"', '""') || '"' END, ', ') FROM jsonb_array_elements_text(given -> 'zOrderColumns') AS c)));
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'translated', 'options.sort_order.') || floe_internal.told(place || 'zOrderColumns', given -> 'zOrderColumns', 'translated', 'options.sort_order.');
+	ELSIF strategy = 'ZORDER' THEN
+		orders := '{"strategy": "binpack"}';
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'approximated', 'options.strategy "binpack", as without zOrderColumns the Java service bin-packs.');
+	ELSIF given ? 'strategy' THEN
+		orders := jsonb_build_object('strategy', lower(strategy));
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'translated', 'options.strategy.');
+	END IF;
+	IF given ? 'zOrderColumns' AND strategy <> 'ZORDER' THEN
+		report := report || floe_internal.told(place || 'zOrderColumns', given -> 'zOrderColumns', 'without meaning', format('The strategy is %s.', strategy));
+	END IF;
+	IF given ? 'sortOrder' AND strategy = 'SORT' THEN
+		orders := orders || jsonb_build_object('sort_order', (SELECT string_agg(c, ', ') FROM jsonb_array_elements_text(given -> 'sortOrder') AS c));
+		report := report || floe_internal.told(place || 'sortOrder', given -> 'sortOrder', 'translated', 'options.sort_order. The Java service dropped it and used the table''s own.');
+	ELSIF given ? 'sortOrder' THEN
+		report := report || floe_internal.told(place || 'sortOrder', given -> 'sortOrder', 'without meaning', format('The strategy is %s.', strategy));
+	END IF;
+	IF orders <> '{}' THEN
+		taken := jsonb_build_object('options', orders);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_strategy(pg_catalog.text, pg_catalog.jsonb) IS 'strategy, sortOrder and zOrderColumns as options of rewrite_data_files';
+
+CREATE FUNCTION floe_internal.java_options(part pg_catalog.text, part_values pg_catalog.jsonb, is_stored pg_catalog.bool, OUT options pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	place text := part || '.';
+	f record;
+	x record;
+	age text;
+BEGIN
+	SELECT * INTO f FROM floe_internal.import_fields('java', part, place, part_values);
+	options := COALESCE(f.taken -> 'options', '{}');
+	report := f.report;
+	IF part = 'rewriteDataFiles' THEN
+		SELECT * INTO x FROM floe_internal.java_strategy(place, f.given);
+		options := options || COALESCE(x.taken -> 'options', '{}');
+		report := report || x.report;
+		IF btrim(f.given ->> 'filter') <> '' THEN
+			SELECT * INTO x FROM floe_internal.java_filter(place || 'filter', f.given -> 'filter');
+			options := options || COALESCE(x.taken -> 'options', '{}');
+			report := report || x.report;
+		END IF;
+		IF NOT f.given ? 'targetFileSizeBytes' THEN
+			report := report || floe_internal.told(place || 'targetFileSizeBytes', NULL, 'approximated', 'The table''s write.target-file-size-bytes counts; the Java service wrote files of 512 MiB whatever it says.');
+		END IF;
+	ELSIF part = 'expireSnapshots' THEN
+		IF f.given ? 'maxSnapshotAge' THEN
+			age := floe_internal.java_duration(f.given -> 'maxSnapshotAge', 1);
+			report := report || floe_internal.told(place || 'maxSnapshotAge', f.given -> 'maxSnapshotAge', CASE WHEN age IS NULL THEN 'refused' ELSE 'translated' END,
+				CASE WHEN age IS NULL THEN 'It is no duration: P7D, PT12H.' ELSE 'options.max_snapshot_age.' END);
+			options := options || jsonb_build_object('max_snapshot_age', age);
+		ELSIF NOT options ? 'max_snapshot_age' THEN
+			options := options || '{"max_snapshot_age": "7 days"}';
+			report := report || floe_internal.told(place || 'maxSnapshotAge', NULL, 'translated', 'options.max_snapshot_age: the Java service''s default, P7D.');
+		END IF;
+		IF NOT options ? 'retain_last' THEN
+			options := options || '{"retain_last": 5}';
+			report := report || floe_internal.told(place || 'retainLast', NULL, 'translated', 'options.retain_last: the Java service''s default, 5.');
+		END IF;
+	ELSIF part = 'orphanCleanup' THEN
+		IF f.given ? 'retentionPeriodInDays' THEN
+			age := floe_internal.java_duration(f.given -> 'retentionPeriodInDays', CASE WHEN is_stored THEN 1 ELSE 86400 END);
+			options := options || jsonb_build_object('older_than', age);
+			report := report || floe_internal.told(place || 'retentionPeriodInDays', f.given -> 'retentionPeriodInDays', CASE WHEN age IS NULL THEN 'refused' ELSE 'translated' END,
+				CASE WHEN age IS NULL THEN 'It is no number of days.' ELSE 'options.older_than.' END);
+		ELSIF NOT options ? 'older_than' THEN
+			options := options || '{"older_than": "3 days"}';
+			report := report || floe_internal.told(place || 'retentionPeriodInDays', NULL, 'translated', 'options.older_than: the Java service''s default, 3 days.');
+		END IF;
+		IF f.given ? 'prefixMismatchMode' THEN
+			report := report || CASE WHEN upper(f.given ->> 'prefixMismatchMode') IN ('ERROR', 'IGNORE') THEN floe_internal.told(place || 'prefixMismatchMode', f.given -> 'prefixMismatchMode', 'translated', 'options.prefix_mismatch_mode.')
+				ELSE floe_internal.told(place || 'prefixMismatchMode', f.given -> 'prefixMismatchMode', 'refused', 'Modes are ERROR and IGNORE: DELETE removes files in use whose location is only written in another way.') END;
+			options := options || jsonb_build_object('prefix_mismatch_mode', lower(f.given ->> 'prefixMismatchMode'));
+		END IF;
+	ELSIF f.given ? 'rewriteIf' THEN
+		report := report || (SELECT i.report FROM floe_internal.import_fields('java', 'rewriteIf', place || 'rewriteIf.', f.given -> 'rewriteIf') AS i);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_options(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool) IS 'One of the Java service''s operations as options; its defaults, which override the tables'' properties, are written out where they keep more';
+
+-- ---- conditions ----
+
+-- Any of several conditions: each operation has those of its own metrics. All of them: every operation has all.
+CREATE FUNCTION floe_internal.java_conditions(part_values pg_catalog.jsonb, operations pg_catalog.text[], OUT per_operation pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	place CONSTANT text := 'triggerConditions.';
+	f record;
+	logic text;
+	all_of bool;
+	conditions jsonb;
+	unused text[];
+BEGIN
+	SELECT i.given, (SELECT COALESCE(jsonb_agg(r), '[]') FROM jsonb_array_elements(i.report) AS r WHERE NOT r ->> 'field' = ANY (
+			SELECT place || c.field FROM floe_internal.import_field AS c WHERE c.source = 'java' AND c.part = 'triggerConditions' AND c.target IS NOT NULL)
+			OR r ->> 'status' = 'refused') AS report INTO f
+		FROM floe_internal.import_fields('java', 'triggerConditions', place, part_values) AS i;
+	report := f.report;
+	logic := upper(COALESCE(f.given ->> 'triggerLogic', 'OR'));
+	all_of := logic = 'AND';
+	IF f.given ? 'triggerLogic' THEN
+		report := report || CASE WHEN logic IN ('AND', 'OR') THEN floe_internal.told(place || 'triggerLogic', f.given -> 'triggerLogic', 'translated', format('when.%s.', CASE WHEN all_of THEN 'all' ELSE 'any' END))
+			ELSE floe_internal.told(place || 'triggerLogic', f.given -> 'triggerLogic', 'approximated', 'when.any, as in the Java service.') END;
+	END IF;
+	WITH met AS (
+		SELECT c.field, split_part(x.path, '.', 1) AS operation, floe_internal.in_unit(f.given -> c.field, c.unit) AS value, split_part(x.path, '.', 2) AS metric, c.status, c.detail
+		FROM floe_internal.import_field AS c CROSS JOIN LATERAL unnest(c.target) WITH ORDINALITY AS x (path, n)
+		WHERE c.source = 'java' AND c.part = 'triggerConditions' AND f.given ? c.field
+		  -- of a sum only one part can be asked for along with others
+		  AND (NOT all_of OR x.n = 1)),
+	used AS (
+		SELECT o.operation, m.* FROM unnest(operations) AS o (operation) JOIN met AS m (field, of_operation, value, metric, status, detail) ON all_of OR m.of_operation = o.operation)
+	SELECT COALESCE((SELECT jsonb_object_agg(u.operation, jsonb_build_object('when', jsonb_build_object(CASE WHEN all_of THEN 'all' ELSE 'any' END, u.conditions)))
+				FROM (SELECT x.operation, jsonb_agg(jsonb_build_object('metric', x.metric, 'op', '>=', 'value', x.value) ORDER BY x.field, x.metric) AS conditions FROM used AS x GROUP BY x.operation) AS u), '{}'),
+		   COALESCE((SELECT jsonb_agg(r.r ORDER BY r.field) FROM (
+				SELECT DISTINCT m.field, floe_internal.told(place || m.field, f.given -> m.field,
+					CASE WHEN NOT EXISTS (SELECT FROM used AS x WHERE x.field = m.field) THEN 'without meaning' WHEN NOT all_of AND cardinality(operations) > 1 THEN 'approximated' ELSE m.status END,
+					CASE WHEN NOT EXISTS (SELECT FROM used AS x WHERE x.field = m.field) THEN format('The policy has no %s, whose reason it is.', m.operation)
+						 ELSE concat_ws(' ', format('when of %s.', (SELECT string_agg(DISTINCT x.operation, ', ') FROM used AS x WHERE x.field = m.field)), m.detail,
+							CASE WHEN NOT all_of AND cardinality(operations) > 1 THEN 'The Java service let it start all operations of the policy, and then went by their thresholds.' END) END) -> 0 AS r
+				FROM met AS m) AS r), '[]')
+		INTO per_operation, conditions;
+	report := report || conditions;
+	SELECT t.per_operation, t.report INTO per_operation, conditions FROM floe_internal.java_intervals(f.given, operations, per_operation) AS t;
+	report := report || conditions;
+	unused := ARRAY(SELECT o FROM unnest(operations) AS o WHERE NOT per_operation -> o ? 'when');
+	IF unused <> '{}' AND cardinality(unused) < cardinality(operations) THEN
+		report := report || floe_internal.told('triggerConditions', NULL, 'approximated', format('No condition is about %s: floe''s own reasons decide.', array_to_string(unused, ', ')));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_conditions(pg_catalog.jsonb, pg_catalog.text[]) IS 'Trigger conditions of the Java service as keys of the operations a policy has';
+
+CREATE FUNCTION floe_internal.java_intervals(given pg_catalog.jsonb, operations pg_catalog.text[], so_far pg_catalog.jsonb, OUT per_operation pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	names CONSTANT jsonb := '{"REWRITE_DATA_FILES": "rewrite_data_files", "EXPIRE_SNAPSHOTS": "expire_snapshots", "ORPHAN_CLEANUP": "remove_orphan_files", "REWRITE_MANIFESTS": "rewrite_manifests"}';
+	place CONSTANT text := 'triggerConditions.';
+	of_operation text;
+	e record;
+	delay numeric := CASE WHEN given -> 'criticalPipeline' = 'true' THEN (given ->> 'criticalPipelineMaxDelayMinutes')::numeric END;
+	minutes numeric;
+	cut text[] := '{}';
+BEGIN
+	per_operation := so_far;
+	report := '[]';
+	IF given ? 'minIntervalMinutes' THEN
+		report := report || floe_internal.told(place || 'minIntervalMinutes', given -> 'minIntervalMinutes', 'translated', 'min_interval of each operation.');
+	END IF;
+	FOR e IN SELECT m.key, m.value, names ->> upper(m.key) AS operation FROM jsonb_each(COALESCE(given -> 'perOperationMinIntervalMinutes', '{}')) AS m ORDER BY m.key LOOP
+		report := report || floe_internal.told(place || 'perOperationMinIntervalMinutes.' || e.key, e.value,
+			CASE WHEN NOT floe_internal.has_type(e.value, 'whole number') THEN 'refused' WHEN e.operation = ANY (operations) THEN 'translated' ELSE 'without meaning' END,
+			CASE WHEN NOT floe_internal.has_type(e.value, 'whole number') THEN 'It must be a whole number of minutes.' WHEN e.operation IS NULL THEN 'There is no such operation.'
+				 WHEN e.operation = ANY (operations) THEN format('min_interval of %s.', e.operation) ELSE format('The policy has no %s.', e.operation) END);
+	END LOOP;
+	FOREACH of_operation IN ARRAY operations LOOP
+		minutes := COALESCE((SELECT CASE WHEN floe_internal.has_type(m.value, 'whole number') THEN (m.value #>> '{}')::numeric END FROM jsonb_each(COALESCE(given -> 'perOperationMinIntervalMinutes', '{}')) AS m
+			WHERE names ->> upper(m.key) = of_operation LIMIT 1), (given ->> 'minIntervalMinutes')::numeric);
+		IF minutes > delay THEN
+			minutes := delay;
+			cut := cut || of_operation;
+		END IF;
+		IF minutes IS NOT NULL THEN
+			per_operation := floe_internal.with_value(per_operation, ARRAY[of_operation, 'min_interval'], to_jsonb(minutes || ' minutes'));
+		END IF;
+		IF delay IS NOT NULL THEN
+			per_operation := floe_internal.with_value(per_operation, ARRAY[of_operation, 'deadline'], to_jsonb(delay || ' minutes'));
+		END IF;
+	END LOOP;
+	IF given ? 'criticalPipeline' THEN
+		report := report || floe_internal.told(place || 'criticalPipeline', given -> 'criticalPipeline', CASE WHEN given -> 'criticalPipeline' = 'true' AND delay IS NULL THEN 'without meaning' ELSE 'translated' END,
+			CASE WHEN delay IS NOT NULL THEN 'deadline.' WHEN given -> 'criticalPipeline' = 'true' THEN 'There is no criticalPipelineMaxDelayMinutes.' END);
+	END IF;
+	IF given ? 'criticalPipelineMaxDelayMinutes' THEN
+		report := report || floe_internal.told(place || 'criticalPipelineMaxDelayMinutes', given -> 'criticalPipelineMaxDelayMinutes', CASE WHEN delay IS NULL THEN 'without meaning' WHEN cut <> '{}' THEN 'approximated' ELSE 'translated' END,
+			CASE WHEN delay IS NULL THEN 'criticalPipeline is not true.' WHEN cut <> '{}' THEN format('deadline. It is shorter than the minimum interval of %s, which is cut to it.', array_to_string(cut, ', ')) ELSE 'deadline of each operation.' END);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_intervals(pg_catalog.jsonb, pg_catalog.text[], pg_catalog.jsonb) IS 'Minimum intervals and the critical delay of the Java service as min_interval and deadline';
+
+-- ---- the whole ----
+
+CREATE FUNCTION floe_internal.java_operation(java_name pg_catalog.text, of_operation pg_catalog.text, policy pg_catalog.jsonb, is_stored pg_catalog.bool, timezone pg_catalog.text,
+		OUT keys pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	config jsonb := NULLIF(policy -> java_name, 'null');
+	schedule jsonb := NULLIF(policy -> (java_name || 'Schedule'), 'null');
+	deletes bool := (SELECT k.deletes_files FROM floe_internal.operation_kind AS k WHERE k.operation = of_operation);
+	o record;
+	s record;
+	stray record;
+BEGIN
+	report := '[]';
+	FOR stray IN SELECT v.name, v.value FROM (VALUES (java_name, config), (java_name || 'Schedule', schedule)) AS v (name, value) WHERE jsonb_typeof(v.value) <> 'object' LOOP
+		report := report || floe_internal.told(stray.name, stray.value, 'refused', 'It must be an object.');
+	END LOOP;
+	IF report <> '[]' THEN
+		RETURN;
+	END IF;
+	IF config IS NULL AND schedule IS NOT NULL THEN
+		report := floe_internal.told(java_name || 'Schedule', schedule, 'without meaning', format('There is no %s: the Java service does not run it either.', java_name));
+	ELSIF config ?& ARRAY['enabled', 'schedule'] OR config = '{"enabled": true}' OR config = '{"enabled": false}' THEN
+		report := floe_internal.told(java_name, config, 'refused',
+			'An answer of the Java service''s API says that an operation is configured, and not how. Its store has it: SELECT jsonb_agg(to_jsonb(p)) FROM maintenance_policies AS p.');
+	ELSIF config IS NOT NULL THEN
+		SELECT * INTO o FROM floe_internal.java_options(java_name, config, is_stored);
+		keys := CASE WHEN o.options = '{}' THEN '{}' ELSE jsonb_build_object('options', o.options) END;
+		report := o.report;
+		IF schedule IS NULL THEN
+			IF deletes THEN
+				keys := keys || '{"enabled": false}';
+			END IF;
+			report := report || floe_internal.told(java_name || 'Schedule', NULL, 'approximated', CASE WHEN deletes
+				THEN 'enabled false. Without a schedule the Java service runs it only by hand or along with others, and it deletes: {"enabled": true} has floe run it when the table needs it.'
+				ELSE 'It runs when the table needs it; without a schedule the Java service runs it only by hand or along with others.' END);
+		ELSE
+			SELECT * INTO s FROM floe_internal.java_schedule(java_name || 'Schedule.', schedule, is_stored, timezone);
+			keys := keys || s.taken || CASE WHEN schedule -> 'enabled' = 'false' THEN jsonb '{"enabled": false}' ELSE '{}' END;
+			report := report || s.report;
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_operation(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool, pg_catalog.text) IS 'An operation of the Java service with its schedule as one of floe; keys NULL: the policy does not have it';
+
+CREATE FUNCTION floe_internal.java_document(policy pg_catalog.jsonb, settings pg_catalog.jsonb, OUT translated pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	c record;
+	f record;
+	p record;
+	o record;
+	operations text[] := '{}';
+BEGIN
+	IF length(policy::text) > 262144 THEN
+		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);
+	END IF;
+	SELECT * INTO c FROM floe_internal.java_canonical(policy);
+	SELECT * INTO f FROM floe_internal.import_fields('java', 'policy', '', c.canonical - ARRAY['rewriteDataFiles', 'rewriteDataFilesSchedule', 'expireSnapshots', 'expireSnapshotsSchedule', 'orphanCleanup', 'orphanCleanupSchedule',
+		'rewriteManifests', 'rewriteManifestsSchedule', 'healthThresholds', 'triggerConditions']);
+	translated := f.taken;
+	report := f.report;
+	IF NOT f.given ? 'name' THEN
+		report := report || floe_internal.told('name', c.canonical -> 'name', 'refused', 'A policy needs a name.');
+	END IF;
+	IF NOT f.given ? 'tablePattern' THEN
+		report := report || floe_internal.told('tablePattern', c.canonical -> 'tablePattern', 'refused', 'A policy needs a pattern; all tables are "*".');
+	ELSE
+		SELECT * INTO p FROM floe_internal.java_pattern(f.given ->> 'tablePattern', COALESCE(settings -> 'catalogs', '{}'));
+		translated := translated || jsonb_build_object('pattern', p.pattern);
+		report := report || floe_internal.told('tablePattern', f.given -> 'tablePattern', p.status, p.detail);
+	END IF;
+	IF f.given ? 'tags' THEN
+		translated := translated || jsonb_build_object('description', concat_ws(E'\n', NULLIF(translated ->> 'description', ''),
+			'Tags: ' || (SELECT string_agg(format('%s=%s', t.key, t.value), ', ' ORDER BY t.key) FROM jsonb_each_text(f.given -> 'tags') AS t)));
+		report := report || floe_internal.told('tags', f.given -> 'tags', 'approximated', 'They are written into the description.');
+	END IF;
+	FOR o IN SELECT x.java_name, x.operation, j.keys, j.report FROM (VALUES ('rewriteDataFiles', 'rewrite_data_files', 1), ('expireSnapshots', 'expire_snapshots', 2), ('orphanCleanup', 'remove_orphan_files', 3), ('rewriteManifests', 'rewrite_manifests', 4))
+			AS x (java_name, operation, n) CROSS JOIN LATERAL floe_internal.java_operation(x.java_name, x.operation, c.canonical, c.is_stored, settings ->> 'timezone') AS j ORDER BY x.n LOOP
+		report := report || o.report;
+		IF o.keys IS NOT NULL THEN
+			translated := translated || jsonb_build_object(o.operation, o.keys);
+			operations := operations || o.operation;
+		END IF;
+	END LOOP;
+	IF COALESCE(jsonb_typeof(c.canonical -> 'healthThresholds'), 'null') = 'object' THEN
+		SELECT * INTO f FROM floe_internal.import_fields('java', 'healthThresholds', 'healthThresholds.', c.canonical -> 'healthThresholds');
+		translated := translated || f.taken;
+		report := report || f.report;
+	ELSIF COALESCE(c.canonical -> 'healthThresholds', 'null') <> 'null' THEN
+		report := report || floe_internal.told('healthThresholds', c.canonical -> 'healthThresholds', 'refused', 'It must be an object.');
+	END IF;
+	IF COALESCE(jsonb_typeof(c.canonical -> 'triggerConditions'), 'null') = 'object' THEN
+		SELECT * INTO o FROM floe_internal.java_conditions(c.canonical -> 'triggerConditions', operations);
+		translated := translated || COALESCE((SELECT jsonb_object_agg(k, (translated -> k) || (o.per_operation -> k)) FROM jsonb_object_keys(o.per_operation) AS k), '{}');
+		report := report || o.report;
+	ELSIF COALESCE(c.canonical -> 'triggerConditions', 'null') <> 'null' THEN
+		report := report || floe_internal.told('triggerConditions', c.canonical -> 'triggerConditions', 'refused', 'It must be an object.');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_document(pg_catalog.jsonb, pg_catalog.jsonb) IS 'A policy of the Java service as a document of floe';
+-- =================================================================================================
+-- 46 imports: the Java service as a whole
+-- Its settings (application.properties, floe-config.yaml), of which the limits are floe's budgets; and
+-- what follows from its choice of one policy for a table, where floe chooses for each field.
+-- =================================================================================================
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, status, detail) VALUES
+	('properties', 'policy', 'scheduler.enabled', 'any', 'without meaning', 'floe.drain(''**'') stops new operations, the setting floe.enabled all of it.'),
+	('properties', 'policy', 'scheduler.distributed-lock-enabled', 'any', 'without meaning', 'floe claims each operation in the database.'),
+	('properties', 'policy', 'scheduler.distributedLock', 'any', 'without meaning', 'floe claims each operation in the database.'),
+	('properties', 'policy', 'scheduler.max-tables-per-poll', 'any', NULL, 'As a budget of one minute, which is how often the Java service polls.'),
+	('properties', 'policy', 'scheduler.max-operations-per-poll', 'any', NULL, 'As a budget of one minute, which is how often the Java service polls.'),
+	('properties', 'policy', 'scheduler.max-bytes-per-hour', 'any', NULL, 'As a budget of any hour, tested before an operation is added; operations by hand count.'),
+	('properties', 'policy', 'scheduler.failure-backoff-threshold', 'any', 'without meaning', 'floe waits after every failure, by its class: floe_internal.error_class; a policy''s max_attempts ends it.'),
+	('properties', 'policy', 'scheduler.failure-backoff-hours', 'any', 'without meaning', 'floe waits longer after each failure, by its class; a policy''s max_attempts ends it.'),
+	('properties', 'policy', 'scheduler.zero-change-threshold', 'any', 'without meaning', 'After a run that changed nothing floe waits for the table to change; it never freezes one.'),
+	('properties', 'policy', 'scheduler.zero-change-frequency-reduction-percent', 'any', 'without meaning', 'After a run that changed nothing floe waits for the table to change; it never freezes one.'),
+	('properties', 'policy', 'scheduler.zero-change-min-interval-hours', 'any', 'without meaning', 'After a run that changed nothing floe waits for the table to change; it never freezes one.'),
+	('properties', 'policy', 'scheduler.condition-based-triggering-enabled', 'any', 'without meaning', 'Where it was false, leave triggerConditions out of the policies.'),
+	('properties', 'policy', 'health.scan-mode', 'any', 'without meaning', 'floe reads each manifest once and keeps what it needs.'),
+	('properties', 'policy', 'health.sample-limit', 'any', 'without meaning', 'floe reads each manifest once and keeps what it needs.'),
+	('properties', 'policy', 'health.persistence-enabled', 'any', 'without meaning', 'floe always keeps health; docs/retention.md says for how long.'),
+	('properties', 'policy', 'health.max-reports-per-table', 'any', 'without meaning', 'docs/retention.md says how long health is kept.'),
+	('properties', 'policy', 'health.max-report-age-days', 'any', 'without meaning', 'docs/retention.md says how long health is kept.'),
+	('properties', 'policy', 'catalog', 'any', 'without meaning', 'A catalog is a SERVER of wrapper floe_catalog, its credentials a USER MAPPING (docs/catalogs.md).'),
+	('properties', 'policy', 'engine', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine, its credentials a USER MAPPING (docs/engines.md).'),
+	('properties', 'policy', 'engine-type', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine (docs/engines.md).'),
+	('properties', 'policy', 'livy', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine, its credentials a USER MAPPING (docs/engines.md).'),
+	('properties', 'policy', 'trino', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine, its credentials a USER MAPPING (docs/engines.md).'),
+	('properties', 'policy', 'store', 'any', 'without meaning', 'floe''s store is the database it is in.'),
+	('properties', 'policy', 'auth', 'any', 'without meaning', 'Who may do what are roles of PostgreSQL: floe_viewer, floe_operator, floe_admin.'),
+	('properties', 'policy', 'security', 'any', 'without meaning', 'floe.policy_history and floe.events say who did what.'),
+	('properties', 'policy', 'events', 'any', 'without meaning', 'floe.events has them, and LISTEN floe.'),
+	('properties', 'policy', 'server', 'any', 'without meaning', 'PostgreSQL''s own settings.'),
+	('properties', 'policy', 'logging', 'any', 'without meaning', 'PostgreSQL''s own settings.');
+
+-- Leaves of nested objects, with dots between the levels.
+CREATE FUNCTION floe_internal.flat_object(document pg_catalog.jsonb, OUT key pg_catalog.text, OUT value pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off ROWS 20
+AS $body$
+	WITH RECURSIVE leaf AS (
+		SELECT e.key, e.value, 1 AS depth FROM jsonb_each(document) AS e
+		UNION ALL
+		SELECT l.key || '.' || e.key, e.value, l.depth + 1 FROM leaf AS l CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(l.value) WHEN 'object' THEN l.value ELSE '{}' END) AS e WHERE l.depth < 20)
+	SELECT l.key, l.value FROM leaf AS l WHERE jsonb_typeof(l.value) <> 'object' OR l.depth = 20
+$body$;
+COMMENT ON FUNCTION floe_internal.flat_object(pg_catalog.jsonb) IS 'The values of nested objects, keys joined with dots';
+
+CREATE FUNCTION floe_internal.java_properties(document pg_catalog.jsonb, OUT budgets pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	e record;
+	number numeric;
+BEGIN
+	budgets := '{}';
+	report := '[]';
+	FOR e IN
+		SELECT p.key, p.name, f.field, f.status, f.detail,
+			   -- what may be a secret is not repeated
+			   CASE WHEN p.key ~* '(secret|passw|token|credential|key)' THEN NULL ELSE p.value END AS value
+		FROM (SELECT x.key, x.value, regexp_replace(x.key, '^(%[a-z]+\.)?floe\.', '') AS name FROM floe_internal.flat_object(document) AS x) AS p
+		LEFT JOIN LATERAL (SELECT i.field, i.status, i.detail FROM floe_internal.import_field AS i
+			WHERE i.source = 'properties' AND (p.name = i.field OR starts_with(p.name, i.field || '.')) LIMIT 1) AS f ON true
+		ORDER BY p.key
+	LOOP
+		IF e.field IS NULL THEN
+			report := report || floe_internal.told(e.key, e.value, 'without meaning', 'It is no setting of the Java service that floe knows of.');
+			CONTINUE;
+		ELSIF e.status IS NOT NULL THEN
+			report := report || floe_internal.told(e.key, e.value, e.status, e.detail);
+			CONTINUE;
+		END IF;
+		number := CASE WHEN e.value #>> '{}' ~ '^[0-9]{1,18}$' THEN (e.value #>> '{}')::numeric END;
+		IF number IS NULL THEN
+			report := report || floe_internal.told(e.key, e.value, 'refused', 'It must be a whole number that is not negative.');
+		ELSIF number = 0 THEN
+			report := report || floe_internal.told(e.key, e.value, 'translated', 'No budget: there is no limit.');
+		ELSE
+			report := report || floe_internal.told(e.key, e.value, CASE WHEN e.field LIKE '%per-hour' THEN 'translated' ELSE 'approximated' END, e.detail);
+			budgets := CASE e.field
+				WHEN 'scheduler.max-bytes-per-hour' THEN floe_internal.with_value(budgets, ARRAY['Java service: hour'], jsonb_build_object('period', '1 hour', 'bytes', number))
+				ELSE floe_internal.with_value(budgets, ARRAY['Java service: poll'], COALESCE(budgets -> 'Java service: poll', '{"period": "1 minute"}')
+					|| jsonb_build_object(CASE e.field WHEN 'scheduler.max-tables-per-poll' THEN 'tables' ELSE 'operations' END, number)) END;
+		END IF;
+	END LOOP;
+	budgets := COALESCE((SELECT jsonb_object_agg(b.key, b.value || '{"description": "Limit of the Java service, imported"}') FROM jsonb_each(budgets) AS b), '{}');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_properties(pg_catalog.jsonb) IS 'Settings of the Java service as budgets, and what became of each';
+
+-- Pairs of imported policies that can match the same table. In the Java service the more specific one has the table, priority
+-- only breaks ties; in floe each field comes from the first that sets it, by priority and then specificity.
+CREATE FUNCTION floe_internal.java_overlaps(policies pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (
+		WITH p AS MATERIALIZED (
+			SELECT x.value ->> 'name' AS name, j.pieces, CASE WHEN jsonb_typeof(x.value -> 'priority') = 'number' THEN (x.value ->> 'priority')::numeric ELSE 0 END AS priority,
+				   CASE WHEN j.pieces[1] IS NULL THEN 0 WHEN j.pieces[1] LIKE '%*%' THEN 50 ELSE 100 END + CASE WHEN j.pieces[2] IS NULL THEN 0 WHEN j.pieces[2] LIKE '%*%' THEN 5 ELSE 10 END
+				   + CASE WHEN j.pieces[3] IS NULL OR j.pieces[3] LIKE '%*%' THEN 0 ELSE 1 END AS specificity
+			FROM jsonb_array_elements(policies) AS x CROSS JOIN LATERAL (SELECT floe_internal.java_pieces(x.value ->> 'pattern') AS pieces OFFSET 0) AS j
+			WHERE COALESCE(x.value -> 'enabled', 'true') <> 'false' AND x.value ->> 'name' IS NOT NULL),
+		pair AS (
+			SELECT a.name, b.name AS other, (a.specificity, a.priority) < (b.specificity, b.priority) AND (a.priority, a.specificity) > (b.priority, b.specificity) AS turned
+			FROM p AS a JOIN p AS b ON a.name <> b.name
+			-- names that are written out differ; a piece with * ? or a regular expression may match the other
+			WHERE NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE a.pieces[i] <> b.pieces[i] AND a.pieces[i] !~ '[*?/]' AND b.pieces[i] !~ '[*?/]')
+			  AND NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE a.pieces[i] !~ '[*?/]' AND b.pieces[i] ~ '[*?]' AND b.pieces[i] !~ '/'
+				AND a.pieces[i] NOT LIKE replace(replace(regexp_replace(b.pieces[i], '([%_\\])', '\\\1', 'g'), '*', '%'), '?', '_'))
+			  AND NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE b.pieces[i] !~ '[*?/]' AND a.pieces[i] ~ '[*?]' AND a.pieces[i] !~ '/'
+				AND b.pieces[i] NOT LIKE replace(replace(regexp_replace(a.pieces[i], '([%_\\])', '\\\1', 'g'), '*', '%'), '?', '_')))
+		SELECT COALESCE(jsonb_agg(jsonb_build_object('policy', o.name, 'field', 'tablePattern', 'value', NULL, 'status', 'approximated', 'detail',
+			format('It can match the same tables as %s%s. The Java service gives a table to the most specific policy alone; floe takes each field from the first that sets it, by priority, then specificity.',
+				array_to_string(o.others[1:5], ', '), CASE WHEN cardinality(o.others) > 5 THEN format(' and %s more', cardinality(o.others) - 5) ELSE '' END)
+			|| CASE WHEN o.turned IS NOT NULL THEN format(' Here its priority puts it before %s, which are more specific.', array_to_string(o.turned[1:5], ', ')) ELSE '' END) ORDER BY o.name), '[]')
+		FROM (SELECT x.name, array_agg(format('"%s"', x.other) ORDER BY x.other) AS others, array_agg(format('"%s"', x.other) ORDER BY x.other) FILTER (WHERE x.turned) AS turned FROM pair AS x GROUP BY x.name) AS o);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_overlaps(pg_catalog.jsonb) IS 'Rows of the report for policies whose patterns meet, because they mean something else together than in the Java service';
+-- =================================================================================================
+-- 46 imports: table properties
+-- Maintenance that tables carry in their properties, Iceberg's own and Amoro's, as policies for tables
+-- with the same values. floe obeys Iceberg's retention and target size anyway, below all policies.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.import_property (
+	property	pg_catalog.text PRIMARY KEY,
+	target		pg_catalog.text,
+	unit		pg_catalog.text CHECK (unit IN ('bytes', 'count', 'boolean', 'milliseconds', 'minutes', 'duration', 'predicate', 'file count', 'attempts')),
+	detail		pg_catalog.text
+);
+COMMENT ON TABLE floe_internal.import_property IS 'Table properties about maintenance, and the path in a policy that each becomes';
+COMMENT ON COLUMN floe_internal.import_property.target IS 'Path in floe''s document; NULL: none, and detail says why';
+COMMENT ON COLUMN floe_internal.import_property.unit IS 'What the property''s text means; a value that is no such thing is left out';
+
+INSERT INTO floe_internal.import_property VALUES
+	('write.target-file-size-bytes', 'rewrite_data_files.options.target_file_size', 'bytes', NULL),
+	('write.delete.target-file-size-bytes', 'rewrite_position_delete_files.options.target_file_size', 'bytes', NULL),
+	('history.expire.max-snapshot-age-ms', 'expire_snapshots.options.max_snapshot_age', 'milliseconds', NULL),
+	('history.expire.min-snapshots-to-keep', 'expire_snapshots.options.retain_last', 'count', NULL),
+	('history.expire.max-ref-age-ms', NULL, NULL, 'the age of references stays a property of the table'),
+	('gc.enabled', NULL, NULL, 'floe obeys it, whatever policies say'),
+	('write.metadata.delete-after-commit.enabled', NULL, NULL, 'writers do it with each commit'),
+	('write.metadata.previous-versions-max', NULL, NULL, 'writers do it with each commit'),
+	('commit.manifest.target-size-bytes', NULL, NULL, 'rewrite_manifests and its metrics obey it'),
+	('commit.manifest.min-count-to-merge', NULL, NULL, 'writers do it with each commit'),
+	('commit.manifest-merge.enabled', NULL, NULL, 'writers do it with each commit'),
+	('self-optimizing.enabled', 'rewrite_data_files.enabled', 'boolean', NULL),
+	('self-optimizing.target-size', 'rewrite_data_files.options.target_file_size', 'bytes', NULL),
+	('self-optimizing.max-file-count', 'rewrite_data_files.options.max_files_to_rewrite', 'count', NULL),
+	('self-optimizing.allow-partial-commit', 'rewrite_data_files.options.partial_progress_enabled', 'boolean', NULL),
+	('self-optimizing.filter', 'rewrite_data_files.options.where', 'predicate', NULL),
+	('self-optimizing.execute.num-retries', 'rewrite_data_files.max_attempts', 'attempts', NULL),
+	('self-optimizing.minor.trigger.file-count', 'rewrite_data_files.when', 'file count', NULL),
+	('self-optimizing.minor.trigger.interval', 'rewrite_data_files.deadline', 'milliseconds', NULL),
+	('self-optimizing.full.trigger.interval', NULL, NULL, 'floe rewrites what has something to gain; a deadline makes it run'),
+	('self-optimizing.full.rewrite-all-files', NULL, NULL, 'floe rewrites what has something to gain; the option rewrite_all does all'),
+	('self-optimizing.major.trigger.duplicate-ratio', NULL, NULL, 'floe goes by deleted rows: thresholds of delete_ratio'),
+	('self-optimizing.group', NULL, NULL, 'which engine: the key engine of a policy'),
+	('self-optimizing.quota', NULL, NULL, 'rows of floe.budget'),
+	('self-optimizing.max-task-size-bytes', NULL, NULL, 'the engine cuts its tasks'),
+	('self-optimizing.fragment-ratio', NULL, NULL, 'small is what is below 0.75 of the target file size'),
+	('self-optimizing.min-target-size-ratio', NULL, NULL, 'small is what is below 0.75 of the target file size; the option min_file_size changes what is rewritten'),
+	('self-optimizing.min-plan-interval', NULL, NULL, 'min_poll_interval is floe''s'),
+	('self-optimizing.evaluation.fallback-interval', NULL, NULL, 'poll_interval is floe''s'),
+	('self-optimizing.evaluation.file-size.mse-tolerance', NULL, NULL, 'floe counts what a rewrite would remove'),
+	('self-optimizing.refresh-table.adaptive.max-interval-ms', NULL, NULL, 'floe looks at a table about as often as it is written'),
+	('self-optimizing.refresh-table.adaptive.increase-step-ms', NULL, NULL, 'floe looks at a table about as often as it is written'),
+	('table-expire.enabled', 'expire_snapshots.enabled', 'boolean', NULL),
+	('snapshot.keep.duration', 'expire_snapshots.options.max_snapshot_age', 'duration', NULL),
+	('snapshot.keep.min-count', 'expire_snapshots.options.retain_last', 'count', NULL),
+	('snapshot.keep.flink.checkpoint-retention', NULL, NULL, 'floe keeps what references keep'),
+	('clean-orphan-file.enabled', 'remove_orphan_files.enabled', 'boolean', NULL),
+	('clean-orphan-file.min-existing-time-minutes', 'remove_orphan_files.options.older_than', 'minutes', NULL),
+	('clean-dangling-delete-files.enabled', 'rewrite_data_files.options.remove_dangling_deletes', 'boolean', NULL),
+	('data-expire.enabled', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.level', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.field', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.datetime-string-pattern', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.datetime-number-format', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.retention-time', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.base-on-rule', NULL, NULL, 'floe deletes no rows'),
+	('tag.auto-create.enabled', NULL, NULL, 'floe makes no tags'),
+	('tag.auto-create.trigger.period', NULL, NULL, 'floe makes no tags'),
+	('tag.auto-create.max-age-ms', NULL, NULL, 'floe makes no tags'),
+	('openhouse.tableType', NULL, NULL, 'floe maintains tables of every type'),
+	('policies', NULL, NULL, 'OpenHouse''s policies are of rows and replicas; floe deletes no rows');
+
+CREATE FUNCTION floe_internal.property_number(given pg_catalog.text, most pg_catalog.numeric) RETURNS pg_catalog.numeric
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN CASE WHEN given ~ '^[0-9]{1,18}$' THEN CASE WHEN given::numeric BETWEEN 1 AND most THEN given::numeric END END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.property_number(pg_catalog.text, pg_catalog.numeric) IS 'A whole number from 1 to most, or NULL';
+
+-- NULL: the text is no such value, or none that floe would do.
+CREATE FUNCTION floe_internal.property_value(given pg_catalog.text, unit pg_catalog.text, target pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n numeric := floe_internal.property_number(given, 1e18);
+	part text[];
+	minutes numeric;
+BEGIN
+	CASE unit
+		WHEN 'bytes' THEN RETURN to_jsonb(n);
+		WHEN 'count' THEN RETURN to_jsonb(floe_internal.property_number(given, 2147483647));
+		WHEN 'attempts' THEN RETURN to_jsonb(floe_internal.property_number(given, 99) + 1);
+		WHEN 'boolean' THEN RETURN CASE WHEN lower(given) IN ('true', 'false') THEN lower(given)::jsonb END;
+		WHEN 'milliseconds' THEN RETURN CASE WHEN n BETWEEN 60000 AND 3e12 THEN to_jsonb(floe_internal.java_duration(to_jsonb(n / 1000), 1)) END;
+		WHEN 'predicate' THEN RETURN to_jsonb(NULLIF(btrim(given), ''));
+		WHEN 'file count' THEN RETURN jsonb_build_object('any', jsonb_build_array(jsonb_build_object('metric', 'small_file_count', 'op', '>=', 'value', n), jsonb_build_object('metric', 'equality_delete_file_count', 'op', '>=', 'value', n)))
+			|| CASE WHEN n IS NULL THEN NULL ELSE jsonb '{}' END;
+		ELSE
+			part := CASE unit WHEN 'minutes' THEN ARRAY[n::text, 'min'] ELSE regexp_match(lower(given), '^\s*([0-9]{1,9})\s*(ms|s|min|m|h|d|day|days|hour|hours)?\s*$') END;
+			minutes := part[1]::numeric * CASE COALESCE(part[2], 'ms') WHEN 'ms' THEN 1.0 / 60000 WHEN 's' THEN 1.0 / 60 WHEN 'min' THEN 1 WHEN 'm' THEN 1 WHEN 'h' THEN 60 WHEN 'hour' THEN 60 WHEN 'hours' THEN 60 ELSE 1440 END;
+			-- younger files may belong to a commit that is under way
+			IF minutes < 1440 AND target = 'remove_orphan_files.options.older_than' OR minutes > 5e7 THEN
+				RETURN NULL;
+			END IF;
+			RETURN to_jsonb(floe_internal.java_duration(to_jsonb(round(minutes * 60)), 1));
+	END CASE;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'The text of a table property as a value of a policy';
+
+CREATE FUNCTION floe_internal.nested_object(flat pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	e record;
+	result jsonb := '{}';
+BEGIN
+	FOR e IN SELECT x.key, x.value FROM jsonb_each(flat) AS x ORDER BY x.key LOOP
+		result := floe_internal.with_value(result, string_to_array(e.key, '.'), e.value);
+	END LOOP;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.nested_object(pg_catalog.jsonb) IS 'Nested objects of paths with dots';
+
+-- One row a group of tables with the same values. A namespace all of whose tables are in one group is one pattern.
+CREATE FUNCTION floe_internal.property_groups(of_pattern pg_catalog.text, OUT catalog pg_catalog.text, OUT flat pg_catalog.jsonb, OUT patterns pg_catalog.text[], OUT tables pg_catalog.text[], OUT left_out pg_catalog.jsonb)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	WITH t AS MATERIALIZED (
+		SELECT t.table_id, t.name, t.levels, t.properties FROM floe_internal.iceberg_table AS t
+		WHERE t.status <> 'dropped' AND floe_internal.match_pattern(of_pattern, t.levels) IS NOT NULL),
+	given AS (
+		SELECT t.table_id, p.key, p.value, r.target, r.detail, CASE WHEN r.target IS NOT NULL THEN floe_internal.property_value(p.value, r.unit, r.target) END AS meant
+		FROM t CROSS JOIN LATERAL jsonb_each_text(CASE jsonb_typeof(t.properties) WHEN 'object' THEN t.properties ELSE '{}' END) AS p
+		JOIN floe_internal.import_property AS r ON r.property = p.key),
+	said AS (
+		-- two properties for one thing: Amoro's own comes after Iceberg's
+		SELECT g.table_id, jsonb_object_agg(g.target, g.meant ORDER BY g.key LIKE 'self-optimizing.%' OR g.key LIKE 'snapshot.keep.%', g.key) FILTER (WHERE g.meant IS NOT NULL) AS flat,
+			   COALESCE(jsonb_object_agg(g.key, COALESCE(g.detail, format('"%s" is not a value that floe takes', left(g.value, 100)))) FILTER (WHERE g.meant IS NULL), '{}') AS left_out
+		FROM given AS g GROUP BY g.table_id),
+	grouped AS (
+		SELECT t.levels[1] AS catalog, t.levels[1:cardinality(t.levels) - 1] AS namespace, s.flat, array_agg(t.name ORDER BY t.name) AS names, jsonb_agg(DISTINCT s.left_out) AS left_outs, count(*) AS n
+		FROM said AS s JOIN t USING (table_id) GROUP BY t.levels[1], t.levels[1:cardinality(t.levels) - 1], s.flat),
+	sizes AS (
+		SELECT x.levels[1:cardinality(x.levels) - 1] AS namespace, count(*) AS n FROM floe_internal.iceberg_table AS x WHERE x.status <> 'dropped' GROUP BY 1),
+	named AS (
+		SELECT g.*, CASE WHEN g.n > 1 AND g.n = z.n THEN ARRAY[floe_internal.format_name(g.namespace) || '.*'] ELSE g.names END AS items
+		FROM grouped AS g JOIN sizes AS z USING (namespace))
+	SELECT n.catalog, n.flat, (SELECT array_agg(i ORDER BY i) FROM unnest(string_to_array(string_agg(array_to_string(n.items, chr(31)), chr(31)), chr(31))) AS i),
+		   (SELECT array_agg(i ORDER BY i) FROM unnest(string_to_array(string_agg(array_to_string(n.names, chr(31)), chr(31)), chr(31))) AS i),
+		   (SELECT COALESCE(jsonb_object_agg(o.key, o.value), '{}') FROM jsonb_array_elements(jsonb_agg(n.left_outs)) AS a CROSS JOIN LATERAL jsonb_array_elements(a) AS l CROSS JOIN LATERAL jsonb_each(l) AS o)
+	FROM named AS n GROUP BY n.catalog, n.flat
+$body$;
+COMMENT ON FUNCTION floe_internal.property_groups(pg_catalog.text) IS 'Tables by what their properties say of maintenance; flat NULL: only what has no place in a policy';
+
+CREATE FUNCTION floe.import_table_properties(pattern pg_catalog.text, settings pg_catalog.jsonb DEFAULT '{}', save pg_catalog.bool DEFAULT false,
+		OUT policy pg_catalog.text, OUT document pg_catalog.jsonb, OUT tables pg_catalog.text[], OUT left_out pg_catalog.jsonb)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	most CONSTANT int4 := 60;	-- parts of one pattern
+	g record;
+	part int4;
+	parts int4;
+BEGIN
+	PERFORM floe_internal.check_pattern(import_table_properties.pattern), floe_internal.check_import_settings(settings);
+	FOR g IN SELECT x.* FROM floe_internal.property_groups(import_table_properties.pattern) AS x ORDER BY x.catalog, cardinality(x.tables) DESC, x.flat::text LOOP
+		tables := g.tables;
+		left_out := g.left_out;
+		IF g.flat IS NULL THEN
+			SELECT NULL, NULL INTO policy, document;
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
+		parts := (cardinality(g.patterns) + most - 1) / most;
+		FOR part IN 1 .. parts LOOP
+			policy := format('properties of %s: %s%s', left(g.catalog, 150), left(md5(g.flat::text), 8), CASE WHEN parts > 1 THEN format(' (%s)', part) ELSE '' END);
+			document := floe_internal.nested_object(g.flat) || jsonb_build_object('name', policy, 'pattern', array_to_string(g.patterns[(part - 1) * most + 1:part * most], ', '),
+				'description', 'From table properties.') || CASE WHEN settings ? 'engine' THEN jsonb_build_object('engine', settings -> 'engine') ELSE '{}' END;
+			tables := CASE WHEN parts = 1 THEN g.tables ELSE ARRAY(SELECT n FROM unnest(g.tables) AS n
+				WHERE floe_internal.match_pattern(document ->> 'pattern', floe_internal.parse_name(n)) IS NOT NULL ORDER BY n) END;
+			IF save THEN
+				PERFORM floe.import_policy(document);
+			END IF;
+			RETURN NEXT;
+		END LOOP;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe.import_table_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool) IS 'Policies that say what the properties of matching tables say (Iceberg''s and Amoro''s), one for tables with the same values; save: makes them. left_out: properties without a place in a policy, and why';
 -- =================================================================================================
 -- 50 operations: queue, log, bookkeeping, events
 -- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
@@ -10664,6 +12332,8 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.policy_key', 'fixed', NULL, NULL, NULL, 'Keys of policy documents'),
 	('floe_internal.polaris_policy_type', 'fixed', NULL, NULL, NULL, 'Types of Polaris''s policies'),
 	('floe_internal.polaris_config_key', 'fixed', NULL, NULL, NULL, 'Keys of their config that have another name in floe'),
+	('floe_internal.import_field', 'fixed', NULL, NULL, NULL, 'Fields of other systems'' policies'),
+	('floe_internal.import_property', 'fixed', NULL, NULL, NULL, 'Table properties about maintenance'),
 	('floe_internal.gate', 'fixed', NULL, NULL, NULL, 'Gates'),
 	('floe_internal.identity', 'fixed', NULL, NULL, NULL, 'Which database this is, one row'),
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
@@ -11462,7 +13132,8 @@ GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
-GRANT EXECUTE ON FUNCTION floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
+GRANT EXECUTE ON FUNCTION floe.import_policies(pg_catalog.jsonb, pg_catalog.jsonb), floe.check_import(pg_catalog.jsonb, pg_catalog.jsonb),
+	floe.import_table_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
 	floe.drop_engine_approval(pg_catalog.text) TO floe_admin;
 
 -- What pg_dump carries: what people wrote. What was measured and done stays behind: it belongs to the tables of this database's catalogs.

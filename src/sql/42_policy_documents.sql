@@ -468,14 +468,8 @@ AS $body$
 DECLARE
 	policy_name text;
 	old_row floe.policy;
-	left_out text[];
 BEGIN
-	IF floe_internal.is_polaris_policy(document) THEN
-		SELECT p.translated, p.left_out INTO document, left_out FROM floe_internal.polaris_document(document) AS p;
-		IF left_out <> '{}' THEN
-			RAISE NOTICE 'policy "%": left out, as floe has nothing of the kind: %', document ->> 'name', array_to_string(left_out, ', ');
-		END IF;
-	END IF;
+	document := floe_internal.own_document(document);
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
 		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
@@ -489,5 +483,5 @@ BEGIN
 	RETURN floe.alter_policy(policy_name, floe_internal.replacing_change(old_row, document));
 END
 $body$;
-COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. A maintenance policy as Polaris answers with it is taken, too, once it has a "pattern"';
+COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. One policy of the Java service, Polaris or Gravitino is taken, too (docs/imports.md)';
 
