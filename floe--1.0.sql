@@ -7681,7 +7681,8 @@ BEGIN
 		WHERE p.is_own AND p.queued_at < begins_at
 		ON CONFLICT DO NOTHING;
 	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
-		SELECT q.operation_id, q.table_id, q.operation_id, false, COALESCE(p.dispatched_at, p.finished_at, 'infinity'), COALESCE(p.finished_at, 'infinity')
+		SELECT q.operation_id, q.table_id, q.operation_id, false, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
 		FROM floe_internal.operation_queue AS q JOIN floe_internal.simulated_past AS p ON p.operation_id = q.operation_id;
 	-- an engine that is down now was not then, as far as anybody knows
 	UPDATE floe_internal.engine AS e SET status = 'ok', retry_at = NULL, drained_at = NULL WHERE e.status <> 'removed' AND (e.retry_at IS NOT NULL OR e.drained_at IS NOT NULL);
@@ -7920,7 +7921,10 @@ DECLARE
 	now_metrics jsonb;
 BEGIN
 	SELECT * INTO r FROM floe_internal.simulated_run AS x WHERE x.operation_id = q.operation_id;
-	SELECT * INTO p FROM floe_internal.simulated_past AS x WHERE x.operation_id = r.real_id;
+	SELECT * INTO p FROM floe_internal.simulated_past AS x WHERE x.operation_id = r.real_id AND x.finished_at IS NOT NULL;
+	IF p.operation_id IS NULL THEN
+		r.real_id := NULL;
+	END IF;
 	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) ELSE COALESCE(p.effect, '{}') END;
 	q.state := CASE WHEN r.real_id IS NOT NULL THEN p.state WHEN did = '{}' AND q.operation <> 'remove_orphan_files' THEN 'no_change' ELSE 'succeeded' END;
 	q.error_class := p.error_class;
@@ -8144,7 +8148,8 @@ BEGIN
 			ON CONFLICT DO NOTHING
 			RETURNING operation_id, table_id)
 	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
-		SELECT a.operation_id, a.table_id, a.operation_id, true, COALESCE(p.dispatched_at, p.finished_at, 'infinity'), COALESCE(p.finished_at, 'infinity')
+		SELECT a.operation_id, a.table_id, a.operation_id, true, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
 		FROM asked AS a JOIN floe_internal.simulated_past AS p ON p.operation_id = a.operation_id;
 END
 $body$;
@@ -8302,7 +8307,7 @@ BEGIN
 			UNION ALL
 			SELECT 3, 'bucket', f.starts_at, NULL, NULL, COALESCE(g.a_ops, 0), COALESCE(g.s_ops, 0), g.a_gb, g.s_gb, g.a_bytes, g.s_bytes,
 				f.actual_files, f.simulated_files, f.actual_excess_files, f.simulated_excess_files, f.actual_snapshots, f.simulated_snapshots, NULL
-				FROM f LEFT JOIN g ON g.kind = 3 AND g.bucket = f.starts_at
+				FROM f LEFT JOIN g ON g.kind = 3 AND g.bucket = f.starts_at WHERE f.starts_at < floe_internal.clock()
 			UNION ALL
 			SELECT 4, 'bucket and operation', g.bucket, NULL, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM g WHERE g.kind = 2
 			UNION ALL

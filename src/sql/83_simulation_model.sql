@@ -40,7 +40,8 @@ BEGIN
 		WHERE p.is_own AND p.queued_at < begins_at
 		ON CONFLICT DO NOTHING;
 	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
-		SELECT q.operation_id, q.table_id, q.operation_id, false, COALESCE(p.dispatched_at, p.finished_at, 'infinity'), COALESCE(p.finished_at, 'infinity')
+		SELECT q.operation_id, q.table_id, q.operation_id, false, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
 		FROM floe_internal.operation_queue AS q JOIN floe_internal.simulated_past AS p ON p.operation_id = q.operation_id;
 	-- an engine that is down now was not then, as far as anybody knows
 	UPDATE floe_internal.engine AS e SET status = 'ok', retry_at = NULL, drained_at = NULL WHERE e.status <> 'removed' AND (e.retry_at IS NOT NULL OR e.drained_at IS NOT NULL);

@@ -17,7 +17,10 @@ DECLARE
 	now_metrics jsonb;
 BEGIN
 	SELECT * INTO r FROM floe_internal.simulated_run AS x WHERE x.operation_id = q.operation_id;
-	SELECT * INTO p FROM floe_internal.simulated_past AS x WHERE x.operation_id = r.real_id;
+	SELECT * INTO p FROM floe_internal.simulated_past AS x WHERE x.operation_id = r.real_id AND x.finished_at IS NOT NULL;
+	IF p.operation_id IS NULL THEN
+		r.real_id := NULL;
+	END IF;
 	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) ELSE COALESCE(p.effect, '{}') END;
 	q.state := CASE WHEN r.real_id IS NOT NULL THEN p.state WHEN did = '{}' AND q.operation <> 'remove_orphan_files' THEN 'no_change' ELSE 'succeeded' END;
 	q.error_class := p.error_class;
@@ -241,7 +244,8 @@ BEGIN
 			ON CONFLICT DO NOTHING
 			RETURNING operation_id, table_id)
 	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
-		SELECT a.operation_id, a.table_id, a.operation_id, true, COALESCE(p.dispatched_at, p.finished_at, 'infinity'), COALESCE(p.finished_at, 'infinity')
+		SELECT a.operation_id, a.table_id, a.operation_id, true, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
 		FROM asked AS a JOIN floe_internal.simulated_past AS p ON p.operation_id = a.operation_id;
 END
 $body$;

@@ -151,7 +151,7 @@ BEGIN
 			UNION ALL
 			SELECT 3, 'bucket', f.starts_at, NULL, NULL, COALESCE(g.a_ops, 0), COALESCE(g.s_ops, 0), g.a_gb, g.s_gb, g.a_bytes, g.s_bytes,
 				f.actual_files, f.simulated_files, f.actual_excess_files, f.simulated_excess_files, f.actual_snapshots, f.simulated_snapshots, NULL
-				FROM f LEFT JOIN g ON g.kind = 3 AND g.bucket = f.starts_at
+				FROM f LEFT JOIN g ON g.kind = 3 AND g.bucket = f.starts_at WHERE f.starts_at < floe_internal.clock()
 			UNION ALL
 			SELECT 4, 'bucket and operation', g.bucket, NULL, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM g WHERE g.kind = 2
 			UNION ALL

@@ -78,6 +78,25 @@ BEGIN
 	DELETE FROM lab.running AS x WHERE x.operation_id = r.operation_id;
 END $$;
 
+-- What engines have a place for.
+CREATE FUNCTION lab.send() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q record;
+	go bool;
+BEGIN
+	LOOP
+		SELECT * INTO q FROM floe_internal.claim_operation(1, NULL);
+		EXIT WHEN NOT FOUND;
+		SELECT p.go INTO go FROM floe_internal.preflight(q.operation_id, 'spark-thrift', 'lake') AS p;
+		CONTINUE WHEN NOT go;
+		PERFORM floe_internal.operation_saved(q.operation_id, '\x01', 'session');
+		INSERT INTO lab.running SELECT q.operation_id, q.table_name, q.operation, at + make_interval(secs => CASE q.operation WHEN 'rewrite_data_files' THEN f.small * 3 ELSE 5 END + lab.hash(q.table_name || at, 20)),
+				f.failing > 0 AND lab.hash(q.table_name || at || 'f', f.failing) = 0
+			FROM lab.fleet AS f WHERE f.name = q.table_name;
+	END LOOP;
+END $$;
+
 -- Life from one time to another, with a plan every so often.
 CREATE FUNCTION lab.live(upto timestamptz, step interval) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -85,8 +104,6 @@ DECLARE
 	tick timestamptz := at;
 	f record;
 	r lab.running;
-	q record;
-	go bool;
 BEGIN
 	WHILE tick + step <= upto LOOP
 		tick := tick + step;
@@ -102,19 +119,12 @@ BEGIN
 			ELSE
 				PERFORM lab.at(r.ends_at);
 				PERFORM lab.finish(r);
+				PERFORM lab.send();
 			END IF;
 		END LOOP;
 		PERFORM lab.at(tick);
 		PERFORM floe_internal.plan_due(100000);
-		LOOP
-			SELECT * INTO q FROM floe_internal.claim_operation(1, NULL);
-			EXIT WHEN NOT FOUND;
-			SELECT p.go INTO go FROM floe_internal.preflight(q.operation_id, 'spark-thrift', 'lake') AS p;
-			CONTINUE WHEN NOT go;
-			PERFORM floe_internal.operation_saved(q.operation_id, '\x01', 'session');
-			INSERT INTO lab.running SELECT q.operation_id, q.table_name, q.operation, tick + make_interval(secs => CASE q.operation WHEN 'rewrite_data_files' THEN f2.small * 3 ELSE 5 END + lab.hash(q.table_name || tick, 20)), f2.failing > 0 AND lab.hash(q.table_name || tick || 'f', f2.failing) = 0
-				FROM lab.fleet AS f2 WHERE f2.name = q.table_name;
-		END LOOP;
+		PERFORM lab.send();
 	END LOOP;
 END $$;
 
