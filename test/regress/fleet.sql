@@ -128,17 +128,4 @@ BEGIN
 	END LOOP;
 END $$;
 
--- How a simulation compares with the log: queued at the same time, at another time, only in one of the two.
-CREATE FUNCTION lab.compare(since timestamptz, step interval, policy jsonb DEFAULT NULL, pattern text DEFAULT '**') RETURNS TABLE (logged bigint, simulated bigint, same bigint) LANGUAGE sql AS $$
-	WITH s AS MATERIALIZED (
-		SELECT x.table_name, x.operation, x.starts_at FROM floe.simulate(policy, since, pattern, step, detail => true) AS x WHERE x.part = 'run'
-	), l AS (
-		SELECT o.table_name, o.operation, o.queued_at FROM (SELECT x.table_name, x.operation, x.queued_at, x.dispatched_at FROM floe_internal.operation_log AS x
-			UNION ALL SELECT y.table_name, y.operation, y.queued_at, y.dispatched_at FROM floe_internal.operation_queue AS y) AS o
-		WHERE o.queued_at >= since AND o.queued_at < floe_internal.clock() AND o.dispatched_at IS NOT NULL
-		  AND floe_internal.match_pattern(pattern, floe_internal.parse_name(o.table_name)) IS NOT NULL
-	)
-	SELECT (SELECT count(*) FROM l), (SELECT count(*) FROM s),
-		(SELECT count(*) FROM l WHERE EXISTS (SELECT 1 FROM s WHERE s.table_name = l.table_name AND s.operation = l.operation AND abs(extract(epoch FROM s.starts_at - l.queued_at)) <= extract(epoch FROM step)))
-$$;
 RESET client_min_messages;
