@@ -417,6 +417,11 @@ CREATE FUNCTION floe_internal.snapshot_list(encoded pg_catalog.bytea,
 	AS 'MODULE_PATHNAME', 'floe_sql_snapshot_list';
 COMMENT ON FUNCTION floe_internal.snapshot_list(pg_catalog.bytea) IS 'The snapshots of a table as stored by the assessor; NULL counters are unknown';
 
+CREATE FUNCTION floe_internal.encode_snapshots(ids pg_catalog.int8[], committed_at pg_catalog.timestamptz[], operations pg_catalog.text[]) RETURNS pg_catalog.bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_encode_snapshots';
+COMMENT ON FUNCTION floe_internal.encode_snapshots(pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.text[]) IS 'The reverse of snapshot_list() for one branch without counters, oldest first: for floe.simulate()';
+
 CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
 		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz,
 		OUT snapshot_count pg_catalog.int4, OUT ref_count pg_catalog.int4,
@@ -11789,6 +11794,424 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe.unwatch_catalog(pg_catalog.text) IS 'Takes the trigger of floe.watch_catalog() away; false: there was none';
 -- =================================================================================================
+-- 82 simulation: what it stands on
+-- floe.simulate() replays stored health and commits under another policy. It decides by the functions that the scheduler decides
+-- by, and these read floe's tables. So the tables themselves are put back to the time it begins with and led through the time since,
+-- with floe.virtual_clock as the clock, in a subtransaction that always ends with a rollback; its results are in variables, which
+-- survive that. A copy of the decision code over tables of its own would hold nobody up, but would be a second implementation from the
+-- first change on that one of the two does not get. What this way costs: until it ends, the tables simulated are locked, so what
+-- is measured or done with them meanwhile waits, and no plan is made. So it is bounded by a pattern, and by a time after which it gives up; it waits
+-- for locks in the order in which passes take them, and not for long. Dead rows stay for autovacuum.
+-- Here: the little history that nothing else keeps, and the tables it works with, which are empty for everybody else.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.pause_past (
+	pattern		pg_catalog.text NOT NULL,
+	is_drain	pg_catalog.bool NOT NULL,
+	reason		pg_catalog.text,
+	paused_by	pg_catalog.text NOT NULL,
+	paused_at	pg_catalog.timestamptz NOT NULL,
+	ended_at	pg_catalog.timestamptz NOT NULL
+);
+CREATE INDEX pause_past_ended ON floe_internal.pause_past (ended_at);
+COMMENT ON TABLE floe_internal.pause_past IS 'Pauses and drains that are over: a simulation must know when nothing could run; kept for floe.health_history_retention';
+COMMENT ON COLUMN floe_internal.pause_past.is_drain IS 'floe.drain(): of everything';
+
+CREATE FUNCTION floe_internal.pause_ended() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_TABLE_NAME = 'drain' THEN
+		INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+			SELECT '**', true, o.reason, o.drained_by, o.drained_at, floe_internal.clock() FROM old_rows AS o;
+	ELSE
+		INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+			SELECT o.pattern, false, o.reason, o.paused_by, o.paused_at, LEAST(o.until, floe_internal.clock()) FROM old_rows AS o;
+	END IF;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pause_ended() IS 'Trigger: keeps pauses and drains that are over';
+
+CREATE TRIGGER pause_ended AFTER DELETE ON floe_internal.pause
+	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.pause_ended();
+CREATE TRIGGER drain_ended AFTER DELETE ON floe_internal.drain
+	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.pause_ended();
+
+CREATE TABLE floe_internal.operation_effect (
+	operation	pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	metric		pg_catalog.text NOT NULL,
+	basis		pg_catalog.text NOT NULL,
+	ratio		pg_catalog.float8 NOT NULL,
+	PRIMARY KEY (operation, metric)
+);
+COMMENT ON TABLE floe_internal.operation_effect IS 'What a simulated operation changes: basis times ratio; the ratio is the one here only as long as no past run has shown another';
+COMMENT ON COLUMN floe_internal.operation_effect.basis IS 'The metric whose value before the operation the effect is proportional to';
+
+INSERT INTO floe_internal.operation_effect VALUES
+	('rewrite_data_files', 'excess_file_count', 'excess_file_count', -1),
+	('rewrite_data_files', 'data_file_count', 'excess_file_count', -1),
+	('rewrite_data_files', 'small_file_count', 'small_file_count', -1),
+	('rewrite_data_files', 'small_file_bytes', 'small_file_bytes', -1),
+	('rewrite_data_files', 'position_delete_file_count', 'position_delete_file_count', 0),
+	('rewrite_data_files', 'position_delete_row_count', 'position_delete_row_count', 0),
+	('rewrite_data_files', 'equality_delete_file_count', 'equality_delete_file_count', 0),
+	('rewrite_data_files', 'equality_delete_row_count', 'equality_delete_row_count', 0),
+	('rewrite_data_files', 'delete_bytes', 'delete_bytes', 0),
+	('rewrite_position_delete_files', 'excess_delete_file_count', 'excess_delete_file_count', -1),
+	('rewrite_position_delete_files', 'position_delete_file_count', 'excess_delete_file_count', -1),
+	('rewrite_position_delete_files', 'dangling_delete_count', 'dangling_delete_count', -1),
+	('rewrite_manifests', 'excess_manifest_count', 'excess_manifest_count', -1),
+	('rewrite_manifests', 'manifest_count', 'excess_manifest_count', -1),
+	('compute_table_stats', 'table_stats_lag', 'table_stats_lag', -1),
+	('compute_partition_stats', 'partition_stats_lag', 'partition_stats_lag', -1);
+
+CREATE TABLE floe_internal.simulated_table (
+	table_id	pg_catalog.int8 PRIMARY KEY,
+	known_at	pg_catalog.timestamptz NOT NULL,
+	gone_at		pg_catalog.timestamptz NOT NULL,
+	difference	pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	changed_at	pg_catalog.timestamptz,
+	decide_at	pg_catalog.timestamptz NOT NULL DEFAULT 'infinity'
+) WITH (fillfactor = 70);
+COMMENT ON TABLE floe_internal.simulated_table IS 'Tables of a simulation; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_table.known_at IS 'Its first stored health';
+COMMENT ON COLUMN floe_internal.simulated_table.gone_at IS 'When it was dropped; infinity: it was not';
+COMMENT ON COLUMN floe_internal.simulated_table.difference IS 'Metrics as simulated minus metrics as stored, where they are not the same';
+COMMENT ON COLUMN floe_internal.simulated_table.changed_at IS 'When its metrics last changed, as simulated';
+COMMENT ON COLUMN floe_internal.simulated_table.decide_at IS 'As in floe_internal.table_decision';
+
+CREATE TABLE floe_internal.simulated_past (LIKE floe_internal.operation_log, is_own pg_catalog.bool NOT NULL);
+CREATE INDEX simulated_past_finished ON floe_internal.simulated_past (finished_at);
+CREATE INDEX simulated_past_table ON floe_internal.simulated_past (table_id, operation, queued_at);
+COMMENT ON TABLE floe_internal.simulated_past IS 'Operations that really ended since, or are still under way, while a simulation has them out of the log; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_past.is_own IS 'Of a table that is simulated';
+
+CREATE TABLE floe_internal.simulated_run (
+	operation_id	pg_catalog.int8 PRIMARY KEY,
+	table_id		pg_catalog.int8 NOT NULL,
+	real_id			pg_catalog.int8 UNIQUE,
+	is_counted		pg_catalog.bool NOT NULL,
+	starts_at		pg_catalog.timestamptz,
+	ends_at			pg_catalog.timestamptz
+);
+COMMENT ON TABLE floe_internal.simulated_run IS 'Operations of a simulation; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_run.real_id IS 'The operation that was really queued for the same table at about this time: it ends as that did; NULL: there was none';
+COMMENT ON COLUMN floe_internal.simulated_run.is_counted IS 'False: it was queued before the time that is simulated';
+COMMENT ON COLUMN floe_internal.simulated_run.starts_at IS 'NULL: as soon as its engine has a place';
+
+CREATE TABLE floe_internal.simulated_commit (
+	table_id		pg_catalog.int8 NOT NULL,
+	snapshot_id		pg_catalog.int8 NOT NULL,
+	committed_at	pg_catalog.timestamptz NOT NULL,
+	operation		pg_catalog.text NOT NULL,
+	real_id			pg_catalog.int8,
+	PRIMARY KEY (table_id, snapshot_id)
+);
+CREATE INDEX simulated_commit_time ON floe_internal.simulated_commit (table_id, committed_at);
+COMMENT ON TABLE floe_internal.simulated_commit IS 'Snapshots of the tables of a simulation, those to come as well; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_commit.real_id IS 'The operation that really made it: it counts only when the simulation has that, too';
+
+CREATE TABLE floe_internal.simulated_ratio (
+	table_id	pg_catalog.int8 NOT NULL,
+	operation	pg_catalog.text NOT NULL,
+	metric		pg_catalog.text NOT NULL,
+	ratio		pg_catalog.float8 NOT NULL,
+	PRIMARY KEY (operation, metric, table_id)
+);
+COMMENT ON TABLE floe_internal.simulated_ratio IS 'Effects that past runs have shown, during a simulation; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_ratio.table_id IS '0: median of all tables';
+
+CREATE TYPE floe_internal.simulation_row AS (
+	part pg_catalog.text, starts_at pg_catalog.timestamptz, table_name pg_catalog.text, operation pg_catalog.text,
+	actual_operations pg_catalog.int8, simulated_operations pg_catalog.int8, actual_gb_hours pg_catalog.float8, simulated_gb_hours pg_catalog.float8,
+	actual_bytes pg_catalog.float8, simulated_bytes pg_catalog.float8, actual_files pg_catalog.int8, simulated_files pg_catalog.int8,
+	actual_excess_files pg_catalog.int8, simulated_excess_files pg_catalog.int8, actual_snapshots pg_catalog.int8, simulated_snapshots pg_catalog.int8, told pg_catalog.text
+);
+COMMENT ON TYPE floe_internal.simulation_row IS 'A row of floe.simulate()';
+
+CREATE FUNCTION floe_internal.set_clock(at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM set_config('floe.virtual_clock', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.set_clock(pg_catalog.timestamptz) IS 'Time as simulated, until the subtransaction is rolled back';
+
+-- Of what can be added up: counts and bytes that are measured.
+CREATE FUNCTION floe_internal.add_metrics(a pg_catalog.jsonb, b pg_catalog.jsonb, factor pg_catalog.float8) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(x.name, x.total) FILTER (WHERE x.total <> 0), '{}')
+	FROM (SELECT m.name, COALESCE((a ->> m.name)::pg_catalog.float8, 0) + factor * COALESCE((b ->> m.name)::pg_catalog.float8, 0) AS total
+		  FROM floe.metric AS m WHERE m.unit IN ('count', 'bytes', 'rows') AND m.source <> 'clock' AND m.name NOT IN ('average_file_bytes', 'stat_column_count') AND (a ? m.name OR b ? m.name)) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.add_metrics(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8) IS 'a plus factor times b, metric by metric, without those that are zero';
+-- =================================================================================================
+-- 83 simulation: the model
+-- How tables were when it begins, how they are as simulated, and what an operation does that did not really run. The metrics of a table
+-- are those stored, which show what writers did, plus a difference: an operation that really ended and is not simulated is taken out
+-- by its measured effect, a simulated one is put in by the effect that it really had or, where it never ran, by what past runs had.
+-- =================================================================================================
+
+-- One at a time, and in the order in which passes lock: who plans, tables, decisions, the queue, what happened last.
+CREATE FUNCTION floe_internal.simulation_lock(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 4);
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	PERFORM 1 FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) ORDER BY t.table_id FOR NO KEY UPDATE;
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
+	PERFORM 1 FROM floe_internal.operation_queue AS q ORDER BY q.operation_id FOR UPDATE;
+	PERFORM 1 FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) ORDER BY x.table_id, x.operation FOR UPDATE;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_lock(pg_catalog.int8[]) IS 'Keeps these tables for a simulation until it is rolled back';
+
+-- What ended since is not known yet. Operations of other tables come back when their time has come: budgets count them.
+CREATE FUNCTION floe_internal.simulation_hide(of_table_ids pg_catalog.int8[], begins_at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	WITH gone AS (
+		DELETE FROM floe_internal.operation_log AS l WHERE l.finished_at > begins_at RETURNING l.*)
+	INSERT INTO floe_internal.simulated_past SELECT g.*, g.table_id = ANY (of_table_ids) FROM gone AS g;
+	INSERT INTO floe_internal.simulated_past
+		SELECT y.*, y.table_id = ANY (of_table_ids) FROM floe_internal.operation_queue AS q
+		CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(q)) AS y;
+	DELETE FROM floe_internal.operation_queue;
+	-- what was queued or under way then; what has not ended since does not
+	INSERT INTO floe_internal.operation_queue
+		SELECT y.* FROM floe_internal.simulated_past AS p JOIN floe_internal.operation_kind AS k ON k.operation = p.operation
+		CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_queue, to_jsonb(p) || jsonb_build_object('position', k.position, 'not_before', '-infinity', 'lost_sent', false,
+			'state', CASE WHEN p.dispatched_at <= begins_at THEN 'dispatching' ELSE 'queued' END)) AS y
+		WHERE p.is_own AND p.queued_at < begins_at
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
+		SELECT q.operation_id, q.table_id, q.operation_id, false, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
+		FROM floe_internal.operation_queue AS q JOIN floe_internal.simulated_past AS p ON p.operation_id = q.operation_id;
+	-- an engine that is down now was not then, as far as anybody knows
+	UPDATE floe_internal.engine AS e SET status = 'ok', retry_at = NULL, drained_at = NULL WHERE e.status <> 'removed' AND (e.retry_at IS NOT NULL OR e.drained_at IS NOT NULL);
+	DELETE FROM floe_internal.drain;
+	DELETE FROM floe_internal.pause;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_hide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Log and queue as they were then; what came later is put aside';
+
+-- Snapshots that are known: of the list as it is now, of the log, and the current one of each stored health. Between two of these as many as
+-- the count says are missing, at even distances.
+CREATE FUNCTION floe_internal.simulation_commits(begins_at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation, real_id)
+		SELECT x.table_id, (s.item ->> 'snapshot_id')::int8, (s.item ->> 'committed_at')::timestamptz, COALESCE(s.item ->> 'operation', 'unknown'),
+			CASE WHEN s.item ->> 'operation' = 'replace' AND x.finished_at > begins_at THEN x.operation_id END
+		FROM (SELECT p.table_id, p.operation_id, p.new_snapshots, p.finished_at FROM floe_internal.simulated_past AS p WHERE p.is_own
+			  UNION ALL
+			  SELECT l.table_id, l.operation_id, l.new_snapshots, l.finished_at FROM floe_internal.operation_log AS l WHERE l.table_id IN (SELECT t.table_id FROM floe_internal.simulated_table AS t)) AS x
+		CROSS JOIN LATERAL jsonb_array_elements(x.new_snapshots) AS s (item)
+		WHERE jsonb_typeof(x.new_snapshots) = 'array'
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation)
+		SELECT t.table_id, s.snapshot_id, s.committed_at, COALESCE(s.operation, 'unknown')
+		FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id
+		CROSS JOIN LATERAL floe_internal.snapshot_list(i.snapshots) AS s
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation)
+		SELECT DISTINCT ON (h.table_id, h.snapshot_id) h.table_id, h.snapshot_id, h.newest_snapshot_at, 'append'
+		FROM floe_internal.health_history AS h JOIN floe_internal.simulated_table AS t ON t.table_id = h.table_id
+		WHERE h.snapshot_id IS NOT NULL AND h.newest_snapshot_at IS NOT NULL
+		ORDER BY h.table_id, h.snapshot_id, h.assessed_at
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation)
+		SELECT g.table_id, - row_number() OVER (PARTITION BY g.table_id ORDER BY g.to_at, f.n), g.from_at + (g.to_at - g.from_at) * (f.n / (g.missing + 1.0)), 'append'
+		FROM (
+			SELECT s.table_id, s.from_at, s.to_at, (LEAST(s.expected, 100000) - (
+				SELECT count(*) FROM floe_internal.simulated_commit AS c
+				WHERE c.table_id = s.table_id AND c.committed_at > s.from_at AND c.committed_at <= s.to_at))::int4 AS missing
+			FROM (
+				SELECT y.table_id, y.to_at, y.from_at, y.grown - COALESCE((
+						SELECT sum((p.effect ->> 'snapshot_count')::float8) FROM floe_internal.simulated_past AS p
+						WHERE p.table_id = y.table_id AND p.operation = 'expire_snapshots' AND p.state = 'succeeded'
+						  AND p.engine_ended_at > y.before AND p.engine_ended_at <= y.assessed_at), 0) AS expected
+				FROM (
+					SELECT h.table_id, h.assessed_at, lag(h.assessed_at) OVER w AS before, h.newest_snapshot_at AS to_at,
+						COALESCE(lag(h.newest_snapshot_at) OVER w, h.oldest_snapshot_at - interval '1 millisecond') AS from_at,
+						h.snapshot_count - COALESCE(lag(h.snapshot_count) OVER w, 0) AS grown
+					FROM floe_internal.health_history AS h JOIN floe_internal.simulated_table AS t ON t.table_id = h.table_id
+					WHERE h.assessed_at >= t.known_at
+					WINDOW w AS (PARTITION BY h.table_id ORDER BY h.assessed_at)) AS y) AS s
+			WHERE s.to_at > s.from_at) AS g
+		CROSS JOIN LATERAL generate_series(1, g.missing) AS f (n)
+		ON CONFLICT DO NOTHING;
+	-- what had been expired before
+	DELETE FROM floe_internal.simulated_commit AS c USING floe_internal.simulated_table AS t
+		CROSS JOIN LATERAL (SELECT h.oldest_snapshot_at FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at >= t.known_at ORDER BY h.assessed_at LIMIT 1) AS f
+		WHERE c.table_id = t.table_id AND c.committed_at < f.oldest_snapshot_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_commits(pg_catalog.timestamptz) IS 'Fills floe_internal.simulated_commit';
+
+CREATE FUNCTION floe_internal.simulation_ratios() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.simulated_ratio (table_id, operation, metric, ratio)
+		SELECT COALESCE(x.table_id, 0), x.operation, x.metric, percentile_cont(0.5) WITHIN GROUP (ORDER BY x.ratio)
+		FROM (
+			SELECT l.table_id, l.operation, e.metric, LEAST(COALESCE((l.effect ->> e.metric)::float8, 0), 0) / (l.before ->> e.basis)::float8 AS ratio
+			FROM (SELECT a.table_id, a.operation, a.before, a.effect FROM floe_internal.operation_log AS a WHERE a.state = 'succeeded'
+				  UNION ALL SELECT b.table_id, b.operation, b.before, b.effect FROM floe_internal.simulated_past AS b WHERE b.state = 'succeeded') AS l
+			JOIN floe_internal.operation_effect AS e ON e.operation = l.operation
+			WHERE (l.before ->> e.basis)::float8 > 0) AS x
+		GROUP BY GROUPING SETS ((x.table_id, x.operation, x.metric), (x.operation, x.metric));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_ratios() IS 'Fills floe_internal.simulated_ratio: of each table, and of all';
+
+-- What happened last, per table and operation, from the log. A schedule's time that was before was considered.
+CREATE FUNCTION floe_internal.simulation_bookkeeping(of_table_ids pg_catalog.int8[], begins_at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids);
+	INSERT INTO floe_internal.table_operation (table_id, operation, last_run_at, last_success_at, last_state, failures, failure_class, failure_message, failure_settings_hash, failure_metadata,
+			backoff_until, zero_changes, zero_change_until, zero_change_metadata, slices_left)
+		SELECT r.table_id, r.operation, r.last_run_at, r.last_success_at, r.last_state, r.failures, f.error_class, f.error_message, f.settings_hash, m.metadata_location,
+			CASE WHEN c.retries THEN f.finished_at + floe_internal.backoff_delay(r.failures::int4, c.base_delay, c.max_delay, r.table_id || r.operation) END,
+			r.zero_changes, CASE WHEN r.zero_changes > 0 THEN r.last_run_at + LEAST(interval '7 days', GREATEST((r.last_settings ->> 'min_interval')::interval, interval '1 hour') * pow(2, LEAST(r.zero_changes - 1, 10))) END,
+			CASE WHEN r.zero_changes > 0 THEN m.metadata_location END, COALESCE((r.last_estimate #>> '{slice,left}')::int8, 0)
+		FROM (
+			SELECT l.table_id, l.operation, max(l.finished_at) AS last_run_at, max(l.finished_at) FILTER (WHERE l.state IN ('succeeded', 'no_change')) AS last_success_at,
+				(array_agg(l.state ORDER BY l.back))[1] AS last_state, (array_agg(l.settings ORDER BY l.back))[1] AS last_settings, (array_agg(l.estimate ORDER BY l.back))[1] AS last_estimate,
+				count(*) FILTER (WHERE l.state = 'failed' AND NOT l.ended_failing) AS failures,
+				max(l.operation_id) FILTER (WHERE l.state = 'failed' AND NOT l.ended_failing) AS failed_id,
+				count(*) FILTER (WHERE l.state = 'no_change' AND NOT l.ended_idle)::int4 AS zero_changes
+			FROM (
+				SELECT p.table_id, p.operation, p.operation_id, p.state, p.finished_at, p.settings, p.estimate, row_number() OVER w AS back,
+					bool_or(p.state NOT IN ('failed', 'cancelled')) OVER w AS ended_failing, bool_or(p.state <> 'no_change') OVER w AS ended_idle
+				FROM floe_internal.operation_log AS p
+				WHERE p.table_id = ANY (of_table_ids) AND (p.started_at IS NOT NULL OR p.state = 'failed')
+				WINDOW w AS (PARTITION BY p.table_id, p.operation ORDER BY p.operation_id DESC)) AS l
+			GROUP BY l.table_id, l.operation) AS r
+		LEFT JOIN floe_internal.operation_log AS f ON f.operation_id = r.failed_id
+		LEFT JOIN floe_internal.error_class AS c ON c.error_class = COALESCE(f.error_class, 'transient')
+		LEFT JOIN LATERAL (SELECT h.metadata_location FROM floe_internal.health_history AS h
+			WHERE h.table_id = r.table_id AND h.assessed_at <= r.last_run_at AND (r.failed_id IS NOT NULL OR r.zero_changes > 0) ORDER BY h.assessed_at DESC LIMIT 1) AS m ON true;
+	PERFORM floe_internal.sync_schedules(of_table_ids, begins_at);
+	UPDATE floe_internal.table_operation AS x SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, begins_at, NOT s.origins ? 'schedule')
+		FROM floe_internal.table_setting AS s JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		WHERE x.table_id = ANY (of_table_ids) AND s.table_id = x.table_id AND s.operation = x.operation AND x.next_due_at <= begins_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_bookkeeping(pg_catalog.int8[], pg_catalog.timestamptz) IS 'floe_internal.table_operation as it was then';
+
+-- Those to come are in the list, too: no reference reaches them, and they are too young to expire.
+CREATE FUNCTION floe_internal.simulate_snapshots(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	UPDATE floe_internal.iceberg_table AS i
+		SET snapshots = floe_internal.encode_snapshots(l.ids, l.times, l.operations)
+		FROM (SELECT x.id, COALESCE(array_agg(c.snapshot_id ORDER BY c.committed_at, c.snapshot_id) FILTER (WHERE c.table_id IS NOT NULL), '{}') AS ids,
+				  COALESCE(array_agg(c.committed_at ORDER BY c.committed_at, c.snapshot_id) FILTER (WHERE c.table_id IS NOT NULL), '{}') AS times,
+				  COALESCE(array_agg(c.operation ORDER BY c.committed_at, c.snapshot_id) FILTER (WHERE c.table_id IS NOT NULL), '{}') AS operations
+			  FROM unnest(of_table_ids) AS x (id)
+			  LEFT JOIN floe_internal.simulated_commit AS c ON c.table_id = x.id AND c.real_id IS NULL
+			  GROUP BY x.id) AS l
+		WHERE i.table_id = l.id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_snapshots(pg_catalog.int8[]) IS 'Snapshots of these tables as simulated';
+
+-- Partitions are not known of the past: nothing is sliced, and no partition is hot.
+CREATE FUNCTION floe_internal.simulate_state(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.health AS h WHERE h.table_id = ANY (of_table_ids);
+	INSERT INTO floe_internal.health
+		SELECT s.* FROM floe_internal.simulated_table AS t
+		CROSS JOIN LATERAL (SELECT h.* FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at <= at ORDER BY h.assessed_at DESC LIMIT 1) AS s
+		WHERE t.table_id = ANY (of_table_ids) AND t.difference = '{}';
+	INSERT INTO floe_internal.health
+		SELECT y.* FROM floe_internal.simulated_table AS t
+		CROSS JOIN LATERAL (SELECT to_jsonb(h) AS found FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at <= at ORDER BY h.assessed_at DESC LIMIT 1) AS s
+		CROSS JOIN LATERAL (SELECT COALESCE(jsonb_object_agg(d.key, GREATEST(0, round((s.found ->> d.key)::numeric + d.value::numeric))), '{}') AS changed
+			FROM jsonb_each_text(t.difference) AS d WHERE s.found ->> d.key IS NOT NULL) AS c
+		CROSS JOIN LATERAL (SELECT s.found || c.changed AS now) AS n
+		CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.health, n.now || jsonb_build_object(
+			'average_file_bytes', (n.now ->> 'data_bytes')::float8 / NULLIF((n.now ->> 'data_file_count')::float8, 0),
+			'delete_ratio', ((n.now ->> 'position_delete_row_count')::float8 + (n.now ->> 'equality_delete_row_count')::float8 + (n.now ->> 'deletion_vector_row_count')::float8)
+				/ NULLIF((n.now ->> 'record_count')::float8, 0),
+			'oldest_snapshot_at', (SELECT min(k.committed_at) FROM floe_internal.simulated_commit AS k WHERE k.table_id = t.table_id AND k.real_id IS NULL AND k.committed_at <= at))) AS y
+		WHERE t.table_id = ANY (of_table_ids) AND t.difference <> '{}';
+	UPDATE floe_internal.iceberg_table AS i
+		SET current_snapshot_id = x.snapshot_id, metadata_location = x.metadata_location,
+			refs = CASE WHEN x.snapshot_id IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('name', 'main', 'type', 'branch', 'snapshot_id', x.snapshot_id)) END
+		FROM (SELECT t.table_id, h.metadata_location || CASE WHEN t.difference = '{}' THEN '' ELSE '?simulated=' || md5(t.difference::text) END AS metadata_location,
+				  (SELECT k.snapshot_id FROM floe_internal.simulated_commit AS k WHERE k.table_id = t.table_id AND k.real_id IS NULL AND k.committed_at <= at
+				   ORDER BY k.committed_at DESC, k.snapshot_id DESC LIMIT 1) AS snapshot_id
+			  FROM floe_internal.simulated_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id WHERE t.table_id = ANY (of_table_ids)) AS x
+		WHERE i.table_id = x.table_id AND (i.current_snapshot_id IS DISTINCT FROM x.snapshot_id OR i.metadata_location IS DISTINCT FROM x.metadata_location);
+	UPDATE floe_internal.simulated_table AS t SET changed_at = at WHERE t.table_id = ANY (of_table_ids);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_state(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Health of these tables as simulated at a time';
+
+-- Operations that really ended until now: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
+CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+	touched int8[] := '{}';
+BEGIN
+	INSERT INTO floe_internal.operation_log
+		SELECT y.* FROM floe_internal.simulated_past AS x CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(x)) AS y
+		WHERE x.finished_at > prior AND x.finished_at <= at AND NOT x.is_own;
+	FOR p IN
+		SELECT x.table_id, x.effect FROM floe_internal.simulated_past AS x
+		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.effect <> '{}' ORDER BY x.finished_at, x.operation_id
+	LOOP
+		UPDATE floe_internal.simulated_table AS t SET difference = floe_internal.add_metrics(t.difference, p.effect, -1) WHERE t.table_id = p.table_id;
+		touched := touched || p.table_id;
+	END LOOP;
+	RETURN touched;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_real(pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'Takes out what really ended between two times; returns the tables';
+
+-- Of one that did not really run. Snapshots: those that its retention lets go, and the one that a rewrite commits.
+CREATE FUNCTION floe_internal.simulated_effect(q floe_internal.operation_queue, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	h jsonb := (SELECT to_jsonb(x) FROM floe_internal.health AS x WHERE x.table_id = q.table_id);
+	effect jsonb;
+BEGIN
+	IF q.operation = 'expire_snapshots' THEN
+		RETURN (SELECT jsonb_build_object('snapshot_count', - v.value) FROM floe_internal.metrics_at(ARRAY[q.table_id], at) AS v WHERE v.metric = 'expirable_snapshot_count');
+	END IF;
+	SELECT jsonb_object_agg(e.metric, round((h ->> e.basis)::numeric * COALESCE(own.ratio, every.ratio,
+			-- what was to apply deletes does
+			CASE WHEN e.ratio = 0 AND floe_internal.applies_deletes(q.settings -> 'options') THEN -1 ELSE e.ratio END)::numeric)) INTO effect
+		FROM floe_internal.operation_effect AS e
+		LEFT JOIN floe_internal.simulated_ratio AS own ON own.operation = e.operation AND own.metric = e.metric AND own.table_id = q.table_id
+		LEFT JOIN floe_internal.simulated_ratio AS every ON every.operation = e.operation AND every.metric = e.metric AND every.table_id = 0
+		WHERE e.operation = q.operation AND (h ->> e.basis)::float8 > 0;
+	IF effect IS NULL OR NOT EXISTS (SELECT 1 FROM jsonb_each_text(effect) AS e WHERE e.value::float8 <> 0) THEN
+		RETURN '{}';
+	END IF;
+	RETURN effect || CASE WHEN q.operation LIKE 'rewrite_%' THEN '{"snapshot_count": 1}' ELSE '{}'::jsonb END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulated_effect(floe_internal.operation_queue, pg_catalog.timestamptz) IS 'What an operation that never ran would have changed, by past runs of this table, else of all, else by floe_internal.operation_effect';
+-- =================================================================================================
 -- 83 what people ask: why, and what next
 -- why() of now is the gates; why() of a time is the history of verdicts (66) with what else is kept of
 -- that time; plan() is the planning step (85) without its writes.
@@ -12020,6 +12443,591 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What the planning step would queue if it came to all matching tables now, in order, for which engine, with estimates; below the line (rank NULL) what a budget holds back. Writes nothing. In a read-only transaction file sizes that were changed since a table was judged are not yet taken into account';
+-- =================================================================================================
+-- 84 simulation: the run
+-- From one decision to the next: what was measured until then, what engines did until then, and then the decision itself, by the functions
+-- that a plan calls: sync_schedules(), tables_to_decide(), select_candidates(), advance_schedules(). What is not called is what would leave
+-- something behind even when it is rolled back: ids of operations and events come from sequences.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.end_simulated(q floe_internal.operation_queue, at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	r floe_internal.simulated_run;
+	p floe_internal.simulated_past;
+	t floe_internal.iceberg_table;
+	did jsonb;
+	gone int8;
+	now_metrics jsonb;
+BEGIN
+	SELECT * INTO r FROM floe_internal.simulated_run AS x WHERE x.operation_id = q.operation_id;
+	SELECT * INTO p FROM floe_internal.simulated_past AS x WHERE x.operation_id = r.real_id AND x.finished_at IS NOT NULL;
+	IF p.operation_id IS NULL THEN
+		r.real_id := NULL;
+	END IF;
+	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) ELSE COALESCE(p.effect, '{}') END;
+	q.state := CASE WHEN r.real_id IS NOT NULL THEN p.state WHEN did = '{}' AND q.operation <> 'remove_orphan_files' THEN 'no_change' ELSE 'succeeded' END;
+	q.error_class := p.error_class;
+	q.error_message := p.error_message;
+	q.effect := did;
+	q.finished_at := at;
+	IF r.real_id IS NOT NULL AND p.started_at IS NULL THEN
+		q.dispatched_at := p.dispatched_at;
+		q.started_at := NULL;
+	ELSE
+		q.engine_ended_at := CASE WHEN p.engine_ended_at > p.started_at THEN q.started_at + (p.engine_ended_at - p.started_at) ELSE at END;
+	END IF;
+	UPDATE floe_internal.simulated_table AS x SET difference = floe_internal.add_metrics(x.difference, did, 1), decide_at = LEAST(x.decide_at, at) WHERE x.table_id = q.table_id;
+	IF q.operation = 'expire_snapshots' AND (did ->> 'snapshot_count')::float8 < 0 THEN
+		gone := - (did ->> 'snapshot_count')::float8;
+		DELETE FROM floe_internal.simulated_commit AS c WHERE c.table_id = q.table_id AND c.snapshot_id = ANY (ARRAY(
+			SELECT k.snapshot_id FROM floe_internal.simulated_commit AS k WHERE k.table_id = q.table_id AND k.real_id IS NULL AND k.committed_at <= at ORDER BY k.committed_at, k.snapshot_id LIMIT gone));
+		PERFORM floe_internal.simulate_snapshots(ARRAY[q.table_id]);
+	ELSIF q.operation LIKE 'rewrite_%' AND q.state = 'succeeded' THEN
+		UPDATE floe_internal.simulated_commit AS c SET real_id = NULL WHERE c.table_id = q.table_id AND c.real_id = r.real_id;
+		IF NOT FOUND THEN
+			INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation) VALUES (q.table_id, q.operation_id, at, 'replace') ON CONFLICT DO NOTHING;
+		END IF;
+		PERFORM floe_internal.simulate_snapshots(ARRAY[q.table_id]);
+	END IF;
+	PERFORM floe_internal.simulate_state(ARRAY[q.table_id], at);
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
+	now_metrics := floe_internal.metrics_object(q.table_id, at);
+	q.after := now_metrics;
+	IF r.real_id IS NULL OR p.started_at IS NOT NULL OR p.state = 'failed' THEN
+		q.before_snapshots := ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.committed_at <= q.started_at OR s.committed_at > at);
+		PERFORM floe_internal.note_run(q, t, q.state, now_metrics);
+	END IF;
+	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
+	INSERT INTO floe_internal.operation_log SELECT (jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(q))).*;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_simulated(floe_internal.operation_queue, pg_catalog.timestamptz) IS 'The end of an operation as simulated: what it did, what the next decision must know of it, and its row of the log';
+
+-- As floe_internal.claim_operation() without turns of catalogs and policies, which are a matter of minutes: who was asked for by hand, then by score.
+CREATE FUNCTION floe_internal.start_simulated(at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	id int8;
+	q record;
+BEGIN
+	LOOP
+		id := NULL;
+		SELECT x.operation_id, x.queued_at, x.table_id, x.operation, x.estimate INTO q
+		FROM floe_internal.operation_queue AS x
+		JOIN floe_internal.simulated_run AS r ON r.operation_id = x.operation_id AND r.starts_at IS NULL
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		JOIN floe_internal.engine_places(at) AS e ON e.server_name = x.engine
+		WHERE x.state = 'queued'
+		  AND (SELECT count(*) FROM floe_internal.operation_queue AS o WHERE o.engine = x.engine AND o.state = 'dispatching') < e.most
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
+						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
+								 WHERE o.state = 'dispatching' AND (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+		ORDER BY x.by_hand DESC, x.score DESC, x.operation_id LIMIT 1;
+		EXIT WHEN NOT FOUND;
+		-- what a preflight asks: whether it is still called for, where the table has changed since
+		IF EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.table_id = q.table_id AND t.changed_at > q.queued_at)
+		   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
+				WHERE g.operation = q.operation AND g.status <> 'pass' AND g.gate <> 'interlock' AND NOT k.is_timing AND g.label <> 'cadence') THEN
+			DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
+			DELETE FROM floe_internal.simulated_run AS r WHERE r.operation_id = q.operation_id;
+			UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at) WHERE t.table_id = q.table_id;
+			CONTINUE;
+		END IF;
+		UPDATE floe_internal.simulated_run AS r SET starts_at = at, ends_at = at + make_interval(mins => 1) * GREATEST((q.estimate ->> 'minutes')::float8, 0.01) WHERE r.operation_id = q.operation_id;
+		UPDATE floe_internal.operation_queue AS x SET state = 'dispatching', dispatched_at = at, started_at = at, before = floe_internal.metrics_object(x.table_id, at) WHERE x.operation_id = q.operation_id;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.start_simulated(pg_catalog.timestamptz) IS 'Sends queued operations to engines that have a place, as simulated';
+
+-- What engines do between two decisions, one event after the other. Returns the tables whose real operations were taken out meanwhile.
+CREATE FUNCTION floe_internal.simulate_engines(prior pg_catalog.timestamptz, upto pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := prior;
+	next timestamptz;
+	touched int8[] := '{}';
+	q floe_internal.operation_queue;
+BEGIN
+	LOOP
+		PERFORM floe_internal.start_simulated(at);
+		-- one that waits for another of its table starts when that ends
+		SELECT min(x.next_at) INTO next FROM (
+			SELECT GREATEST(at, LEAST(CASE WHEN y.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = y.table_id AND o.state <> 'queued') THEN r.starts_at END,
+				r.ends_at)) AS next_at
+			FROM floe_internal.operation_queue AS y JOIN floe_internal.simulated_run AS r ON r.operation_id = y.operation_id WHERE r.starts_at IS NOT NULL) AS x;
+		EXIT WHEN next IS NULL OR next > upto;
+		touched := touched || floe_internal.simulate_real(at, next);
+		at := next;
+		PERFORM floe_internal.set_clock(at);
+		FOR q IN
+			SELECT x.* FROM floe_internal.operation_queue AS x JOIN floe_internal.simulated_run AS r ON r.operation_id = x.operation_id
+			WHERE r.ends_at <= at ORDER BY r.ends_at, x.operation_id
+		LOOP
+			PERFORM floe_internal.end_simulated(q, at);
+		END LOOP;
+		UPDATE floe_internal.operation_queue AS x SET state = 'dispatching', dispatched_at = r.starts_at, started_at = r.starts_at, before = floe_internal.metrics_object(x.table_id, at)
+			FROM floe_internal.simulated_run AS r
+			WHERE r.operation_id = x.operation_id AND x.operation_id IN (
+				SELECT DISTINCT ON (y.table_id) y.operation_id FROM floe_internal.operation_queue AS y JOIN floe_internal.simulated_run AS z ON z.operation_id = y.operation_id
+				WHERE y.state = 'queued' AND z.starts_at <= at AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = y.table_id AND o.state <> 'queued')
+				ORDER BY y.table_id, z.starts_at, y.position);
+	END LOOP;
+	touched := touched || floe_internal.simulate_real(at, upto);
+	PERFORM floe_internal.set_clock(upto);
+	RETURN touched;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_engines(pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'Starts and ends of operations between two times';
+
+-- Queues one operation as simulated. near: one that was really queued for the same within this long is the same.
+CREATE FUNCTION floe_internal.queue_simulated(c pg_catalog.jsonb, at pg_catalog.timestamptz, near pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	options jsonb := floe_internal.operation_options(c -> 'settings', c -> 'origins', floe_internal.options_of_floe(c ->> 'operation', c -> 'settings', c -> 'remedy_options'));
+	usable text[] := floe_internal.usable_engines((c ->> 'table_id')::int8, c ->> 'operation', options);
+	p floe_internal.simulated_past;
+	-- ids that no operation has, and later than those it has
+	new_id int8 := 4611686018427387904 + (SELECT count(*) FROM floe_internal.simulated_run) + 1;
+	start timestamptz;
+BEGIN
+	IF usable IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT x.* INTO p FROM floe_internal.simulated_past AS x
+		WHERE x.table_id = (c ->> 'table_id')::int8 AND x.operation = c ->> 'operation' AND x.finished_at IS NOT NULL AND NOT x.by_hand
+		  AND x.queued_at > at - near AND x.queued_at < at + near
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.simulated_run AS r WHERE r.real_id = x.operation_id)
+		  -- the table is as it was, but for the operation itself
+		  AND (SELECT CASE WHEN x.finished_at <= at THEN floe_internal.add_metrics(t.difference, x.effect, 1) ELSE t.difference END
+			   FROM floe_internal.simulated_table AS t WHERE t.table_id = x.table_id) = '{}'
+		ORDER BY abs(extract(epoch FROM x.queued_at - at)) LIMIT 1;
+	INSERT INTO floe_internal.operation_queue (operation_id, table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
+			reason, score, score_parts, estimate, queued_at, position)
+		SELECT new_id, t.table_id, t.name, k.operation, 'queued', false, 'floe', usable[1], (c -> 'settings') || jsonb_build_object('options', options), c ->> 'settings_hash', '{}',
+			COALESCE(c -> 'reasons', '[]'), COALESCE((c ->> 'score')::float8, 0), c -> 'score_parts', c -> 'estimate', at, k.position
+		FROM floe_internal.iceberg_table AS t, floe_internal.operation_kind AS k
+		WHERE t.table_id = (c ->> 'table_id')::int8 AND k.operation = c ->> 'operation'
+		ON CONFLICT DO NOTHING;
+	IF FOUND THEN
+		start := CASE WHEN p.operation_id IS NOT NULL THEN GREATEST(at, COALESCE(p.dispatched_at, p.finished_at)) END;
+		INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
+			VALUES (new_id, (c ->> 'table_id')::int8, p.operation_id, true, start, GREATEST(p.finished_at, start + (p.finished_at - COALESCE(p.dispatched_at, p.finished_at))));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.queue_simulated(pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.interval) IS 'Queues a candidate of floe_internal.select_candidates()';
+
+-- As floe_internal.plan_tables() for these tables.
+CREATE FUNCTION floe_internal.plan_simulated(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, near pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	every interval := current_setting('floe.decision_interval')::interval;
+	called int8[];
+	c record;
+	wait_ids int8[];
+	waits timestamptz[];
+BEGIN
+	PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	IF called <> '{}' THEN
+		FOR c IN SELECT s.* FROM floe_internal.select_candidates(called, at, false, NULL) AS s
+		LOOP
+			IF c.verdict = 'run' THEN
+				PERFORM floe_internal.queue_simulated(to_jsonb(c), at, near);
+			ELSIF c.next_at > at THEN
+				wait_ids := wait_ids || c.table_id;
+				waits := waits || c.next_at;
+			END IF;
+		END LOOP;
+		PERFORM floe_internal.advance_schedules(called, at);
+	END IF;
+	UPDATE floe_internal.simulated_table AS t
+		SET decide_at = LEAST(COALESCE(q.decide_at, at + floe_internal.spread(t.table_id::text, every)), w.next_at, o.next_due_at)
+		FROM unnest(of_table_ids) AS x (table_id)
+		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
+		LEFT JOIN (SELECT z.table_id, min(z.next_due_at) AS next_due_at FROM floe_internal.table_operation AS z WHERE z.table_id = ANY (of_table_ids) AND z.next_due_at > at GROUP BY z.table_id) AS o ON o.table_id = x.table_id
+		WHERE t.table_id = x.table_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_simulated(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval) IS 'A decision upon these tables, as simulated, and when each is decided upon next';
+
+-- What is in force at a time: pauses, tables that were dropped, what people asked for by hand.
+CREATE FUNCTION floe_internal.simulate_people(prior pg_catalog.timestamptz, at pg_catalog.timestamptz, pauses floe_internal.pause_past[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF pauses IS NOT NULL THEN
+		DELETE FROM floe_internal.pause;
+		INSERT INTO floe_internal.pause (pause_id, pattern, until, reason, paused_by, paused_at) OVERRIDING SYSTEM VALUE
+			SELECT - row_number() OVER (), p.pattern, p.ended_at, p.reason, p.paused_by, p.paused_at
+			FROM unnest(pauses) AS p WHERE p.paused_at <= at AND p.ended_at > at;
+		-- the end of a pause makes its tables due
+		UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at)
+			FROM floe_internal.iceberg_table AS i, unnest(pauses) AS p
+			WHERE i.table_id = t.table_id AND t.decide_at > at AND p.ended_at > prior AND p.ended_at <= at AND floe_internal.match_pattern(p.pattern, i.levels) IS NOT NULL;
+	END IF;
+	UPDATE floe_internal.iceberg_table AS i SET status = 'dropped' FROM floe_internal.simulated_table AS t
+		WHERE t.gone_at > prior AND t.gone_at <= at AND i.table_id = t.table_id;
+	DELETE FROM floe_internal.operation_queue AS q USING floe_internal.simulated_table AS t WHERE t.gone_at > prior AND t.gone_at <= at AND q.table_id = t.table_id;
+	WITH asked AS (
+		INSERT INTO floe_internal.operation_queue
+			SELECT y.* FROM floe_internal.simulated_past AS p JOIN floe_internal.operation_kind AS k ON k.operation = p.operation
+			CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_queue,
+				to_jsonb(p) || jsonb_build_object('position', k.position, 'not_before', '-infinity', 'lost_sent', false, 'state', 'queued')) AS y
+			WHERE p.is_own AND p.by_hand AND p.queued_at > prior AND p.queued_at <= at
+			ON CONFLICT DO NOTHING
+			RETURNING operation_id, table_id)
+	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
+		SELECT a.operation_id, a.table_id, a.operation_id, true, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
+		FROM asked AS a JOIN floe_internal.simulated_past AS p ON p.operation_id = a.operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_people(pg_catalog.timestamptz, pg_catalog.timestamptz, floe_internal.pause_past[]) IS 'Pauses, drops and triggers by hand between two times: they happen as they happened';
+-- =================================================================================================
+-- 84 simulation: what people call
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.simulated_budget(given pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	b floe.budget;
+	stray text;
+BEGIN
+	IF jsonb_typeof(given) <> 'object' OR jsonb_typeof(given -> 'name') IS DISTINCT FROM 'string' THEN
+		PERFORM floe_internal.refuse('each of "budgets" must be an object with a "name"', NULL, 'Its keys are the columns of floe.budget, for example {"name": "night", "operations": 20, "period": "1 day"}.');
+	END IF;
+	SELECT * INTO b FROM floe.budget AS x WHERE x.name = given ->> 'name';
+	IF NOT FOUND THEN
+		b.name := given ->> 'name'; b.pattern := '**'; b.period := '1 day'; b.is_enabled := true;
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(given) AS k WHERE NOT to_jsonb(b) ? k ORDER BY k LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('budget "%s": unknown key "%s"', b.name, stray), NULL, 'Keys are the columns of floe.budget.');
+	END IF;
+	b := jsonb_populate_record(b, given);
+	DELETE FROM floe.budget AS x WHERE x.name = b.name;
+	INSERT INTO floe.budget SELECT b.*;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulated_budget(pg_catalog.jsonb) IS 'A budget as a simulation has it: a new one, or one that is there with other limits';
+
+CREATE FUNCTION floe_internal.simulated_policy(given pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF jsonb_typeof(given) IS DISTINCT FROM 'object' OR jsonb_typeof(given -> 'name') IS DISTINCT FROM 'string' THEN
+		PERFORM floe_internal.refuse('a policy to simulate needs a "name"', NULL,
+			'With a "pattern" it is a whole policy, as floe.export_policy() shows one; without, what changes in the policy of that name, as for floe.alter_policy().');
+	END IF;
+	IF given ? 'pattern' THEN
+		PERFORM floe.import_policy(given);
+	ELSE
+		PERFORM floe.alter_policy(given ->> 'name', given - 'name');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulated_policy(pg_catalog.jsonb) IS 'A policy as a simulation has it';
+
+CREATE FUNCTION floe_internal.simulation_changes(given pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	stray text;
+	item jsonb;
+BEGIN
+	IF given IS NULL THEN
+		RETURN;
+	END IF;
+	IF jsonb_typeof(given) <> 'object' THEN
+		PERFORM floe_internal.refuse('what is to be simulated must be an object', NULL, 'A policy document with a "name", or {"policies": [...], "budgets": [...], "weights": {...}}.');
+	END IF;
+	IF given ? 'name' THEN
+		PERFORM floe_internal.simulated_policy(given);
+		RETURN;
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(given) AS k WHERE k NOT IN ('policies', 'budgets', 'weights') ORDER BY k LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('unknown key "%s" in what is to be simulated', stray), NULL, 'Keys are "policies", "budgets" and "weights"; a policy document alone needs a "name".');
+	END IF;
+	IF COALESCE(jsonb_typeof(given -> 'policies'), 'array') <> 'array' OR COALESCE(jsonb_typeof(given -> 'budgets'), 'array') <> 'array' THEN
+		PERFORM floe_internal.refuse('"policies" and "budgets" must be lists', NULL, NULL);
+	END IF;
+	FOR item IN SELECT * FROM jsonb_array_elements(given -> 'policies')
+	LOOP
+		PERFORM floe_internal.simulated_policy(item);
+	END LOOP;
+	FOR item IN SELECT * FROM jsonb_array_elements(given -> 'budgets')
+	LOOP
+		PERFORM floe_internal.simulated_budget(item);
+	END LOOP;
+	IF given ? 'weights' THEN
+		PERFORM floe_internal.check_weights(given -> 'weights', 'weights');
+		UPDATE floe.debt_term AS t SET weight = (given -> 'weights' ->> t.term)::float8 WHERE given -> 'weights' ? t.term;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_changes(pg_catalog.jsonb) IS 'Policies, budgets and weights as a simulation has them';
+
+CREATE FUNCTION floe_internal.simulation_files(starts_at pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS floe_internal.simulation_row
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result floe_internal.simulation_row;
+BEGIN
+	result.part := 'bucket';
+	result.starts_at := simulation_files.starts_at;
+	SELECT sum(s.data_file_count), sum(h.data_file_count), sum(s.excess_file_count), sum(h.excess_file_count), sum(s.snapshot_count), sum(h.snapshot_count)
+		INTO result.actual_files, result.simulated_files, result.actual_excess_files, result.simulated_excess_files, result.actual_snapshots, result.simulated_snapshots
+		FROM floe_internal.simulated_table AS t
+		JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		CROSS JOIN LATERAL (SELECT x.data_file_count, x.excess_file_count, x.snapshot_count FROM floe_internal.health_history AS x
+							WHERE x.table_id = t.table_id AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 1) AS s
+		WHERE t.known_at <= at AND t.gone_at > at;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_files(pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'Files and snapshots of all tables of a simulation at a time, as they were and as simulated';
+
+-- What reached an engine counts, for the bucket in which it was queued.
+CREATE FUNCTION floe_internal.simulation_operations(begins_at pg_catalog.timestamptz)
+	RETURNS TABLE (is_real pg_catalog.bool, operation_id pg_catalog.int8, table_name pg_catalog.text, operation pg_catalog.text, queued_at pg_catalog.timestamptz, state pg_catalog.text,
+				   gb_hours pg_catalog.float8, bytes pg_catalog.float8, real_id pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT x.is_real, x.operation_id, x.table_name, x.operation, x.queued_at, x.state,
+		   (x.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM x.took)::pg_catalog.float8 / 60 / NULLIF((x.estimate ->> 'minutes')::pg_catalog.float8, 0), 1),
+		   (x.estimate ->> 'bytes')::pg_catalog.float8, x.real_id
+	FROM (
+		SELECT true AS is_real, p.operation_id, p.table_name, p.operation, p.queued_at, p.state, p.estimate, p.engine_ended_at - p.started_at AS took, p.operation_id AS real_id
+		FROM floe_internal.simulated_past AS p WHERE p.is_own AND p.queued_at >= begins_at AND p.queued_at < floe_internal.clock() AND p.dispatched_at IS NOT NULL
+		UNION ALL
+		SELECT false, l.operation_id, l.table_name, l.operation, l.queued_at, l.state, l.estimate, l.engine_ended_at - l.started_at, r.real_id
+		FROM floe_internal.operation_log AS l JOIN floe_internal.simulated_run AS r ON r.operation_id = l.operation_id WHERE r.is_counted AND l.dispatched_at IS NOT NULL
+		UNION ALL
+		SELECT false, q.operation_id, q.table_name, q.operation, q.queued_at, 'running', q.estimate, NULL, r.real_id
+		FROM floe_internal.operation_queue AS q JOIN floe_internal.simulated_run AS r ON r.operation_id = q.operation_id WHERE r.is_counted AND q.dispatched_at IS NOT NULL) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.simulation_operations(pg_catalog.timestamptz) IS 'Operations since then, as they were and as simulated';
+
+CREATE FUNCTION floe_internal.simulation_result(begins_at pg_catalog.timestamptz, files floe_internal.simulation_row[], notes pg_catalog.text[], detail pg_catalog.bool) RETURNS floe_internal.simulation_row[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (
+		WITH o AS MATERIALIZED (
+			SELECT x.*, COALESCE((SELECT max(f.starts_at) FROM unnest(files) AS f WHERE f.starts_at <= x.queued_at), begins_at) AS bucket FROM floe_internal.simulation_operations(begins_at) AS x
+		), g AS (
+			SELECT GROUPING(o.bucket, o.table_name, o.operation) AS kind, o.bucket, o.table_name, o.operation,
+				count(*) FILTER (WHERE o.is_real) AS a_ops, count(*) FILTER (WHERE NOT o.is_real) AS s_ops,
+				sum(o.gb_hours) FILTER (WHERE o.is_real) AS a_gb, sum(o.gb_hours) FILTER (WHERE NOT o.is_real) AS s_gb,
+				sum(o.bytes) FILTER (WHERE o.is_real) AS a_bytes, sum(o.bytes) FILTER (WHERE NOT o.is_real) AS s_bytes
+			FROM o GROUP BY GROUPING SETS ((), (o.operation), (o.bucket), (o.bucket, o.operation), (o.table_name, o.operation))
+		), f AS (
+			SELECT x.*, x.place = max(x.place) OVER () AS is_last FROM unnest(files) WITH ORDINALITY AS x
+				(part, starts_at, table_name, operation, actual_operations, simulated_operations, actual_gb_hours, simulated_gb_hours, actual_bytes, simulated_bytes,
+				 actual_files, simulated_files, actual_excess_files, simulated_excess_files, actual_snapshots, simulated_snapshots, told, place)
+		), rows AS (
+			SELECT 1 AS n, 'total' AS part, NULL::timestamptz AS starts_at, NULL::text AS table_name, NULL::text AS operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes,
+				f.actual_files, f.simulated_files, f.actual_excess_files, f.simulated_excess_files, f.actual_snapshots, f.simulated_snapshots, NULL::text AS told
+				FROM f LEFT JOIN g ON g.kind = 7 WHERE f.is_last
+			UNION ALL
+			SELECT 2, 'operation', NULL, NULL, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM g WHERE g.kind = 6
+			UNION ALL
+			SELECT 3, 'bucket', f.starts_at, NULL, NULL, COALESCE(g.a_ops, 0), COALESCE(g.s_ops, 0), g.a_gb, g.s_gb, g.a_bytes, g.s_bytes,
+				f.actual_files, f.simulated_files, f.actual_excess_files, f.simulated_excess_files, f.actual_snapshots, f.simulated_snapshots, NULL
+				FROM f LEFT JOIN g ON g.kind = 3 AND g.bucket = f.starts_at WHERE f.starts_at < floe_internal.clock()
+			UNION ALL
+			SELECT 4, 'bucket and operation', g.bucket, NULL, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM g WHERE g.kind = 2
+			UNION ALL
+			SELECT 5, 'table', NULL, g.table_name, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL,
+				format('%s would have had %s %s times instead of %s', g.table_name, g.operation, g.s_ops, g.a_ops) FROM g WHERE g.kind = 4 AND g.a_ops <> g.s_ops
+			UNION ALL
+			SELECT 6, 'run', o.queued_at, o.table_name, o.operation, NULL, 1, NULL, o.gb_hours, NULL, o.bytes, NULL, NULL, NULL, NULL, NULL, NULL,
+				concat_ws(', ', o.state, 'as operation ' || o.real_id) FROM o WHERE detail AND NOT o.is_real
+			UNION ALL
+			SELECT 7, 'note', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+				format('%s of %s simulated operations are ones that really ran, and end as those did; the effect and time of the others are estimated', count(*) FILTER (WHERE o.real_id IS NOT NULL), count(*))
+				FROM o WHERE NOT o.is_real
+			UNION ALL
+			SELECT 7, 'note', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, x FROM unnest(notes) AS x
+		)
+		SELECT array_agg(ROW(r.part, r.starts_at, r.table_name, r.operation, r.a_ops, r.s_ops, round(r.a_gb::numeric, 3)::float8, round(r.s_gb::numeric, 3)::float8, r.a_bytes, r.s_bytes,
+				r.actual_files, r.simulated_files, r.actual_excess_files, r.simulated_excess_files, r.actual_snapshots, r.simulated_snapshots, r.told)::floe_internal.simulation_row
+			ORDER BY r.n, CASE WHEN r.n = 5 THEN - abs(r.s_ops - r.a_ops) END, r.starts_at, r.table_name, r.operation, r.told) FROM rows AS r);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_result(pg_catalog.timestamptz, floe_internal.simulation_row[], pg_catalog.text[], pg_catalog.bool) IS 'What floe.simulate() answers';
+
+-- What is true but cannot be seen in the numbers.
+CREATE FUNCTION floe_internal.simulation_notes(of_table_ids pg_catalog.int8[], since pg_catalog.timestamptz, begins_at pg_catalog.timestamptz) RETURNS pg_catalog.text[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result text[] := '{}';
+	n int8;
+BEGIN
+	IF begins_at > since THEN
+		result := result || format('history begins at %s, and so does the simulation', begins_at);
+	END IF;
+	n := cardinality(of_table_ids) - (SELECT count(*) FROM floe_internal.simulated_table);
+	IF n > 0 THEN
+		result := result || format('%s tables have no stored health and are left out', n);
+	END IF;
+	result := result || ARRAY(
+		SELECT format('policy "%s" was changed at %s: as it is now it is simulated for the time before, too', v.name, max(v.changed_at)) FROM floe_internal.policy_version AS v
+		WHERE v.changed_at > begins_at GROUP BY v.name ORDER BY v.name);
+	SELECT count(*) INTO n FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id
+		CROSS JOIN LATERAL floe_internal.size_limits(t.table_id, t.properties) AS z
+		WHERE h.table_id = ANY (of_table_ids) AND (z.target_bytes, z.small_below, z.min_input_files) IS DISTINCT FROM (h.target_file_bytes, h.small_below_bytes, h.min_input_files);
+	IF n > 0 THEN
+		result := result || format('%s tables would have other file sizes: their files were counted by those that were in force', n);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_notes(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'What a simulation does not know';
+
+-- Everything from here on is rolled back by whoever calls it.
+CREATE FUNCTION floe_internal.run_simulation(of_table_ids pg_catalog.int8[], given pg_catalog.jsonb, since pg_catalog.timestamptz, begins_at pg_catalog.timestamptz, ends_at pg_catalog.timestamptz,
+		step pg_catalog.interval, bucket pg_catalog.interval, at_most pg_catalog.interval, detail pg_catalog.bool) RETURNS floe_internal.simulation_row[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	gives_up_at CONSTANT timestamptz := clock_timestamp() + at_most;
+	seconds CONSTANT float8 := extract(epoch FROM step);
+	at timestamptz := begins_at;
+	last timestamptz := '-infinity';
+	next timestamptz;
+	boundary timestamptz := begins_at;
+	touched int8[];
+	pauses floe_internal.pause_past[];
+	files floe_internal.simulation_row[];
+	notes text[];
+BEGIN
+	-- before anything else, as whoever changes policies
+	IF given IS NOT NULL THEN
+		PERFORM floe_internal.lock_matches(true);
+	END IF;
+	PERFORM floe_internal.simulation_lock(of_table_ids);
+	SELECT array_agg(x) INTO pauses FROM (
+		SELECT p.* FROM floe_internal.pause_past AS p WHERE p.ended_at > begins_at
+		UNION ALL SELECT p.pattern, false, p.reason, p.paused_by, p.paused_at, p.until FROM floe_internal.pause AS p
+		UNION ALL SELECT '**', true, d.reason, d.drained_by, d.drained_at, 'infinity' FROM floe_internal.drain AS d) AS x;
+	PERFORM floe_internal.set_clock(begins_at);
+	INSERT INTO floe_internal.simulated_table (table_id, known_at, gone_at)
+		SELECT t.table_id, k.known_at, CASE WHEN t.status = 'dropped' THEN t.dropped_at ELSE 'infinity' END
+		FROM floe_internal.iceberg_table AS t
+		CROSS JOIN LATERAL (SELECT COALESCE((SELECT max(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at <= begins_at),
+			(SELECT min(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at > begins_at)) AS known_at) AS k
+		WHERE t.table_id = ANY (of_table_ids) AND k.known_at IS NOT NULL;
+	UPDATE floe_internal.iceberg_table AS i SET status = 'ok', dropped_at = NULL, manifest_ids = NULL FROM floe_internal.simulated_table AS t WHERE i.table_id = t.table_id;
+	-- those that were dropped have lost their policies
+	PERFORM floe_internal.match_tables(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity')) WHERE EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity');
+	PERFORM floe_internal.simulation_changes(given);
+	PERFORM floe_internal.simulation_hide(of_table_ids, begins_at);
+	PERFORM floe_internal.simulation_bookkeeping(of_table_ids, begins_at);
+	PERFORM floe_internal.simulation_commits(begins_at);
+	PERFORM floe_internal.simulation_ratios();
+	PERFORM floe_internal.simulate_snapshots(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t));
+	UPDATE floe_internal.simulated_table AS t SET decide_at = begins_at WHERE t.known_at <= begins_at;
+	PERFORM floe_internal.simulate_state(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t WHERE t.known_at <= begins_at), begins_at);
+	UPDATE floe_internal.simulated_table AS t SET changed_at = NULL WHERE true;
+	notes := floe_internal.simulation_notes(of_table_ids, since, begins_at);
+	LOOP
+		IF clock_timestamp() > gives_up_at THEN
+			PERFORM floe_internal.refuse(format('the simulation has reached %s after %s and is given up', at, floe_internal.format_interval(at_most)), 'Passes wait while it runs.',
+				'Fewer tables, a later start, a longer step, or at_most => a longer time.', '57014');
+		END IF;
+		PERFORM floe_internal.simulate_people(last, at, pauses);
+		PERFORM floe_internal.plan_simulated(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id
+			JOIN floe_internal.policy_set AS s ON s.policy_set_id = i.policy_set_id AND s.policy_ids <> '{}'
+			WHERE t.decide_at <= at AND t.known_at <= at AND t.gone_at > at), at, step + interval '1 second');
+		SELECT min(x.at) INTO next FROM (
+			SELECT min(t.decide_at) AS at FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id
+				JOIN floe_internal.policy_set AS s ON s.policy_set_id = i.policy_set_id AND s.policy_ids <> '{}' WHERE t.gone_at > at AND t.known_at <= at
+			UNION ALL (SELECT h.assessed_at FROM floe_internal.health_history AS h WHERE h.assessed_at > at AND h.table_id = ANY (of_table_ids) ORDER BY h.assessed_at LIMIT 1)
+			UNION ALL SELECT min(LEAST(r.starts_at, r.ends_at)) FROM floe_internal.simulated_run AS r JOIN floe_internal.operation_queue AS q ON q.operation_id = r.operation_id WHERE LEAST(r.starts_at, r.ends_at) > at
+			UNION ALL SELECT min(r.ends_at) FROM floe_internal.simulated_run AS r JOIN floe_internal.operation_queue AS q ON q.operation_id = r.operation_id WHERE r.ends_at > at
+			-- one that waits for a place starts when there is one
+			UNION ALL SELECT at FROM floe_internal.simulated_run AS r JOIN floe_internal.operation_queue AS q ON q.operation_id = r.operation_id WHERE r.starts_at IS NULL
+			UNION ALL SELECT min(p.queued_at) FROM floe_internal.simulated_past AS p WHERE p.is_own AND p.by_hand AND p.queued_at > at
+			UNION ALL SELECT min(p.paused_at) FROM unnest(pauses) AS p WHERE p.paused_at > at
+			UNION ALL SELECT min(p.ended_at) FROM unnest(pauses) AS p WHERE p.ended_at > at
+			UNION ALL SELECT min(t.gone_at) FROM floe_internal.simulated_table AS t WHERE t.gone_at > at) AS x;
+		last := at;
+		at := LEAST(ends_at, begins_at + step * GREATEST(ceil(extract(epoch FROM LEAST(next, ends_at) - begins_at) / seconds), floor(extract(epoch FROM at - begins_at) / seconds) + 1));
+		WHILE boundary + bucket <= at LOOP
+			files := files || floe_internal.simulation_files(boundary, last);
+			boundary := boundary + bucket;
+		END LOOP;
+		touched := floe_internal.simulate_engines(last, at);
+		touched := touched || ARRAY(SELECT DISTINCT h.table_id FROM floe_internal.health_history AS h WHERE h.assessed_at > last AND h.assessed_at <= at AND h.table_id = ANY (of_table_ids));
+		PERFORM floe_internal.simulate_state(touched, at);
+		UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at) WHERE t.table_id = ANY (touched);
+		EXIT WHEN at >= ends_at;
+	END LOOP;
+	files := files || floe_internal.simulation_files(boundary, at);
+	RETURN floe_internal.simulation_result(begins_at, files, notes, detail);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.run_simulation(pg_catalog.int8[], pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.interval, pg_catalog.interval, pg_catalog.interval, pg_catalog.bool)
+	IS 'A simulation, in a subtransaction that the caller rolls back';
+
+CREATE FUNCTION floe.simulate(policy pg_catalog.jsonb DEFAULT NULL, since pg_catalog.timestamptz DEFAULT NULL, pattern pg_catalog.text DEFAULT '**', step pg_catalog.interval DEFAULT NULL,
+		bucket pg_catalog.interval DEFAULT '1 day', detail pg_catalog.bool DEFAULT false, at_most pg_catalog.interval DEFAULT '2 minutes') RETURNS SETOF floe_internal.simulation_row
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	now CONSTANT timestamptz := floe_internal.clock();
+	began CONSTANT timestamptz := COALESCE(simulate.since, now - interval '7 days');
+	checked CONSTANT text := floe_internal.check_pattern(simulate.pattern);
+	ids int8[];
+	first timestamptz;
+	result floe_internal.simulation_row[];
+BEGIN
+	IF began >= now OR began = '-infinity' THEN
+		PERFORM floe_internal.refuse(format('there is nothing to simulate since %s', began), NULL, 'For example since => now() - interval ''7 days''.');
+	END IF;
+	IF simulate.step < interval '1 second' OR simulate.bucket < interval '1 minute' OR COALESCE(simulate.bucket, '-1') < '0' OR COALESCE(simulate.at_most, '-1') <= '0' THEN
+		PERFORM floe_internal.refuse('a simulation needs a step of at least a second, a bucket of at least a minute and some time', NULL, NULL);
+	END IF;
+	ids := ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		WHERE (t.status <> 'dropped' OR t.dropped_at > began AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS o WHERE o.name = t.name AND o.table_id <> t.table_id))
+		  AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
+	first := (SELECT min(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = ANY (ids));
+	IF first IS NULL OR first >= now THEN
+		PERFORM floe_internal.refuse(format('there is no stored health of tables that match %s', checked), NULL,
+			'Every change of a table''s health is stored from its first assessment on, for floe.health_history_retention: SELECT * FROM floe.health_history.');
+	END IF;
+	first := GREATEST(first, began);
+	BEGIN
+		-- whoever set a shorter time means it
+		PERFORM set_config('lock_timeout', '10s', true) WHERE (SELECT s.setting::int8 FROM pg_settings AS s WHERE s.name = 'lock_timeout') NOT BETWEEN 1 AND 10000;
+		result := floe_internal.run_simulation(ids, simulate.policy, began, first, now,
+			COALESCE(simulate.step, GREATEST((now - first) / 240, interval '1 minute')), simulate.bucket, simulate.at_most, simulate.detail);
+		RAISE EXCEPTION USING ERRCODE = 'FLOE0';
+	EXCEPTION
+		WHEN SQLSTATE 'FLOE0' THEN
+			NULL;
+	END;
+	RETURN QUERY SELECT * FROM unnest(result);
+END
+$body$;
+COMMENT ON FUNCTION floe.simulate(pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.text, pg_catalog.interval, pg_catalog.interval, pg_catalog.bool, pg_catalog.interval)
+	IS 'What would have happened since a time (default: 7 days) under another policy, {"policies": [...], "budgets": [...], "weights": {...}} or, with NULL, what is in force, against what did. Changes nothing; while it runs, passes wait for the tables of the pattern. step: how long between decisions; part run: with detail';
 -- =================================================================================================
 -- 85 steps of the pass that are SQL alone
 -- =================================================================================================
@@ -12347,6 +13355,13 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe.policy_operation', 'people', NULL, NULL, NULL, 'What they say, at most a row for each operation'),
 	('floe.budget', 'people', NULL, NULL, NULL, 'Budgets'),
 	('floe_internal.policy_version', 'people', NULL, NULL, NULL, 'A row for each transaction that really changed a policy; kept for good, because it says who changed what'),
+	('floe_internal.pause_past', 'time', 'ended_at', 'floe.health_history_retention', NULL, 'A row for each pause and drain that is over'),
+	('floe_internal.operation_effect', 'fixed', NULL, NULL, NULL, 'What operations change, for simulations'),
+	('floe_internal.simulated_table', 'state', NULL, NULL, NULL, 'Written by a simulation, which is rolled back; always empty for others'),
+	('floe_internal.simulated_past', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_run', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_commit', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_ratio', 'state', NULL, NULL, NULL, 'The same'),
 	('floe_internal.drain', 'people', NULL, NULL, NULL, 'At most one row'),
 	('floe_internal.pause', 'time', 'until', NULL, '0', 'Pauses; a row goes when its pause is over'),
 	('floe_internal.trigger_request', 'time', 'requested_at', NULL, '1 day', 'Triggers of tables that are not assessed yet; a row goes with its answer, and at the latest after a day'),
@@ -13115,6 +14130,8 @@ GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_ca
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text), floe.watch_catalog(pg_catalog.text), floe.unwatch_catalog(pg_catalog.text), floe.notify_jdbc_commit(),
 	floe_internal.jdbc_relation(pg_catalog.text), floe_internal.drop_watch(pg_catalog.regclass, pg_catalog.text),
 	floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) TO floe_operator;
+-- It reads, but passes wait while it does.
+GRANT EXECUTE ON FUNCTION floe.simulate(pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.text, pg_catalog.interval, pg_catalog.interval, pg_catalog.bool, pg_catalog.interval) TO floe_operator;
 GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
 -- Who may CALL it may have pg_cron CALL it as him; whether he may use pg_cron at all, pg_cron decides. What they call runs partly as the caller.
 GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), floe_internal.prepare_schedule(pg_catalog.text, pg_catalog.name), floe_internal.prepare_unschedule(pg_catalog.name),

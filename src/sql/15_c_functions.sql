@@ -199,6 +199,11 @@ CREATE FUNCTION floe_internal.snapshot_list(encoded pg_catalog.bytea,
 	AS 'MODULE_PATHNAME', 'floe_sql_snapshot_list';
 COMMENT ON FUNCTION floe_internal.snapshot_list(pg_catalog.bytea) IS 'The snapshots of a table as stored by the assessor; NULL counters are unknown';
 
+CREATE FUNCTION floe_internal.encode_snapshots(ids pg_catalog.int8[], committed_at pg_catalog.timestamptz[], operations pg_catalog.text[]) RETURNS pg_catalog.bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_encode_snapshots';
+COMMENT ON FUNCTION floe_internal.encode_snapshots(pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.text[]) IS 'The reverse of snapshot_list() for one branch without counters, oldest first: for floe.simulate()';
+
 CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
 		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz,
 		OUT snapshot_count pg_catalog.int4, OUT ref_count pg_catalog.int4,

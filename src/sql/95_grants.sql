@@ -29,6 +29,8 @@ GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_ca
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text), floe.watch_catalog(pg_catalog.text), floe.unwatch_catalog(pg_catalog.text), floe.notify_jdbc_commit(),
 	floe_internal.jdbc_relation(pg_catalog.text), floe_internal.drop_watch(pg_catalog.regclass, pg_catalog.text),
 	floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) TO floe_operator;
+-- It reads, but passes wait while it does.
+GRANT EXECUTE ON FUNCTION floe.simulate(pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.text, pg_catalog.interval, pg_catalog.interval, pg_catalog.bool, pg_catalog.interval) TO floe_operator;
 GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
 -- Who may CALL it may have pg_cron CALL it as him; whether he may use pg_cron at all, pg_cron decides. What they call runs partly as the caller.
 GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), floe_internal.prepare_schedule(pg_catalog.text, pg_catalog.name), floe_internal.prepare_unschedule(pg_catalog.name),

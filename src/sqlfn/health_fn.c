@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(floe_sql_merge_totals);
 PG_FUNCTION_INFO_V1(floe_sql_merge_partition_rows);
 PG_FUNCTION_INFO_V1(floe_sql_snapshot_list);
 PG_FUNCTION_INFO_V1(floe_sql_expirable);
+PG_FUNCTION_INFO_V1(floe_sql_encode_snapshots);
 
 typedef struct MergeState
 {
@@ -297,6 +298,65 @@ floe_sql_snapshot_list(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+static void
+release_buf(void *buf)
+{
+	floe_buf_free(buf);
+}
+
+static Datum *
+array_values(FunctionCallInfo fcinfo, int n, Oid type, int len, bool by_value, char align, int *count)
+{
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(n);
+	Datum *values;
+	bool *nulls;
+
+	deconstruct_array(array, type, len, by_value, align, &values, &nulls, count);
+	if (ARR_NDIM(array) > 1 || array_contains_nulls(array))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument %d must be a list without nulls", n)));
+	return values;
+}
+
+/* ids, committed_at, operations: of one branch, each snapshot the parent of the next; no counters */
+Datum
+floe_sql_encode_snapshots(PG_FUNCTION_ARGS)
+{
+	int count;
+	int times;
+	int ops;
+	Datum *ids = array_values(fcinfo, 0, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &count);
+	Datum *at = array_values(fcinfo, 1, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &times);
+	Datum *names = array_values(fcinfo, 2, TEXTOID, -1, false, TYPALIGN_INT, &ops);
+	FloeSnapshot *snapshots = palloc0(sizeof(FloeSnapshot) * Max(count, 1));
+	FloeBuf *buf = palloc(sizeof(FloeBuf));
+	FloeCleanup *cleanup = floe_cleanup_register(release_buf);
+	bytea *result;
+	FloeStatus st;
+
+	if (times != count || ops != count)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("lists of snapshots differ in length")));
+	for (int i = 0; i < count; i++)
+	{
+		text *op = DatumGetTextPP(names[i]);
+
+		snapshots[i].id = DatumGetInt64(ids[i]);
+		snapshots[i].timestamp_ms = to_ms(DatumGetTimestampTz(at[i]));
+		snapshots[i].sequence_number = i + 1;
+		snapshots[i].op = floe_snapshot_op_parse(VARDATA_ANY(op), VARSIZE_ANY_EXHDR(op));
+		snapshots[i].has_parent = i > 0;
+		snapshots[i].parent_id = i > 0 ? snapshots[i - 1].id : 0;
+	}
+	floe_buf_init(buf, SNAPSHOT_ARENA_LIMIT);
+	floe_cleanup_hold(cleanup, buf);
+	if (!floe_snapshots_encode(snapshots, count, buf, &st))
+		floe_report(&st);
+	result = palloc(buf->len + VARHDRSZ);
+	SET_VARSIZE(result, buf->len + VARHDRSZ);
+	memcpy(VARDATA(result), buf->data, buf->len);
+	floe_cleanup_run(cleanup);
+	PG_RETURN_BYTEA_P(result);
 }
 
 static int64
