@@ -2717,7 +2717,7 @@ CREATE FUNCTION floe_internal.locked_settings(set_ids pg_catalog.int4[])
 AS $body$
 #variable_conflict use_column
 BEGIN
-	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+	IF set_ids = '{}' OR NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
 		RETURN;
 	END IF;
 	RETURN QUERY
@@ -2877,6 +2877,9 @@ AS $body$
 DECLARE
 	x record;
 BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c) THEN
+		RETURN;
+	END IF;
 	FOR x IN
 		WITH now AS (
 			SELECT y.violator, array_agg(format('%s: %s, where policy "%s" allows %s', y.field, y.asked, h.name, y.allows) ORDER BY h.name, y.field) AS told
@@ -2986,6 +2989,9 @@ AS $body$
 DECLARE
 	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
+	IF set_ids = '{}' THEN
+		RETURN;
+	END IF;
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
 	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals, locked, bounds)
 		WITH locked AS MATERIALIZED (

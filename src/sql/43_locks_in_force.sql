@@ -61,7 +61,7 @@ CREATE FUNCTION floe_internal.locked_settings(set_ids pg_catalog.int4[])
 AS $body$
 #variable_conflict use_column
 BEGIN
-	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+	IF set_ids = '{}' OR NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
 		RETURN;
 	END IF;
 	RETURN QUERY
@@ -221,6 +221,9 @@ AS $body$
 DECLARE
 	x record;
 BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c) THEN
+		RETURN;
+	END IF;
 	FOR x IN
 		WITH now AS (
 			SELECT y.violator, array_agg(format('%s: %s, where policy "%s" allows %s', y.field, y.asked, h.name, y.allows) ORDER BY h.name, y.field) AS told

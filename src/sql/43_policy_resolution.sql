@@ -84,6 +84,9 @@ AS $body$
 DECLARE
 	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
+	IF set_ids = '{}' THEN
+		RETURN;
+	END IF;
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
 	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals, locked, bounds)
 		WITH locked AS MATERIALIZED (
