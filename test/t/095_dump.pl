@@ -44,7 +44,7 @@ $node->safe_psql(
 	CREATE ROLE leaver;
 	SELECT floe.own_policy('renamed', 'leaver');
 	DROP ROLE leaver;
-	SELECT floe.create_policy('top', '**', '{"valid_during": ["2020-01-01", "2100-01-01"], "locks": {"*.timeout": {"max": "1 day"}, "poll_interval": {"fixed": true}}, "poll_interval": "1 hour"}');
+	SELECT floe.create_policy('top', 'other.**', '{"valid_during": ["2020-01-01", "2100-01-01"], "locks": {"*.timeout": {"max": "1 day"}, "poll_interval": {"fixed": true}}, "poll_interval": "1 hour"}');
 });
 
 # A policy directly, as its administrator.
