@@ -4980,10 +4980,10 @@ DECLARE
 	-- what counts now, in the order in which it stops counting
 	use_budget int4[]; use_share text[]; use_table int8[]; use_at timestamptz[]; use_bytes float8[]; use_gb_hours float8[]; use_last bool[];
 	-- of shares, by slot: used, and by what is put off asked for; freed when the use before "next" has left the period
-	operations float8[] := '{NULL}'; tables float8[] := '{NULL}'; bytes float8[] := '{NULL}'; gb_hours float8[] := '{NULL}';
-	asked_operations float8[] := '{NULL}'; asked_tables float8[] := '{NULL}'; asked_bytes float8[] := '{NULL}'; asked_gb_hours float8[] := '{NULL}';
-	next_use int4[] := '{NULL}'; last_use int4[] := '{NULL}';
-	table_state int2[] := '{NULL}';		-- of a table in a share: 1 it counts, 2 it is put off
+	operations float8[] := ARRAY[NULL::float8]; tables float8[] := ARRAY[NULL::float8]; bytes float8[] := ARRAY[NULL::float8]; gb_hours float8[] := ARRAY[NULL::float8];
+	asked_operations float8[] := ARRAY[NULL::float8]; asked_tables float8[] := ARRAY[NULL::float8]; asked_bytes float8[] := ARRAY[NULL::float8]; asked_gb_hours float8[] := ARRAY[NULL::float8];
+	next_use int4[] := ARRAY[NULL::int4]; last_use int4[] := ARRAY[NULL::int4];
+	table_state int2[] := ARRAY[NULL::int2];		-- of a table in a share: 1 it counts, 2 it is put off
 	holds jsonb;
 	need_bytes float8; need_gb_hours float8;
 	is_unknown bool; is_new bool; is_first bool;
