@@ -8658,10 +8658,10 @@ DECLARE
 	-- what counts now, in the order in which it stops counting
 	use_budget int4[]; use_share text[]; use_table int8[]; use_at timestamptz[]; use_bytes float8[]; use_gb_hours float8[]; use_last bool[];
 	-- of shares, by slot: used, and by what is put off asked for; freed when the use before "next" has left the period
-	operations float8[] := '{NULL}'; tables float8[] := '{NULL}'; bytes float8[] := '{NULL}'; gb_hours float8[] := '{NULL}';
-	asked_operations float8[] := '{NULL}'; asked_tables float8[] := '{NULL}'; asked_bytes float8[] := '{NULL}'; asked_gb_hours float8[] := '{NULL}';
-	next_use int4[] := '{NULL}'; last_use int4[] := '{NULL}';
-	table_state int2[] := '{NULL}';		-- of a table in a share: 1 it counts, 2 it is put off
+	operations float8[] := ARRAY[NULL::float8]; tables float8[] := ARRAY[NULL::float8]; bytes float8[] := ARRAY[NULL::float8]; gb_hours float8[] := ARRAY[NULL::float8];
+	asked_operations float8[] := ARRAY[NULL::float8]; asked_tables float8[] := ARRAY[NULL::float8]; asked_bytes float8[] := ARRAY[NULL::float8]; asked_gb_hours float8[] := ARRAY[NULL::float8];
+	next_use int4[] := ARRAY[NULL::int4]; last_use int4[] := ARRAY[NULL::int4];
+	table_state int2[] := ARRAY[NULL::int2];		-- of a table in a share: 1 it counts, 2 it is put off
 	holds jsonb;
 	need_bytes float8; need_gb_hours float8;
 	is_unknown bool; is_new bool; is_first bool;
@@ -8702,7 +8702,7 @@ BEGIN
 					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
 			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
-				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, t.policy_set_id,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, (f.origins ->> 'configured')::int4 AS policy_id,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -8716,33 +8716,29 @@ BEGIN
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
 		), budget AS MATERIALIZED (
 			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
-		), in_charge AS MATERIALIZED (
-			SELECT i.* FROM floe_internal.policy_in_charge AS i WHERE EXISTS (SELECT 1 FROM budget AS b WHERE b.per IN ('policy', 'owner') OR b.owner IS NOT NULL)
-		), covered AS MATERIALIZED (
-			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share, b.tables IS NOT NULL AS counts_tables
+		), covered AS (
+			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share
 			FROM found AS f
-			LEFT JOIN in_charge AS i ON i.policy_set_id = f.policy_set_id AND i.operation = f.operation
+			LEFT JOIN floe.policy AS i ON i.policy_id = f.policy_id
 			JOIN budget AS b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, f.levels, f.engine, f.operation, select_candidates.by_hand, i.owner)
 			WHERE f.verdict = 'run'
-		), spent AS (
-			SELECT u.n, u.share, min(u.place) AS first_place, max(u.place) AS last_place, count(*) AS operations, count(*) FILTER (WHERE u.is_last) AS tables, sum(u.bytes) AS bytes, sum(u.gb_hours) AS gb_hours
-			FROM unnest(use_budget, use_share, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, bytes, gb_hours, is_last, place) GROUP BY u.n, u.share
-		), slot AS (
-			SELECT x.*, row_number() OVER () AS slot FROM (SELECT DISTINCT v.n, v.share FROM covered AS v) AS x
-		), table_slot AS (
-			SELECT x.*, row_number() OVER () AS slot FROM (SELECT DISTINCT v.n, v.share, v.table_id FROM covered AS v WHERE v.counts_tables) AS x
-		), table_spent AS (
-			SELECT u.n, u.share, u.table_id FROM unnest(use_budget, use_share, use_table, use_last) AS u (n, share, table_id, is_last) WHERE u.is_last
+		), numbered AS (
+			-- sorted together instead of joined: the planner knows nothing of how many there are
+			SELECT z.*, dense_rank() OVER share AS slot, dense_rank() OVER (ORDER BY z.n, z.share, z.table_id) AS table_slot
+			FROM (SELECT v.table_id, v.operation, v.n, v.share, NULL::int8 AS place, NULL::float8 AS bytes, NULL::float8 AS gb_hours, false AS is_last FROM covered AS v
+				  UNION ALL
+				  SELECT u.table_id, NULL, u.n, u.share, u.place, u.bytes, u.gb_hours, u.is_last
+				  FROM unnest(use_budget, use_share, use_table, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, table_id, bytes, gb_hours, is_last, place)) AS z
+			WINDOW share AS (ORDER BY z.n, z.share)
+		), summed AS (
+			SELECT z.*, count(z.place) OVER share AS operations, count(*) FILTER (WHERE z.is_last) OVER share AS tables, sum(z.bytes) OVER share AS all_bytes, sum(z.gb_hours) OVER share AS all_gb_hours,
+				   min(z.place) OVER share AS first_place, max(z.place) OVER share AS last_place, bool_or(z.place IS NOT NULL) OVER (PARTITION BY z.table_slot) AS is_used
+			FROM numbered AS z WINDOW share AS (PARTITION BY z.slot)
 		), charge AS (
-			SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(x.slot::int4) AS slots, array_agg(y.slot::int4) AS table_slots, array_agg(w.table_id IS NOT NULL) AS is_used, array_agg(v.share) AS shares,
-				   array_agg(COALESCE(u.operations, 0)::float8) AS operations, array_agg(COALESCE(u.tables, 0)::float8) AS tables, array_agg(COALESCE(u.bytes, 0)) AS bytes, array_agg(COALESCE(u.gb_hours, 0)) AS gb_hours,
-				   array_agg(COALESCE(u.first_place, 1)::int4) AS first_places, array_agg(COALESCE(u.last_place, 0)::int4) AS last_places
-			FROM covered AS v
-			JOIN slot AS x ON x.n = v.n AND x.share = v.share
-			LEFT JOIN spent AS u ON u.n = v.n AND u.share = v.share
-			LEFT JOIN table_slot AS y ON y.n = v.n AND y.share = v.share AND y.table_id = v.table_id
-			LEFT JOIN table_spent AS w ON w.n = v.n AND w.share = v.share AND w.table_id = v.table_id
-			GROUP BY v.table_id, v.operation
+			SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(v.slot::int4) AS slots, array_agg(v.table_slot::int4) AS table_slots, array_agg(v.is_used) AS is_used, array_agg(v.share) AS shares,
+				   array_agg(v.operations::float8) AS operations, array_agg(v.tables::float8) AS tables, array_agg(COALESCE(v.all_bytes, 0)) AS bytes, array_agg(COALESCE(v.all_gb_hours, 0)) AS gb_hours,
+				   array_agg(COALESCE(v.first_place, 1)::int4) AS first_places, array_agg(COALESCE(v.last_place, 0)::int4) AS last_places
+			FROM summed AS v WHERE v.operation IS NOT NULL GROUP BY v.table_id, v.operation
 		)
 		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places
 		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
