@@ -70,7 +70,7 @@ DECLARE
 	named text;
 	told text;
 BEGIN
-	FOR i IN 1 .. 400 LOOP
+	FOR i IN 1 .. 330 LOOP
 		d := lab.document('r' || i);
 		named := d ->> 'name';
 		told := NULL;
@@ -105,7 +105,8 @@ END
 $do$;
 SELECT seed, what, (SELECT string_agg(format('%s: %s, not %s', COALESCE(w.key, g.key), g.value, w.value), E'\n') FROM jsonb_each(wanted) AS w FULL JOIN jsonb_each(got) AS g USING (key) WHERE w.value IS DISTINCT FROM g.value) FROM lab.wrong ORDER BY seed LIMIT 5;
 -- dice make contradictions, too; they are refused, and for that alone
-SELECT count(*) FILTER (WHERE refused IS NULL) >= 300 AS enough, count(*) FILTER (WHERE refused !~ '^(22023|0A000)') AS otherwise FROM lab.made;
+SELECT count(*) FILTER (WHERE refused IS NULL) >= 250 AS enough FROM lab.made;
+SELECT DISTINCT regexp_replace(left(refused, 100), '"[^"]*"', '""', 'g') AS otherwise FROM lab.made WHERE refused !~ '^(22023|0A000|23514)' ORDER BY 1;
 -- every key and every option was in one that was saved, but for those that no policy can have
 SELECT k.scope, k.key FROM floe_internal.policy_key AS k WHERE NOT EXISTS (SELECT FROM lab.made AS m WHERE m.refused IS NULL AND (CASE k.scope WHEN 'policy' THEN m.document ? k.key
 	ELSE EXISTS (SELECT FROM floe_internal.operation_kind AS o WHERE m.document -> o.operation ? k.key) END)) ORDER BY 1, 2;

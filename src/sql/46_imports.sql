@@ -382,9 +382,11 @@ BEGIN
 	SELECT * INTO t FROM floe_internal.foreign_document(document, '{}', format('policy "%s"', place));
 	IF t.kind = 'floe' THEN
 		RETURN document;
+	ELSIF t.kind = 'properties' THEN
+		PERFORM floe_internal.refuse('these are settings of the Java service, and no policy', NULL, 'floe.import_policies() makes budgets of them.');
 	END IF;
 	SELECT r.* INTO bad FROM floe_internal.import_rows(t.report) AS r WHERE r.status = 'refused' LIMIT 1;
-	IF FOUND OR t.kind = 'properties' OR t.translated IS NULL THEN
+	IF FOUND OR t.translated IS NULL THEN
 		PERFORM floe_internal.refuse(format('policy "%s"%s is not imported', place, ': ' || bad.field), COALESCE(bad.detail, 'There is no policy in it.'),
 			'floe.check_import() shows what becomes of each field.', '0A000');
 	END IF;

@@ -99,22 +99,21 @@ BEGIN
 		WITH p AS MATERIALIZED (
 			SELECT x.value ->> 'name' AS name, j.pieces, CASE WHEN jsonb_typeof(x.value -> 'priority') = 'number' THEN (x.value ->> 'priority')::numeric ELSE 0 END AS priority,
 				   CASE WHEN j.pieces[1] IS NULL THEN 0 WHEN j.pieces[1] LIKE '%*%' THEN 50 ELSE 100 END + CASE WHEN j.pieces[2] IS NULL THEN 0 WHEN j.pieces[2] LIKE '%*%' THEN 5 ELSE 10 END
-				   + CASE WHEN j.pieces[3] IS NULL OR j.pieces[3] LIKE '%*%' THEN 0 ELSE 1 END AS specificity
+				   + CASE WHEN j.pieces[3] IS NULL OR j.pieces[3] LIKE '%*%' THEN 0 ELSE 1 END AS specificity,
+				   ARRAY(SELECT COALESCE(i.piece !~ '[*?/]', false) FROM unnest(j.pieces) WITH ORDINALITY AS i (piece, n) ORDER BY i.n) AS is_literal,
+				   -- a regular expression may match anything
+				   ARRAY(SELECT CASE WHEN i.piece ~ '/' THEN '%' ELSE COALESCE(replace(replace(regexp_replace(i.piece, '([%_\\])', '\\\1', 'g'), '*', '%'), '?', '_'), '%') END FROM unnest(j.pieces) WITH ORDINALITY AS i (piece, n) ORDER BY i.n) AS likes
 			FROM jsonb_array_elements(policies) AS x CROSS JOIN LATERAL (SELECT floe_internal.java_pieces(x.value ->> 'pattern') AS pieces OFFSET 0) AS j
 			WHERE COALESCE(x.value -> 'enabled', 'true') <> 'false' AND x.value ->> 'name' IS NOT NULL),
 		pair AS (
 			SELECT a.name, b.name AS other, (a.specificity, a.priority) < (b.specificity, b.priority) AND (a.priority, a.specificity) > (b.priority, b.specificity) AS turned
 			FROM p AS a JOIN p AS b ON a.name <> b.name
-			-- names that are written out differ; a piece with * ? or a regular expression may match the other
-			WHERE NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE a.pieces[i] <> b.pieces[i] AND a.pieces[i] !~ '[*?/]' AND b.pieces[i] !~ '[*?/]')
-			  AND NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE a.pieces[i] !~ '[*?/]' AND b.pieces[i] ~ '[*?]' AND b.pieces[i] !~ '/'
-				AND a.pieces[i] NOT LIKE replace(replace(regexp_replace(b.pieces[i], '([%_\\])', '\\\1', 'g'), '*', '%'), '?', '_'))
-			  AND NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE b.pieces[i] !~ '[*?/]' AND a.pieces[i] ~ '[*?]' AND a.pieces[i] !~ '/'
-				AND b.pieces[i] NOT LIKE replace(replace(regexp_replace(a.pieces[i], '([%_\\])', '\\\1', 'g'), '*', '%'), '?', '_')))
+			WHERE NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE CASE WHEN a.is_literal[i] AND b.is_literal[i] THEN a.pieces[i] <> b.pieces[i]
+				WHEN a.is_literal[i] THEN a.pieces[i] NOT LIKE b.likes[i] WHEN b.is_literal[i] THEN b.pieces[i] NOT LIKE a.likes[i] ELSE false END))
 		SELECT COALESCE(jsonb_agg(jsonb_build_object('policy', o.name, 'field', 'tablePattern', 'value', NULL, 'status', 'approximated', 'detail',
 			format('It can match the same tables as %s%s. The Java service gives a table to the most specific policy alone; floe takes each field from the first that sets it, by priority, then specificity.',
 				array_to_string(o.others[1:5], ', '), CASE WHEN cardinality(o.others) > 5 THEN format(' and %s more', cardinality(o.others) - 5) ELSE '' END)
-			|| CASE WHEN o.turned IS NOT NULL THEN format(' Here its priority puts it before %s, which are more specific.', array_to_string(o.turned[1:5], ', ')) ELSE '' END) ORDER BY o.name), '[]')
+			|| CASE WHEN o.turned IS NOT NULL THEN format(' Here its priority puts it before the more specific %s.', array_to_string(o.turned[1:5], ', ')) ELSE '' END) ORDER BY o.name), '[]')
 		FROM (SELECT x.name, array_agg(format('"%s"', x.other) ORDER BY x.other) AS others, array_agg(format('"%s"', x.other) ORDER BY x.other) FILTER (WHERE x.turned) AS turned FROM pair AS x GROUP BY x.name) AS o);
 END
 $body$;

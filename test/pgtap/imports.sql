@@ -30,7 +30,7 @@ SELECT is((SELECT array_agg(DISTINCT operation ORDER BY operation) FROM floe.eff
 SELECT is((SELECT value FROM floe.effective_policy('demo.shop.orders') WHERE operation = 'expire_snapshots' AND setting = 'options.retain_last'), '9', 'W3: whose values hold');
 SELECT is((SELECT array_agg(DISTINCT operation ORDER BY operation) FROM floe.effective_policy('demo.shop.items') WHERE set_by LIKE 'policy %'), '{expire_snapshots}', 'W4: nor does it reach tables that are not its own');
 SELECT matches((SELECT detail FROM floe.check_import('[{"name": "compact", "tablePattern": "demo.shop.orders", "rewriteManifests": {}}, {"name": "retain", "tablePattern": "demo.*.*", "priority": 5, "rewriteManifests": {}}]')
-	WHERE policy = 'retain' AND field = 'tablePattern' AND value IS NULL), 'Here its priority puts it before "compact"', 'W2: priority counts, and the report says where that turns the order around');
+	WHERE policy = 'retain' AND field = 'tablePattern' AND value IS NULL), 'Here its priority puts it before the more specific "compact"', 'W2: priority counts, and the report says where that turns the order around');
 SELECT floe.drop_policy('compact') AS gone, floe.drop_policy('retain') AS gone_too \gset
 SELECT is(pg_temp.made('{"rewriteDataFiles": {}, "rewriteDataFilesSchedule": {"interval": 1}, "rewriteManifests": {}, "rewriteManifestsSchedule": {"interval": 1, "enabled": false}}') #> '{rewrite_manifests,enabled}', 'false', 'W5: an operation whose schedule is off does not run along with others');
 SELECT is(pg_temp.made('{"orphanCleanup": {}, "expireSnapshots": {}}') #> '{remove_orphan_files,enabled}', 'false', 'W5: what deletes and has no schedule does not begin to');
