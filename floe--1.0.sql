@@ -1062,10 +1062,14 @@ CREATE TABLE floe_internal.effective (
 	problem			pg_catalog.text,
 	engine_names	pg_catalog.text[],
 	engine_refusals	pg_catalog.jsonb,
+	locked			pg_catalog.jsonb,
+	bounds			pg_catalog.jsonb,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
 COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid, or no engine that they name can honour them: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.locked IS 'setting -> what a lock overruled: {"asked": value, "by": policy_id or null, "holder": policy_id, "allows": text}; NULL: nothing';
+COMMENT ON COLUMN floe_internal.effective.bounds IS 'setting -> locks that hold what a table property says, the lowest first; NULL: none';
 COMMENT ON COLUMN floe_internal.effective.engine_names IS 'Engines named, the preferred one first';
 COMMENT ON COLUMN floe_internal.effective.engine_refusals IS 'Of these, which cannot honour it, and why; one that does not exist is not among them, and is asked when it does';
 
@@ -1556,8 +1560,8 @@ BEGIN
 		PERFORM floe_internal.check_score(NEW.score, place || ': score');
 	END IF;
 	NEW.locks := COALESCE(NEW.locks, '{}');
-	IF jsonb_typeof(NEW.locks) <> 'object' THEN
-		PERFORM floe_internal.refuse(place || ': locks must be an object', NULL, NULL);
+	IF is_new OR TG_OP = 'UPDATE' AND NEW.locks IS DISTINCT FROM OLD.locks THEN
+		NEW.locks := floe_internal.check_locks(NEW.locks, place || ': locks');
 	END IF;
 	NEW.owner := COALESCE(NEW.owner, CASE WHEN TG_OP = 'UPDATE' THEN OLD.owner END, floe_internal.acting_role());
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
@@ -1960,12 +1964,18 @@ DECLARE
 	place text := format('policy "%s"', create_policy.name);
 	new_row floe.policy;
 	new_id int4;
+	new_owner text := floe_internal.acting_role();
 BEGIN
 	IF create_policy.name IS NULL OR create_policy.pattern IS NULL OR document IS NULL THEN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
 	PERFORM floe_internal.lock_matches(true);
+	PERFORM floe_internal.check_policy_scope(create_policy.pattern, place);
+	IF jsonb_typeof(document -> 'owner') <> 'null' THEN
+		new_owner := floe_internal.policy_value(document -> 'owner', 'text', place || ': owner') #>> '{}';
+		PERFORM floe_internal.check_new_owner(new_owner, place || ': owner');
+	END IF;
 	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
 		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
 	END IF;
@@ -1974,14 +1984,18 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks)
+	-- what is between these statements is not what anybody asked for
+	INSERT INTO floe_internal.policy_change (policy_id) VALUES (0);
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
 			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
-			new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'))
+			new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_owner)
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
+	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
 	PERFORM floe_internal.check_policy_conflict(new_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[new_id]);
 	RETURN new_id;
 END
 $body$;
@@ -2028,6 +2042,7 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.lock_matches(true);
 	old_row := floe_internal.policy_by_name(alter_policy.name);
+	PERFORM floe_internal.check_policy_owner(old_row);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
 	IF jsonb_typeof(changes -> 'thresholds') = 'object' THEN
@@ -2053,19 +2068,27 @@ BEGIN
 	END IF;
 	IF changes ? 'pattern' THEN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
+		PERFORM floe_internal.check_policy_scope(new_row.pattern, place);
+	END IF;
+	IF jsonb_typeof(changes -> 'owner') <> 'null' THEN
+		new_row.owner := floe_internal.policy_value(changes -> 'owner', 'text', place || ': owner') #>> '{}';
+		IF new_row.owner <> old_row.owner THEN
+			PERFORM floe_internal.check_new_owner(new_row.owner, place || ': owner');
+		END IF;
 	END IF;
 	-- what is between these statements is not what anybody asked for
 	INSERT INTO floe_internal.policy_change (policy_id) VALUES (old_row.policy_id);
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
 			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
-			 new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'))
+			 new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_row.owner)
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
 	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = old_row.policy_id;
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[old_row.policy_id]);
 	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
 	RETURN old_row.policy_id;
 END
@@ -2080,6 +2103,7 @@ BEGIN
 	IF NOT missing_ok THEN
 		PERFORM floe_internal.policy_by_name(drop_policy.name);
 	END IF;
+	PERFORM floe_internal.check_policy_owner(p) FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	RETURN FOUND;
 END
@@ -2178,9 +2202,158 @@ $body$;
 COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. A maintenance policy as Polaris answers with it is taken, too, once it has a "pattern"';
 
 -- =================================================================================================
--- 43 policies: resolution
--- Each field takes the first policy that sets it, in the order priority, specificity, name. Tables that
--- the same policies match in the same order share one row set in floe_internal.effective.
+-- 42 policies: owners
+-- Who made a policy owns it. Its owner, the members of that role and floe_admin may change it, drop it
+-- and give it away. Who owns a policy may make others for parts of its tables. Everybody else is
+-- refused, by the functions and by the tables alike.
+-- =================================================================================================
+
+-- Of a role that is gone nobody is a member: only floe_admin is left.
+CREATE FUNCTION floe_internal.has_role(acting pg_catalog.text, role_name pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS a JOIN pg_catalog.pg_roles AS r ON r.rolname IN (role_name, 'floe_admin')
+		WHERE a.rolname = acting AND pg_catalog.pg_has_role(a.oid, r.oid, 'USAGE'));
+END;
+COMMENT ON FUNCTION floe_internal.has_role(pg_catalog.text, pg_catalog.text) IS 'Whether a role has what the other role or floe_admin has';
+
+-- What a catalog says is applied by whoever runs the pass, whatever he may do otherwise.
+CREATE FUNCTION floe_internal.is_catalog_sync() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = -1);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.is_catalog_sync() IS 'This transaction is applying the policies of a catalog (77): a row that only it can write and see';
+
+CREATE FUNCTION floe_internal.check_policy_owner(of_policy floe.policy) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF floe_internal.has_role(floe_internal.acting_role(), of_policy.owner) OR floe_internal.is_catalog_sync() THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION 'must be owner of policy "%"', of_policy.name
+		USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_policy.owner),
+			HINT = 'Its owner, members of that role and of floe_admin may change it.';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_owner(floe.policy) IS 'Refuses whoever may not change a policy';
+
+CREATE FUNCTION floe_internal.check_policy_scope(new_pattern pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	acting text := floe_internal.acting_role();
+	checked text;
+BEGIN
+	IF floe_internal.has_role(acting, 'floe_admin') OR floe_internal.is_catalog_sync() THEN
+		RETURN;
+	END IF;
+	BEGIN
+		checked := floe_internal.check_pattern(new_pattern);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		RETURN;	-- refused where it is saved, with the place
+	END;
+	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner) AND floe_internal.pattern_covers(p.pattern, checked)) THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION '%: role "%" may not make policies for %', place, acting, checked
+		USING ERRCODE = 'insufficient_privilege', DETAIL = COALESCE('Policies of its own are for ' || (SELECT string_agg(p.pattern, '; ' ORDER BY p.pattern) FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner)) || '.', 'It owns no policy.'),
+			HINT = 'Members of floe_admin may for all tables, others within what policies that they own are for.';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_scope(pg_catalog.text, pg_catalog.text) IS 'Refuses a pattern beyond those of the policies that the role owns, but for floe_admin';
+
+CREATE FUNCTION floe_internal.check_new_owner(new_owner pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = new_owner) THEN
+		RAISE EXCEPTION '%: role "%" does not exist', place, new_owner USING ERRCODE = 'undefined_object';
+	END IF;
+	IF NOT floe_internal.has_role(floe_internal.acting_role(), new_owner) AND NOT floe_internal.is_catalog_sync() THEN
+		RAISE EXCEPTION '%: must be able to SET ROLE "%"', place, new_owner
+			USING ERRCODE = 'insufficient_privilege', HINT = 'A policy is given to a role that one is a member of; members of floe_admin may give it to any.';
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_new_owner(pg_catalog.text, pg_catalog.text) IS 'Refuses an owner that does not exist, or that the role may not act for';
+
+CREATE FUNCTION floe.own_policy(name pg_catalog.text, owner pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	old_row floe.policy;
+BEGIN
+	PERFORM floe_internal.lock_matches(true);
+	old_row := floe_internal.policy_by_name(own_policy.name);
+	PERFORM floe_internal.check_policy_owner(old_row);
+	PERFORM floe_internal.check_new_owner(own_policy.owner, format('policy "%s"', old_row.name));
+	UPDATE floe.policy AS p SET owner = own_policy.owner WHERE p.policy_id = old_row.policy_id;
+	RETURN old_row.policy_id;
+END
+$body$;
+COMMENT ON FUNCTION floe.own_policy(pg_catalog.text, pg_catalog.text) IS 'Gives a policy to another role, as ALTER … OWNER TO does; returns its id';
+
+-- Rows that people write themselves: these run as whoever does, for whom the schema floe_internal is closed. Within floe's own functions,
+-- which have asked before, that is the owner of the extension.
+
+CREATE FUNCTION floe_internal.policy_allowed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	is_admin bool := pg_has_role(current_user, 'floe_admin', 'USAGE');
+	of_owner text := CASE TG_OP WHEN 'INSERT' THEN COALESCE(NEW.owner, current_user) ELSE OLD.owner END;
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		IF NOT is_admin THEN
+			RAISE EXCEPTION 'policy "%": only members of floe_admin insert policies', NEW.name
+				USING ERRCODE = 'insufficient_privilege', HINT = 'floe.create_policy() makes policies within what policies of one''s own are for.';
+		END IF;
+	ELSIF NOT is_admin AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = of_owner AND pg_has_role(r.oid, 'USAGE')) THEN
+		RAISE EXCEPTION 'must be owner of policy "%"', OLD.name
+			USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
+	ELSIF TG_OP = 'UPDATE' AND NOT is_admin AND (NEW.pattern, NEW.owner) IS DISTINCT FROM (OLD.pattern, OLD.owner) THEN
+		RAISE EXCEPTION 'policy "%": only members of floe_admin update pattern and owner', OLD.name
+			USING ERRCODE = 'insufficient_privilege', HINT = 'Use floe.alter_policy() or floe.own_policy().';
+	END IF;
+	-- one that is gone comes with a dump, or is the owner still
+	IF TG_OP = 'UPDATE' AND NEW.owner IS DISTINCT FROM OLD.owner AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = NEW.owner) THEN
+		RAISE EXCEPTION 'policy "%": role "%" does not exist', OLD.name, NEW.owner USING ERRCODE = 'undefined_object';
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_allowed() IS 'Trigger: who may write a row of floe.policy';
+
+CREATE TRIGGER policy_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_allowed();
+
+CREATE FUNCTION floe_internal.policy_operation_allowed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+BEGIN
+	IF NOT pg_has_role(current_user, 'floe_admin', 'USAGE') THEN
+		SELECT x.name, x.owner INTO p FROM floe.policy AS x WHERE x.policy_id = CASE TG_OP WHEN 'INSERT' THEN NEW.policy_id ELSE OLD.policy_id END;
+		IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = p.owner AND pg_has_role(r.oid, 'USAGE')) THEN
+			RAISE EXCEPTION 'must be owner of policy "%"', p.name
+				USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', p.owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
+		END IF;
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_operation_allowed() IS 'Trigger: who may write a row of floe.policy_operation';
+
+CREATE TRIGGER policy_operation_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy_operation
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_allowed();
+-- =================================================================================================
+-- 42 policies: what each sets
+-- The rows of 40 as one row per field: what resolution (43) chooses among and locks (43) hold against.
 -- =================================================================================================
 
 -- What one policy sets, one row per field. operation '' is the policy as a whole. A policy's own engine
@@ -2246,6 +2419,497 @@ CREATE VIEW floe_internal.policy_setting AS
 	FROM floe.policy AS p
 	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.weights) AS w;
 COMMENT ON VIEW floe_internal.policy_setting IS 'Fields that each policy sets, one row a field';
+-- =================================================================================================
+-- 43 policies: locks
+-- A policy can lock fields for all that is below it: {"expire_snapshots.options.max_snapshot_age":
+-- {"min": "3 days"}}. Below are table properties, floe's defaults and every policy that is not above it;
+-- above is a policy whose pattern covers the other's and is broader, or is as broad with more priority.
+-- A policy that its lock reaches as the texts show is refused when either is saved. Where patterns only
+-- overlap, and for what catalogs and tables say themselves, the resolution holds the value.
+-- =================================================================================================
+
+-- Which setting a lock is about, and what its values are like.
+CREATE FUNCTION floe_internal.lock_target(key pg_catalog.text, place pg_catalog.text,
+		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT kind pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	field text := substr(key, strpos(key, '.') + 1);
+	wanted text;
+BEGIN
+	operation := CASE WHEN strpos(key, '.') > 0 THEN split_part(key, '.', 1) ELSE '' END;
+	IF key IN ('engine', 'fallback_engines', 'fallback_after') THEN
+		operation := '*';
+	END IF;
+	IF operation = 'thresholds' AND field ~ '^[a-z_]+\.(warning|critical)$' THEN
+		PERFORM floe_internal.metric_number(split_part(field, '.', 1), '0', place);
+		operation := ''; setting := key; kind := 'number';
+	ELSIF operation = 'weights' THEN
+		PERFORM floe_internal.check_weights(jsonb_build_object(field, 0), place);
+		operation := ''; setting := key; kind := 'number';
+	ELSIF operation = '' AND field IN ('poll_interval', 'min_poll_interval', 'score') THEN
+		setting := field; kind := CASE field WHEN 'score' THEN 'text' ELSE 'interval' END;
+	ELSIF operation = '*' OR EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = lock_target.operation) THEN
+		IF field LIKE 'options.%' AND operation <> '*' THEN
+			wanted := translate(floe_internal.option_name(operation, substr(field, 9)), '-.', '__');
+			setting := 'options.' || wanted;
+			kind := (SELECT CASE WHEN o.value_type IN ('count', 'bytes', 'ratio') THEN 'number' WHEN o.value_type = 'boolean' THEN 'boolean' WHEN o.value_type IN ('age', 'duration') THEN 'interval' ELSE 'text' END
+				FROM floe_internal.engine_options() AS o WHERE o.operation = lock_target.operation AND o.option = wanted LIMIT 1);
+			IF kind IS NULL THEN
+				PERFORM floe_internal.refuse(format('%s: %s has no option "%s"', place, operation, substr(field, 9)), NULL,
+					'Valid options are: ' || (SELECT string_agg(DISTINCT o.option, ', ' ORDER BY o.option) FROM floe_internal.engine_options() AS o WHERE o.operation = lock_target.operation) || '.');
+			END IF;
+		ELSE
+			SELECT CASE k.key WHEN 'every' THEN 'schedule' WHEN 'when' THEN 'conditions' ELSE k.key END,
+				   CASE WHEN k.key IN ('every', 'schedule') THEN 'schedule' WHEN k.value_type = 'text list' THEN 'list' WHEN k.value_type IN ('integer', 'bytes') THEN 'number'
+						WHEN k.value_type IN ('boolean', 'interval', 'text') THEN k.value_type ELSE 'object' END
+			INTO setting, kind FROM floe_internal.policy_key AS k WHERE k.scope = 'operation' AND k.key = field AND field <> 'options';
+		END IF;
+	END IF;
+	IF kind IS NULL THEN
+		PERFORM floe_internal.refuse(format('%s: there is nothing to lock', place), NULL,
+			'Name a field as "<operation>.<key>", "<operation>.options.<option>", "*.<key>" for all operations, "engine", "poll_interval", "min_poll_interval", "score", "thresholds.<metric>.<level>" or "weights.<term>".');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_target(pg_catalog.text, pg_catalog.text) IS 'Operation ("*": all, "": none) and setting that a lock names, and the kind of its values';
+
+-- A value as the setting has it, from how a document would have it.
+CREATE FUNCTION floe_internal.lock_value(key pg_catalog.text, operation pg_catalog.text, setting pg_catalog.text, kind pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET extra_float_digits = 1
+AS $body$
+DECLARE
+	result jsonb;
+	told text;
+	detail text;
+	hint text;
+BEGIN
+	IF setting LIKE 'options.%' THEN
+		BEGIN
+			-- an option may need another beside it, which is not the lock's business
+			result := floe_internal.check_options(operation, jsonb_build_object(substr(setting, 9), value)) -> substr(setting, 9);
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+			PERFORM floe_internal.refuse_at(place, told, detail, hint);
+		END;
+	ELSIF setting LIKE 'thresholds.%' THEN
+		result := to_jsonb(floe_internal.metric_number(split_part(setting, '.', 2), value, place));
+	ELSIF setting LIKE 'weights.%' THEN
+		result := floe_internal.check_weights(jsonb_build_object(substr(setting, 9), value), place) -> substr(setting, 9);
+	ELSIF setting = 'conditions' THEN
+		result := floe_internal.check_conditions(value, place);
+	ELSIF key LIKE '%.schedule' THEN
+		IF jsonb_typeof(value) <> 'string' OR floe_internal.cron_next(value #>> '{}', 'UTC', '2024-01-01 00:00+00') IS NULL THEN
+			PERFORM floe_internal.refuse(format('%s: %s never happens', place, left(value::text, 100)), NULL, NULL);
+		END IF;
+		result := value;
+	ELSE
+		result := floe_internal.policy_value(value, (SELECT CASE k.value_type WHEN 'preset' THEN 'text' ELSE k.value_type END FROM floe_internal.policy_key AS k
+			WHERE k.key = CASE WHEN setting = 'schedule' THEN 'every' ELSE setting END ORDER BY k.scope LIMIT 1), place);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_value(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A value in a lock as the setting would have it, checked';
+
+CREATE FUNCTION floe_internal.check_lock(key pg_catalog.text, rule pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+AS $body$
+DECLARE
+	forms CONSTANT text := 'Write {"fixed": true}, {"is": value}, {"min": value, "max": value} or {"in": [values]}.';
+	target record;
+	stray text;
+	bound text;
+	given jsonb;
+	result jsonb := jsonb '{}';
+BEGIN
+	SELECT * INTO target FROM floe_internal.lock_target(key, place);
+	IF jsonb_typeof(rule) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object, not %s', place, left(rule::text, 100)), NULL, forms);
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(rule) AS k WHERE k NOT IN ('fixed', 'is', 'min', 'max', 'in') LIMIT 1;
+	IF stray IS NOT NULL OR rule = '{}' OR (SELECT count(DISTINCT CASE k WHEN 'max' THEN 'min' ELSE k END) FROM jsonb_object_keys(rule) AS k) > 1 THEN
+		PERFORM floe_internal.refuse(CASE WHEN stray IS NOT NULL THEN format('%s: unknown key "%s"', place, stray) ELSE format('%s must say one thing, not %s', place, left(rule::text, 100)) END, NULL, forms);
+	END IF;
+	IF rule ? 'fixed' THEN
+		IF rule -> 'fixed' <> 'true' THEN
+			PERFORM floe_internal.refuse(place || ': fixed can only be true', NULL, 'null instead of the lock takes it away.');
+		END IF;
+		RETURN rule;
+	END IF;
+	IF rule ? 'is' THEN
+		RETURN jsonb_build_object('is', floe_internal.lock_value(key, target.operation, target.setting, target.kind, rule -> 'is', place || '.is'));
+	END IF;
+	IF rule ? 'in' THEN
+		IF target.kind NOT IN ('text', 'list') OR jsonb_typeof(rule -> 'in') <> 'array' OR rule -> 'in' = '[]'
+		   OR EXISTS (SELECT 1 FROM jsonb_array_elements(rule -> 'in') AS e WHERE jsonb_typeof(e) <> 'string') THEN
+			PERFORM floe_internal.refuse(format('%s.in: a list of at least one text, for a field that holds texts', place), NULL, NULL);
+		END IF;
+		RETURN rule;
+	END IF;
+	IF target.kind NOT IN ('number', 'interval', 'schedule') THEN
+		PERFORM floe_internal.refuse(format('%s: %s has no least or greatest value', place, key), NULL, 'Write {"fixed": true}, {"is": value} or {"in": [values]}.');
+	END IF;
+	FOR bound, given IN SELECT * FROM jsonb_each(rule)
+	LOOP
+		result := result || jsonb_build_object(bound, CASE WHEN target.kind = 'schedule'
+			THEN to_jsonb(floe_internal.interval_from(CASE jsonb_typeof(given) WHEN 'string' THEN given #>> '{}' ELSE given::text END, place || '.' || bound))
+			ELSE floe_internal.lock_value(key, target.operation, target.setting, target.kind, given, place || '.' || bound) END);
+	END LOOP;
+	IF floe_internal.lock_number(target.kind, result -> 'min') > floe_internal.lock_number(target.kind, result -> 'max') THEN
+		PERFORM floe_internal.refuse(format('%s: min %s is above max %s', place, result ->> 'min', result ->> 'max'), NULL, NULL);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_lock(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'One lock in its canonical form';
+
+CREATE FUNCTION floe_internal.check_locks(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF jsonb_typeof(value) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object', place), NULL, 'For example {"expire_snapshots.options.max_snapshot_age": {"min": "3 days"}}.');
+	END IF;
+	RETURN (SELECT COALESCE(jsonb_object_agg(CASE WHEN t.setting LIKE 'options.%' THEN t.operation || '.' || t.setting ELSE e.key END, floe_internal.check_lock(e.key, e.value, format('%s.%s', place, e.key))), '{}')
+		FROM jsonb_each(value) AS e CROSS JOIN LATERAL floe_internal.lock_target(e.key, format('%s.%s', place, e.key)) AS t);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_locks(pg_catalog.jsonb, pg_catalog.text) IS 'Locks of a policy, values checked as those of the fields are';
+
+CREATE FUNCTION floe_internal.lock_number(kind pg_catalog.text, value pg_catalog.jsonb) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN kind IN ('interval', 'schedule') THEN EXTRACT(epoch FROM (value #>> '{}')::pg_catalog.interval)::pg_catalog.float8 ELSE (value #>> '{}')::pg_catalog.float8 END;
+END;
+COMMENT ON FUNCTION floe_internal.lock_number(pg_catalog.text, pg_catalog.jsonb) IS 'A number or an interval, for comparing';
+
+-- Of a cron expression 64 times are looked at, in UTC: an hour more or less when clocks change does not count.
+CREATE FUNCTION floe_internal.schedule_gap(schedule pg_catalog.jsonb, OUT shortest pg_catalog.float8, OUT longest pg_catalog.float8) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	last timestamptz;
+	next timestamptz;
+	gap float8;
+BEGIN
+	IF schedule ? 'every' THEN
+		shortest := extract(epoch FROM (schedule ->> 'every')::interval);
+		longest := shortest;
+		RETURN;
+	END IF;
+	last := floe_internal.cron_next(schedule ->> 'cron', 'UTC', '2024-01-01 00:00+00');
+	FOR i IN 1 .. 64 LOOP
+		next := floe_internal.cron_next(schedule ->> 'cron', 'UTC', last);
+		EXIT WHEN next IS NULL;
+		gap := extract(epoch FROM next - last);
+		shortest := LEAST(shortest, gap);
+		longest := GREATEST(longest, gap);
+		last := next;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.schedule_gap(pg_catalog.jsonb) IS 'Shortest and longest time between two runs that a schedule names, in seconds';
+
+-- The value that the lock leaves: the same if it allows it.
+CREATE FUNCTION floe_internal.lock_clamp(kind pg_catalog.text, rule pg_catalog.jsonb, value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	gap record;
+	n float8;
+BEGIN
+	IF rule ? 'is' THEN
+		RETURN CASE WHEN kind = 'schedule' AND (value - 'since') = rule -> 'is' OR kind = 'interval' AND floe_internal.lock_number(kind, value) = floe_internal.lock_number(kind, rule -> 'is') THEN value
+			ELSE rule -> 'is' END;
+	ELSIF value IS NULL THEN
+		RETURN NULL;
+	ELSIF rule ? 'in' AND kind = 'list' THEN
+		IF rule -> 'in' @> value THEN
+			RETURN value;
+		END IF;
+		-- what is left of it; an empty list would mean something else
+		RETURN COALESCE((SELECT jsonb_agg(e.item ORDER BY e.place) FROM jsonb_array_elements(value) WITH ORDINALITY AS e (item, place) WHERE rule -> 'in' @> e.item), rule -> 'in');
+	ELSIF rule ? 'in' THEN
+		RETURN CASE WHEN rule -> 'in' @> value THEN value ELSE rule #> '{in,0}' END;
+	ELSIF kind = 'schedule' THEN
+		gap := floe_internal.schedule_gap(value);
+		RETURN CASE WHEN gap.shortest < floe_internal.lock_number(kind, rule -> 'min') THEN jsonb_build_object('every', rule -> 'min')
+			WHEN gap.longest > floe_internal.lock_number(kind, rule -> 'max') THEN jsonb_build_object('every', rule -> 'max') ELSE value END;
+	END IF;
+	n := floe_internal.lock_number(kind, value);
+	RETURN CASE WHEN n < floe_internal.lock_number(kind, rule -> 'min') THEN rule -> 'min' WHEN n > floe_internal.lock_number(kind, rule -> 'max') THEN rule -> 'max' ELSE value END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_clamp(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'A value as a lock leaves it';
+
+CREATE FUNCTION floe_internal.lock_text(kind pg_catalog.text, rule pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN rule ? 'is' THEN 'only ' || CASE WHEN kind = 'schedule' THEN COALESCE(rule #>> '{is,cron}', 'every ' || (rule #>> '{is,every}')) ELSE rule ->> 'is' END
+		WHEN rule ? 'in' THEN 'one of ' || (SELECT pg_catalog.string_agg(e.item, ', ' ORDER BY e.place) FROM pg_catalog.jsonb_array_elements_text(rule -> 'in') WITH ORDINALITY AS e (item, place))
+		ELSE pg_catalog.concat_ws(' and ', CASE kind WHEN 'schedule' THEN 'not more often than every ' ELSE 'at least ' END || (rule ->> 'min'),
+			CASE kind WHEN 'schedule' THEN 'not less often than every ' ELSE 'at most ' END || (rule ->> 'max')) END;
+END;
+COMMENT ON FUNCTION floe_internal.lock_text(pg_catalog.text, pg_catalog.jsonb) IS 'What a lock allows, for people';
+
+CREATE FUNCTION floe_internal.setting_text(setting pg_catalog.text, value pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN setting = 'schedule' THEN COALESCE(value ->> 'cron', 'every ' || (value ->> 'every')) ELSE value #>> '{}' END;
+END;
+COMMENT ON FUNCTION floe_internal.setting_text(pg_catalog.text, pg_catalog.jsonb) IS 'The value of a setting, for people';
+-- =================================================================================================
+-- 43 policies: what locks hold
+-- Which locks reach which policy, what they make of a resolved list, and who is refused when he saves.
+-- What a lock can say: 43_locks.
+-- =================================================================================================
+
+-- {"fixed": true} is the value that the policy itself sets; without one the lock holds nothing.
+CREATE VIEW floe_internal.policy_lock AS
+	SELECT x.policy_id, x.key, x.operation, x.setting, x.kind, x.rule
+	FROM (SELECT p.policy_id, e.key, k.operation, t.setting, t.kind,
+				 CASE WHEN e.value ? 'fixed' THEN (SELECT pg_catalog.jsonb_build_object('is', s.value) FROM floe_internal.policy_setting AS s
+						WHERE s.policy_id = p.policy_id AND s.operation = k.operation AND s.setting = t.setting)
+					  -- as the setting has it
+					  WHEN t.kind = 'schedule' AND e.value ? 'is' THEN pg_catalog.jsonb_build_object('is', pg_catalog.jsonb_build_object(CASE WHEN e.key LIKE '%.schedule' THEN 'cron' ELSE 'every' END, e.value -> 'is'))
+					  ELSE e.value END AS rule
+		  FROM floe.policy AS p
+		  CROSS JOIN LATERAL pg_catalog.jsonb_each(p.locks) AS e
+		  CROSS JOIN LATERAL floe_internal.lock_target(e.key, e.key) AS t
+		  JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k ON k.operation = t.operation OR t.operation = '*' AND k.operation <> ''
+		  WHERE p.locks <> '{}') AS x
+	WHERE x.rule IS NOT NULL;
+COMMENT ON VIEW floe_internal.policy_lock IS 'Locks of each policy, one row a setting';
+
+-- Whether a policy is above another, which may hold locks that then do not reach it.
+CREATE FUNCTION floe_internal.is_above(upper_pattern pg_catalog.text, upper_priority pg_catalog.int4, lower_pattern pg_catalog.text, lower_priority pg_catalog.int4) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT floe_internal.pattern_covers(upper_pattern, lower_pattern)
+		AND (upper_priority > lower_priority OR NOT floe_internal.pattern_covers(lower_pattern, upper_pattern));
+END;
+COMMENT ON FUNCTION floe_internal.is_above(pg_catalog.text, pg_catalog.int4, pg_catalog.text, pg_catalog.int4) IS 'The first policy''s pattern covers the second''s, and is broader or has more priority';
+
+-- rules: the lowest first, so that the highest has the last word. source: the policy that the value is from; NULL: property or default.
+CREATE FUNCTION floe_internal.apply_locks(asked pg_catalog.jsonb, asked_by pg_catalog.int4, rules pg_catalog.jsonb, OUT value pg_catalog.jsonb, OUT source pg_catalog.int4, OUT locked pg_catalog.jsonb)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+AS $body$
+DECLARE
+	r jsonb;
+	held jsonb;
+BEGIN
+	value := asked;
+	source := asked_by;
+	FOR r IN SELECT * FROM jsonb_array_elements(rules)
+	LOOP
+		CONTINUE WHEN source = (r ->> 'holder')::int4 OR r -> 'above' @> to_jsonb(source);
+		held := floe_internal.lock_clamp(r ->> 'kind', r -> 'rule', value);
+		CONTINUE WHEN held IS NOT DISTINCT FROM value;
+		value := held;
+		source := (r ->> 'holder')::int4;
+		locked := jsonb_build_object('asked', asked, 'by', asked_by, 'holder', source, 'allows', floe_internal.lock_text(r ->> 'kind', r -> 'rule'));
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.apply_locks(pg_catalog.jsonb, pg_catalog.int4, pg_catalog.jsonb) IS 'A value as the locks of a list leave it, the policy that it is then from, and what was overruled';
+
+-- Rows only for settings about which a policy of the list has a lock: they stand instead of what the first policy says.
+CREATE FUNCTION floe_internal.locked_settings(set_ids pg_catalog.int4[])
+	RETURNS TABLE (policy_set_id pg_catalog.int4, operation pg_catalog.text, setting pg_catalog.text, value pg_catalog.jsonb, policy_id pg_catalog.int4, locked pg_catalog.jsonb, bounds pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+AS $body$
+#variable_conflict use_column
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	WITH member AS MATERIALIZED (
+		SELECT s.policy_set_id, m.policy_id, m.place FROM floe_internal.policy_set AS s CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+		WHERE s.policy_set_id = ANY (set_ids)
+	), held AS MATERIALIZED (
+		SELECT m.policy_set_id, l.operation, l.setting, l.kind, l.rule, l.policy_id FROM member AS m JOIN floe_internal.policy_lock AS l ON l.policy_id = m.policy_id
+	), field AS MATERIALIZED (
+		SELECT DISTINCT h.policy_set_id, h.operation, h.setting FROM held AS h
+	), asked AS MATERIALIZED (
+		SELECT v.policy_id, v.operation, v.setting, v.value FROM floe_internal.policy_setting AS v
+		WHERE v.policy_id IN (SELECT m.policy_id FROM member AS m WHERE m.policy_set_id IN (SELECT f.policy_set_id FROM field AS f))
+		  AND (v.operation, v.setting) IN (SELECT f.operation, f.setting FROM field AS f)
+	), winner AS MATERIALIZED (
+		SELECT DISTINCT ON (f.policy_set_id, f.operation, f.setting) f.policy_set_id, f.operation, f.setting, a.value, a.policy_id
+		FROM field AS f
+		LEFT JOIN (member AS m JOIN asked AS a ON a.policy_id = m.policy_id) ON m.policy_set_id = f.policy_set_id AND a.operation = f.operation AND a.setting = f.setting
+		ORDER BY f.policy_set_id, f.operation, f.setting, m.place
+	), pair AS MATERIALIZED (
+		SELECT x.holder, x.other
+		FROM (SELECT h.policy_id AS holder, w.policy_id AS other FROM held AS h JOIN winner AS w ON (w.policy_set_id, w.operation, w.setting) = (h.policy_set_id, h.operation, h.setting) AND w.policy_id IS NOT NULL
+			  UNION
+			  SELECT h.policy_id, o.policy_id FROM held AS h JOIN held AS o ON (o.policy_set_id, o.operation, o.setting) = (h.policy_set_id, h.operation, h.setting)) AS x
+		JOIN floe.policy AS h ON h.policy_id = x.holder JOIN floe.policy AS o ON o.policy_id = x.other
+		WHERE x.holder <> x.other AND floe_internal.is_above(o.pattern, o.priority, h.pattern, h.priority)
+	), above AS MATERIALIZED (
+		SELECT pair.holder, jsonb_agg(pair.other) AS others, array_agg(pair.other) AS ids FROM pair GROUP BY pair.holder
+	), rules AS MATERIALIZED (
+		SELECT h.policy_set_id, h.operation, h.setting,
+			   jsonb_agg(jsonb_build_object('holder', h.policy_id, 'kind', h.kind, 'rule', h.rule, 'above', COALESCE(a.others, '[]')) ORDER BY n.n DESC, p.priority, p.name DESC, h.rule) AS rules
+		FROM held AS h
+		JOIN floe.policy AS p ON p.policy_id = h.policy_id
+		LEFT JOIN above AS a ON a.holder = h.policy_id
+		CROSS JOIN LATERAL (SELECT count(*) AS n FROM held AS o WHERE (o.policy_set_id, o.operation, o.setting) = (h.policy_set_id, h.operation, h.setting) AND o.policy_id = ANY (a.ids)) AS n
+		GROUP BY h.policy_set_id, h.operation, h.setting
+	), question AS MATERIALIZED (
+		-- most lists ask the same
+		SELECT DISTINCT w.operation, w.setting, w.value, w.policy_id, r.rules FROM winner AS w JOIN rules AS r USING (policy_set_id, operation, setting)
+	), answer AS MATERIALIZED (
+		SELECT q.*, x.*
+		FROM question AS q
+		LEFT JOIN floe_internal.builtin_setting AS b ON b.operation = q.operation AND b.setting = q.setting
+		CROSS JOIN LATERAL (SELECT q.value IS NULL AND EXISTS (SELECT 1 FROM floe_internal.property_setting AS s WHERE s.operation = q.operation AND s.setting = q.setting) AS of_table) AS t
+		CROSS JOIN LATERAL (
+			SELECT a.value AS held, a.source, a.locked, CASE WHEN t.of_table AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(q.rules) AS e WHERE e #> '{rule}' ? 'is') THEN q.rules END AS bounds
+			FROM floe_internal.apply_locks(COALESCE(q.value, b.value), q.policy_id, q.rules) AS a) AS x
+	)
+	SELECT w.policy_set_id, w.operation, w.setting, CASE WHEN a.bounds IS NULL AND (w.value IS NOT NULL OR a.locked IS NOT NULL) THEN a.held END, a.source,
+		   CASE WHEN a.bounds IS NULL THEN a.locked END, a.bounds
+	FROM winner AS w
+	JOIN rules AS r USING (policy_set_id, operation, setting)
+	JOIN answer AS a ON a.operation = w.operation AND a.setting = w.setting AND a.value IS NOT DISTINCT FROM w.value AND a.policy_id IS NOT DISTINCT FROM w.policy_id AND a.rules = r.rules;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.locked_settings(pg_catalog.int4[]) IS 'Settings of policy lists about which a policy of theirs has a lock; value NULL: as without it, or, with bounds, as the table''s properties say within these';
+
+-- What a table says of itself, where locks hold that: settings, origins and locked as in floe_internal.effective, or NULL.
+CREATE FUNCTION floe_internal.held_properties(of_operation pg_catalog.text, properties pg_catalog.jsonb, bounds pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT jsonb_build_object('settings', jsonb_object_agg(x.setting, x.value), 'origins', jsonb_object_agg(x.setting, x.source), 'locked', jsonb_object_agg(x.setting, x.locked))
+		FROM (SELECT s.setting, a.value, a.source, a.locked || CASE WHEN v.value IS NOT NULL THEN jsonb_build_object('property', 'table property ' || s.property) ELSE '{}' END AS locked
+			  FROM floe_internal.property_setting AS s
+			  CROSS JOIN LATERAL (SELECT floe_internal.property_value(COALESCE(properties, '{}'), s.property, s.unit) AS value) AS v
+			  CROSS JOIN LATERAL floe_internal.apply_locks(COALESCE(v.value, s.fallback), NULL, bounds -> s.setting) AS a
+			  WHERE s.operation = of_operation AND bounds ? s.setting AND a.locked IS NOT NULL) AS x
+		HAVING count(*) > 0);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.held_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'What locks make of a table''s properties for one operation; NULL: they leave them alone';
+
+-- Where the texts show that a lock reaches a policy, and the policy says otherwise. A lock that asks for what a higher one does not allow is one, too.
+CREATE FUNCTION floe_internal.lock_violations(of_policy_ids pg_catalog.int4[])
+	RETURNS TABLE (holder pg_catalog.int4, violator pg_catalog.int4, place pg_catalog.int2, field pg_catalog.text, asked pg_catalog.text, allows pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+AS $body$
+#variable_conflict use_column
+DECLARE
+	concerned int4[];
+BEGIN
+	concerned := ARRAY(SELECT p.policy_id FROM floe.policy AS p WHERE p.policy_id = ANY (of_policy_ids)
+		UNION
+		SELECT p.policy_id FROM floe.policy AS h JOIN floe.policy AS p ON floe_internal.pattern_covers(h.pattern, p.pattern) WHERE h.policy_id = ANY (of_policy_ids) AND h.locks <> '{}');
+	RETURN QUERY
+	WITH lock AS MATERIALIZED (
+		SELECT l.* FROM floe_internal.policy_lock AS l
+	), said AS MATERIALIZED (
+		SELECT v.policy_id, v.operation, v.setting, v.value, NULL::jsonb AS rule FROM floe_internal.policy_setting AS v
+		WHERE v.policy_id = ANY (concerned) AND (v.operation, v.setting) IN (SELECT l.operation, l.setting FROM lock AS l)
+		UNION ALL
+		SELECT l.policy_id, l.operation, l.setting, COALESCE(l.rule -> 'is', l.rule -> 'min', l.rule -> 'max'), l.rule FROM lock AS l WHERE l.policy_id = ANY (concerned) AND NOT l.rule ? 'in'
+	)
+	SELECT DISTINCT h.policy_id, p.policy_id, COALESCE(k.position, 0::int2), concat_ws('.', NULLIF(l.operation, ''), CASE l.setting WHEN 'conditions' THEN 'when' ELSE l.setting END),
+		   CASE WHEN s.rule IS NULL THEN floe_internal.setting_text(s.setting, s.value) ELSE 'the lock ' || floe_internal.lock_text(l.kind, s.rule) END, floe_internal.lock_text(l.kind, l.rule)
+	FROM said AS s
+	JOIN lock AS l ON l.operation = s.operation AND l.setting = s.setting AND (s.rule IS NULL OR l.policy_id <> s.policy_id)
+	JOIN floe.policy AS h ON h.policy_id = l.policy_id
+	JOIN floe.policy AS p ON p.policy_id = s.policy_id
+	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = l.operation
+	WHERE (h.policy_id = ANY (of_policy_ids) OR p.policy_id = ANY (of_policy_ids)) AND h.is_enabled AND p.is_enabled AND COALESCE(h.valid_during && p.valid_during, true)
+	  AND (h.policy_id = p.policy_id OR floe_internal.pattern_covers(h.pattern, p.pattern) AND NOT (floe_internal.pattern_covers(p.pattern, h.pattern) AND p.priority > h.priority))
+	  AND CASE WHEN s.rule IS NULL OR s.rule ? 'is' THEN floe_internal.lock_clamp(l.kind, l.rule, s.value) IS DISTINCT FROM s.value
+			WHEN l.rule ? 'is' OR l.rule ? 'in' THEN false	-- a bound within a fixed value: the fixed one wins, nothing is lost
+			ELSE floe_internal.lock_number(l.kind, s.rule -> 'min') > floe_internal.lock_number(l.kind, l.rule -> 'max')
+				OR floe_internal.lock_number(l.kind, s.rule -> 'max') < floe_internal.lock_number(l.kind, l.rule -> 'min') END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_violations(pg_catalog.int4[]) IS 'Violations of locks in which one of these policies holds the lock or is the one that violates it';
+
+CREATE FUNCTION floe_internal.check_policy_locks(saved pg_catalog.int4[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	v record;
+	others text;
+BEGIN
+	IF saved = '{}' OR EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id IN (0, -1) OR c.policy_id = ANY (saved)) OR NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+		RETURN;
+	END IF;
+	SELECT p.name, e.key INTO v FROM floe.policy AS p CROSS JOIN LATERAL jsonb_each(p.locks) AS e
+		WHERE p.policy_id = ANY (saved) AND e.value ? 'fixed' AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_lock AS l WHERE l.policy_id = p.policy_id AND l.key = e.key)
+		ORDER BY p.name, e.key LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('policy "%s": locks.%s: the policy does not set what it fixes', v.name, v.key), NULL, 'Set the field, or write {"is": value}.');
+	END IF;
+	PERFORM floe_internal.note_catalog_locks();
+	-- what a catalog says cannot be refused
+	SELECT x.*, h.name AS holder_name, h.pattern AS holder_pattern, h.owner, p.name, p.pattern, count(*) OVER () AS n INTO v
+	FROM floe_internal.lock_violations(saved) AS x
+	JOIN floe.policy AS h ON h.policy_id = x.holder JOIN floe.policy AS p ON p.policy_id = x.violator
+	WHERE NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c WHERE c.policy_id = x.violator)
+	ORDER BY x.violator = ANY (saved) DESC, p.name, x.place, x.field LIMIT 1;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	IF v.violator = ANY (saved) THEN
+		PERFORM floe_internal.refuse(format('policy "%s": %s: %s is not allowed by ', v.name, v.field, v.asked) || CASE WHEN v.holder = v.violator THEN 'its own lock' ELSE format('policy "%s"', v.holder_name) END,
+			format('Policy "%s" (%s), which belongs to %s, locks the field: %s.', v.holder_name, v.holder_pattern, v.owner, v.allows),
+			CASE WHEN v.holder = v.violator THEN 'Change the value or the lock.' ELSE format('Keep to that, or ask %s to change the lock.', v.owner) END, '23514');
+	END IF;
+	SELECT string_agg(format('policy "%s" (%s), which belongs to %s, has %s for %s', x.name, x.pattern, x.owner, x.asked, x.field), '; ' ORDER BY x.name, x.place, x.field) INTO others
+	FROM (SELECT p.name, p.pattern, p.owner, y.asked, y.place, y.field FROM floe_internal.lock_violations(saved) AS y JOIN floe.policy AS p ON p.policy_id = y.violator
+		  WHERE NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c WHERE c.policy_id = y.violator) ORDER BY p.name, y.place, y.field LIMIT 5) AS x;
+	PERFORM floe_internal.refuse(format('policy "%s": its lock of %s is violated by policy "%s"', v.holder_name, v.field, v.name) || CASE WHEN v.n > 1 THEN format(' and %s more', v.n - 1) ELSE '' END,
+		format('Allowed would be %s; %s.', v.allows, others), 'Change these first, or lock what they keep to.', '23514');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_locks(pg_catalog.int4[]) IS 'Refuses policies that violate a lock of one above, and locks that policies below violate';
+
+-- What a catalog says and a lock overrules is shown beside it.
+CREATE FUNCTION floe_internal.note_catalog_locks() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	x record;
+BEGIN
+	FOR x IN
+		WITH now AS (
+			SELECT y.violator, array_agg(format('%s: %s, where policy "%s" allows %s', y.field, y.asked, h.name, y.allows) ORDER BY h.name, y.field) AS told
+			FROM floe_internal.lock_violations(ARRAY(SELECT c.policy_id FROM floe_internal.catalog_policy AS c WHERE c.policy_id IS NOT NULL)) AS y
+			JOIN floe.policy AS h ON h.policy_id = y.holder
+			WHERE y.violator IN (SELECT c.policy_id FROM floe_internal.catalog_policy AS c)
+			GROUP BY y.violator
+		)
+		UPDATE floe_internal.catalog_policy AS c SET locked = COALESCE(n.told, '{}')
+			FROM floe_internal.catalog_policy AS old
+			JOIN floe_internal.catalog AS k ON k.catalog_id = old.catalog_id
+			LEFT JOIN floe.policy AS p ON p.policy_id = old.policy_id
+			LEFT JOIN now AS n ON n.violator = old.policy_id
+			WHERE (c.catalog_id, c.target, c.is_table, c.policy_type) = (old.catalog_id, old.target, old.is_table, old.policy_type) AND c.locked <> COALESCE(n.told, '{}')
+			RETURNING k.server_name, p.name, c.locked
+	LOOP
+		IF x.locked <> '{}' THEN
+			PERFORM floe_internal.write_event('catalog policy', x.server_name, NULL, NULL, NULL, format('policy "%s": a lock overrules %s', x.name, array_to_string(x.locked, '; ')), NULL);
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_catalog_locks() IS 'Brings floe_internal.catalog_policy.locked up to date; writes an event where a lock begins to overrule a catalog';
+-- =================================================================================================
+-- 43 policies: resolution
+-- Each field takes the first policy that sets it, in the order priority, specificity, name. Tables that
+-- the same policies match in the same order share one row set in floe_internal.effective.
+-- =================================================================================================
 
 CREATE FUNCTION floe_internal.check_policy_conflict(saved_policy_id pg_catalog.int4) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -2255,7 +2919,7 @@ DECLARE
 BEGIN
 	SELECT a.name AS saved, b.name AS other, s.operation, s.setting INTO clash
 	FROM floe.policy AS a
-	JOIN floe.policy AS b ON b.policy_id <> a.policy_id AND b.pattern = a.pattern AND b.priority = a.priority AND b.is_enabled AND a.is_enabled
+	JOIN floe.policy AS b ON b.policy_id <> a.policy_id AND b.pattern = a.pattern AND b.priority = a.priority AND b.is_enabled AND a.is_enabled AND COALESCE(a.valid_during && b.valid_during, true)
 	JOIN floe_internal.policy_setting AS s ON s.policy_id = a.policy_id AND s.setting <> 'configured'
 	JOIN floe_internal.policy_setting AS t ON t.policy_id = b.policy_id AND t.operation = s.operation AND t.setting = s.setting
 	WHERE a.policy_id = saved_policy_id
@@ -2268,7 +2932,7 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide';
+COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide; they may follow each other in time';
 
 -- Options that several policies set together, as one statement would have them.
 CREATE FUNCTION floe_internal.options_problem(of_operation pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
@@ -2328,22 +2992,31 @@ DECLARE
 	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
-	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals)
-		WITH winner AS (
+	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals, locked, bounds)
+		WITH locked AS MATERIALIZED (
+			SELECT * FROM floe_internal.locked_settings(set_ids)
+		), first AS (
 			SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
 			FROM floe_internal.policy_set AS s
 			CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
 			JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
 			WHERE s.policy_set_id = ANY (set_ids)
 			ORDER BY s.policy_set_id, v.operation, v.setting, m.place
+		), winner AS (
+			SELECT f.policy_set_id, f.operation, f.setting, f.value, f.policy_id, NULL::jsonb AS locked, NULL::jsonb AS bounds FROM first AS f
+			WHERE NOT EXISTS (SELECT 1 FROM locked AS l WHERE (l.policy_set_id, l.operation, l.setting) = (f.policy_set_id, f.operation, f.setting))
+			UNION ALL
+			SELECT l.policy_set_id, l.operation, l.setting, l.value, l.policy_id, l.locked, l.bounds FROM locked AS l
 		), resolved AS (
-			SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins,
+			SELECT w.policy_set_id, w.operation, COALESCE(jsonb_object_agg(w.setting, w.value) FILTER (WHERE w.value IS NOT NULL), '{}') AS settings,
+				   COALESCE(jsonb_object_agg(w.setting, w.policy_id) FILTER (WHERE w.value IS NOT NULL), '{}') AS origins,
+				   jsonb_object_agg(w.setting, w.locked) FILTER (WHERE w.locked IS NOT NULL) AS locked, jsonb_object_agg(w.setting, w.bounds) FILTER (WHERE w.bounds IS NOT NULL) AS bounds,
 				   -- three fields make a schedule, and each may be another policy's
 				   jsonb_build_object('since', max(o.schedule_set_at) FILTER (WHERE w.setting IN ('schedule', 'timezone', 'jitter'))) AS since
 			FROM winner AS w LEFT JOIN floe.policy_operation AS o ON o.policy_id = w.policy_id AND o.operation = w.operation
 			GROUP BY w.policy_set_id, w.operation
 		)
-		SELECT r.policy_set_id, r.operation, x.settings, r.origins, COALESCE(o.problem, n.problem), n.names, n.refusals
+		SELECT r.policy_set_id, r.operation, x.settings, r.origins, COALESCE(o.problem, n.problem), n.names, n.refusals, r.locked, r.bounds
 		FROM resolved AS r
 		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x
 		CROSS JOIN LATERAL (SELECT CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END AS problem OFFSET 0) AS o
@@ -2358,13 +3031,83 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
 
+-- Validity. Whether a policy counts now is stored, so that all tables follow at once, by the next boundary and not by being looked at.
+
+CREATE TABLE floe_internal.policy_validity (
+	policy_id	pg_catalog.int4 PRIMARY KEY REFERENCES floe.policy ON DELETE CASCADE,
+	is_valid	pg_catalog.bool NOT NULL,
+	next_at		pg_catalog.timestamptz NOT NULL
+);
+CREATE INDEX policy_validity_next ON floe_internal.policy_validity (next_at);
+COMMENT ON TABLE floe_internal.policy_validity IS 'Policies with valid_during: whether they count, as of the last boundary that was noticed';
+COMMENT ON COLUMN floe_internal.policy_validity.next_at IS 'When that changes; infinity: never again';
+
+-- Returns those for which it changed.
+CREATE FUNCTION floe_internal.set_validity(of_policy_ids pg_catalog.int4[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	changed int4[];
+BEGIN
+	WITH new AS (
+		SELECT p.policy_id, p.valid_during @> at AS is_valid,
+			   CASE WHEN lower(p.valid_during) > at THEN lower(p.valid_during) WHEN upper(p.valid_during) > at THEN upper(p.valid_during) ELSE 'infinity' END AS next_at
+		FROM floe.policy AS p WHERE p.policy_id = ANY (of_policy_ids) AND p.valid_during IS NOT NULL
+	), gone AS (
+		DELETE FROM floe_internal.policy_validity AS v USING floe.policy AS p
+			WHERE v.policy_id = ANY (of_policy_ids) AND p.policy_id = v.policy_id AND p.valid_during IS NULL RETURNING v.policy_id, v.is_valid
+	), put AS (
+		INSERT INTO floe_internal.policy_validity AS v (policy_id, is_valid, next_at) SELECT n.policy_id, n.is_valid, n.next_at FROM new AS n
+			ON CONFLICT (policy_id) DO UPDATE SET (is_valid, next_at) = (EXCLUDED.is_valid, EXCLUDED.next_at)
+	)
+	-- the statement sees the table as it was
+	SELECT array_agg(x.policy_id) INTO changed FROM (
+		SELECT n.policy_id FROM new AS n LEFT JOIN floe_internal.policy_validity AS v ON v.policy_id = n.policy_id WHERE n.is_valid IS DISTINCT FROM COALESCE(v.is_valid, true)
+		UNION ALL
+		SELECT g.policy_id FROM gone AS g WHERE NOT g.is_valid) AS x;
+	RETURN COALESCE(changed, '{}');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.set_validity(pg_catalog.int4[], pg_catalog.timestamptz) IS 'Computes floe_internal.policy_validity for these policies; returns those that begin or cease to count';
+
+-- Whoever plans calls this first. It does not wait for who is changing policies: the next plan follows soon.
+CREATE FUNCTION floe_internal.pass_boundaries() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	due int4[];
+	changed int4[];
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.next_at <= at) OR NOT floe_internal.lock_matches_at_once() THEN
+		RETURN false;
+	END IF;
+	due := ARRAY(SELECT v.policy_id FROM floe_internal.policy_validity AS v WHERE v.next_at <= at);
+	changed := floe_internal.set_validity(due, at);
+	IF changed <> '{}' THEN
+		-- a schedule begins with the policy: what would have been due before is not made up for
+		INSERT INTO floe_internal.policy_change (policy_id) VALUES (0) ON CONFLICT DO NOTHING;
+		UPDATE floe.policy_operation AS o SET schedule_set_at = at FROM floe_internal.policy_validity AS v WHERE v.policy_id = o.policy_id AND v.policy_id = ANY (changed) AND v.is_valid;
+		DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
+		PERFORM floe_internal.assign_sets(ARRAY(SELECT DISTINCT m.table_id FROM floe_internal.policy_match AS m WHERE m.policy_id = ANY (changed)));
+		PERFORM floe_internal.write_event(CASE WHEN v.is_valid THEN 'policy began' ELSE 'policy ended' END, NULL, NULL, NULL, NULL,
+				format('policy "%s" (%s) %s', p.name, p.pattern, CASE WHEN v.is_valid THEN 'counts from now on' ELSE 'does not count any more' END), NULL)
+			FROM floe.policy AS p JOIN floe_internal.policy_validity AS v ON v.policy_id = p.policy_id
+			WHERE p.policy_id = ANY (changed) AND p.is_enabled;
+	END IF;
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pass_boundaries() IS 'Policies that began or ended by themselves since the last time come into or go out of the policy lists; true: there was one';
+
 -- The policy list of each table, from the matches as they stand.
 CREATE FUNCTION floe_internal.policy_list(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, policy_ids pg_catalog.int4[])
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT t.table_id, COALESCE(pg_catalog.array_agg(m.policy_id ORDER BY p.priority DESC, m.specificity DESC, p.name) FILTER (WHERE m.policy_id IS NOT NULL), '{}')
 	FROM pg_catalog.unnest(of_table_ids) AS t (table_id)
-	LEFT JOIN (floe_internal.policy_match AS m JOIN floe.policy AS p ON p.policy_id = m.policy_id) ON m.table_id = t.table_id
+	LEFT JOIN (floe_internal.policy_match AS m JOIN floe.policy AS p ON p.policy_id = m.policy_id
+		AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.policy_id = p.policy_id AND NOT v.is_valid)) ON m.table_id = t.table_id
 	GROUP BY t.table_id;
 END;
 COMMENT ON FUNCTION floe_internal.policy_list(pg_catalog.int8[]) IS 'Matching policies of each table, winner first';
@@ -2469,6 +3212,7 @@ BEGIN
 			   array_agg(n.policy_id)
 		INTO changed, resolve_only
 		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
+		changed := NULLIF(COALESCE(changed, '{}') || floe_internal.set_validity(resolve_only, floe_internal.clock()), '{}');
 		-- what was due before, while it was off or for tables it did not match, is not made up for
 		UPDATE floe.policy_operation AS x SET schedule_set_at = floe_internal.clock()
 			FROM new_rows AS n JOIN old_rows AS o USING (policy_id)
@@ -2477,8 +3221,10 @@ BEGIN
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
 	ELSE
 		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
+		PERFORM floe_internal.set_validity(changed, floe_internal.clock());
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
+	PERFORM floe_internal.check_policy_locks(ARRAY(SELECT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.created_at = now()));
 	IF changed IS NOT NULL THEN
 		PERFORM floe_internal.match_policies(changed);
 	END IF;
@@ -2523,6 +3269,7 @@ BEGIN
 	ELSE
 		SELECT array_agg(DISTINCT n.policy_id) INTO changed FROM new_rows AS n;
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
+		PERFORM floe_internal.check_policy_locks(ARRAY(SELECT DISTINCT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.schedule_set_at = floe_internal.clock()));
 	END IF;
 	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed));
 	RETURN NULL;
@@ -2589,6 +3336,99 @@ CREATE VIEW floe.policy_history AS
 	FROM floe_internal.policy_version AS v;
 COMMENT ON VIEW floe.policy_history IS 'Every version of every policy: what it said, when, and who saved it';
 
+-- =================================================================================================
+-- 43 policies: versions
+-- What changed between two versions of a policy, and back to one of them. The versions are written in 43_policy_resolution.
+-- =================================================================================================
+
+-- Every value of a document by its path; lists are values.
+CREATE FUNCTION floe_internal.document_values(document pg_catalog.jsonb, OUT key pg_catalog.text, OUT value pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	WITH RECURSIVE part (key, value) AS (
+		SELECT e.key, e.value FROM pg_catalog.jsonb_each(document) AS e
+		UNION ALL
+		SELECT p.key || '.' || e.key, e.value FROM part AS p CROSS JOIN LATERAL pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof(p.value) WHEN 'object' THEN p.value END) AS e
+	)
+	SELECT p.key, p.value FROM part AS p WHERE pg_catalog.jsonb_typeof(p.value) <> 'object' OR p.value = '{}';
+END;
+COMMENT ON FUNCTION floe_internal.document_values(pg_catalog.jsonb) IS 'Values of a policy document, each with its path';
+
+-- A policy that was dropped is found by the last name it had.
+CREATE FUNCTION floe_internal.versions_of(name pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result int4 := (SELECT p.policy_id FROM floe.policy AS p WHERE p.name = versions_of.name);
+BEGIN
+	IF result IS NULL THEN
+		SELECT v.policy_id INTO result FROM floe_internal.policy_version AS v WHERE v.name = versions_of.name AND v.action = 'drop' ORDER BY v.changed_at DESC, v.policy_id DESC LIMIT 1;
+	END IF;
+	IF result IS NULL THEN
+		PERFORM floe_internal.policy_by_name(versions_of.name);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.versions_of(pg_catalog.text) IS 'Id of a policy of that name, or of the last one that was dropped; else error 42704';
+
+CREATE FUNCTION floe_internal.version_document(of_policy_id pg_catalog.int4, of_version pg_catalog.int4) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result jsonb := (SELECT v.document FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id AND v.version = of_version);
+BEGIN
+	IF result IS NULL THEN
+		PERFORM floe_internal.refuse(format('the policy has no version %s', of_version), NULL,
+			format('Versions are 1 to %s; floe.policy_history shows them.', (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id)), '42704');
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.version_document(pg_catalog.int4, pg_catalog.int4) IS 'A policy as it was in one version, or error 42704';
+
+CREATE FUNCTION floe.policy_diff(name pg_catalog.text, from_version pg_catalog.int4 DEFAULT NULL, to_version pg_catalog.int4 DEFAULT NULL,
+		OUT key pg_catalog.text, OUT before pg_catalog.jsonb, OUT after pg_catalog.jsonb)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	id int4 := floe_internal.versions_of(policy_diff.name);
+	newer int4 := COALESCE(policy_diff.to_version, (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = id));
+	older int4 := COALESCE(policy_diff.from_version, newer - 1);
+	new_document jsonb := floe_internal.version_document(id, newer);
+	old_document jsonb := CASE WHEN older = 0 THEN '{}' ELSE floe_internal.version_document(id, older) END;
+BEGIN
+	RETURN QUERY
+		SELECT COALESCE(o.key, n.key), o.value, n.value
+		FROM floe_internal.document_values(old_document) AS o FULL JOIN floe_internal.document_values(new_document) AS n ON n.key = o.key
+		WHERE o.value IS DISTINCT FROM n.value
+		ORDER BY 1;
+END
+$body$;
+COMMENT ON FUNCTION floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS 'What changed between two versions of a policy, by default the last two: one row a value, NULL where there was or is none. Version 0: before there was any';
+
+CREATE FUNCTION floe.restore_policy(name pg_catalog.text, version pg_catalog.int4) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	id int4;
+	document jsonb;
+	old_row floe.policy;
+BEGIN
+	PERFORM floe_internal.lock_matches(true);
+	id := floe_internal.versions_of(restore_policy.name);
+	-- whom it belongs to is not brought back
+	document := floe_internal.version_document(id, restore_policy.version) - 'owner';
+	SELECT * INTO old_row FROM floe.policy AS p WHERE p.policy_id = id;
+	IF NOT FOUND THEN
+		RETURN floe.create_policy(document ->> 'name', document ->> 'pattern', document - 'name' - 'pattern');
+	END IF;
+	RETURN floe.alter_policy(old_row.name, floe_internal.replacing_change(old_row, document));
+END
+$body$;
+COMMENT ON FUNCTION floe.restore_policy(pg_catalog.text, pg_catalog.int4) IS 'Makes a policy what it was in one of its versions, name and pattern included, as a new version; one that was dropped is made anew. The owner stays. Returns its id';
 -- =================================================================================================
 -- 44 policies: Polaris
 -- What Polaris's maintenance policies mean here. Separate from the documents of 42, because the form
@@ -2830,7 +3670,7 @@ COMMENT ON FUNCTION floe_internal.check_operation_engines(floe.policy, floe.poli
 CREATE TABLE floe_internal.policy_change (
 	policy_id	pg_catalog.int4 PRIMARY KEY
 );
-COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps; always empty for others';
+COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps, 0 for one that it is making, -1 while it applies those of a catalog; always empty for others';
 
 CREATE FUNCTION floe_internal.check_policy_engines(changed_policy_id pg_catalog.int4, changes pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -3090,7 +3930,7 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
-COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate; NULL: it never came to that';
+COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate, and in error how far off these were (|estimated - measured| / measured); NULL: it never came to that';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
@@ -3372,22 +4212,36 @@ CREATE VIEW floe_internal.table_setting AS
 	SELECT t.table_id, k.operation,
 		   -- few tables have one of these properties
 		   COALESCE(b.settings, '{}') || CASE WHEN t.properties ?| (SELECT pg_catalog.array_agg(p.property) FROM floe_internal.property_setting AS p)
-				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(e.settings, '{}') AS settings,
+				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(l.held -> 'settings', '{}') || COALESCE(e.settings, '{}') AS settings,
 		   COALESCE(e.settings, '{}') AS policy_settings,
-		   COALESCE(e.origins, '{}') AS origins
+		   COALESCE(e.origins, '{}') || COALESCE(l.held -> 'origins', '{}') AS origins,
+		   COALESCE(e.locked, '{}') || COALESCE(l.held -> 'locked', '{}') AS locked
 	FROM floe_internal.iceberg_table AS t
 	CROSS JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k
 	LEFT JOIN (SELECT o.operation, floe_internal.builtin_settings(o.operation) AS settings
 			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
-	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation;
-COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies';
+	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation
+	-- few policies lock what a table property can say
+	LEFT JOIN LATERAL (SELECT floe_internal.held_properties(k.operation, t.properties, e.bounds) AS held OFFSET 0) AS l ON e.bounds IS NOT NULL;
+COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies; locked: what locks overruled';
+
+CREATE FUNCTION floe_internal.lock_origin(locked pg_catalog.jsonb, setting pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('lock of policy "%s" (%s): %s; ', h.name, h.pattern, locked ->> 'allows')
+		|| COALESCE((SELECT pg_catalog.format('policy "%s" (%s) asks for ', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (locked ->> 'by')::pg_catalog.int4),
+			locked ->> 'property' || ' asks for ', 'built in is ')
+		|| COALESCE(floe_internal.setting_text(setting, locked -> 'asked'), 'nothing')
+	FROM floe.policy AS h WHERE h.policy_id = (locked ->> 'holder')::pg_catalog.int4;
+END;
+COMMENT ON FUNCTION floe_internal.lock_origin(pg_catalog.jsonb, pg_catalog.text) IS 'Which lock a setting in force comes from, and what it overruled, for people';
 
 -- Who set it: for floe.why() and floe.effective_policy().
 CREATE FUNCTION floe_internal.origin_text(setting pg_catalog.text, of_operation pg_catalog.text, origins pg_catalog.jsonb, properties pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT COALESCE(
-		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
+		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '') FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
 		(SELECT 'table property ' || s.property FROM floe_internal.property_setting AS s
 		 WHERE s.operation = of_operation AND s.setting = origin_text.setting AND floe_internal.property_value(properties, s.property, s.unit) IS NOT NULL),
 		'built in');
@@ -3462,8 +4316,8 @@ CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
-		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
-		   floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}'))
+		   floe_internal.setting_text(e.key, e.value),
+		   COALESCE(floe_internal.lock_origin(s.locked -> e.key, e.key), floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}')))
 	FROM (SELECT (floe_internal.require_table(table_name)).*) AS t
 	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id
 	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -4109,16 +4963,19 @@ COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.tex
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
 		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text, OUT drain pg_catalog.text)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
 		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
 			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid))),
 		   CASE WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || e.drained_by, e.drain_reason) END
+	INTO server_type, status, retry_at, error_message, stamp, drain
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
@@ -4179,8 +5036,6 @@ BEGIN ATOMIC
 	), measured AS MATERIALIZED (
 		-- what a metric requires is one of the same table's: at hand in each row, without a join
 		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known FROM floe_internal.judged_metrics(of_table_ids, at) AS x
-		-- without a remedy it is of interest only to who asks for it
-		WHERE x.remedy IS NOT NULL OR EXISTS (SELECT 1 FROM setting AS s WHERE s.settings ? 'conditions')
 	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE (j.known ->> j.requires)::pg_catalog.float8 END) > 0 AS has_effect
@@ -4242,7 +5097,7 @@ AS $body$
 BEGIN
 	RETURN QUERY
 	WITH policy AS MATERIALIZED (
-		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
+		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '')) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
 		SELECT s.server_name, e.retry_at, e.error_message, e.drain
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
@@ -4336,7 +5191,7 @@ BEGIN
 		c.operation = ANY (named) AS is_named,
 		-- what the last run left of a large table
 		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
-		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
+		EXISTS (SELECT 1 FROM floe_internal.policy_set AS m WHERE m.policy_set_id = t.policy_set_id AND m.policy_ids <> '{}') AS has_policy,
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
@@ -4514,6 +5369,8 @@ CREATE TABLE floe_internal.engine_speed (
 	most_work			pg_catalog.float8,
 	bytes_per_second	pg_catalog.float8,
 	output_ratio		pg_catalog.float8,
+	objects_error		pg_catalog.float8,
+	bytes_error			pg_catalog.float8,
 	minutes_error		pg_catalog.float8,
 	updated_at			pg_catalog.timestamptz,
 	PRIMARY KEY (engine, operation, size_class)
@@ -4739,7 +5596,8 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT
 			COALESCE(p.s_weight * LEAST(1, p.s_most / w.work, w.work / p.s_least), 0) AS s_weight, ln(COALESCE(p.s_fixed + p.s_rate * w.work, p.s_scale * w.seconds, 1)) AS s_seconds,
 			COALESCE(p.e_weight * LEAST(1, p.e_most / w.work, w.work / p.e_least), 0) AS e_weight, ln(COALESCE(p.e_fixed + p.e_rate * w.work, p.e_scale * w.seconds, 1)) AS e_seconds,
-			COALESCE(k.weight, 0) AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
+			-- a factor on the default says less than a line of all sizes
+			CASE WHEN k.seconds_per_byte IS NOT NULL OR p.e_rate IS NULL THEN COALESCE(k.weight, 0) ELSE 0 END AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
 		CROSS JOIN LATERAL (SELECT (n.s_weight * n.s_seconds + ln(w.seconds)) / (n.s_weight + 1) AS seconds) AS t0
 		CROSS JOIN LATERAL (SELECT (n.e_weight * n.e_seconds + t0.seconds) / (n.e_weight + 1) AS seconds) AS t1
 		CROSS JOIN LATERAL (SELECT exp((n.k_weight * n.k_seconds + t1.seconds) / (n.k_weight + 1)) AS seconds) AS t
@@ -4852,7 +5710,8 @@ BEGIN
 			fixed_seconds = f.fixed_seconds, seconds_per_byte = f.seconds_per_byte, scale = f.scale, weight = f.weight, spread = f.spread,
 			least_work = (SELECT min(w) FROM unnest(s.work) AS w), most_work = (SELECT max(w) FROM unnest(s.work) AS w),
 			bytes_per_second = (SELECT sum(b) FROM unnest(s.bytes) AS b) / (SELECT sum(z) FROM unnest(s.seconds) AS z),
-			output_ratio = floe_internal.recent_median(s.output_ratios), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
+			output_ratio = floe_internal.recent_median(s.output_ratios), objects_error = floe_internal.recent_median(s.objects_errors),
+			bytes_error = floe_internal.recent_median(s.bytes_errors), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
 		WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class;
 END
 $body$;
@@ -4889,7 +5748,7 @@ BEGIN
 				ELSE x.past_objects END
 		WHERE x.table_id = l.table_id AND x.operation = l.operation;
 	IF seconds > 0 AND l.attempt <= 1 THEN
-		errors := floe_internal.estimate_error(l.estimate, l.measured);
+		errors := l.measured -> 'error';
 		total := floe_internal.work(bytes, COALESCE(l.measured ->> 'files_touched', l.estimate ->> 'files_touched')::float8);
 		-- from the widest row to the narrowest, so that two that learn at once never wait for each other
 		PERFORM floe_internal.add_run('', l.operation, -1::int2, total, bytes, seconds, ratio, errors);
@@ -4904,13 +5763,13 @@ CREATE FUNCTION floe_internal.throughput(of_engine pg_catalog.text, of_operation
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), COALESCE(LEAST(s.runs, 16), 0)
+	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), LEAST(COALESCE(s.runs, 0), 16)
 	FROM (SELECT 1) AS one LEFT JOIN floe_internal.engine_speed AS s ON s.engine = of_engine AND s.operation = of_operation AND s.size_class = -1;
 END;
 COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Bytes per second of the last 16 runs, start-up included; 20 MB/s while there are none (runs = 0)';
 
 CREATE VIEW floe.estimate_errors AS
-	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, floe_internal.recent_median(s.objects_errors) AS objects, floe_internal.recent_median(s.bytes_errors) AS bytes, s.minutes_error AS minutes,
+	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, s.objects_error AS objects, s.bytes_error AS bytes, s.minutes_error AS minutes,
 		   s.fixed_seconds, 1 / s.seconds_per_byte AS work_per_second, s.bytes_per_second, s.output_ratio, s.updated_at
 	FROM floe_internal.engine_speed AS s WHERE s.size_class = -1;
 COMMENT ON VIEW floe.estimate_errors IS 'What estimates were worth: median of |estimated - measured| / measured of the last 16 runs, the newest counting most, by engine and operation (engine NULL: all engines), and what the speed is taken to be';
@@ -6738,10 +7597,12 @@ BEGIN
 		  SELECT (SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE p.catalog_id = k.id AND p.claim_pass IS NULL ORDER BY p.next_poll_at LIMIT 1)
 		  FROM unnest(catalog_ids) AS k (id)
 		  UNION ALL
-		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)) AS d);
+		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)
+		  UNION ALL
+		  SELECT (SELECT v.next_at FROM floe_internal.policy_validity AS v WHERE decisions ORDER BY v.next_at LIMIT 1)) AS d);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, or a table decided upon; NULL: never. Each is one look into an index';
+COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, a table decided upon, or a policy begins or ends; NULL: never. Each is one look into an index';
 -- =================================================================================================
 -- 76 health
 -- From stored manifests and facts to one row of health; no network, so a changed policy or target size
@@ -7041,6 +7902,7 @@ CREATE TABLE floe_internal.catalog_policy (
 	applied			pg_catalog.jsonb,
 	left_out		pg_catalog.text[] NOT NULL DEFAULT '{}',
 	problem			pg_catalog.text,
+	locked			pg_catalog.text[] NOT NULL DEFAULT '{}',
 	changed_at		pg_catalog.timestamptz NOT NULL,
 	PRIMARY KEY (catalog_id, target, is_table, policy_type)
 );
@@ -7048,6 +7910,7 @@ CREATE INDEX catalog_policy_policy ON floe_internal.catalog_policy (policy_id);
 COMMENT ON TABLE floe_internal.catalog_policy IS 'Attachments of policies in a catalog, as it told them, and the policy of floe that stands for each';
 COMMENT ON COLUMN floe_internal.catalog_policy.target IS 'Levels below the catalog; {}: the catalog itself';
 COMMENT ON COLUMN floe_internal.catalog_policy.applied IS 'What the policy of floe was made from: it is made again only when this changes';
+COMMENT ON COLUMN floe_internal.catalog_policy.locked IS 'What of it locks of policies above overrule';
 COMMENT ON COLUMN floe_internal.catalog_policy.problem IS 'Why floe does not do what it says; its operation is switched off there';
 
 -- A policy that only stands for an attachment goes with it.
@@ -7241,6 +8104,7 @@ BEGIN
 	-- before any row is locked, as for every change of policies; a reading that brings nothing new does not wait for it
 	IF EXISTS (SELECT FROM floe_internal.attached_policies(namespaces, table_names, answers)) OR EXISTS (SELECT FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id) THEN
 		PERFORM floe_internal.lock_matches(true);
+		INSERT INTO floe_internal.policy_change (policy_id) VALUES (-1);
 		PERFORM floe_internal.store_catalog_policies(of_catalog_id, namespaces, table_names, answers);
 		IF (SELECT count(*) FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id) > most THEN
 			PERFORM floe_internal.refuse(format('the catalog has more than %s policies attached', most), NULL, NULL, '54000');
@@ -7254,6 +8118,8 @@ BEGIN
 		LOOP
 			PERFORM floe_internal.apply_catalog_policy(of_catalog_id, changed.target, changed.is_table, changed.policy_type, changed.applied);
 		END LOOP;
+		DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = -1;
+		PERFORM floe_internal.note_catalog_locks();
 		n := (SELECT count(*) FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id);
 	END IF;
 	UPDATE floe_internal.policy_source AS s
@@ -7294,11 +8160,11 @@ COMMENT ON FUNCTION floe_internal.policy_source_failed(pg_catalog.int4, pg_catal
 CREATE VIEW floe.catalog_policies AS
 	SELECT c.server_name AS catalog, CASE WHEN p.target = '{}' THEN NULL ELSE floe_internal.format_name(p.target) END AS target,
 		   CASE WHEN p.target = '{}' THEN 'catalog' WHEN p.is_table THEN 'table' ELSE 'namespace' END AS target_kind,
-		   p.policy_type AS type, p.document ->> 'name' AS name, p.document ->> 'version' AS version, f.name AS policy, p.left_out, p.problem, p.changed_at
+		   p.policy_type AS type, p.document ->> 'name' AS name, p.document ->> 'version' AS version, f.name AS policy, p.left_out, p.problem, p.changed_at, p.locked
 	FROM floe_internal.catalog_policy AS p
 	JOIN floe_internal.catalog AS c ON c.catalog_id = p.catalog_id
 	LEFT JOIN floe.policy AS f ON f.policy_id = p.policy_id;
-COMMENT ON VIEW floe.catalog_policies IS 'Policies that catalogs keep (SERVER option policy_source), where each is attached, and the policy of floe that stands for it. left_out: what of its config means nothing here; problem: why floe does not do what it says, so that its operation is off there';
+COMMENT ON VIEW floe.catalog_policies IS 'Policies that catalogs keep (SERVER option policy_source), where each is attached, and the policy of floe that stands for it. left_out: what of its config means nothing here; problem: why floe does not do what it says, so that its operation is off there; locked: what of it locks of policies above overrule';
 -- =================================================================================================
 -- 78 life of an operation
 -- Each function is one transition, called by the library in a transaction of its own. The network lies
@@ -7875,8 +8741,9 @@ BEGIN
 			WHERE b.snapshot_id NOT IN (SELECT n.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS n));
 	UPDATE floe_internal.operation_queue AS x
 		SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh,
-			measured = floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
-				extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine))
+			measured = m.measured || jsonb_strip_nulls(jsonb_build_object('error', floe_internal.estimate_error(q.estimate, m.measured)))
+		FROM floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
+			extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine)) AS m (measured)
 		WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
@@ -8323,7 +9190,8 @@ BEGIN
 			USING ERRCODE = 'undefined_object', HINT = COALESCE('Catalogs are: ' || (SELECT string_agg(c.server_name, ', ' ORDER BY c.server_name) FROM floe_internal.catalog AS c WHERE c.status <> 'removed') || '.',
 				'Make one: CREATE SERVER demo TYPE ''rest'' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri ''…'', warehouse ''…'').');
 	END IF;
-	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.is_enabled AND floe_internal.match_pattern(p.pattern, levels) IS NOT NULL) THEN
+	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.is_enabled AND floe_internal.match_pattern(p.pattern, levels) IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.policy_id = p.policy_id AND NOT v.is_valid)) THEN
 		RAISE EXCEPTION 'no policy matches table "%"', trigger.table_name
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				DETAIL = 'A trigger needs a matching, enabled policy: it says which operations may run, with which options and on which engine.',
@@ -8939,10 +9807,14 @@ BEGIN
 	IF settled = '{}' THEN
 		RETURN of_table_ids;
 	END IF;
-	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled) UNION SELECT floe_internal.tables_to_decide(settled, at));
+	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled)
+		UNION SELECT floe_internal.tables_to_decide(settled, at)
+		-- what this transaction has changed makes nothing due before it commits
+		UNION SELECT floe_internal.stale_health(settled)
+		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls';
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force have changed';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -9006,6 +9878,7 @@ CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	PERFORM floe_internal.pass_boundaries();
 	-- Only tables that a policy configures at all.
 	RETURN floe_internal.plan_tables(ARRAY(
 		SELECT t.table_id
@@ -9079,6 +9952,10 @@ DECLARE
 BEGIN
 	decided := 0;
 	queued := 0;
+	IF floe_internal.pass_boundaries() THEN
+		decided := most;	-- more is due: with the commit of this
+		RETURN;
+	END IF;
 	-- by the index, whatever the planner thinks of the times in the table
 	IF COALESCE((SELECT d.decide_at FROM floe_internal.table_decision AS d ORDER BY d.decide_at LIMIT 1) > at, true) THEN
 		RETURN;
@@ -9213,6 +10090,7 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.policy_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes a policy; always empty for others'),
 	('floe_internal.external_operation', 'time', 'seen_at', 'floe.operation_log_retention', NULL, 'A row for each maintenance of a table that others did'),
 	('floe_internal.settings_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes policies; always empty for others'),
+	('floe_internal.policy_validity', 'owner', NULL, NULL, NULL, 'A row for each policy with valid_during'),
 	('floe_internal.policy_set', 'state', NULL, NULL, NULL, 'Lists of policies that tables have; one that no table has goes with the next purge'),
 	('floe_internal.policy_source', 'owner', NULL, NULL, NULL, 'A row for each catalog whose policies are read'),
 	('floe_internal.catalog_policy', 'owner', NULL, NULL, NULL, 'A row for each policy attached in such a catalog, 1000 at most'),
@@ -9729,7 +10607,7 @@ CREATE VIEW floe.operations AS
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
 		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason,
-		   o.measured, floe_internal.estimate_error(o.estimate, o.measured) AS estimate_error
+		   o.measured - 'error' AS measured, o.measured -> 'error' AS estimate_error
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
 				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason, l.measured
@@ -9941,9 +10819,13 @@ GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_
 	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
 
+-- For the owners of policies, whom these look for.
+GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb), floe.drop_policy(pg_catalog.text, pg_catalog.bool),
+	floe.import_policy(pg_catalog.jsonb), floe.own_policy(pg_catalog.text, pg_catalog.text), floe.restore_policy(pg_catalog.text, pg_catalog.int4),
+	floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) TO floe_viewer;
+
 -- Functions inside views are run as whoever reads the view.
 GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
-	floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb), floe_internal.recent_median(pg_catalog.float8[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
@@ -9958,8 +10840,8 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 	floe_internal.pg_cron_command() TO floe_operator;
 
 -- All but ids and times: rows that bring those come from a dump.
-GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks),
-	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner) ON floe.policy TO floe_admin;
 GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune),
 	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
@@ -9968,8 +10850,7 @@ GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
-GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
-	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
+GRANT EXECUTE ON FUNCTION floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
 	floe.drop_engine_approval(pg_catalog.text) TO floe_admin;
 
 -- What pg_dump carries: what people wrote. What was measured and done stays behind: it belongs to the tables of this database's catalogs.

@@ -27,9 +27,9 @@ import rivals
 from harness import Cluster
 
 # Any gain worth the start of a session is a candidate, as for AutoComp; what deletes or schedules could call for is left out of the comparison.
-POLICY = {"engine": "spark", "weights": {"severity": 0, "gain": 0, "benefit": 1, "age": 0, "failures": 0}, "rewrite_data_files": {"min_interval": "0 seconds"},
+POLICY = {"engine": "spark", "score": "benefit", "rewrite_data_files": {"min_interval": "0 seconds"},
           "thresholds": {"excess_file_count": {"warning": 10, "critical": 1000}, "equality_delete_file_count": {"warning": 1000000, "critical": 1000000}}}
-PAST_RUNS = 400
+PAST_RUNS = 200
 MUST = {"round-robin": 1.5, "staleness first": 1.5, "the original's formula": 1.5, "AutoComp": 1.0}
 OF_OPTIMUM = 0.95
 
@@ -46,7 +46,7 @@ def fill(pg: Any, tables: list[generated.Table], seed: int, mix: generated.Mix) 
     pg.sql("SELECT floe_internal.sync_servers()")
     pg.sql("SELECT floe.create_policy('all', '**', %s)", (json.dumps(POLICY),))
     generated.load(pg, tables)
-    past = [one for one in generated.generate(seed + 1_000_000, PAST_RUNS * 4, mix) if is_candidate(one) and one.true_seconds < 4 * 3600][:PAST_RUNS]
+    past = [one for one in generated.generate(seed + 1_000_000, PAST_RUNS * 4, mix, generated.engine(seed)) if is_candidate(one) and one.true_seconds < 4 * 3600][:PAST_RUNS]
     generated.load_past(pg, past)
 
 

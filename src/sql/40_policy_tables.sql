@@ -138,10 +138,14 @@ CREATE TABLE floe_internal.effective (
 	problem			pg_catalog.text,
 	engine_names	pg_catalog.text[],
 	engine_refusals	pg_catalog.jsonb,
+	locked			pg_catalog.jsonb,
+	bounds			pg_catalog.jsonb,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
 COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid, or no engine that they name can honour them: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.locked IS 'setting -> what a lock overruled: {"asked": value, "by": policy_id or null, "holder": policy_id, "allows": text}; NULL: nothing';
+COMMENT ON COLUMN floe_internal.effective.bounds IS 'setting -> locks that hold what a table property says, the lowest first; NULL: none';
 COMMENT ON COLUMN floe_internal.effective.engine_names IS 'Engines named, the preferred one first';
 COMMENT ON COLUMN floe_internal.effective.engine_refusals IS 'Of these, which cannot honour it, and why; one that does not exist is not among them, and is asked when it does';
 

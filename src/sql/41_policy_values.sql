@@ -437,8 +437,8 @@ BEGIN
 		PERFORM floe_internal.check_score(NEW.score, place || ': score');
 	END IF;
 	NEW.locks := COALESCE(NEW.locks, '{}');
-	IF jsonb_typeof(NEW.locks) <> 'object' THEN
-		PERFORM floe_internal.refuse(place || ': locks must be an object', NULL, NULL);
+	IF is_new OR TG_OP = 'UPDATE' AND NEW.locks IS DISTINCT FROM OLD.locks THEN
+		NEW.locks := floe_internal.check_locks(NEW.locks, place || ': locks');
 	END IF;
 	NEW.owner := COALESCE(NEW.owner, CASE WHEN TG_OP = 'UPDATE' THEN OLD.owner END, floe_internal.acting_role());
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN

@@ -254,12 +254,18 @@ DECLARE
 	place text := format('policy "%s"', create_policy.name);
 	new_row floe.policy;
 	new_id int4;
+	new_owner text := floe_internal.acting_role();
 BEGIN
 	IF create_policy.name IS NULL OR create_policy.pattern IS NULL OR document IS NULL THEN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
 	PERFORM floe_internal.lock_matches(true);
+	PERFORM floe_internal.check_policy_scope(create_policy.pattern, place);
+	IF jsonb_typeof(document -> 'owner') <> 'null' THEN
+		new_owner := floe_internal.policy_value(document -> 'owner', 'text', place || ': owner') #>> '{}';
+		PERFORM floe_internal.check_new_owner(new_owner, place || ': owner');
+	END IF;
 	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
 		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
 	END IF;
@@ -268,14 +274,18 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks)
+	-- what is between these statements is not what anybody asked for
+	INSERT INTO floe_internal.policy_change (policy_id) VALUES (0);
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
 			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
-			new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'))
+			new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_owner)
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
+	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
 	PERFORM floe_internal.check_policy_conflict(new_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[new_id]);
 	RETURN new_id;
 END
 $body$;
@@ -322,6 +332,7 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.lock_matches(true);
 	old_row := floe_internal.policy_by_name(alter_policy.name);
+	PERFORM floe_internal.check_policy_owner(old_row);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
 	IF jsonb_typeof(changes -> 'thresholds') = 'object' THEN
@@ -347,19 +358,27 @@ BEGIN
 	END IF;
 	IF changes ? 'pattern' THEN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
+		PERFORM floe_internal.check_policy_scope(new_row.pattern, place);
+	END IF;
+	IF jsonb_typeof(changes -> 'owner') <> 'null' THEN
+		new_row.owner := floe_internal.policy_value(changes -> 'owner', 'text', place || ': owner') #>> '{}';
+		IF new_row.owner <> old_row.owner THEN
+			PERFORM floe_internal.check_new_owner(new_row.owner, place || ': owner');
+		END IF;
 	END IF;
 	-- what is between these statements is not what anybody asked for
 	INSERT INTO floe_internal.policy_change (policy_id) VALUES (old_row.policy_id);
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
 			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
 			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
-			 new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'))
+			 new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_row.owner)
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
 	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = old_row.policy_id;
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[old_row.policy_id]);
 	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
 	RETURN old_row.policy_id;
 END
@@ -374,6 +393,7 @@ BEGIN
 	IF NOT missing_ok THEN
 		PERFORM floe_internal.policy_by_name(drop_policy.name);
 	END IF;
+	PERFORM floe_internal.check_policy_owner(p) FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	RETURN FOUND;
 END

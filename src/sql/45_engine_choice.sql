@@ -94,7 +94,7 @@ COMMENT ON FUNCTION floe_internal.check_operation_engines(floe.policy, floe.poli
 CREATE TABLE floe_internal.policy_change (
 	policy_id	pg_catalog.int4 PRIMARY KEY
 );
-COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps; always empty for others';
+COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps, 0 for one that it is making, -1 while it applies those of a catalog; always empty for others';
 
 CREATE FUNCTION floe_internal.check_policy_engines(changed_policy_id pg_catalog.int4, changes pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off

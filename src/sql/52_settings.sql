@@ -61,22 +61,36 @@ CREATE VIEW floe_internal.table_setting AS
 	SELECT t.table_id, k.operation,
 		   -- few tables have one of these properties
 		   COALESCE(b.settings, '{}') || CASE WHEN t.properties ?| (SELECT pg_catalog.array_agg(p.property) FROM floe_internal.property_setting AS p)
-				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(e.settings, '{}') AS settings,
+				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(l.held -> 'settings', '{}') || COALESCE(e.settings, '{}') AS settings,
 		   COALESCE(e.settings, '{}') AS policy_settings,
-		   COALESCE(e.origins, '{}') AS origins
+		   COALESCE(e.origins, '{}') || COALESCE(l.held -> 'origins', '{}') AS origins,
+		   COALESCE(e.locked, '{}') || COALESCE(l.held -> 'locked', '{}') AS locked
 	FROM floe_internal.iceberg_table AS t
 	CROSS JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k
 	LEFT JOIN (SELECT o.operation, floe_internal.builtin_settings(o.operation) AS settings
 			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
-	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation;
-COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies';
+	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation
+	-- few policies lock what a table property can say
+	LEFT JOIN LATERAL (SELECT floe_internal.held_properties(k.operation, t.properties, e.bounds) AS held OFFSET 0) AS l ON e.bounds IS NOT NULL;
+COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies; locked: what locks overruled';
+
+CREATE FUNCTION floe_internal.lock_origin(locked pg_catalog.jsonb, setting pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('lock of policy "%s" (%s): %s; ', h.name, h.pattern, locked ->> 'allows')
+		|| COALESCE((SELECT pg_catalog.format('policy "%s" (%s) asks for ', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (locked ->> 'by')::pg_catalog.int4),
+			locked ->> 'property' || ' asks for ', 'built in is ')
+		|| COALESCE(floe_internal.setting_text(setting, locked -> 'asked'), 'nothing')
+	FROM floe.policy AS h WHERE h.policy_id = (locked ->> 'holder')::pg_catalog.int4;
+END;
+COMMENT ON FUNCTION floe_internal.lock_origin(pg_catalog.jsonb, pg_catalog.text) IS 'Which lock a setting in force comes from, and what it overruled, for people';
 
 -- Who set it: for floe.why() and floe.effective_policy().
 CREATE FUNCTION floe_internal.origin_text(setting pg_catalog.text, of_operation pg_catalog.text, origins pg_catalog.jsonb, properties pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT COALESCE(
-		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
+		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '') FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
 		(SELECT 'table property ' || s.property FROM floe_internal.property_setting AS s
 		 WHERE s.operation = of_operation AND s.setting = origin_text.setting AND floe_internal.property_value(properties, s.property, s.unit) IS NOT NULL),
 		'built in');
@@ -151,8 +165,8 @@ CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
-		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
-		   floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}'))
+		   floe_internal.setting_text(e.key, e.value),
+		   COALESCE(floe_internal.lock_origin(s.locked -> e.key, e.key), floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}')))
 	FROM (SELECT (floe_internal.require_table(table_name)).*) AS t
 	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id
 	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = s.operation

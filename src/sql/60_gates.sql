@@ -76,16 +76,19 @@ COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.tex
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
 		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text, OUT drain pg_catalog.text)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
 		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
 			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid))),
 		   CASE WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || e.drained_by, e.drain_reason) END
+	INTO server_type, status, retry_at, error_message, stamp, drain
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
@@ -146,8 +149,6 @@ BEGIN ATOMIC
 	), measured AS MATERIALIZED (
 		-- what a metric requires is one of the same table's: at hand in each row, without a join
 		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known FROM floe_internal.judged_metrics(of_table_ids, at) AS x
-		-- without a remedy it is of interest only to who asks for it
-		WHERE x.remedy IS NOT NULL OR EXISTS (SELECT 1 FROM setting AS s WHERE s.settings ? 'conditions')
 	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE (j.known ->> j.requires)::pg_catalog.float8 END) > 0 AS has_effect
@@ -209,7 +210,7 @@ AS $body$
 BEGIN
 	RETURN QUERY
 	WITH policy AS MATERIALIZED (
-		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
+		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '')) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
 		SELECT s.server_name, e.retry_at, e.error_message, e.drain
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
@@ -303,7 +304,7 @@ BEGIN
 		c.operation = ANY (named) AS is_named,
 		-- what the last run left of a large table
 		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
-		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
+		EXISTS (SELECT 1 FROM floe_internal.policy_set AS m WHERE m.policy_set_id = t.policy_set_id AND m.policy_ids <> '{}') AS has_policy,
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,

@@ -28,6 +28,8 @@ CREATE TABLE floe_internal.engine_speed (
 	most_work			pg_catalog.float8,
 	bytes_per_second	pg_catalog.float8,
 	output_ratio		pg_catalog.float8,
+	objects_error		pg_catalog.float8,
+	bytes_error			pg_catalog.float8,
 	minutes_error		pg_catalog.float8,
 	updated_at			pg_catalog.timestamptz,
 	PRIMARY KEY (engine, operation, size_class)
@@ -253,7 +255,8 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT
 			COALESCE(p.s_weight * LEAST(1, p.s_most / w.work, w.work / p.s_least), 0) AS s_weight, ln(COALESCE(p.s_fixed + p.s_rate * w.work, p.s_scale * w.seconds, 1)) AS s_seconds,
 			COALESCE(p.e_weight * LEAST(1, p.e_most / w.work, w.work / p.e_least), 0) AS e_weight, ln(COALESCE(p.e_fixed + p.e_rate * w.work, p.e_scale * w.seconds, 1)) AS e_seconds,
-			COALESCE(k.weight, 0) AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
+			-- a factor on the default says less than a line of all sizes
+			CASE WHEN k.seconds_per_byte IS NOT NULL OR p.e_rate IS NULL THEN COALESCE(k.weight, 0) ELSE 0 END AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
 		CROSS JOIN LATERAL (SELECT (n.s_weight * n.s_seconds + ln(w.seconds)) / (n.s_weight + 1) AS seconds) AS t0
 		CROSS JOIN LATERAL (SELECT (n.e_weight * n.e_seconds + t0.seconds) / (n.e_weight + 1) AS seconds) AS t1
 		CROSS JOIN LATERAL (SELECT exp((n.k_weight * n.k_seconds + t1.seconds) / (n.k_weight + 1)) AS seconds) AS t
@@ -366,7 +369,8 @@ BEGIN
 			fixed_seconds = f.fixed_seconds, seconds_per_byte = f.seconds_per_byte, scale = f.scale, weight = f.weight, spread = f.spread,
 			least_work = (SELECT min(w) FROM unnest(s.work) AS w), most_work = (SELECT max(w) FROM unnest(s.work) AS w),
 			bytes_per_second = (SELECT sum(b) FROM unnest(s.bytes) AS b) / (SELECT sum(z) FROM unnest(s.seconds) AS z),
-			output_ratio = floe_internal.recent_median(s.output_ratios), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
+			output_ratio = floe_internal.recent_median(s.output_ratios), objects_error = floe_internal.recent_median(s.objects_errors),
+			bytes_error = floe_internal.recent_median(s.bytes_errors), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
 		WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class;
 END
 $body$;
@@ -403,7 +407,7 @@ BEGIN
 				ELSE x.past_objects END
 		WHERE x.table_id = l.table_id AND x.operation = l.operation;
 	IF seconds > 0 AND l.attempt <= 1 THEN
-		errors := floe_internal.estimate_error(l.estimate, l.measured);
+		errors := l.measured -> 'error';
 		total := floe_internal.work(bytes, COALESCE(l.measured ->> 'files_touched', l.estimate ->> 'files_touched')::float8);
 		-- from the widest row to the narrowest, so that two that learn at once never wait for each other
 		PERFORM floe_internal.add_run('', l.operation, -1::int2, total, bytes, seconds, ratio, errors);
@@ -418,13 +422,13 @@ CREATE FUNCTION floe_internal.throughput(of_engine pg_catalog.text, of_operation
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), COALESCE(LEAST(s.runs, 16), 0)
+	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), LEAST(COALESCE(s.runs, 0), 16)
 	FROM (SELECT 1) AS one LEFT JOIN floe_internal.engine_speed AS s ON s.engine = of_engine AND s.operation = of_operation AND s.size_class = -1;
 END;
 COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Bytes per second of the last 16 runs, start-up included; 20 MB/s while there are none (runs = 0)';
 
 CREATE VIEW floe.estimate_errors AS
-	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, floe_internal.recent_median(s.objects_errors) AS objects, floe_internal.recent_median(s.bytes_errors) AS bytes, s.minutes_error AS minutes,
+	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, s.objects_error AS objects, s.bytes_error AS bytes, s.minutes_error AS minutes,
 		   s.fixed_seconds, 1 / s.seconds_per_byte AS work_per_second, s.bytes_per_second, s.output_ratio, s.updated_at
 	FROM floe_internal.engine_speed AS s WHERE s.size_class = -1;
 COMMENT ON VIEW floe.estimate_errors IS 'What estimates were worth: median of |estimated - measured| / measured of the last 16 runs, the newest counting most, by engine and operation (engine NULL: all engines), and what the speed is taken to be';

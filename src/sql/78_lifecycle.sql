@@ -574,8 +574,9 @@ BEGIN
 			WHERE b.snapshot_id NOT IN (SELECT n.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS n));
 	UPDATE floe_internal.operation_queue AS x
 		SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh,
-			measured = floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
-				extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine))
+			measured = m.measured || jsonb_strip_nulls(jsonb_build_object('error', floe_internal.estimate_error(q.estimate, m.measured)))
+		FROM floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
+			extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine)) AS m (measured)
 		WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END

@@ -15,9 +15,13 @@ GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_
 	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
 
+-- For the owners of policies, whom these look for.
+GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb), floe.drop_policy(pg_catalog.text, pg_catalog.bool),
+	floe.import_policy(pg_catalog.jsonb), floe.own_policy(pg_catalog.text, pg_catalog.text), floe.restore_policy(pg_catalog.text, pg_catalog.int4),
+	floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) TO floe_viewer;
+
 -- Functions inside views are run as whoever reads the view.
 GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
-	floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb), floe_internal.recent_median(pg_catalog.float8[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
@@ -32,8 +36,8 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 	floe_internal.pg_cron_command() TO floe_operator;
 
 -- All but ids and times: rows that bring those come from a dump.
-GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks),
-	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner) ON floe.policy TO floe_admin;
 GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune),
 	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
@@ -42,8 +46,7 @@ GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
-GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
-	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
+GRANT EXECUTE ON FUNCTION floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
 	floe.drop_engine_approval(pg_catalog.text) TO floe_admin;
 
 -- What pg_dump carries: what people wrote. What was measured and done stays behind: it belongs to the tables of this database's catalogs.
