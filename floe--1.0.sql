@@ -7119,7 +7119,7 @@ BEGIN
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
 	FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS c
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id AND t.table_id = ANY (of_table_ids)	-- the same, said so that the index is used for a few
 	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
@@ -12469,7 +12469,7 @@ BEGIN
 		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
 			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
 			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
-		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, of_calls => calls) AS s
+		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, all_scores => false, of_calls => calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
 		WHERE s.verdict = 'run' OR s.gate = 'budget'
@@ -13162,10 +13162,14 @@ BEGIN
 	IF settled = '{}' THEN
 		RETURN of_table_ids;
 	END IF;
-	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled) UNION SELECT floe_internal.tables_to_decide(settled, at));
+	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled)
+		UNION SELECT floe_internal.tables_to_decide(settled, at)
+		-- what this transaction has changed makes nothing due before it commits
+		UNION SELECT floe_internal.stale_health(settled)
+		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls';
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force have changed';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4

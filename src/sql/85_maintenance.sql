@@ -60,10 +60,14 @@ BEGIN
 	IF settled = '{}' THEN
 		RETURN of_table_ids;
 	END IF;
-	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled) UNION SELECT floe_internal.tables_to_decide(settled, at));
+	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled)
+		UNION SELECT floe_internal.tables_to_decide(settled, at)
+		-- what this transaction has changed makes nothing due before it commits
+		UNION SELECT floe_internal.stale_health(settled)
+		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls';
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force have changed';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
