@@ -1996,6 +1996,7 @@ BEGIN
 	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
 	PERFORM floe_internal.check_policy_conflict(new_id);
 	PERFORM floe_internal.check_policy_locks(ARRAY[new_id]);
+	PERFORM floe_internal.match_policies(ARRAY[new_id]);
 	RETURN new_id;
 END
 $body$;
@@ -2090,6 +2091,7 @@ BEGIN
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
 	PERFORM floe_internal.check_policy_locks(ARRAY[old_row.policy_id]);
 	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
+	PERFORM floe_internal.policy_altered(old_row, changes);
 	RETURN old_row.policy_id;
 END
 $body$;
@@ -2723,7 +2725,7 @@ CREATE FUNCTION floe_internal.locked_settings(set_ids pg_catalog.int4[])
 AS $body$
 #variable_conflict use_column
 BEGIN
-	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+	IF set_ids = '{}' OR NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
 		RETURN;
 	END IF;
 	RETURN QUERY
@@ -2800,7 +2802,8 @@ COMMENT ON FUNCTION floe_internal.held_properties(pg_catalog.text, pg_catalog.js
 -- Where the texts show that a lock reaches a policy, and the policy says otherwise. A lock that asks for what a higher one does not allow is one, too.
 CREATE FUNCTION floe_internal.lock_violations(of_policy_ids pg_catalog.int4[])
 	RETURNS TABLE (holder pg_catalog.int4, violator pg_catalog.int4, place pg_catalog.int2, field pg_catalog.text, asked pg_catalog.text, allows pg_catalog.text)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+	-- to plan it takes longer than to run it
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -2836,7 +2839,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.lock_violations(pg_catalog.int4[]) IS 'Violations of locks in which one of these policies holds the lock or is the one that violates it';
 
 CREATE FUNCTION floe_internal.check_policy_locks(saved pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 DECLARE
 	v record;
@@ -2882,6 +2885,9 @@ AS $body$
 DECLARE
 	x record;
 BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c) THEN
+		RETURN;
+	END IF;
 	FOR x IN
 		WITH now AS (
 			SELECT y.violator, array_agg(format('%s: %s, where policy "%s" allows %s', y.field, y.asked, h.name, y.allows) ORDER BY h.name, y.field) AS told
@@ -2912,7 +2918,7 @@ COMMENT ON FUNCTION floe_internal.note_catalog_locks() IS 'Brings floe_internal.
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.check_policy_conflict(saved_policy_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 DECLARE
 	clash record;
@@ -2991,6 +2997,9 @@ AS $body$
 DECLARE
 	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
+	IF set_ids = '{}' THEN
+		RETURN;
+	END IF;
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
 	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals, locked, bounds)
 		WITH locked AS MATERIALIZED (
@@ -3015,12 +3024,20 @@ BEGIN
 				   jsonb_build_object('since', max(o.schedule_set_at) FILTER (WHERE w.setting IN ('schedule', 'timezone', 'jitter'))) AS since
 			FROM winner AS w LEFT JOIN floe.policy_operation AS o ON o.policy_id = w.policy_id AND o.operation = w.operation
 			GROUP BY w.policy_set_id, w.operation
+		), whole AS MATERIALIZED (
+			SELECT r.policy_set_id, r.operation, r.origins, r.locked, r.bounds,
+				   CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings,
+				   -- what engines and options depend on: the same in most lists
+				   r.settings - '{configured,enabled,schedule,timezone,jitter,windows,days,min_interval,conditions,deadline,timeout,max_attempts,slice_bytes,slice_time,quiet_period,auto_tune,fallback_after}'::text[] AS core
+			FROM resolved AS r
+		), answer AS MATERIALIZED (
+			SELECT d.operation, d.core, o.problem AS options_problem, n.problem, n.names, n.refusals
+			FROM (SELECT DISTINCT w.operation, w.core FROM whole AS w WHERE w.operation <> '') AS d
+			CROSS JOIN LATERAL (SELECT floe_internal.options_problem(d.operation, d.core) AS problem OFFSET 0) AS o
+			CROSS JOIN LATERAL floe_internal.resolve_engines(d.operation, d.core, d.core, o.problem IS NULL) AS n
 		)
-		SELECT r.policy_set_id, r.operation, x.settings, r.origins, COALESCE(o.problem, n.problem), n.names, n.refusals, r.locked, r.bounds
-		FROM resolved AS r
-		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x
-		CROSS JOIN LATERAL (SELECT CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END AS problem OFFSET 0) AS o
-		LEFT JOIN LATERAL floe_internal.resolve_engines(r.operation, x.settings, r.origins, o.problem IS NULL) AS n ON r.operation <> '';
+		SELECT w.policy_set_id, w.operation, w.settings, w.origins, COALESCE(a.options_problem, a.problem), a.names, a.refusals, w.locked, w.bounds
+		FROM whole AS w LEFT JOIN answer AS a ON a.operation = w.operation AND a.core = w.core;
 	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids)
 		SELECT array_agg(t.table_id), COALESCE(array_agg(t.table_id) FILTER (WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text), '{}')
 		FROM unnest(set_ids) AS s (set_id)
@@ -3089,6 +3106,7 @@ BEGIN
 		INSERT INTO floe_internal.policy_change (policy_id) VALUES (0) ON CONFLICT DO NOTHING;
 		UPDATE floe.policy_operation AS o SET schedule_set_at = at FROM floe_internal.policy_validity AS v WHERE v.policy_id = o.policy_id AND v.policy_id = ANY (changed) AND v.is_valid;
 		DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
+		PERFORM floe_internal.resolve_policies(changed);
 		PERFORM floe_internal.assign_sets(ARRAY(SELECT DISTINCT m.table_id FROM floe_internal.policy_match AS m WHERE m.policy_id = ANY (changed)));
 		PERFORM floe_internal.write_event(CASE WHEN v.is_valid THEN 'policy began' ELSE 'policy ended' END, NULL, NULL, NULL, NULL,
 				format('policy "%s" (%s) %s', p.name, p.pattern, CASE WHEN v.is_valid THEN 'counts from now on' ELSE 'does not count any more' END), NULL)
@@ -3163,11 +3181,12 @@ AS $body$
 BEGIN
 	PERFORM floe_internal.lock_matches(false);
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
-		SELECT t.table_id, p.policy_id, m.specificity
-		FROM floe_internal.iceberg_table AS t
-		CROSS JOIN floe.policy AS p
-		CROSS JOIN LATERAL floe_internal.match_pattern(p.pattern, t.levels) AS m (specificity)
-		WHERE t.table_id = ANY (new_table_ids) AND p.is_enabled AND m.specificity IS NOT NULL
+		-- policy by policy: a pattern is read once, and then asked about each table
+		WITH t AS MATERIALIZED (SELECT x.table_id, x.levels FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (new_table_ids))
+		SELECT m.table_id, p.policy_id, m.specificity
+		FROM floe.policy AS p
+		CROSS JOIN LATERAL (SELECT t.table_id, floe_internal.match_pattern(p.pattern, t.levels) AS specificity FROM t OFFSET 0) AS m
+		WHERE p.is_enabled AND m.specificity IS NOT NULL
 		ON CONFLICT DO NOTHING;
 	PERFORM floe_internal.assign_sets(new_table_ids);
 END
@@ -3198,6 +3217,49 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.match_policies(pg_catalog.int4[]) IS 'Finds the tables of changed policies and gives every touched table its new policy list';
 
+-- A list that no table has is made again, should one get it: to keep it right would cost as much as one that is in use.
+CREATE FUNCTION floe_internal.resolve_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed_policy_ids AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = s.policy_set_id);
+	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed_policy_ids));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resolve_policies(pg_catalog.int4[]) IS 'Computes floe_internal.effective for the lists in which a changed policy is';
+
+-- Which of these policies are being saved in several steps, whose end follows up all of them.
+CREATE FUNCTION floe_internal.is_being_saved(of_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = 0 OR c.policy_id = ANY (of_policy_ids));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.is_being_saved(pg_catalog.int4[]) IS 'Whether floe.create_policy() or floe.alter_policy() is between two of its statements';
+
+-- The end of floe.alter_policy().
+CREATE FUNCTION floe_internal.policy_altered(old_row floe.policy, changes pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	new_row floe.policy;
+	ids int4[] := ARRAY[old_row.policy_id];
+	moves bool;
+BEGIN
+	SELECT * INTO new_row FROM floe.policy AS p WHERE p.policy_id = old_row.policy_id;
+	moves := (new_row.pattern, new_row.priority, new_row.is_enabled, new_row.name, new_row.valid_during) IS DISTINCT FROM (old_row.pattern, old_row.priority, old_row.is_enabled, old_row.name, old_row.valid_during);
+	-- what only gives it another place in the lists changes nothing within a list that stays, unless locks depend on the place
+	IF changes - ARRAY['priority', 'name', 'valid_during', 'description', 'owner'] <> '{}' OR EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+		PERFORM floe_internal.resolve_policies(ids);
+	END IF;
+	IF moves THEN
+		PERFORM floe_internal.match_policies(ids);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_altered(floe.policy, pg_catalog.jsonb) IS 'Matches and resolves once for all that floe.alter_policy() changed';
+
 -- Statement triggers: resolution follows each statement, so a transaction sees the effect of its own changes.
 
 CREATE FUNCTION floe_internal.policy_after() RETURNS pg_catalog.trigger
@@ -3217,11 +3279,17 @@ BEGIN
 		UPDATE floe.policy_operation AS x SET schedule_set_at = floe_internal.clock()
 			FROM new_rows AS n JOIN old_rows AS o USING (policy_id)
 			WHERE x.policy_id = n.policy_id AND n.is_enabled AND (NOT o.is_enabled OR n.pattern <> o.pattern);
-		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
+		IF floe_internal.is_being_saved(resolve_only) THEN
+			RETURN NULL;
+		END IF;
+		PERFORM floe_internal.resolve_policies(resolve_only);
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
 	ELSE
 		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
 		PERFORM floe_internal.set_validity(changed, floe_internal.clock());
+		IF floe_internal.is_being_saved(changed) THEN
+			RETURN NULL;
+		END IF;
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
 	PERFORM floe_internal.check_policy_locks(ARRAY(SELECT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.created_at = now()));
@@ -3268,10 +3336,17 @@ BEGIN
 		SELECT array_agg(DISTINCT o.policy_id) INTO changed FROM old_rows AS o;
 	ELSE
 		SELECT array_agg(DISTINCT n.policy_id) INTO changed FROM new_rows AS n;
+	END IF;
+	IF floe_internal.is_being_saved(changed) THEN
+		RETURN NULL;
+	END IF;
+	IF TG_OP = 'DELETE' THEN
+		PERFORM floe_internal.check_policy_locks(changed);	-- what is fixed must be set
+	ELSE
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 		PERFORM floe_internal.check_policy_locks(ARRAY(SELECT DISTINCT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.schedule_set_at = floe_internal.clock()));
 	END IF;
-	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed));
+	PERFORM floe_internal.resolve_policies(changed);
 	RETURN NULL;
 END
 $body$;

@@ -286,6 +286,7 @@ BEGIN
 	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
 	PERFORM floe_internal.check_policy_conflict(new_id);
 	PERFORM floe_internal.check_policy_locks(ARRAY[new_id]);
+	PERFORM floe_internal.match_policies(ARRAY[new_id]);
 	RETURN new_id;
 END
 $body$;
@@ -380,6 +381,7 @@ BEGIN
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
 	PERFORM floe_internal.check_policy_locks(ARRAY[old_row.policy_id]);
 	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
+	PERFORM floe_internal.policy_altered(old_row, changes);
 	RETURN old_row.policy_id;
 END
 $body$;

@@ -61,7 +61,7 @@ CREATE FUNCTION floe_internal.locked_settings(set_ids pg_catalog.int4[])
 AS $body$
 #variable_conflict use_column
 BEGIN
-	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+	IF set_ids = '{}' OR NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
 		RETURN;
 	END IF;
 	RETURN QUERY
@@ -138,7 +138,8 @@ COMMENT ON FUNCTION floe_internal.held_properties(pg_catalog.text, pg_catalog.js
 -- Where the texts show that a lock reaches a policy, and the policy says otherwise. A lock that asks for what a higher one does not allow is one, too.
 CREATE FUNCTION floe_internal.lock_violations(of_policy_ids pg_catalog.int4[])
 	RETURNS TABLE (holder pg_catalog.int4, violator pg_catalog.int4, place pg_catalog.int2, field pg_catalog.text, asked pg_catalog.text, allows pg_catalog.text)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+	-- to plan it takes longer than to run it
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -174,7 +175,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.lock_violations(pg_catalog.int4[]) IS 'Violations of locks in which one of these policies holds the lock or is the one that violates it';
 
 CREATE FUNCTION floe_internal.check_policy_locks(saved pg_catalog.int4[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 DECLARE
 	v record;
@@ -220,6 +221,9 @@ AS $body$
 DECLARE
 	x record;
 BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c) THEN
+		RETURN;
+	END IF;
 	FOR x IN
 		WITH now AS (
 			SELECT y.violator, array_agg(format('%s: %s, where policy "%s" allows %s', y.field, y.asked, h.name, y.allows) ORDER BY h.name, y.field) AS told

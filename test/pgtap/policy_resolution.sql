@@ -100,9 +100,7 @@ INSERT INTO lab.question (what, policies, table_name, field, expected) VALUES
 	('fallbacks of the policy', '[["p", "demo.**", {"engine": "spark", "fallback_engines": ["big"], "rewrite_data_files": {}}]]', 'demo.db.t', 'rewrite_data_files.fallback_engines', '["big"] from p'),
 	('a default schedule', '[["p", "demo.**", {"remove_orphan_files": {}}]]', 'demo.db.t', 'remove_orphan_files.schedule', 'every 7 days from built in'),
 	('a default option', '[["p", "demo.**", {"remove_orphan_files": {}}]]', 'demo.db.t', 'remove_orphan_files.options.older_than', '3 days from built in'),
-	('the default score', '[]', 'demo.db.t', 'score', 'severity from built in'),
 	('a score of the table''s own', '[["a", "**", {"score": "severity"}], ["b", "demo.db.t", {"score": "benefit"}]]', 'demo.db.t', 'score', 'benefit from b'),
-	('a function as score', '[["a", "**", {"score": "pg_catalog.now"}]]', 'demo.db.t', 'score', 'pg_catalog.now from a'),
 	-- the table's own properties: above defaults, below any policy
 	('a property', '[["p", "demo.**", {"rewrite_data_files": {}}]]', 'demo.db.prop', 'rewrite_data_files.options.target_file_size', '1048576 from table property write.target-file-size-bytes'),
 	('a property of another operation', '[["p", "demo.**", {"rewrite_position_delete_files": {}}]]', 'demo.db.prop', 'rewrite_position_delete_files.options.target_file_size', '2097152 from table property write.delete.target-file-size-bytes'),
@@ -167,7 +165,7 @@ FROM (VALUES
 	('weights.age', '{"is": 0}', '{"weights": {"age": 3}}', 'weights.age', '0 from lock of top'),
 	('poll_interval', '{"max": "30 minutes"}', '{"poll_interval": "1 hour"}', 'poll_interval', '00:30:00 from lock of top'),
 	('poll_interval', '{"max": "30 minutes"}', '{}', 'poll_interval', '00:30:00 from lock of top'),
-	('score', '{"in": ["severity", "benefit"]}', '{"score": "pg_catalog.now"}', 'score', 'severity from lock of top')) AS v (field, rule, asked, shown, expected);
+	('score', '{"in": ["benefit"]}', '{"score": "severity"}', 'score', 'benefit from lock of top')) AS v (field, rule, asked, shown, expected);
 INSERT INTO lab.question (what, policies, at, table_name, field, expected) VALUES
 	('fixed is what the policy itself sets', '[["top", "demo.**", {"locks": {"rewrite_data_files.timeout": {"fixed": true}}, "rewrite_data_files": {"timeout": "2 hours"}}], ["across", "*.db.**", 1, 9]]', NULL, 'demo.db.t', 'rewrite_data_files.timeout', '02:00:00 from lock of top'),
 	('a lock holds nobody above it', '[["top", "demo.**", {"locks": {"rewrite_data_files.timeout": {"max": "1 hour"}}}], ["world", "**", 3, 1]]', NULL, 'demo.db.t', 'rewrite_data_files.timeout', '03:00:00 from world'),

@@ -41,6 +41,10 @@ $node->safe_psql(
 	INSERT INTO floe.resource_preset (name, conf) VALUES ('mine', '{"spark.executor.memory": "5g"}');
 	SELECT floe.create_policy('sized', 'other.**', '{"engine": "livy", "fallback_engines": ["spark"], "rewrite_manifests": {"resources": "small"}, "rewrite_data_files": {"resources": "mine"}}');
 	SELECT floe.approve_engines('demo.pii.**', '{spark}');
+	CREATE ROLE leaver;
+	SELECT floe.own_policy('renamed', 'leaver');
+	DROP ROLE leaver;
+	SELECT floe.create_policy('top', '**', '{"valid_during": ["2020-01-01", "2100-01-01"], "locks": {"*.timeout": {"max": "1 day"}, "poll_interval": {"fixed": true}}, "poll_interval": "1 hour"}');
 });
 
 # A policy directly, as its administrator.
@@ -64,7 +68,8 @@ my %kept = (
 );
 my %rows = map { $_ => $node->safe_psql('source', $kept{$_}) } keys %kept;
 my $lines = sub { scalar(split /\n/, $_[0]) };
-is($lines->($rows{history}), 9, 'nine versions are to be kept');
+is($lines->($rows{history}), 11, 'eleven versions are to be kept');
+like($rows{policies}, qr/leaver/, 'a policy belongs to a role that is gone');
 like($rows{privileges}, qr/^t\|f$/, 'an administrator of policies cannot make up their times');
 
 # Tables seen and their settings: what was measured stays behind, and listing the same tables again brings the same settings.
