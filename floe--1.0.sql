@@ -1380,7 +1380,7 @@ BEGIN
 			f.problem := format('you may not call %s', f.function_oid::regprocedure);
 		END IF;
 		IF f.problem IS NOT NULL THEN
-			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is SECURITY DEFINER or owned by a superuser.');
+			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is a security definer or owned by a superuser.');
 		END IF;
 	ELSIF NOT EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = score) THEN
 		PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL,
@@ -6065,7 +6065,7 @@ BEGIN
 	problem := CASE
 		WHEN NOT FOUND THEN format('there is no function %s(floe.debt_input)', left(score_function.name, 200))
 		WHEN p.prokind <> 'f' OR p.proretset OR p.prorettype <> 'float8'::regtype THEN format('function %s does not return one double precision', function_oid::regprocedure)
-		WHEN NOT p.prosecdef AND NOT p.rolsuper THEN format('function %s would run with the rights of floe''s owner: it is not SECURITY DEFINER, and its owner "%s" is no superuser', function_oid::regprocedure, p.rolname) END;
+		WHEN NOT p.prosecdef AND NOT p.rolsuper THEN format('function %s would run with the rights of floe''s owner: it is no security definer, and its owner "%s" is no superuser', function_oid::regprocedure, p.rolname) END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.score_function(pg_catalog.text) IS 'A score function by its name with schema; problem: why it is not called; NULL: it is';

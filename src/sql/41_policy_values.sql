@@ -257,7 +257,7 @@ BEGIN
 			f.problem := format('you may not call %s', f.function_oid::regprocedure);
 		END IF;
 		IF f.problem IS NOT NULL THEN
-			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is SECURITY DEFINER or owned by a superuser.');
+			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is a security definer or owned by a superuser.');
 		END IF;
 	ELSIF NOT EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = score) THEN
 		PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL,

@@ -205,7 +205,7 @@ BEGIN
 	problem := CASE
 		WHEN NOT FOUND THEN format('there is no function %s(floe.debt_input)', left(score_function.name, 200))
 		WHEN p.prokind <> 'f' OR p.proretset OR p.prorettype <> 'float8'::regtype THEN format('function %s does not return one double precision', function_oid::regprocedure)
-		WHEN NOT p.prosecdef AND NOT p.rolsuper THEN format('function %s would run with the rights of floe''s owner: it is not SECURITY DEFINER, and its owner "%s" is no superuser', function_oid::regprocedure, p.rolname) END;
+		WHEN NOT p.prosecdef AND NOT p.rolsuper THEN format('function %s would run with the rights of floe''s owner: it is no security definer, and its owner "%s" is no superuser', function_oid::regprocedure, p.rolname) END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.score_function(pg_catalog.text) IS 'A score function by its name with schema; problem: why it is not called; NULL: it is';

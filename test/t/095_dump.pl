@@ -39,7 +39,8 @@ $node->safe_psql(
 	CREATE SERVER livy TYPE 'livy' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
 	UPDATE floe.resource_preset SET conf = '{"spark.driver.memory": "3g"}' WHERE name = 'small';
 	INSERT INTO floe.resource_preset (name, conf) VALUES ('mine', '{"spark.executor.memory": "5g"}');
-	SELECT floe.create_policy('sized', 'other.**', '{"engine": "livy", "fallback_engines": ["spark"], "rewrite_manifests": {"resources": "small"}, "rewrite_data_files": {"resources": "mine"}}');
+	INSERT INTO floe.debt_preset (preset, term, weight) VALUES ('bytes first', 'freed', 5), ('bytes first', 'overdue', 0.5);
+	SELECT floe.create_policy('sized', 'other.**', '{"score": "bytes first", "engine": "livy", "fallback_engines": ["spark"], "rewrite_manifests": {"resources": "small"}, "rewrite_data_files": {"resources": "mine"}}');
 	SELECT floe.approve_engines('demo.pii.**', '{spark}');
 	CREATE ROLE leaver;
 	SELECT floe.own_policy('renamed', 'leaver');
@@ -62,6 +63,7 @@ my %kept = (
 	presets => 'SELECT * FROM floe.resource_preset ORDER BY name',
 	approvals => 'SELECT pattern, engines FROM floe.engine_approval ORDER BY pattern',
 	'debt terms' => 'SELECT * FROM floe.debt_term ORDER BY term',
+	'debt presets' => 'SELECT * FROM floe.debt_preset ORDER BY preset, term',
 	connections => 'SELECT name, type, uri, warehouse FROM floe.catalogs UNION ALL SELECT name, type, url, NULL FROM floe.engines ORDER BY 1',
 	secrets => 'SELECT srvname, umoptions FROM pg_user_mappings ORDER BY 1',
 	privileges => q{SELECT has_function_privilege('team', 'floe.pause(text, timestamptz, text)', 'EXECUTE'), has_column_privilege('boss', 'floe.policy', 'created_at', 'INSERT')},
