@@ -6164,6 +6164,16 @@ INSERT INTO floe_internal.property_setting VALUES
 	('history.expire.max-snapshot-age-ms', 'expire_snapshots', 'options.max_snapshot_age', 'ms', '"5 days"'),
 	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
 
+-- For functions that set plan_cache_mode, which thereby ends with them. A plan is made for many tables as they are; for a few it would take longer than using one that is there.
+CREATE FUNCTION floe_internal.plan_for(table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM set_config('plan_cache_mode', CASE WHEN cardinality(table_ids) > 1000 THEN 'force_custom_plan' ELSE 'force_generic_plan' END, true);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_for(pg_catalog.int8[]) IS 'How statements of the calling function that go through some tables are planned: anew for many, once for few';
+
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -8474,6 +8484,7 @@ DECLARE
 	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 	with_conditions int4[] := ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.settings ? 'conditions');
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		WITH judged AS MATERIALIZED (
 			-- a metric is beyond its threshold
@@ -8554,12 +8565,14 @@ CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) 
 AS $body$
 #variable_conflict use_column
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 	-- no table property is about time, so a schedule is the same for all tables of a policy list
 		WITH scheduled AS MATERIALIZED (
 			SELECT e.policy_set_id, e.operation, s.settings, e.origins, floe_internal.schedule_key(s.settings) AS key
 			FROM floe_internal.effective AS e
-			CROSS JOIN LATERAL (SELECT floe_internal.builtin_settings(e.operation) || e.settings AS settings OFFSET 0) AS s
+			JOIN (SELECT k.operation, floe_internal.builtin_settings(k.operation) AS settings FROM floe_internal.operation_kind AS k OFFSET 0) AS b ON b.operation = e.operation
+			CROSS JOIN LATERAL (SELECT b.settings || e.settings AS settings OFFSET 0) AS s
 			WHERE e.operation <> '' AND e.settings ? 'configured'
 			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
 		), changed AS (
@@ -10079,6 +10092,7 @@ DECLARE
 	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
 	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		-- the same sizes for all tables of a policy list, but for those with properties of their own, and those without a list
 		WITH common AS MATERIALIZED (
@@ -13114,6 +13128,7 @@ AS $body$
 DECLARE
 	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
 			-- the current snapshot is not expirable
@@ -13159,6 +13174,7 @@ AS $body$
 DECLARE
 	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	IF settled = '{}' THEN
 		RETURN of_table_ids;
 	END IF;
@@ -13217,6 +13233,7 @@ CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 BEGIN
+	PERFORM floe_internal.plan_for(planned);
 	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
 		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
 		FROM unnest(planned) AS x (table_id)

@@ -19,6 +19,16 @@ INSERT INTO floe_internal.property_setting VALUES
 	('history.expire.max-snapshot-age-ms', 'expire_snapshots', 'options.max_snapshot_age', 'ms', '"5 days"'),
 	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
 
+-- For functions that set plan_cache_mode, which thereby ends with them. A plan is made for many tables as they are; for a few it would take longer than using one that is there.
+CREATE FUNCTION floe_internal.plan_for(table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM set_config('plan_cache_mode', CASE WHEN cardinality(table_ids) > 1000 THEN 'force_custom_plan' ELSE 'force_generic_plan' END, true);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_for(pg_catalog.int8[]) IS 'How statements of the calling function that go through some tables are planned: anew for many, once for few';
+
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$

@@ -95,6 +95,7 @@ DECLARE
 	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 	with_conditions int4[] := ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.settings ? 'conditions');
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		WITH judged AS MATERIALIZED (
 			-- a metric is beyond its threshold
@@ -175,12 +176,14 @@ CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) 
 AS $body$
 #variable_conflict use_column
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 	-- no table property is about time, so a schedule is the same for all tables of a policy list
 		WITH scheduled AS MATERIALIZED (
 			SELECT e.policy_set_id, e.operation, s.settings, e.origins, floe_internal.schedule_key(s.settings) AS key
 			FROM floe_internal.effective AS e
-			CROSS JOIN LATERAL (SELECT floe_internal.builtin_settings(e.operation) || e.settings AS settings OFFSET 0) AS s
+			JOIN (SELECT k.operation, floe_internal.builtin_settings(k.operation) AS settings FROM floe_internal.operation_kind AS k OFFSET 0) AS b ON b.operation = e.operation
+			CROSS JOIN LATERAL (SELECT b.settings || e.settings AS settings OFFSET 0) AS s
 			WHERE e.operation <> '' AND e.settings ? 'configured'
 			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
 		), changed AS (

@@ -170,6 +170,7 @@ DECLARE
 	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
 	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		-- the same sizes for all tables of a policy list, but for those with properties of their own, and those without a list
 		WITH common AS MATERIALIZED (

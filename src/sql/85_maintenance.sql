@@ -12,6 +12,7 @@ AS $body$
 DECLARE
 	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
 			-- the current snapshot is not expirable
@@ -57,6 +58,7 @@ AS $body$
 DECLARE
 	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	IF settled = '{}' THEN
 		RETURN of_table_ids;
 	END IF;
@@ -115,6 +117,7 @@ CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 BEGIN
+	PERFORM floe_internal.plan_for(planned);
 	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
 		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
 		FROM unnest(planned) AS x (table_id)

@@ -58,7 +58,7 @@ def main():
             results = brain.run(pg, [1], list(generated.MIXES), TABLES, BUDGETS)
         for one in results:
             name = f"{one['mix']}, {one['budget']:g} GB-hours: {one['tables']} of {one['candidates']} candidates"
-            t.ok(10 < one["tables"] < one["candidates"], f"{name}: something is chosen, and not everything")
+            t.ok(5 < one["tables"] < one["candidates"], f"{name}: something is chosen, and not everything")
             for rival, times in brain.MUST.items():
                 theirs = one["rivals"][rival]["files_per_gb_hour"]
                 t.ok(one["files_per_gb_hour"] > theirs and one["files_per_gb_hour"] >= times * theirs, f"{name}: {one['files_per_gb_hour']:.0f} files a GB-hour, {rival} {theirs:.0f}")
