@@ -221,7 +221,7 @@ DECLARE
 	notes text[];
 BEGIN
 	-- before anything else, as whoever changes policies
-	IF given IS NOT NULL THEN
+	IF given ?| '{name,policies}' THEN
 		PERFORM floe_internal.lock_matches(true);
 	END IF;
 	PERFORM floe_internal.simulation_lock(of_table_ids);
