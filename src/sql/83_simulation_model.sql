@@ -160,9 +160,11 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.simulation_bookkeeping(pg_catalog.int8[], pg_catalog.timestamptz) IS 'floe_internal.table_operation as it was then';
 
+-- Of tables that are filled and emptied in one transaction there are no statistics: from here on nothing is read from end to end.
+
 -- Those to come are in the list, too: no reference reaches them, and they are too young to expire.
 CREATE FUNCTION floe_internal.simulate_snapshots(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.iceberg_table AS i
@@ -180,7 +182,7 @@ COMMENT ON FUNCTION floe_internal.simulate_snapshots(pg_catalog.int8[]) IS 'Snap
 
 -- Partitions are not known of the past: nothing is sliced, and no partition is hot.
 CREATE FUNCTION floe_internal.simulate_state(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 BEGIN
 	DELETE FROM floe_internal.health AS h WHERE h.table_id = ANY (of_table_ids);
@@ -228,7 +230,7 @@ COMMENT ON FUNCTION floe_internal.own_effect(pg_catalog.jsonb, pg_catalog.jsonb)
 
 -- Operations that really ended until now: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
 CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 DECLARE
 	p record;
