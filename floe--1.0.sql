@@ -7869,7 +7869,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.own_effect(pg_catalog.jsonb, pg_catalog.jsonb) IS 'The effect of an operation of the log without what writers committed meanwhile';
 
--- Operations that really ended until now: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
+-- Operations that really ended until now, and worked: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
 CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
@@ -7882,7 +7882,7 @@ BEGIN
 		WHERE x.finished_at > prior AND x.finished_at <= at AND NOT x.is_own;
 	FOR p IN
 		SELECT x.table_id, floe_internal.own_effect(x.effect, x.new_snapshots) AS effect FROM floe_internal.simulated_past AS x
-		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL ORDER BY x.finished_at, x.operation_id
+		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.state = 'succeeded' ORDER BY x.finished_at, x.operation_id
 	LOOP
 		UPDATE floe_internal.simulated_table AS t SET difference = floe_internal.add_metrics(t.difference, p.effect, -1) WHERE t.table_id = p.table_id;
 		touched := touched || p.table_id;
@@ -7940,7 +7940,7 @@ BEGIN
 	IF p.operation_id IS NULL THEN
 		r.real_id := NULL;
 	END IF;
-	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) ELSE floe_internal.own_effect(p.effect, p.new_snapshots) END;
+	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) WHEN p.state = 'succeeded' THEN floe_internal.own_effect(p.effect, p.new_snapshots) ELSE '{}' END;
 	q.state := CASE WHEN r.real_id IS NOT NULL THEN p.state WHEN did = '{}' AND q.operation <> 'remove_orphan_files' THEN 'no_change' ELSE 'succeeded' END;
 	q.error_class := p.error_class;
 	q.error_message := p.error_message;
@@ -8090,7 +8090,7 @@ BEGIN
 		  AND x.queued_at > at - near AND x.queued_at < at + near
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.simulated_run AS r WHERE r.real_id = x.operation_id)
 		  -- the table is as it was, but for the operation itself
-		  AND (SELECT CASE WHEN x.finished_at <= at THEN floe_internal.add_metrics(t.difference, floe_internal.own_effect(x.effect, x.new_snapshots), 1) ELSE t.difference END
+		  AND (SELECT CASE WHEN x.finished_at <= at AND x.state = 'succeeded' THEN floe_internal.add_metrics(t.difference, floe_internal.own_effect(x.effect, x.new_snapshots), 1) ELSE t.difference END
 			   FROM floe_internal.simulated_table AS t WHERE t.table_id = x.table_id) = '{}'
 		ORDER BY abs(extract(epoch FROM x.queued_at - at)) LIMIT 1;
 	INSERT INTO floe_internal.operation_queue (operation_id, table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
@@ -8396,6 +8396,7 @@ DECLARE
 	next timestamptz;
 	boundary timestamptz := begins_at;
 	touched int8[];
+	unmatched int8[];
 	pauses floe_internal.pause_past[];
 	files floe_internal.simulation_row[];
 	notes text[];
@@ -8417,8 +8418,11 @@ BEGIN
 			(SELECT min(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at > begins_at)) AS known_at) AS k
 		WHERE t.table_id = ANY (of_table_ids) AND k.known_at IS NOT NULL;
 	UPDATE floe_internal.iceberg_table AS i SET status = 'ok', dropped_at = NULL, manifest_ids = NULL FROM floe_internal.simulated_table AS t WHERE i.table_id = t.table_id;
-	-- those that were dropped have lost their policies
-	PERFORM floe_internal.match_tables(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity')) WHERE EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity');
+	-- of those that were dropped the policies may never have been looked for
+	unmatched := ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id WHERE i.policy_set_id IS NULL);
+	IF unmatched <> '{}' THEN
+		PERFORM floe_internal.match_tables(unmatched);
+	END IF;
 	PERFORM floe_internal.simulation_changes(given);
 	PERFORM floe_internal.simulation_hide(of_table_ids, begins_at);
 	PERFORM floe_internal.simulation_bookkeeping(of_table_ids, begins_at);

@@ -228,7 +228,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.own_effect(pg_catalog.jsonb, pg_catalog.jsonb) IS 'The effect of an operation of the log without what writers committed meanwhile';
 
--- Operations that really ended until now: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
+-- Operations that really ended until now, and worked: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
 CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
@@ -241,7 +241,7 @@ BEGIN
 		WHERE x.finished_at > prior AND x.finished_at <= at AND NOT x.is_own;
 	FOR p IN
 		SELECT x.table_id, floe_internal.own_effect(x.effect, x.new_snapshots) AS effect FROM floe_internal.simulated_past AS x
-		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL ORDER BY x.finished_at, x.operation_id
+		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.state = 'succeeded' ORDER BY x.finished_at, x.operation_id
 	LOOP
 		UPDATE floe_internal.simulated_table AS t SET difference = floe_internal.add_metrics(t.difference, p.effect, -1) WHERE t.table_id = p.table_id;
 		touched := touched || p.table_id;

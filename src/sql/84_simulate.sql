@@ -21,7 +21,7 @@ BEGIN
 	IF p.operation_id IS NULL THEN
 		r.real_id := NULL;
 	END IF;
-	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) ELSE floe_internal.own_effect(p.effect, p.new_snapshots) END;
+	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) WHEN p.state = 'succeeded' THEN floe_internal.own_effect(p.effect, p.new_snapshots) ELSE '{}' END;
 	q.state := CASE WHEN r.real_id IS NOT NULL THEN p.state WHEN did = '{}' AND q.operation <> 'remove_orphan_files' THEN 'no_change' ELSE 'succeeded' END;
 	q.error_class := p.error_class;
 	q.error_message := p.error_message;
@@ -171,7 +171,7 @@ BEGIN
 		  AND x.queued_at > at - near AND x.queued_at < at + near
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.simulated_run AS r WHERE r.real_id = x.operation_id)
 		  -- the table is as it was, but for the operation itself
-		  AND (SELECT CASE WHEN x.finished_at <= at THEN floe_internal.add_metrics(t.difference, floe_internal.own_effect(x.effect, x.new_snapshots), 1) ELSE t.difference END
+		  AND (SELECT CASE WHEN x.finished_at <= at AND x.state = 'succeeded' THEN floe_internal.add_metrics(t.difference, floe_internal.own_effect(x.effect, x.new_snapshots), 1) ELSE t.difference END
 			   FROM floe_internal.simulated_table AS t WHERE t.table_id = x.table_id) = '{}'
 		ORDER BY abs(extract(epoch FROM x.queued_at - at)) LIMIT 1;
 	INSERT INTO floe_internal.operation_queue (operation_id, table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
