@@ -12196,9 +12196,11 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.simulation_bookkeeping(pg_catalog.int8[], pg_catalog.timestamptz) IS 'floe_internal.table_operation as it was then';
 
+-- Of tables that are filled and emptied in one transaction there are no statistics: from here on nothing is read from end to end.
+
 -- Those to come are in the list, too: no reference reaches them, and they are too young to expire.
 CREATE FUNCTION floe_internal.simulate_snapshots(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.iceberg_table AS i
@@ -12216,7 +12218,7 @@ COMMENT ON FUNCTION floe_internal.simulate_snapshots(pg_catalog.int8[]) IS 'Snap
 
 -- Partitions are not known of the past: nothing is sliced, and no partition is hot.
 CREATE FUNCTION floe_internal.simulate_state(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 BEGIN
 	DELETE FROM floe_internal.health AS h WHERE h.table_id = ANY (of_table_ids);
@@ -12249,9 +12251,22 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.simulate_state(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Health of these tables as simulated at a time';
 
--- Operations that really ended until now: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
+-- What others committed while it ran stays: their snapshots are known, and mostly how many files each added.
+CREATE FUNCTION floe_internal.own_effect(effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN effect IS NULL THEN '{}' WHEN o.commits = 0 THEN effect
+		ELSE effect || pg_catalog.jsonb_build_object('snapshot_count', COALESCE((effect ->> 'snapshot_count')::pg_catalog.float8, 0) - o.commits,
+			'data_file_count', COALESCE((effect ->> 'data_file_count')::pg_catalog.float8, 0) - o.files) END
+	FROM (SELECT pg_catalog.count(*) AS commits, COALESCE(pg_catalog.sum(COALESCE((s.item ->> 'added_data_files')::pg_catalog.float8, 0) - COALESCE((s.item ->> 'deleted_data_files')::pg_catalog.float8, 0)), 0) AS files
+		  FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s (item)
+		  WHERE s.item ->> 'operation' IS DISTINCT FROM 'replace') AS o;
+END;
+COMMENT ON FUNCTION floe_internal.own_effect(pg_catalog.jsonb, pg_catalog.jsonb) IS 'The effect of an operation of the log without what writers committed meanwhile';
+
+-- Operations that really ended until now, and worked: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
 CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 DECLARE
 	p record;
@@ -12261,8 +12276,8 @@ BEGIN
 		SELECT y.* FROM floe_internal.simulated_past AS x CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(x)) AS y
 		WHERE x.finished_at > prior AND x.finished_at <= at AND NOT x.is_own;
 	FOR p IN
-		SELECT x.table_id, x.effect FROM floe_internal.simulated_past AS x
-		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.effect <> '{}' ORDER BY x.finished_at, x.operation_id
+		SELECT x.table_id, floe_internal.own_effect(x.effect, x.new_snapshots) AS effect FROM floe_internal.simulated_past AS x
+		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.state = 'succeeded' ORDER BY x.finished_at, x.operation_id
 	LOOP
 		UPDATE floe_internal.simulated_table AS t SET difference = floe_internal.add_metrics(t.difference, p.effect, -1) WHERE t.table_id = p.table_id;
 		touched := touched || p.table_id;
@@ -12537,7 +12552,7 @@ COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What the planning step would 
 -- =================================================================================================
 
 CREATE FUNCTION floe_internal.end_simulated(q floe_internal.operation_queue, at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 DECLARE
 	r floe_internal.simulated_run;
@@ -12552,7 +12567,7 @@ BEGIN
 	IF p.operation_id IS NULL THEN
 		r.real_id := NULL;
 	END IF;
-	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) ELSE COALESCE(p.effect, '{}') END;
+	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) WHEN p.state = 'succeeded' THEN floe_internal.own_effect(p.effect, p.new_snapshots) ELSE '{}' END;
 	q.state := CASE WHEN r.real_id IS NOT NULL THEN p.state WHEN did = '{}' AND q.operation <> 'remove_orphan_files' THEN 'no_change' ELSE 'succeeded' END;
 	q.error_class := p.error_class;
 	q.error_message := p.error_message;
@@ -12593,40 +12608,49 @@ COMMENT ON FUNCTION floe_internal.end_simulated(floe_internal.operation_queue, p
 
 -- As floe_internal.claim_operation() without turns of catalogs and policies, which are a matter of minutes: who was asked for by hand, then by score.
 CREATE FUNCTION floe_internal.start_simulated(at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 DECLARE
-	id int8;
 	q record;
+	-- a budget for concurrency is counted anew after each
+	most int8 := CASE WHEN EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL) THEN 1 ELSE 100 END;
+	started int;
 BEGIN
 	LOOP
-		id := NULL;
-		SELECT x.operation_id, x.queued_at, x.table_id, x.operation, x.estimate INTO q
-		FROM floe_internal.operation_queue AS x
-		JOIN floe_internal.simulated_run AS r ON r.operation_id = x.operation_id AND r.starts_at IS NULL
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
-		JOIN floe_internal.engine_places(at) AS e ON e.server_name = x.engine
-		WHERE x.state = 'queued'
-		  AND (SELECT count(*) FROM floe_internal.operation_queue AS o WHERE o.engine = x.engine AND o.state = 'dispatching') < e.most
-		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
-		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
-		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
-						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
-								 WHERE o.state = 'dispatching' AND (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
-		ORDER BY x.by_hand DESC, x.score DESC, x.operation_id LIMIT 1;
-		EXIT WHEN NOT FOUND;
-		-- what a preflight asks: whether it is still called for, where the table has changed since
-		IF EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.table_id = q.table_id AND t.changed_at > q.queued_at)
-		   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
-				WHERE g.operation = q.operation AND g.status <> 'pass' AND g.gate <> 'interlock' AND NOT k.is_timing AND g.label <> 'cadence') THEN
-			DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
-			DELETE FROM floe_internal.simulated_run AS r WHERE r.operation_id = q.operation_id;
-			UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at) WHERE t.table_id = q.table_id;
-			CONTINUE;
-		END IF;
-		UPDATE floe_internal.simulated_run AS r SET starts_at = at, ends_at = at + make_interval(mins => 1) * GREATEST((q.estimate ->> 'minutes')::float8, 0.01) WHERE r.operation_id = q.operation_id;
-		UPDATE floe_internal.operation_queue AS x SET state = 'dispatching', dispatched_at = at, started_at = at, before = floe_internal.metrics_object(x.table_id, at) WHERE x.operation_id = q.operation_id;
+		started := 0;
+		FOR q IN
+			WITH place AS MATERIALIZED (
+				SELECT e.server_name, e.most - e.busy AS free FROM floe_internal.engine_places(at) AS e WHERE e.busy < e.most
+			), waiting AS MATERIALIZED (
+				SELECT x.operation_id, x.queued_at, x.table_id, x.operation, x.estimate, x.by_hand, x.score, place.free, row_number() OVER (PARTITION BY x.engine ORDER BY x.by_hand DESC, x.score DESC, x.operation_id) AS turn
+				FROM floe_internal.operation_queue AS x
+				JOIN floe_internal.simulated_run AS r ON r.operation_id = x.operation_id AND r.starts_at IS NULL
+				JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+				JOIN place ON place.server_name = x.engine
+				WHERE x.state = 'queued'
+				  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
+				  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+				  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
+								  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+									AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
+										 WHERE o.state = 'dispatching' AND (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+			)
+			SELECT w.* FROM waiting AS w WHERE w.turn <= w.free ORDER BY w.by_hand DESC, w.score DESC, w.operation_id LIMIT most
+		LOOP
+			started := started + 1;
+			-- what a preflight asks: whether it is still called for, where the table has changed since
+			IF EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.table_id = q.table_id AND t.changed_at > q.queued_at)
+			   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
+					WHERE g.operation = q.operation AND g.status <> 'pass' AND g.gate <> 'interlock' AND NOT k.is_timing AND g.label <> 'cadence') THEN
+				DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
+				DELETE FROM floe_internal.simulated_run AS r WHERE r.operation_id = q.operation_id;
+				UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at) WHERE t.table_id = q.table_id;
+				CONTINUE;
+			END IF;
+			UPDATE floe_internal.simulated_run AS r SET starts_at = at, ends_at = at + make_interval(mins => 1) * GREATEST((q.estimate ->> 'minutes')::float8, 0.01) WHERE r.operation_id = q.operation_id;
+			UPDATE floe_internal.operation_queue AS x SET state = 'dispatching', dispatched_at = at, started_at = at, before = floe_internal.metrics_object(x.table_id, at) WHERE x.operation_id = q.operation_id;
+		END LOOP;
+		EXIT WHEN started = 0;
 	END LOOP;
 END
 $body$;
@@ -12675,14 +12699,14 @@ COMMENT ON FUNCTION floe_internal.simulate_engines(pg_catalog.timestamptz, pg_ca
 
 -- Queues one operation as simulated. near: one that was really queued for the same within this long is the same.
 CREATE FUNCTION floe_internal.queue_simulated(c pg_catalog.jsonb, at pg_catalog.timestamptz, near pg_catalog.interval) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 DECLARE
 	options jsonb := floe_internal.operation_options(c -> 'settings', c -> 'origins', floe_internal.options_of_floe(c ->> 'operation', c -> 'settings', c -> 'remedy_options'));
 	usable text[] := floe_internal.usable_engines((c ->> 'table_id')::int8, c ->> 'operation', options);
 	p floe_internal.simulated_past;
 	-- ids that no operation has, and later than those it has
-	new_id int8 := 4611686018427387904 + (SELECT count(*) FROM floe_internal.simulated_run) + 1;
+	new_id int8 := 1 + COALESCE((SELECT max(r.operation_id) FROM floe_internal.simulated_run AS r WHERE r.operation_id > 4611686018427387904), 4611686018427387904);
 	start timestamptz;
 BEGIN
 	IF usable IS NULL THEN
@@ -12693,7 +12717,7 @@ BEGIN
 		  AND x.queued_at > at - near AND x.queued_at < at + near
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.simulated_run AS r WHERE r.real_id = x.operation_id)
 		  -- the table is as it was, but for the operation itself
-		  AND (SELECT CASE WHEN x.finished_at <= at THEN floe_internal.add_metrics(t.difference, x.effect, 1) ELSE t.difference END
+		  AND (SELECT CASE WHEN x.finished_at <= at AND x.state = 'succeeded' THEN floe_internal.add_metrics(t.difference, floe_internal.own_effect(x.effect, x.new_snapshots), 1) ELSE t.difference END
 			   FROM floe_internal.simulated_table AS t WHERE t.table_id = x.table_id) = '{}'
 		ORDER BY abs(extract(epoch FROM x.queued_at - at)) LIMIT 1;
 	INSERT INTO floe_internal.operation_queue (operation_id, table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
@@ -12750,7 +12774,7 @@ COMMENT ON FUNCTION floe_internal.plan_simulated(pg_catalog.int8[], pg_catalog.t
 
 -- What is in force at a time: pauses, tables that were dropped, what people asked for by hand.
 CREATE FUNCTION floe_internal.simulate_people(prior pg_catalog.timestamptz, at pg_catalog.timestamptz, pauses floe_internal.pause_past[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 BEGIN
 	IF pauses IS NOT NULL THEN
@@ -12999,12 +13023,13 @@ DECLARE
 	next timestamptz;
 	boundary timestamptz := begins_at;
 	touched int8[];
+	unmatched int8[];
 	pauses floe_internal.pause_past[];
 	files floe_internal.simulation_row[];
 	notes text[];
 BEGIN
 	-- before anything else, as whoever changes policies
-	IF given IS NOT NULL THEN
+	IF given ?| '{name,policies}' THEN
 		PERFORM floe_internal.lock_matches(true);
 	END IF;
 	PERFORM floe_internal.simulation_lock(of_table_ids);
@@ -13020,8 +13045,11 @@ BEGIN
 			(SELECT min(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at > begins_at)) AS known_at) AS k
 		WHERE t.table_id = ANY (of_table_ids) AND k.known_at IS NOT NULL;
 	UPDATE floe_internal.iceberg_table AS i SET status = 'ok', dropped_at = NULL, manifest_ids = NULL FROM floe_internal.simulated_table AS t WHERE i.table_id = t.table_id;
-	-- those that were dropped have lost their policies
-	PERFORM floe_internal.match_tables(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity')) WHERE EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity');
+	-- of those that were dropped the policies may never have been looked for
+	unmatched := ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id WHERE i.policy_set_id IS NULL);
+	IF unmatched <> '{}' THEN
+		PERFORM floe_internal.match_tables(unmatched);
+	END IF;
 	PERFORM floe_internal.simulation_changes(given);
 	PERFORM floe_internal.simulation_hide(of_table_ids, begins_at);
 	PERFORM floe_internal.simulation_bookkeeping(of_table_ids, begins_at);

@@ -160,9 +160,11 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.simulation_bookkeeping(pg_catalog.int8[], pg_catalog.timestamptz) IS 'floe_internal.table_operation as it was then';
 
+-- Of tables that are filled and emptied in one transaction there are no statistics: from here on nothing is read from end to end.
+
 -- Those to come are in the list, too: no reference reaches them, and they are too young to expire.
 CREATE FUNCTION floe_internal.simulate_snapshots(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 BEGIN
 	UPDATE floe_internal.iceberg_table AS i
@@ -180,7 +182,7 @@ COMMENT ON FUNCTION floe_internal.simulate_snapshots(pg_catalog.int8[]) IS 'Snap
 
 -- Partitions are not known of the past: nothing is sliced, and no partition is hot.
 CREATE FUNCTION floe_internal.simulate_state(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 BEGIN
 	DELETE FROM floe_internal.health AS h WHERE h.table_id = ANY (of_table_ids);
@@ -213,9 +215,22 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.simulate_state(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Health of these tables as simulated at a time';
 
--- Operations that really ended until now: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
+-- What others committed while it ran stays: their snapshots are known, and mostly how many files each added.
+CREATE FUNCTION floe_internal.own_effect(effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN effect IS NULL THEN '{}' WHEN o.commits = 0 THEN effect
+		ELSE effect || pg_catalog.jsonb_build_object('snapshot_count', COALESCE((effect ->> 'snapshot_count')::pg_catalog.float8, 0) - o.commits,
+			'data_file_count', COALESCE((effect ->> 'data_file_count')::pg_catalog.float8, 0) - o.files) END
+	FROM (SELECT pg_catalog.count(*) AS commits, COALESCE(pg_catalog.sum(COALESCE((s.item ->> 'added_data_files')::pg_catalog.float8, 0) - COALESCE((s.item ->> 'deleted_data_files')::pg_catalog.float8, 0)), 0) AS files
+		  FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s (item)
+		  WHERE s.item ->> 'operation' IS DISTINCT FROM 'replace') AS o;
+END;
+COMMENT ON FUNCTION floe_internal.own_effect(pg_catalog.jsonb, pg_catalog.jsonb) IS 'The effect of an operation of the log without what writers committed meanwhile';
+
+-- Operations that really ended until now, and worked: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
 CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $body$
 DECLARE
 	p record;
@@ -225,8 +240,8 @@ BEGIN
 		SELECT y.* FROM floe_internal.simulated_past AS x CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(x)) AS y
 		WHERE x.finished_at > prior AND x.finished_at <= at AND NOT x.is_own;
 	FOR p IN
-		SELECT x.table_id, x.effect FROM floe_internal.simulated_past AS x
-		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.effect <> '{}' ORDER BY x.finished_at, x.operation_id
+		SELECT x.table_id, floe_internal.own_effect(x.effect, x.new_snapshots) AS effect FROM floe_internal.simulated_past AS x
+		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.state = 'succeeded' ORDER BY x.finished_at, x.operation_id
 	LOOP
 		UPDATE floe_internal.simulated_table AS t SET difference = floe_internal.add_metrics(t.difference, p.effect, -1) WHERE t.table_id = p.table_id;
 		touched := touched || p.table_id;

@@ -216,12 +216,13 @@ DECLARE
 	next timestamptz;
 	boundary timestamptz := begins_at;
 	touched int8[];
+	unmatched int8[];
 	pauses floe_internal.pause_past[];
 	files floe_internal.simulation_row[];
 	notes text[];
 BEGIN
 	-- before anything else, as whoever changes policies
-	IF given IS NOT NULL THEN
+	IF given ?| '{name,policies}' THEN
 		PERFORM floe_internal.lock_matches(true);
 	END IF;
 	PERFORM floe_internal.simulation_lock(of_table_ids);
@@ -237,8 +238,11 @@ BEGIN
 			(SELECT min(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at > begins_at)) AS known_at) AS k
 		WHERE t.table_id = ANY (of_table_ids) AND k.known_at IS NOT NULL;
 	UPDATE floe_internal.iceberg_table AS i SET status = 'ok', dropped_at = NULL, manifest_ids = NULL FROM floe_internal.simulated_table AS t WHERE i.table_id = t.table_id;
-	-- those that were dropped have lost their policies
-	PERFORM floe_internal.match_tables(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity')) WHERE EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.gone_at < 'infinity');
+	-- of those that were dropped the policies may never have been looked for
+	unmatched := ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id WHERE i.policy_set_id IS NULL);
+	IF unmatched <> '{}' THEN
+		PERFORM floe_internal.match_tables(unmatched);
+	END IF;
 	PERFORM floe_internal.simulation_changes(given);
 	PERFORM floe_internal.simulation_hide(of_table_ids, begins_at);
 	PERFORM floe_internal.simulation_bookkeeping(of_table_ids, begins_at);

@@ -315,7 +315,8 @@ array_values(FunctionCallInfo fcinfo, int n, Oid type, int len, bool by_value, c
 
 	deconstruct_array(array, type, len, by_value, align, &values, &nulls, count);
 	if (ARR_NDIM(array) > 1 || array_contains_nulls(array))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument %d must be a list without nulls", n)));
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument %d must be a list without nulls", n)));
 	return values;
 }
 

@@ -98,7 +98,7 @@ BEGIN
 END $$;
 
 -- Life from one time to another, with a plan every so often.
-CREATE FUNCTION lab.live(upto timestamptz, step interval) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION lab.live(upto timestamptz, step interval, plans bool DEFAULT true) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	at timestamptz := floe_internal.clock();
 	tick timestamptz := at;
@@ -123,8 +123,10 @@ BEGIN
 			END IF;
 		END LOOP;
 		PERFORM lab.at(tick);
-		PERFORM floe_internal.plan_due(100000);
-		PERFORM lab.send();
+		IF plans THEN
+			PERFORM floe_internal.plan_due(100000);
+			PERFORM lab.send();
+		END IF;
 	END LOOP;
 END $$;
 
