@@ -35,6 +35,7 @@ CREATE TABLE floe_internal.operation_log (
 	before				pg_catalog.jsonb,
 	after				pg_catalog.jsonb,
 	effect				pg_catalog.jsonb,
+	measured			pg_catalog.jsonb,
 	new_snapshots		pg_catalog.jsonb,
 	outcome				pg_catalog.text,
 	engine_result		pg_catalog.jsonb,
@@ -59,6 +60,7 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
+COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
@@ -147,6 +149,10 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_value		pg_catalog.float8,
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
+	unpaid_runs				pg_catalog.int4 NOT NULL DEFAULT 0,
+	stretched_until			pg_catalog.timestamptz,
+	stretched_metric		pg_catalog.text,
+	stretched_value			pg_catalog.float8,
 	next_due_at				pg_catalog.timestamptz,
 	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
 	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
@@ -161,6 +167,10 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row t
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait; NULL: it was called for by conditions, a deadline or a person';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.unpaid_runs IS 'Runs in a row that did not pay by floe.return_threshold, failed ones included';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_until IS 'With auto_tune on, not before this time, unless the deadline is over or the metric that called for the last run is critical or has doubled; NULL: it pays';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_metric IS 'The metric that called for the last run; NULL: none did';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_value IS 'Its value before that run';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 

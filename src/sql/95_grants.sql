@@ -14,6 +14,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
 	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
 GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
@@ -39,6 +40,8 @@ GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT UPDATE (price, currency) ON floe.rate TO floe_admin;
+GRANT UPDATE (runs, objects_per_gb_hour, bytes_per_gb_hour, longest_interval) ON floe.return_threshold TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
 	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
@@ -53,6 +56,8 @@ SELECT pg_catalog.pg_extension_config_dump('floe.engine_approval', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.rate', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.return_threshold', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');
