@@ -936,6 +936,10 @@ CREATE TABLE floe.policy (
 	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	valid_during	pg_catalog.tstzrange,
+	score			pg_catalog.text,
+	locks			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	owner			pg_catalog.text NOT NULL,
 	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -949,6 +953,10 @@ COMMENT ON COLUMN floe.policy.poll_interval IS 'Longest time between two looks a
 COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two looks at a table that nobody asked for';
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
+COMMENT ON COLUMN floe.policy.valid_during IS 'The policy counts only within this; the beginning belongs to it, the end does not; NULL: always';
+COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a debt preset (severity, benefit), or a function of the user''s own, schema-qualified';
+COMMENT ON COLUMN floe.policy.locks IS 'field -> what every policy and table property below this one may set it to; docs/policies.md has the forms';
+COMMENT ON COLUMN floe.policy.owner IS 'Role that may change and drop the policy, as may its members and floe_admin; by name, so that a restore does not need the role';
 
 CREATE TABLE floe.resource_preset (
 	name		pg_catalog.text PRIMARY KEY,
@@ -988,6 +996,7 @@ CREATE TABLE floe.policy_operation (
 	resources		pg_catalog.jsonb,
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	auto_tune		pg_catalog.bool,
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (policy_id, operation),
 	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
@@ -1009,6 +1018,7 @@ COMMENT ON COLUMN floe.policy_operation.slice_bytes IS 'rewrite_data_files: most
 COMMENT ON COLUMN floe.policy_operation.slice_time IS 'rewrite_data_files: the same as a time, by the speed learned from the log';
 COMMENT ON COLUMN floe.policy_operation.quiet_period IS 'rewrite_data_files: a partition that was written within this is left alone while others have something to gain; default: twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often; 0: none is';
 COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
+COMMENT ON COLUMN floe.policy_operation.auto_tune IS 'Runs that never pay are called for less often; NULL: as another policy says, else not';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
 CREATE TABLE floe_internal.policy_version (
@@ -1065,6 +1075,7 @@ COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below polic
 INSERT INTO floe_internal.builtin_setting VALUES
 	('', 'poll_interval', '"1 hour"'),
 	('', 'min_poll_interval', '"1 minute"'),
+	('', 'score', '"severity"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),
@@ -1111,7 +1122,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset', 'time range')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -1126,6 +1137,9 @@ INSERT INTO floe_internal.policy_key VALUES
 	('policy', 'min_poll_interval', 6, 'min_poll_interval', 'interval', 'shortest time between two looks at a table'),
 	('policy', 'thresholds', 7, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
 	('policy', 'weights', 8, 'weights', 'object', 'debt term: weight'),
+	('policy', 'valid_during', 9, 'valid_during', 'time range', 'counts only within this'),
+	('policy', 'score', 10, 'score', 'text', 'debt preset or function that orders candidates'),
+	('policy', 'locks', 11, 'locks', 'object', 'field: what policies below may set it to'),
 	('policy', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('policy', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full'),
 	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
@@ -1146,6 +1160,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'slice_time', 16, 'slice_time', 'interval', 'most time one run is to take'),
 	('operation', 'quiet_period', 17, 'quiet_period', 'interval', 'partitions written within this are left alone'),
 	('operation', 'resources', 18, 'resources', 'preset', 'preset or Spark settings of the session'),
+	('operation', 'auto_tune', 19, 'auto_tune', 'boolean', 'runs that never pay become fewer'),
 	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
@@ -1342,6 +1357,44 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
+-- A preset by its name, which has no dot, or a function by its schema and name. What arguments it takes is looked at where it is called.
+CREATE FUNCTION floe_internal.check_score(score pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF strpos(score, '.') > 0 THEN
+		BEGIN
+			IF to_regproc(score) IS NOT NULL THEN
+				RETURN;
+			END IF;
+		EXCEPTION WHEN syntax_error OR invalid_name OR invalid_parameter_value THEN
+			NULL;	-- not even the form of a name
+		END;
+	ELSIF EXISTS (SELECT 1 FROM unnest(ARRAY['severity', 'benefit']) AS p (name) WHERE p.name = score) THEN
+		RETURN;
+	END IF;
+	PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL, 'Valid are severity, benefit, and the name of a function with its schema, such as "ops.my_score".');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_score(pg_catalog.text, pg_catalog.text) IS 'Refuses a score that is neither a debt preset nor a function there is';
+
+CREATE FUNCTION floe_internal.check_valid_during(value pg_catalog.tstzrange, place pg_catalog.text) RETURNS pg_catalog.tstzrange
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result tstzrange := tstzrange(NULLIF(lower(value), '-infinity'), NULLIF(upper(value), 'infinity'), '[)');
+BEGIN
+	IF value IS NULL THEN
+		RETURN NULL;
+	END IF;
+	IF isempty(value) OR isempty(result) OR lower(result) = 'infinity' OR upper(result) = '-infinity' THEN
+		PERFORM floe_internal.refuse(place || ' is never', 'The beginning belongs to it, the end does not.', 'Write for example ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open.');
+	END IF;
+	RETURN NULLIF(result, '(,)');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_valid_during(pg_catalog.tstzrange, pg_catalog.text) IS 'A time range with its beginning and without its end; NULL for always';
+
 CREATE FUNCTION floe_internal.check_engine_name(engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -1448,6 +1501,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.resource_conf(pg_catalog.jsonb) IS 'Spark settings of the session that an operation asks for; NULL: the engine''s own';
 
+-- Inside a function that runs as its owner, current_user is not who called it. Only who may SET ROLE to a role can make this say so.
+CREATE FUNCTION floe_internal.acting_role() RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), SESSION_USER::pg_catalog.text);
+END;
+COMMENT ON FUNCTION floe_internal.acting_role() IS 'The role of the session: the one of SET ROLE, else the one that logged in';
+
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -1482,6 +1543,15 @@ BEGIN
 	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds',
 		is_new OR TG_OP = 'UPDATE' AND NEW.thresholds IS DISTINCT FROM OLD.thresholds);
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
+	NEW.valid_during := floe_internal.check_valid_during(NEW.valid_during, place || ': valid_during');
+	IF NEW.score IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.score IS DISTINCT FROM OLD.score) THEN
+		PERFORM floe_internal.check_score(NEW.score, place || ': score');
+	END IF;
+	NEW.locks := COALESCE(NEW.locks, '{}');
+	IF jsonb_typeof(NEW.locks) <> 'object' THEN
+		PERFORM floe_internal.refuse(place || ': locks must be an object', NULL, NULL);
+	END IF;
+	NEW.owner := COALESCE(NEW.owner, CASE WHEN TG_OP = 'UPDATE' THEN OLD.owner END, floe_internal.acting_role());
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
 	END IF;
@@ -1646,7 +1716,7 @@ BEGIN
 		PERFORM floe_internal.refuse(place || ': the document is larger than 256 kB', NULL, NULL);
 	END IF;
 	SELECT k INTO stray FROM jsonb_object_keys(document) AS k
-		WHERE k NOT IN ('name', 'pattern', 'exclude')
+		WHERE k NOT IN ('name', 'pattern', 'exclude', 'owner')
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'policy' AND p.key = k)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS o WHERE o.operation = k)
 		ORDER BY k LIMIT 1;
@@ -1673,6 +1743,24 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_keys(pg_catalog.jsonb, pg_catalog.text) IS 'Refuses keys that a policy document does not have, listing those it has';
+
+-- A time that does not say its zone is one of UTC, whoever saves it.
+CREATE FUNCTION floe_internal.time_range_from(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+AS $body$
+BEGIN
+	IF jsonb_typeof(value) = 'string' THEN
+		RETURN (value #>> '{}')::tstzrange::text;
+	ELSIF jsonb_typeof(value) = 'array' AND jsonb_array_length(value) = 2 AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) NOT IN ('string', 'null')) THEN
+		RETURN tstzrange((value ->> 0)::timestamptz, (value ->> 1)::timestamptz, '[)')::text;
+	END IF;
+	RAISE EXCEPTION 'no range' USING ERRCODE = 'invalid_text_representation';
+EXCEPTION WHEN data_exception THEN
+	PERFORM floe_internal.refuse(format('%s must be the beginning and the end of a time, not %s', place, left(value::text, 100)), NULL,
+		'Write ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open. Without a zone it is UTC.');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.time_range_from(pg_catalog.jsonb, pg_catalog.text) IS 'Text of a tstzrange from one, or from a list of its beginning and end';
 
 -- One value of a document as jsonb in the form jsonb_populate_record() turns into the column.
 CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -1723,6 +1811,8 @@ BEGIN
 				NULL;
 			END;
 			PERFORM floe_internal.refuse(format('%s must be a size, not %s', place, shown), NULL, 'Write a number of bytes or a text such as "50 GB".');
+		WHEN 'time range' THEN
+			RETURN to_jsonb(floe_internal.time_range_from(value, place));
 		WHEN 'object', 'preset' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
 	END CASE;
@@ -1792,19 +1882,19 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after, auto_tune) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
 					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options,
-					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
+					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after, new_row.auto_tune)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after)
+					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after, auto_tune)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
+					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after, new_row.auto_tune);
 		END IF;
 	END LOOP;
 END
@@ -1876,10 +1966,11 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after)
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
 			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
+			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
+			new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'))
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
 	PERFORM floe_internal.check_policy_conflict(new_id);
@@ -1942,6 +2033,10 @@ BEGIN
 		PERFORM floe_internal.check_weights((SELECT COALESCE(jsonb_object_agg(k, 0), '{}') FROM jsonb_object_keys(changes -> 'weights') AS k), place || ': weights');
 		new_row.weights := floe_internal.merge_values(old_row.weights, changes -> 'weights');
 	END IF;
+	IF jsonb_typeof(changes -> 'locks') = 'object' THEN
+		-- each lock is one thing
+		new_row.locks := COALESCE((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(old_row.locks || (changes -> 'locks')) AS e WHERE e.value <> 'null'), '{}');
+	END IF;
 	IF changes ? 'name' THEN
 		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
 		IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = new_row.name AND p.policy_id <> old_row.policy_id) THEN
@@ -1954,10 +2049,11 @@ BEGIN
 	-- what is between these statements is not what anybody asked for
 	INSERT INTO floe_internal.policy_change (policy_id) VALUES (old_row.policy_id);
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
 			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
+			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
+			 new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'))
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
 	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = old_row.policy_id;
@@ -1984,9 +2080,9 @@ COMMENT ON FUNCTION floe.drop_policy(pg_catalog.text, pg_catalog.bool) IS 'Remov
 
 -- Intervals as PostgreSQL writes them by default, whatever IntervalStyle the session has.
 CREATE FUNCTION floe_internal.policy_document(exported_policy_id pg_catalog.int4) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC' SET datestyle = 'ISO, MDY'
 AS $body$
-	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern)
+	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern, 'owner', p.owner)
 		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(p) -> k.column_name)
 					 FROM floe_internal.policy_key AS k
 					 WHERE k.scope = 'policy' AND pg_catalog.to_jsonb(p) -> k.column_name NOT IN ('null', '{}')), '{}')
@@ -2027,6 +2123,9 @@ BEGIN
 	END IF;
 	IF jsonb_typeof(document -> 'weights') = 'object' THEN
 		result := result || jsonb_build_object('weights', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.weights) AS k) || (document -> 'weights'));
+	END IF;
+	IF jsonb_typeof(document -> 'locks') = 'object' THEN
+		result := result || jsonb_build_object('locks', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.locks) AS k) || (document -> 'locks'));
 	END IF;
 	FOR given, part, old_options IN
 		SELECT o.operation, document -> o.operation, o.options FROM floe.policy_operation AS o
@@ -2099,6 +2198,7 @@ CREATE VIEW floe_internal.policy_setting AS
 		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
 		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
 		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
+		('auto_tune', pg_catalog.to_jsonb(o.auto_tune)),
 		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
@@ -2125,6 +2225,9 @@ CREATE VIEW floe_internal.policy_setting AS
 	UNION ALL
 	SELECT p.policy_id, '', 'min_poll_interval', pg_catalog.to_jsonb(p.min_poll_interval)
 	FROM floe.policy AS p WHERE p.min_poll_interval IS NOT NULL
+	UNION ALL
+	SELECT p.policy_id, '', 'score', pg_catalog.to_jsonb(p.score)
+	FROM floe.policy AS p WHERE p.score IS NOT NULL
 	UNION ALL
 	SELECT p.policy_id, '', 'thresholds.' || m.key || '.' || l.key, l.value
 	FROM floe.policy AS p
@@ -8502,10 +8605,10 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 	floe_internal.pg_cron_command() TO floe_operator;
 
 -- All but ids and times: rows that bring those come from a dump.
-GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after),
-	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) ON floe.policy TO floe_admin;
-GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after),
-	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after) ON floe.policy_operation TO floe_admin;
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;

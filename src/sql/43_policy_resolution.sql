@@ -27,6 +27,7 @@ CREATE VIEW floe_internal.policy_setting AS
 		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
 		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
 		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
+		('auto_tune', pg_catalog.to_jsonb(o.auto_tune)),
 		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
@@ -53,6 +54,9 @@ CREATE VIEW floe_internal.policy_setting AS
 	UNION ALL
 	SELECT p.policy_id, '', 'min_poll_interval', pg_catalog.to_jsonb(p.min_poll_interval)
 	FROM floe.policy AS p WHERE p.min_poll_interval IS NOT NULL
+	UNION ALL
+	SELECT p.policy_id, '', 'score', pg_catalog.to_jsonb(p.score)
+	FROM floe.policy AS p WHERE p.score IS NOT NULL
 	UNION ALL
 	SELECT p.policy_id, '', 'thresholds.' || m.key || '.' || l.key, l.value
 	FROM floe.policy AS p
