@@ -14,7 +14,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
 	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
-GRANT EXECUTE ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval), floe.forecast(pg_catalog.text, pg_catalog.interval), floe.recommendations(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.dismiss(pg_catalog.text, pg_catalog.text, pg_catalog.text), floe.undismiss(pg_catalog.text, pg_catalog.text) TO floe_operator;
+GRANT UPDATE (is_enabled, threshold) ON floe.recommendation_rule TO floe_admin;
 
 -- Functions inside views are run as whoever reads the view.
 GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
@@ -58,6 +60,8 @@ SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed')
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.rate', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.return_threshold', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.recommendation_rule', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.dismissal', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');
