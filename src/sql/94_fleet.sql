@@ -129,7 +129,9 @@ BEGIN ATOMIC
 		SELECT j.* FROM floe_internal.judged_metrics(of_table_ids, at) AS j WHERE j.warning IS NOT NULL AND j.value IS NOT NULL
 	), ranked AS (
 		SELECT h.*, pg_catalog.row_number() OVER (PARTITION BY h.table_id ORDER BY h.assessed_at DESC) - 1 AS place, pg_catalog.count(*) OVER (PARTITION BY h.table_id) AS number
-		FROM floe_internal.health_history AS h WHERE h.table_id = ANY (of_table_ids) AND h.assessed_at > at - since AND h.assessed_at <= at
+		FROM pg_catalog.unnest(of_table_ids) AS i (id)
+		-- by the index, and no more of a table that changes every minute
+		CROSS JOIN LATERAL (SELECT x.* FROM floe_internal.health_history AS x WHERE x.table_id = i.id AND x.assessed_at > at - since AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 500) AS h
 	), sample AS MATERIALIZED (
 		-- evenly thinned, the newest kept; as it is now, because history holds changes only
 		SELECT r.table_id, r.assessed_at, pg_catalog.to_jsonb(r) AS metrics FROM ranked AS r
