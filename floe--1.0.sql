@@ -3063,11 +3063,11 @@ CREATE TABLE floe_internal.operation_log (
 	before				pg_catalog.jsonb,
 	after				pg_catalog.jsonb,
 	effect				pg_catalog.jsonb,
-	measured			pg_catalog.jsonb,
 	new_snapshots		pg_catalog.jsonb,
 	outcome				pg_catalog.text,
 	engine_result		pg_catalog.jsonb,
 	engine_row_count	pg_catalog.int8,
+	worth				pg_catalog.jsonb,
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
@@ -3088,10 +3088,10 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
-COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+COMMENT ON COLUMN floe_internal.operation_log.worth IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 
 CREATE TABLE floe_internal.operation_queue (
 	LIKE floe_internal.operation_log INCLUDING DEFAULTS,
@@ -8823,7 +8823,7 @@ CREATE FUNCTION floe_internal.measure_return() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	NEW.measured := floe_internal.measured_return(NEW);
+	NEW.worth := floe_internal.measured_return(NEW);
 	RETURN NEW;
 END
 $body$;
@@ -8853,7 +8853,7 @@ CREATE FUNCTION floe_internal.note_return() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	m CONSTANT jsonb := NEW.measured;
+	m CONSTANT jsonb := NEW.worth;
 	e CONSTANT jsonb := NEW.estimate;
 	needed floe.return_threshold;
 	called_for text;
@@ -8905,7 +8905,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.note_return() IS 'Trigger: adds a run to the sum of its week, and counts those in a row that did not pay';
 
 CREATE TRIGGER operation_log_return AFTER INSERT ON floe_internal.operation_log
-	FOR EACH ROW WHEN (NEW.measured IS NOT NULL) EXECUTE FUNCTION floe_internal.note_return();
+	FOR EACH ROW WHEN (NEW.worth IS NOT NULL) EXECUTE FUNCTION floe_internal.note_return();
 
 INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
 	('floe.rate', 'fixed', NULL, NULL, NULL, 'Prices; people put their own in'),
@@ -8915,18 +8915,18 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 -- What people read ----------------------------------------------------------------------------------
 
 CREATE VIEW floe.roi AS
-	SELECT l.operation_id AS id, l.table_name, l.operation, l.state, l.engine, l.measured ->> 'policy' AS policy, l.finished_at,
-		   (l.estimate ->> 'objects')::pg_catalog.numeric AS objects_estimated, (l.measured ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
-		   (l.measured ->> 'files_removed')::pg_catalog.numeric AS files_removed,
-		   (l.estimate ->> 'bytes')::pg_catalog.numeric AS bytes_estimated, (l.measured ->> 'bytes_touched')::pg_catalog.numeric AS bytes_touched, (l.measured ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed,
-		   (l.estimate ->> 'minutes')::pg_catalog.numeric AS minutes_estimated, (l.measured ->> 'minutes')::pg_catalog.numeric AS minutes,
-		   (l.estimate ->> 'gb_hours')::pg_catalog.numeric AS gb_hours_estimated, (l.measured ->> 'gb_hours')::pg_catalog.numeric AS gb_hours,
-		   pg_catalog.round((l.measured ->> 'objects_removed')::pg_catalog.numeric / NULLIF((l.measured ->> 'gb_hours')::pg_catalog.numeric, 0), 1) AS objects_per_gb_hour,
-		   pg_catalog.round((l.measured ->> 'bytes_removed')::pg_catalog.numeric / NULLIF((l.measured ->> 'gb_hours')::pg_catalog.numeric, 0)) AS bytes_per_gb_hour,
-		   pg_catalog.round((l.measured ->> 'gb_hours')::pg_catalog.numeric * r.price, 6) AS cost, r.currency, (l.measured ->> 'pays')::pg_catalog.bool AS pays
+	SELECT l.operation_id AS id, l.table_name, l.operation, l.state, l.engine, l.worth ->> 'policy' AS policy, l.finished_at,
+		   (l.estimate ->> 'objects')::pg_catalog.numeric AS objects_estimated, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+		   (l.worth ->> 'files_removed')::pg_catalog.numeric AS files_removed,
+		   (l.estimate ->> 'bytes')::pg_catalog.numeric AS bytes_estimated, (l.worth ->> 'bytes_touched')::pg_catalog.numeric AS bytes_touched, (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed,
+		   (l.estimate ->> 'minutes')::pg_catalog.numeric AS minutes_estimated, (l.worth ->> 'minutes')::pg_catalog.numeric AS minutes,
+		   (l.estimate ->> 'gb_hours')::pg_catalog.numeric AS gb_hours_estimated, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours,
+		   pg_catalog.round((l.worth ->> 'objects_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0), 1) AS objects_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'bytes_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0)) AS bytes_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'gb_hours')::pg_catalog.numeric * r.price, 6) AS cost, r.currency, (l.worth ->> 'pays')::pg_catalog.bool AS pays
 	FROM floe_internal.operation_log AS l
 	LEFT JOIN floe.rate AS r ON r.name = 'engine'
-	WHERE l.measured IS NOT NULL;
+	WHERE l.worth IS NOT NULL;
 COMMENT ON VIEW floe.roi IS 'Return of each run in the log that reached an engine, failed ones included: estimated against measured. NULL: unknown; bytes_removed of a rewrite are those of the table as it is, older snapshots hold the files until they expire; pays: by floe.return_threshold';
 
 CREATE FUNCTION floe.roi_by(dimension pg_catalog.text, since pg_catalog.interval DEFAULT '10 years',
@@ -8983,10 +8983,10 @@ CREATE VIEW floe.unprofitable AS
 		  CROSS JOIN LATERAL (
 			SELECT pg_catalog.min(o.finished_at) AS since, pg_catalog.sum(o.gb_hours) AS gb_hours, pg_catalog.sum(o.objects_removed) AS objects_removed, pg_catalog.sum(o.bytes_removed) AS bytes_removed,
 				   (pg_catalog.array_agg(o.policy ORDER BY o.operation_id DESC))[1] AS policy
-			FROM (SELECT l.operation_id, l.finished_at, (l.measured ->> 'gb_hours')::pg_catalog.numeric AS gb_hours, (l.measured ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
-						 (l.measured ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed, l.measured ->> 'policy' AS policy
+			FROM (SELECT l.operation_id, l.finished_at, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+						 (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed, l.worth ->> 'policy' AS policy
 				  FROM floe_internal.operation_log AS l
-				  WHERE l.table_id = x.table_id AND l.operation = x.operation AND l.measured ->> 'pays' = 'false' AND NOT l.by_hand
+				  WHERE l.table_id = x.table_id AND l.operation = x.operation AND l.worth ->> 'pays' = 'false' AND NOT l.by_hand
 				  ORDER BY l.operation_id DESC LIMIT x.unpaid_runs) AS o) AS e
 		  UNION ALL
 		  SELECT w.operation, NULL, w.policy, pg_catalog.sum(w.unpaid)::pg_catalog.int8, pg_catalog.min(w.week), pg_catalog.sum(w.gb_hours), pg_catalog.sum(w.objects_removed), pg_catalog.sum(w.bytes_removed), NULL, NULL
@@ -9095,9 +9095,9 @@ BEGIN ATOMIC
 		SELECT CASE WHEN pg_catalog.count(*) = 2 AND pg_catalog.max(r.finished_at) > pg_catalog.min(r.finished_at) THEN
 					(pg_catalog.array_agg(r.removed ORDER BY r.finished_at DESC))[1] / EXTRACT(epoch FROM pg_catalog.max(r.finished_at) - pg_catalog.min(r.finished_at))::pg_catalog.float8
 					* GREATEST(EXTRACT(epoch FROM at - pg_catalog.max(r.finished_at))::pg_catalog.float8, 0) * h.average_file_bytes END AS bytes
-		FROM (SELECT l.finished_at, (l.measured ->> 'files_removed')::pg_catalog.float8 AS removed
+		FROM (SELECT l.finished_at, (l.worth ->> 'files_removed')::pg_catalog.float8 AS removed
 			  FROM floe_internal.operation_log AS l
-			  WHERE l.table_id = h.table_id AND l.operation = 'remove_orphan_files' AND l.measured ? 'files_removed' AND l.state <> 'failed'
+			  WHERE l.table_id = h.table_id AND l.operation = 'remove_orphan_files' AND l.worth ? 'files_removed' AND l.state <> 'failed'
 			  ORDER BY l.operation_id DESC LIMIT 2) AS r
 		WHERE EXISTS (SELECT 1 FROM floe_internal.table_operation AS x WHERE x.table_id = h.table_id AND x.operation = 'remove_orphan_files' AND x.last_success_at IS NOT NULL)) AS o ON true
 	WHERE h.table_id = ANY (of_table_ids);

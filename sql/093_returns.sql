@@ -21,7 +21,7 @@ CREATE FUNCTION lab.ended(name text, operation text, state text, minutes numeric
 			before, effect, new_snapshots, outcome, engine_result)
 		VALUES (COALESCE(lab.id(name), 0), name, operation, state, by_hand, 'floe', engine, settings, '', '{p}', reason, estimate, floe_internal.clock(), floe_internal.clock(), floe_internal.clock() - minutes * interval '1 minute',
 			CASE WHEN minutes IS NOT NULL THEN floe_internal.clock() END, floe_internal.clock(), before, effect, new_snapshots, CASE WHEN minutes IS NOT NULL THEN state END, result)
-		RETURNING measured
+		RETURNING worth
 $$;
 
 -- ---- one run: what it gave and cost ----

@@ -35,11 +35,11 @@ CREATE TABLE floe_internal.operation_log (
 	before				pg_catalog.jsonb,
 	after				pg_catalog.jsonb,
 	effect				pg_catalog.jsonb,
-	measured			pg_catalog.jsonb,
 	new_snapshots		pg_catalog.jsonb,
 	outcome				pg_catalog.text,
 	engine_result		pg_catalog.jsonb,
 	engine_row_count	pg_catalog.int8,
+	worth				pg_catalog.jsonb,
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
@@ -60,10 +60,10 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
-COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+COMMENT ON COLUMN floe_internal.operation_log.worth IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 
 CREATE TABLE floe_internal.operation_queue (
 	LIKE floe_internal.operation_log INCLUDING DEFAULTS,

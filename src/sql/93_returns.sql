@@ -224,7 +224,7 @@ CREATE FUNCTION floe_internal.measure_return() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	NEW.measured := floe_internal.measured_return(NEW);
+	NEW.worth := floe_internal.measured_return(NEW);
 	RETURN NEW;
 END
 $body$;
@@ -254,7 +254,7 @@ CREATE FUNCTION floe_internal.note_return() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	m CONSTANT jsonb := NEW.measured;
+	m CONSTANT jsonb := NEW.worth;
 	e CONSTANT jsonb := NEW.estimate;
 	needed floe.return_threshold;
 	called_for text;
@@ -306,7 +306,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.note_return() IS 'Trigger: adds a run to the sum of its week, and counts those in a row that did not pay';
 
 CREATE TRIGGER operation_log_return AFTER INSERT ON floe_internal.operation_log
-	FOR EACH ROW WHEN (NEW.measured IS NOT NULL) EXECUTE FUNCTION floe_internal.note_return();
+	FOR EACH ROW WHEN (NEW.worth IS NOT NULL) EXECUTE FUNCTION floe_internal.note_return();
 
 INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
 	('floe.rate', 'fixed', NULL, NULL, NULL, 'Prices; people put their own in'),
@@ -316,18 +316,18 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 -- What people read ----------------------------------------------------------------------------------
 
 CREATE VIEW floe.roi AS
-	SELECT l.operation_id AS id, l.table_name, l.operation, l.state, l.engine, l.measured ->> 'policy' AS policy, l.finished_at,
-		   (l.estimate ->> 'objects')::pg_catalog.numeric AS objects_estimated, (l.measured ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
-		   (l.measured ->> 'files_removed')::pg_catalog.numeric AS files_removed,
-		   (l.estimate ->> 'bytes')::pg_catalog.numeric AS bytes_estimated, (l.measured ->> 'bytes_touched')::pg_catalog.numeric AS bytes_touched, (l.measured ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed,
-		   (l.estimate ->> 'minutes')::pg_catalog.numeric AS minutes_estimated, (l.measured ->> 'minutes')::pg_catalog.numeric AS minutes,
-		   (l.estimate ->> 'gb_hours')::pg_catalog.numeric AS gb_hours_estimated, (l.measured ->> 'gb_hours')::pg_catalog.numeric AS gb_hours,
-		   pg_catalog.round((l.measured ->> 'objects_removed')::pg_catalog.numeric / NULLIF((l.measured ->> 'gb_hours')::pg_catalog.numeric, 0), 1) AS objects_per_gb_hour,
-		   pg_catalog.round((l.measured ->> 'bytes_removed')::pg_catalog.numeric / NULLIF((l.measured ->> 'gb_hours')::pg_catalog.numeric, 0)) AS bytes_per_gb_hour,
-		   pg_catalog.round((l.measured ->> 'gb_hours')::pg_catalog.numeric * r.price, 6) AS cost, r.currency, (l.measured ->> 'pays')::pg_catalog.bool AS pays
+	SELECT l.operation_id AS id, l.table_name, l.operation, l.state, l.engine, l.worth ->> 'policy' AS policy, l.finished_at,
+		   (l.estimate ->> 'objects')::pg_catalog.numeric AS objects_estimated, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+		   (l.worth ->> 'files_removed')::pg_catalog.numeric AS files_removed,
+		   (l.estimate ->> 'bytes')::pg_catalog.numeric AS bytes_estimated, (l.worth ->> 'bytes_touched')::pg_catalog.numeric AS bytes_touched, (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed,
+		   (l.estimate ->> 'minutes')::pg_catalog.numeric AS minutes_estimated, (l.worth ->> 'minutes')::pg_catalog.numeric AS minutes,
+		   (l.estimate ->> 'gb_hours')::pg_catalog.numeric AS gb_hours_estimated, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours,
+		   pg_catalog.round((l.worth ->> 'objects_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0), 1) AS objects_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'bytes_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0)) AS bytes_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'gb_hours')::pg_catalog.numeric * r.price, 6) AS cost, r.currency, (l.worth ->> 'pays')::pg_catalog.bool AS pays
 	FROM floe_internal.operation_log AS l
 	LEFT JOIN floe.rate AS r ON r.name = 'engine'
-	WHERE l.measured IS NOT NULL;
+	WHERE l.worth IS NOT NULL;
 COMMENT ON VIEW floe.roi IS 'Return of each run in the log that reached an engine, failed ones included: estimated against measured. NULL: unknown; bytes_removed of a rewrite are those of the table as it is, older snapshots hold the files until they expire; pays: by floe.return_threshold';
 
 CREATE FUNCTION floe.roi_by(dimension pg_catalog.text, since pg_catalog.interval DEFAULT '10 years',
@@ -384,10 +384,10 @@ CREATE VIEW floe.unprofitable AS
 		  CROSS JOIN LATERAL (
 			SELECT pg_catalog.min(o.finished_at) AS since, pg_catalog.sum(o.gb_hours) AS gb_hours, pg_catalog.sum(o.objects_removed) AS objects_removed, pg_catalog.sum(o.bytes_removed) AS bytes_removed,
 				   (pg_catalog.array_agg(o.policy ORDER BY o.operation_id DESC))[1] AS policy
-			FROM (SELECT l.operation_id, l.finished_at, (l.measured ->> 'gb_hours')::pg_catalog.numeric AS gb_hours, (l.measured ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
-						 (l.measured ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed, l.measured ->> 'policy' AS policy
+			FROM (SELECT l.operation_id, l.finished_at, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+						 (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed, l.worth ->> 'policy' AS policy
 				  FROM floe_internal.operation_log AS l
-				  WHERE l.table_id = x.table_id AND l.operation = x.operation AND l.measured ->> 'pays' = 'false' AND NOT l.by_hand
+				  WHERE l.table_id = x.table_id AND l.operation = x.operation AND l.worth ->> 'pays' = 'false' AND NOT l.by_hand
 				  ORDER BY l.operation_id DESC LIMIT x.unpaid_runs) AS o) AS e
 		  UNION ALL
 		  SELECT w.operation, NULL, w.policy, pg_catalog.sum(w.unpaid)::pg_catalog.int8, pg_catalog.min(w.week), pg_catalog.sum(w.gb_hours), pg_catalog.sum(w.objects_removed), pg_catalog.sum(w.bytes_removed), NULL, NULL

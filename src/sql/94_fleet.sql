@@ -96,9 +96,9 @@ BEGIN ATOMIC
 		SELECT CASE WHEN pg_catalog.count(*) = 2 AND pg_catalog.max(r.finished_at) > pg_catalog.min(r.finished_at) THEN
 					(pg_catalog.array_agg(r.removed ORDER BY r.finished_at DESC))[1] / EXTRACT(epoch FROM pg_catalog.max(r.finished_at) - pg_catalog.min(r.finished_at))::pg_catalog.float8
 					* GREATEST(EXTRACT(epoch FROM at - pg_catalog.max(r.finished_at))::pg_catalog.float8, 0) * h.average_file_bytes END AS bytes
-		FROM (SELECT l.finished_at, (l.measured ->> 'files_removed')::pg_catalog.float8 AS removed
+		FROM (SELECT l.finished_at, (l.worth ->> 'files_removed')::pg_catalog.float8 AS removed
 			  FROM floe_internal.operation_log AS l
-			  WHERE l.table_id = h.table_id AND l.operation = 'remove_orphan_files' AND l.measured ? 'files_removed' AND l.state <> 'failed'
+			  WHERE l.table_id = h.table_id AND l.operation = 'remove_orphan_files' AND l.worth ? 'files_removed' AND l.state <> 'failed'
 			  ORDER BY l.operation_id DESC LIMIT 2) AS r
 		WHERE EXISTS (SELECT 1 FROM floe_internal.table_operation AS x WHERE x.table_id = h.table_id AND x.operation = 'remove_orphan_files' AND x.last_success_at IS NOT NULL)) AS o ON true
 	WHERE h.table_id = ANY (of_table_ids);
