@@ -432,6 +432,14 @@ CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalo
 COMMENT ON FUNCTION floe_internal.expirable(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
 	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit; freed_files, freed_bytes: what the children of those took out of the table, as far as their summaries say it, and what so nobody refers to any more (too much where a tag or branch keeps an older snapshot)';
 
+CREATE FUNCTION floe_internal.expirable_bytes(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
+		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz)
+	RETURNS pg_catalog.int8
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_expirable_bytes';
+COMMENT ON FUNCTION floe_internal.expirable_bytes(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'Bytes that only snapshots hold which expire_snapshots would remove, at least, by the summaries of the snapshots that took the files out; NULL: a summary does not say';
+
 -- options and statements --------------------------------------------------------------------------
 
 CREATE FUNCTION floe_internal.engine_options(
@@ -5658,6 +5666,7 @@ CREATE TABLE floe_internal.operation_log (
 	outcome				pg_catalog.text,
 	engine_result		pg_catalog.jsonb,
 	engine_row_count	pg_catalog.int8,
+	worth				pg_catalog.jsonb,
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
@@ -5683,6 +5692,7 @@ COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touche
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+COMMENT ON COLUMN floe_internal.operation_log.worth IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 
 CREATE TABLE floe_internal.operation_queue (
 	LIKE floe_internal.operation_log INCLUDING DEFAULTS,
@@ -5770,6 +5780,10 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_value		pg_catalog.float8,
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
+	unpaid_runs				pg_catalog.int4 NOT NULL DEFAULT 0,
+	stretched_until			pg_catalog.timestamptz,
+	stretched_metric		pg_catalog.text,
+	stretched_value			pg_catalog.float8,
 	next_due_at				pg_catalog.timestamptz,
 	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
 	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
@@ -5786,6 +5800,10 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row t
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait; NULL: it was called for by conditions, a deadline or a person';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.unpaid_runs IS 'Runs in a row that did not pay by floe.return_threshold, failed ones included';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_until IS 'With auto_tune on, not before this time, unless the deadline is over or the metric that called for the last run is critical or has doubled; NULL: it pays';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_metric IS 'The metric that called for the last run; NULL: none did';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_value IS 'Its value before that run';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 
@@ -7221,7 +7239,10 @@ BEGIN
 		WHEN d0.goes_on THEN 'slice'
 		WHEN NOT c.conditions_met THEN 'conditions'
 		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
-		ELSE 'metric' END AS called_by
+		ELSE 'metric' END AS called_by,
+		-- auto_tune: what never pays comes less often, but never past a deadline, and no more once the need is another
+		CASE WHEN x.stretched_until > at AND c.settings ->> 'auto_tune' = 'true' AND COALESCE(d0.overdue_at > at, true) AND COALESCE(c.severity < 1, true)
+			AND NOT COALESCE(c.metric = x.stretched_metric AND c.value >= 2 * x.stretched_value, false) THEN x.stretched_until END AS stretched_until
 		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
 		('policy',
@@ -7314,9 +7335,11 @@ BEGIN
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
-		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
-			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
-			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
+		('min_interval', CASE WHEN GREATEST(d.rested_at, d.stretched_until) > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
+			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END),
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN floe_internal.format_interval(d.stretched_until - x.last_run_at) ELSE d.rest_told END,
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN pg_catalog.format('auto_tune: the last %s runs did not pay', x.unpaid_runs)
+				ELSE COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in') END, GREATEST(d.rested_at, d.stretched_until)),
 		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
 			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
@@ -13738,6 +13761,8 @@ BEGIN
 		more := floe_internal.purge_old(r, at, most) OR more;
 	END LOOP;
 	more := floe_internal.purge_passes(at, most) OR more;
+	-- it changes as time passes and decides nothing, so it is done here, some tables at a time
+	more := floe_internal.refresh_outlook(200) OR more;
 	RETURN floe_internal.purge_manifests(at, most) OR more;
 END
 $body$;
@@ -14221,6 +14246,990 @@ CREATE VIEW floe.lag AS
 	WHERE c.status <> 'removed';
 COMMENT ON VIEW floe.lag IS 'How far behind floe is with each catalog: what is due and since when (tables to look at, decisions), and what is queued. NULL: nothing is due';
 -- =================================================================================================
+-- 93 returns
+-- What maintenance was worth: what each run gave and cost, measured when it ends; a weekly sum that outlasts the log; which
+-- operations never pay, and with auto_tune their longer interval. A failed run costs, too, and what is unknown is never zero.
+-- =================================================================================================
+
+CREATE TABLE floe.rate (
+	name		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	price		pg_catalog.numeric CHECK (price >= 0 AND price < 1e12),
+	currency	pg_catalog.text NOT NULL DEFAULT 'USD' CHECK (pg_catalog.length(currency) BETWEEN 1 AND 10),
+	unit		pg_catalog.text NOT NULL,
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.rate IS 'Prices by which floe tells what storage and engines cost. Defaults are list prices of an order of magnitude: put your own in';
+COMMENT ON COLUMN floe.rate.price IS 'For one unit; NULL: not known, and so are all costs made of it';
+COMMENT ON COLUMN floe.rate.currency IS 'Shown beside every sum; floe converts nothing';
+COMMENT ON COLUMN floe.rate.unit IS 'What the price is for; a GB is 2^30 bytes';
+COMMENT ON COLUMN floe.rate.is_changed IS 'The row was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.rate (name, position, price, unit, description) VALUES
+	('storage', 1, 0.023, 'GB of stored files for a month', 'Object storage: what floe.waste is priced at'),
+	('engine', 2, 0.02, 'GB of engine memory for an hour', 'Compute, by memory_gb of the engine''s SERVER (2 where it does not say): what floe.roi is priced at');
+
+CREATE TABLE floe.return_threshold (
+	operation				pg_catalog.text PRIMARY KEY REFERENCES floe_internal.operation_kind,
+	runs					pg_catalog.int4 NOT NULL DEFAULT 3 CHECK (runs BETWEEN 1 AND 1000),
+	objects_per_gb_hour		pg_catalog.numeric CHECK (objects_per_gb_hour >= 0 AND objects_per_gb_hour < 1e15),
+	bytes_per_gb_hour		pg_catalog.numeric CHECK (bytes_per_gb_hour >= 0 AND bytes_per_gb_hour < 1e21),
+	longest_interval		pg_catalog.interval NOT NULL DEFAULT '30 days' CHECK (longest_interval OPERATOR(pg_catalog.>=) '1 hour'::pg_catalog.interval AND longest_interval OPERATOR(pg_catalog.<=) '1 year'::pg_catalog.interval),
+	is_changed				pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.return_threshold IS 'From what return on a run pays, by operation. One of the two is enough; a run that removed nothing never pays';
+COMMENT ON COLUMN floe.return_threshold.runs IS 'After so many runs in a row that did not pay, the operation is in floe.unprofitable, and with auto_tune its interval is stretched';
+COMMENT ON COLUMN floe.return_threshold.objects_per_gb_hour IS 'Files, manifests or snapshots removed per GB-hour of the engine; NULL: their number does not count. An operation that writes statistics removes nothing: it pays when it wrote them';
+COMMENT ON COLUMN floe.return_threshold.bytes_per_gb_hour IS 'Bytes removed per GB-hour of the engine; NULL: they do not count';
+COMMENT ON COLUMN floe.return_threshold.longest_interval IS 'auto_tune doubles the interval up to this; never beyond the deadline, and never below what the policy says';
+COMMENT ON COLUMN floe.return_threshold.is_changed IS 'The row was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.return_threshold (operation, objects_per_gb_hour, bytes_per_gb_hour)
+	SELECT k.operation, CASE WHEN k.operation LIKE 'compute%' THEN NULL ELSE 10 END, CASE WHEN k.operation LIKE 'compute%' THEN NULL ELSE 1073741824 END
+	FROM floe_internal.operation_kind AS k;
+
+CREATE FUNCTION floe_internal.rate_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.rate AS r SET (price, currency) = (NEW.price, NEW.currency) WHERE r.name = NEW.name;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.rate_before() IS 'Trigger: marks changed rows of floe.rate, and takes them back from a dump';
+
+CREATE TRIGGER rate_before BEFORE INSERT OR UPDATE ON floe.rate
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.rate_before();
+
+CREATE FUNCTION floe_internal.return_threshold_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.return_threshold AS r SET (runs, objects_per_gb_hour, bytes_per_gb_hour, longest_interval) = (NEW.runs, NEW.objects_per_gb_hour, NEW.bytes_per_gb_hour, NEW.longest_interval)
+		WHERE r.operation = NEW.operation;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.return_threshold_before() IS 'Trigger: marks changed rows of floe.return_threshold, and takes them back from a dump';
+
+CREATE TRIGGER return_threshold_before BEFORE INSERT OR UPDATE ON floe.return_threshold
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.return_threshold_before();
+
+-- What a run gave ------------------------------------------------------------------------------------
+
+-- What its own snapshots say is its own doing; a difference of metrics has what writers did meanwhile in it.
+CREATE FUNCTION floe_internal.own_snapshots(new_snapshots pg_catalog.jsonb,
+		OUT files_removed pg_catalog.numeric, OUT bytes_removed pg_catalog.numeric, OUT bytes_touched pg_catalog.numeric)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.bool_and(s.item ?& '{added_data_files,deleted_data_files}') THEN pg_catalog.sum((s.item ->> 'deleted_data_files')::pg_catalog.numeric - (s.item ->> 'added_data_files')::pg_catalog.numeric) END,
+		   CASE WHEN pg_catalog.bool_and(s.item ?& '{added_bytes,removed_bytes}') THEN pg_catalog.sum((s.item ->> 'removed_bytes')::pg_catalog.numeric - (s.item ->> 'added_bytes')::pg_catalog.numeric) END,
+		   CASE WHEN pg_catalog.bool_and(s.item ? 'removed_bytes') THEN pg_catalog.sum((s.item ->> 'removed_bytes')::pg_catalog.numeric) END
+	FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s (item)
+	WHERE s.item ->> 'operation' = 'replace';
+END;
+COMMENT ON FUNCTION floe_internal.own_snapshots(pg_catalog.jsonb) IS 'Data files and bytes that the rewrites among new snapshots took out of the table less those that they put in, and bytes that they read; NULL: there are none, or a summary does not say';
+
+-- effect has what changed; what is in before and not in effect did not change; what is in neither is unknown.
+CREATE FUNCTION floe_internal.went_down(before pg_catalog.jsonb, effect pg_catalog.jsonb, metric pg_catalog.text) RETURNS pg_catalog.numeric
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN effect ? metric THEN - (effect ->> metric)::pg_catalog.numeric WHEN before ? metric AND effect IS NOT NULL THEN 0 END;
+END;
+COMMENT ON FUNCTION floe_internal.went_down(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text) IS 'By how much a metric became less; NULL: unknown';
+
+CREATE FUNCTION floe_internal.measured_gain(operation pg_catalog.text, state pg_catalog.text, before pg_catalog.jsonb, effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb, engine_result pg_catalog.jsonb,
+		OUT objects_removed pg_catalog.numeric, OUT files_removed pg_catalog.numeric, OUT bytes_removed pg_catalog.numeric, OUT bytes_touched pg_catalog.numeric)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	own record;
+BEGIN
+	IF operation LIKE 'rewrite%' AND operation <> 'rewrite_manifests' THEN
+		SELECT * INTO own FROM floe_internal.own_snapshots(new_snapshots);
+		bytes_touched := COALESCE(own.bytes_touched, CASE WHEN state = 'no_change' THEN 0 END);
+		bytes_removed := COALESCE(own.bytes_removed, floe_internal.went_down(before, effect, 'data_bytes') + floe_internal.went_down(before, effect, 'delete_bytes'));
+		objects_removed := floe_internal.went_down(before, effect, 'position_delete_file_count') + floe_internal.went_down(before, effect, 'deletion_vector_count');
+		IF operation = 'rewrite_data_files' THEN
+			objects_removed := COALESCE(own.files_removed, floe_internal.went_down(before, effect, 'data_file_count')) + COALESCE(objects_removed, 0)
+				+ COALESCE(floe_internal.went_down(before, effect, 'equality_delete_file_count'), 0);
+		END IF;
+		files_removed := objects_removed;
+	ELSIF operation = 'rewrite_manifests' THEN
+		objects_removed := floe_internal.went_down(before, effect, 'manifest_count');
+		files_removed := objects_removed;
+		bytes_removed := floe_internal.went_down(before, effect, 'manifest_bytes');
+	ELSIF operation = 'expire_snapshots' THEN
+		-- those that writers made meanwhile hide as many that went
+		objects_removed := floe_internal.went_down(before, effect, 'snapshot_count') + CASE WHEN jsonb_typeof(new_snapshots) = 'array' THEN jsonb_array_length(new_snapshots) ELSE 0 END;
+		files_removed := (SELECT sum(v.value::numeric) FROM jsonb_array_elements(CASE WHEN jsonb_typeof(engine_result) = 'array' THEN engine_result ELSE '[]' END) AS r
+			CROSS JOIN LATERAL jsonb_each_text(CASE WHEN jsonb_typeof(r) = 'object' THEN r ELSE '{}' END) AS v
+			WHERE v.key LIKE 'deleted\_%\_count' AND v.value ~ '^[0-9]{1,18}$');
+	ELSIF operation = 'remove_orphan_files' THEN
+		objects_removed := (effect ->> 'orphan_files_removed')::numeric;
+		files_removed := objects_removed;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.measured_gain(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb)
+	IS 'What a run removed, as the table''s metadata before and after shows it; negative: there is more than before; NULL: unknown. Files that a rewrite replaced stay in the store until their snapshots expire';
+
+CREATE FUNCTION floe_internal.pays(operation pg_catalog.text, state pg_catalog.text, objects_removed pg_catalog.numeric, bytes_removed pg_catalog.numeric, gb_hours pg_catalog.numeric,
+		objects_needed pg_catalog.numeric, bytes_needed pg_catalog.numeric) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN operation LIKE 'compute%' THEN state = 'succeeded'
+		WHEN COALESCE(objects_removed > 0 AND objects_removed >= objects_needed * COALESCE(gb_hours, 0), false) THEN true
+		WHEN COALESCE(bytes_removed > 0 AND bytes_removed >= bytes_needed * COALESCE(gb_hours, 0), false) THEN true
+		-- who failed or changed nothing need not have been counted
+		WHEN objects_removed IS NULL AND bytes_removed IS NULL THEN CASE WHEN state IN ('failed', 'no_change') THEN false END
+		ELSE false END;
+END;
+COMMENT ON FUNCTION floe_internal.pays(pg_catalog.text, pg_catalog.text, pg_catalog.numeric, pg_catalog.numeric, pg_catalog.numeric, pg_catalog.numeric, pg_catalog.numeric)
+	IS 'Whether a run paid by its operation''s floe.return_threshold; NULL: nobody can tell';
+
+-- The policy that configures the operation, from the gates it passed: a run costs once, however many policies had a say in it.
+CREATE FUNCTION floe_internal.paying_policy(reason pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT pg_catalog.substring(r.item ->> 'set_by', '^policy "(.*)" \(') FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(reason) = 'array' THEN reason ELSE '[]' END) AS r (item)
+		WHERE r.item ->> 'gate' = 'policy' LIMIT 1), '');
+END;
+COMMENT ON FUNCTION floe_internal.paying_policy(pg_catalog.jsonb) IS 'Name of the policy on whose account a run goes; empty: no policy configures the operation, somebody asked for it by name';
+
+CREATE FUNCTION floe_internal.measured_return(l floe_internal.operation_log) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	gain record;
+	needed floe.return_threshold;
+	took numeric := extract(epoch FROM l.engine_ended_at - l.started_at)::numeric / 60;
+	memory numeric;
+	spent numeric;
+BEGIN
+	-- what was cancelled in the queue cost nothing and is no run
+	IF l.started_at IS NULL AND l.outcome IS NULL THEN
+		RETURN NULL;
+	END IF;
+	SELECT * INTO gain FROM floe_internal.measured_gain(l.operation, l.state, l.before, l.effect, l.new_snapshots, l.engine_result);
+	SELECT * INTO needed FROM floe.return_threshold AS t WHERE t.operation = l.operation;
+	memory := COALESCE((SELECT (s.options ->> 'memory_gb')::numeric FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = l.engine), 2);
+	spent := GREATEST(took, 0) / 60 * memory;
+	RETURN jsonb_strip_nulls(jsonb_build_object('objects_removed', gain.objects_removed, 'files_removed', gain.files_removed, 'bytes_removed', gain.bytes_removed,
+		'bytes_touched', gain.bytes_touched, 'minutes', round(GREATEST(took, 0), 4), 'gb_hours', round(spent, 6), 'policy', floe_internal.paying_policy(l.reason),
+		'pays', CASE WHEN l.state <> 'cancelled' THEN floe_internal.pays(l.operation, l.state, gain.objects_removed, gain.bytes_removed, spent, needed.objects_per_gb_hour, needed.bytes_per_gb_hour) END));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.measured_return(floe_internal.operation_log) IS 'What a run gave and cost: objects, files and bytes removed, bytes read, minutes, GB-hours, the policy it ran for, and whether it paid; NULL: it never reached an engine';
+
+-- The weekly sum -------------------------------------------------------------------------------------
+
+CREATE TABLE floe_internal.weekly_return (
+	week				pg_catalog.timestamptz NOT NULL,
+	table_name			pg_catalog.text NOT NULL,
+	operation			pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	engine				pg_catalog.text NOT NULL,
+	policy				pg_catalog.text NOT NULL,
+	runs				pg_catalog.int8 NOT NULL,
+	succeeded			pg_catalog.int8 NOT NULL,
+	no_change			pg_catalog.int8 NOT NULL,
+	failed				pg_catalog.int8 NOT NULL,
+	cancelled			pg_catalog.int8 NOT NULL,
+	paid				pg_catalog.int8 NOT NULL,
+	unpaid				pg_catalog.int8 NOT NULL,
+	objects_estimated	pg_catalog.numeric,
+	objects_removed		pg_catalog.numeric,
+	files_removed		pg_catalog.numeric,
+	bytes_estimated		pg_catalog.numeric,
+	bytes_touched		pg_catalog.numeric,
+	bytes_removed		pg_catalog.numeric,
+	minutes_estimated	pg_catalog.numeric,
+	minutes				pg_catalog.numeric,
+	gb_hours_estimated	pg_catalog.numeric,
+	gb_hours			pg_catalog.numeric,
+	PRIMARY KEY (week, table_name, operation, engine, policy)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE floe_internal.weekly_return IS 'Everything that ever reached an engine, by week, table, operation, engine and policy: each run is added once, in the transaction that writes it into the log, and stays when the log is trimmed';
+COMMENT ON COLUMN floe_internal.weekly_return.week IS 'Monday, 00:00 UTC, of the week in which the runs ended';
+COMMENT ON COLUMN floe_internal.weekly_return.policy IS 'The one that configures the operation; empty: none does';
+COMMENT ON COLUMN floe_internal.weekly_return.unpaid IS 'Runs that did not pay; those of which nobody can tell are neither here nor in paid';
+COMMENT ON COLUMN floe_internal.weekly_return.objects_removed IS 'Of those runs of which it is known; NULL: of none';
+
+CREATE FUNCTION floe_internal.measure_return() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	NEW.worth := floe_internal.measured_return(NEW);
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.measure_return() IS 'Trigger: an operation that ends is measured';
+
+CREATE TRIGGER operation_log_measure BEFORE INSERT ON floe_internal.operation_log
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.measure_return();
+
+-- The interval that is stretched: the longest of what the settings say.
+CREATE FUNCTION floe_internal.tuned_interval(settings pg_catalog.jsonb, at pg_catalog.timestamptz) RETURNS pg_catalog.interval
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	cron CONSTANT text := settings #>> '{schedule,cron}';
+	zone CONSTANT text := COALESCE(settings ->> 'timezone', 'UTC');
+	first_at timestamptz;
+BEGIN
+	IF cron IS NOT NULL THEN
+		first_at := floe_internal.cron_next(cron, zone, at);
+	END IF;
+	RETURN GREATEST((settings ->> 'min_interval')::interval, (settings #>> '{schedule,every}')::interval, floe_internal.cron_next(cron, zone, first_at) - first_at, interval '1 hour');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tuned_interval(pg_catalog.jsonb, pg_catalog.timestamptz) IS 'How often an operation may come by its settings: min_interval, every, the gap of its cron schedule, whichever is longest, and at least an hour';
+
+CREATE FUNCTION floe_internal.note_return() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	m CONSTANT jsonb := NEW.worth;
+	e CONSTANT jsonb := NEW.estimate;
+	needed floe.return_threshold;
+	called_for text;
+	row_count int4;
+	base interval;
+	until timestamptz;
+BEGIN
+	INSERT INTO floe_internal.weekly_return AS w
+		VALUES (date_trunc('week', NEW.finished_at, 'UTC'), NEW.table_name, NEW.operation, NEW.engine, m ->> 'policy', 1, (NEW.state = 'succeeded')::int, (NEW.state = 'no_change')::int,
+			(NEW.state = 'failed')::int, (NEW.state = 'cancelled')::int, COALESCE((m ->> 'pays')::bool, false)::int, COALESCE(NOT (m ->> 'pays')::bool, false)::int,
+			(e ->> 'objects')::numeric, (m ->> 'objects_removed')::numeric, (m ->> 'files_removed')::numeric, (e ->> 'bytes')::numeric, (m ->> 'bytes_touched')::numeric,
+			(m ->> 'bytes_removed')::numeric, (e ->> 'minutes')::numeric, (m ->> 'minutes')::numeric, (e ->> 'gb_hours')::numeric, (m ->> 'gb_hours')::numeric)
+		ON CONFLICT (week, table_name, operation, engine, policy) DO UPDATE
+			SET runs = w.runs + 1, succeeded = w.succeeded + EXCLUDED.succeeded, no_change = w.no_change + EXCLUDED.no_change, failed = w.failed + EXCLUDED.failed,
+				cancelled = w.cancelled + EXCLUDED.cancelled, paid = w.paid + EXCLUDED.paid, unpaid = w.unpaid + EXCLUDED.unpaid,
+				objects_estimated = COALESCE(w.objects_estimated + EXCLUDED.objects_estimated, w.objects_estimated, EXCLUDED.objects_estimated),
+				objects_removed = COALESCE(w.objects_removed + EXCLUDED.objects_removed, w.objects_removed, EXCLUDED.objects_removed),
+				files_removed = COALESCE(w.files_removed + EXCLUDED.files_removed, w.files_removed, EXCLUDED.files_removed),
+				bytes_estimated = COALESCE(w.bytes_estimated + EXCLUDED.bytes_estimated, w.bytes_estimated, EXCLUDED.bytes_estimated),
+				bytes_touched = COALESCE(w.bytes_touched + EXCLUDED.bytes_touched, w.bytes_touched, EXCLUDED.bytes_touched),
+				bytes_removed = COALESCE(w.bytes_removed + EXCLUDED.bytes_removed, w.bytes_removed, EXCLUDED.bytes_removed),
+				minutes_estimated = COALESCE(w.minutes_estimated + EXCLUDED.minutes_estimated, w.minutes_estimated, EXCLUDED.minutes_estimated),
+				minutes = COALESCE(w.minutes + EXCLUDED.minutes, w.minutes, EXCLUDED.minutes),
+				gb_hours_estimated = COALESCE(w.gb_hours_estimated + EXCLUDED.gb_hours_estimated, w.gb_hours_estimated, EXCLUDED.gb_hours_estimated),
+				gb_hours = COALESCE(w.gb_hours + EXCLUDED.gb_hours, w.gb_hours, EXCLUDED.gb_hours);
+	-- what a person wanted says nothing against the schedule, unless it paid
+	IF NOT m ? 'pays' OR NEW.by_hand AND NOT (m ->> 'pays')::bool THEN
+		RETURN NULL;
+	END IF;
+	IF (m ->> 'pays')::bool THEN
+		UPDATE floe_internal.table_operation AS x SET unpaid_runs = 0, stretched_until = NULL, stretched_metric = NULL, stretched_value = NULL
+			WHERE x.table_id = NEW.table_id AND x.operation = NEW.operation AND x.unpaid_runs > 0;
+		RETURN NULL;
+	END IF;
+	UPDATE floe_internal.table_operation AS x SET unpaid_runs = x.unpaid_runs + 1 WHERE x.table_id = NEW.table_id AND x.operation = NEW.operation RETURNING x.unpaid_runs INTO row_count;
+	SELECT * INTO needed FROM floe.return_threshold AS t WHERE t.operation = NEW.operation;
+	-- after a failure the backoff says how long
+	IF row_count >= needed.runs AND NEW.state <> 'failed' THEN
+		called_for := (SELECT r ->> 'gate' FROM jsonb_array_elements(NEW.reason) AS r WHERE r ->> 'gate' IN (SELECT k.name FROM floe.metric AS k) LIMIT 1);
+		base := floe_internal.tuned_interval(NEW.settings, NEW.finished_at);
+		until := LEAST(NEW.finished_at + GREATEST(base, LEAST(base * pow(2, LEAST(row_count - needed.runs + 1, 16)), needed.longest_interval)),
+			NEW.finished_at + (NEW.settings ->> 'deadline')::interval);
+		UPDATE floe_internal.table_operation AS x SET stretched_until = until, stretched_metric = called_for, stretched_value = (NEW.before ->> called_for)::float8
+			WHERE x.table_id = NEW.table_id AND x.operation = NEW.operation;
+	END IF;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_return() IS 'Trigger: adds a run to the sum of its week, and counts those in a row that did not pay';
+
+CREATE TRIGGER operation_log_return AFTER INSERT ON floe_internal.operation_log
+	FOR EACH ROW WHEN (NEW.worth IS NOT NULL) EXECUTE FUNCTION floe_internal.note_return();
+
+INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
+	('floe.rate', 'fixed', NULL, NULL, NULL, 'Prices; people put their own in'),
+	('floe.return_threshold', 'fixed', NULL, NULL, NULL, 'From what return on a run pays; people change it'),
+	('floe_internal.weekly_return', 'time', 'week', NULL, '5 years', 'At most a row for each week, table, operation, engine and policy in which something ran; it outlasts the log');
+
+-- What people read ----------------------------------------------------------------------------------
+
+CREATE VIEW floe.roi AS
+	SELECT l.operation_id AS id, l.table_name, l.operation, l.state, l.engine, l.worth ->> 'policy' AS policy, l.finished_at,
+		   (l.estimate ->> 'objects')::pg_catalog.numeric AS objects_estimated, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+		   (l.worth ->> 'files_removed')::pg_catalog.numeric AS files_removed,
+		   (l.estimate ->> 'bytes')::pg_catalog.numeric AS bytes_estimated, (l.worth ->> 'bytes_touched')::pg_catalog.numeric AS bytes_touched, (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed,
+		   (l.estimate ->> 'minutes')::pg_catalog.numeric AS minutes_estimated, (l.worth ->> 'minutes')::pg_catalog.numeric AS minutes,
+		   (l.estimate ->> 'gb_hours')::pg_catalog.numeric AS gb_hours_estimated, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours,
+		   pg_catalog.round((l.worth ->> 'objects_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0), 1) AS objects_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'bytes_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0)) AS bytes_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'gb_hours')::pg_catalog.numeric * r.price, 6) AS cost, r.currency, (l.worth ->> 'pays')::pg_catalog.bool AS pays
+	FROM floe_internal.operation_log AS l
+	LEFT JOIN floe.rate AS r ON r.name = 'engine'
+	WHERE l.worth IS NOT NULL;
+COMMENT ON VIEW floe.roi IS 'Return of each run in the log that reached an engine, failed ones included: estimated against measured. NULL: unknown; bytes_removed of a rewrite are those of the table as it is, older snapshots hold the files until they expire; pays: by floe.return_threshold';
+
+CREATE FUNCTION floe.roi_by(dimension pg_catalog.text, since pg_catalog.interval DEFAULT '10 years',
+		OUT name pg_catalog.text, OUT runs pg_catalog.int8, OUT succeeded pg_catalog.int8, OUT no_change pg_catalog.int8, OUT failed pg_catalog.int8, OUT cancelled pg_catalog.int8,
+		OUT paid pg_catalog.int8, OUT unpaid pg_catalog.int8, OUT objects_estimated pg_catalog.numeric, OUT objects_removed pg_catalog.numeric, OUT files_removed pg_catalog.numeric,
+		OUT bytes_estimated pg_catalog.numeric, OUT bytes_touched pg_catalog.numeric, OUT bytes_removed pg_catalog.numeric, OUT minutes_estimated pg_catalog.numeric, OUT minutes pg_catalog.numeric,
+		OUT gb_hours_estimated pg_catalog.numeric, OUT gb_hours pg_catalog.numeric, OUT objects_per_gb_hour pg_catalog.numeric, OUT bytes_per_gb_hour pg_catalog.numeric,
+		OUT cost pg_catalog.numeric, OUT currency pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF dimension IS NULL OR dimension NOT IN ('table', 'policy', 'engine', 'operation', 'week', 'catalog') THEN
+		PERFORM floe_internal.refuse(format('there is no dimension "%s"', dimension), NULL, 'Dimensions are table, policy, engine, operation, week and catalog.');
+	END IF;
+	RETURN QUERY
+		SELECT g.name, g.runs, g.succeeded, g.no_change, g.failed, g.cancelled, g.paid, g.unpaid, g.objects_estimated, g.objects_removed, g.files_removed,
+			   g.bytes_estimated, g.bytes_touched, g.bytes_removed, g.minutes_estimated, g.minutes, g.gb_hours_estimated, g.gb_hours,
+			   round(g.objects_removed / NULLIF(g.gb_hours, 0), 1), round(g.bytes_removed / NULLIF(g.gb_hours, 0)), round(g.gb_hours * r.price, 4), r.currency
+		FROM (SELECT CASE dimension WHEN 'table' THEN w.table_name WHEN 'policy' THEN w.policy WHEN 'engine' THEN w.engine WHEN 'operation' THEN w.operation
+						WHEN 'week' THEN to_char(w.week AT TIME ZONE 'UTC', 'YYYY-MM-DD') ELSE (floe_internal.parse_name(w.table_name))[1] END AS name,
+					 sum(w.runs)::int8 AS runs, sum(w.succeeded)::int8 AS succeeded, sum(w.no_change)::int8 AS no_change, sum(w.failed)::int8 AS failed, sum(w.cancelled)::int8 AS cancelled,
+					 sum(w.paid)::int8 AS paid, sum(w.unpaid)::int8 AS unpaid, sum(w.objects_estimated) AS objects_estimated, sum(w.objects_removed) AS objects_removed, sum(w.files_removed) AS files_removed,
+					 sum(w.bytes_estimated) AS bytes_estimated, sum(w.bytes_touched) AS bytes_touched, sum(w.bytes_removed) AS bytes_removed, sum(w.minutes_estimated) AS minutes_estimated,
+					 sum(w.minutes) AS minutes, sum(w.gb_hours_estimated) AS gb_hours_estimated, sum(w.gb_hours) AS gb_hours
+			  FROM floe_internal.weekly_return AS w
+			  -- whole weeks: the one in which that time lies counts
+			  WHERE w.week >= date_trunc('week', floe_internal.clock() - since, 'UTC')
+			  GROUP BY 1) AS g
+		LEFT JOIN floe.rate AS r ON r.name = 'engine'
+		ORDER BY g.name;
+END
+$body$;
+COMMENT ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval)
+	IS 'Return of all runs of the last while, in whole weeks, by table, policy, engine, operation, week (its Monday) or catalog; also of runs that the log does not have any more. Sums are over the runs of which the number is known; unpaid: did not pay';
+
+CREATE VIEW floe.roi_by_table AS SELECT * FROM floe.roi_by('table');
+COMMENT ON VIEW floe.roi_by_table IS 'floe.roi_by(''table'')';
+CREATE VIEW floe.roi_by_policy AS SELECT * FROM floe.roi_by('policy');
+COMMENT ON VIEW floe.roi_by_policy IS 'floe.roi_by(''policy''); name empty: operations that people asked for and no policy configures';
+CREATE VIEW floe.roi_by_operation AS SELECT * FROM floe.roi_by('operation');
+COMMENT ON VIEW floe.roi_by_operation IS 'floe.roi_by(''operation'')';
+CREATE VIEW floe.roi_by_week AS SELECT * FROM floe.roi_by('week');
+COMMENT ON VIEW floe.roi_by_week IS 'floe.roi_by(''week'')';
+
+-- A table's operation by the runs in a row; a policy's, if of all its runs of the last four weeks none paid.
+CREATE VIEW floe.unprofitable AS
+	SELECT u.operation, u.table_name, u.policy, u.unpaid_runs, u.since, u.gb_hours, pg_catalog.round(u.gb_hours * r.price, 4) AS cost, r.currency, u.objects_removed, u.bytes_removed, u.last_state,
+		   t.objects_per_gb_hour AS objects_needed_per_gb_hour, t.bytes_per_gb_hour AS bytes_needed_per_gb_hour, u.stretched_until
+	FROM (SELECT x.operation, i.name AS table_name, e.policy, x.unpaid_runs::pg_catalog.int8 AS unpaid_runs, e.since, e.gb_hours, e.objects_removed, e.bytes_removed, x.last_state, x.stretched_until
+		  FROM floe_internal.table_operation AS x
+		  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id AND i.status <> 'dropped'
+		  JOIN floe.return_threshold AS n ON n.operation = x.operation AND x.unpaid_runs >= n.runs
+		  CROSS JOIN LATERAL (
+			SELECT pg_catalog.min(o.finished_at) AS since, pg_catalog.sum(o.gb_hours) AS gb_hours, pg_catalog.sum(o.objects_removed) AS objects_removed, pg_catalog.sum(o.bytes_removed) AS bytes_removed,
+				   (pg_catalog.array_agg(o.policy ORDER BY o.operation_id DESC))[1] AS policy
+			FROM (SELECT l.operation_id, l.finished_at, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+						 (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed, l.worth ->> 'policy' AS policy
+				  FROM floe_internal.operation_log AS l
+				  WHERE l.table_id = x.table_id AND l.operation = x.operation AND l.worth ->> 'pays' = 'false' AND NOT l.by_hand
+				  ORDER BY l.operation_id DESC LIMIT x.unpaid_runs) AS o) AS e
+		  UNION ALL
+		  SELECT w.operation, NULL, w.policy, pg_catalog.sum(w.unpaid)::pg_catalog.int8, pg_catalog.min(w.week), pg_catalog.sum(w.gb_hours), pg_catalog.sum(w.objects_removed), pg_catalog.sum(w.bytes_removed), NULL, NULL
+		  FROM floe_internal.weekly_return AS w
+		  WHERE w.week >= pg_catalog.date_trunc('week', floe_internal.clock() - '28 days'::pg_catalog.interval, 'UTC') AND w.policy <> ''
+		  GROUP BY w.operation, w.policy
+		  HAVING pg_catalog.sum(w.paid) = 0 AND pg_catalog.sum(w.unpaid) >= (SELECT n.runs FROM floe.return_threshold AS n WHERE n.operation = w.operation)) AS u
+	JOIN floe.return_threshold AS t ON t.operation = u.operation
+	LEFT JOIN floe.rate AS r ON r.name = 'engine';
+COMMENT ON VIEW floe.unprofitable IS 'Operations that do not pay: of a table, whose last runs, failed ones included, all gave less than floe.return_threshold asks for, with what they cost and removed together; and, with table_name NULL, of a policy of whose runs in the last four weeks none paid. stretched_until: with auto_tune on it is not before then';
+-- =================================================================================================
+-- 94 fleet
+-- What is held for nothing and what it costs; how each table stands against its deadlines; when it crosses a threshold if it goes
+-- on like this; totals over time. What takes milliseconds for each table is computed by the way and kept, so that the worst of
+-- 100,000 tables are one look into an index.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.table_outlook (
+	table_id			pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	due_at				pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	computed_at			pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	severity			pg_catalog.float8,
+	level				pg_catalog.text,
+	metric				pg_catalog.text,
+	value				pg_catalog.float8,
+	warning				pg_catalog.float8,
+	operation			pg_catalog.text,
+	deadline_at			pg_catalog.timestamptz,
+	deadline_operation	pg_catalog.text,
+	forecast_at			pg_catalog.timestamptz,
+	forecast_metric		pg_catalog.text,
+	forecast_level		pg_catalog.text,
+	forecast_confidence	pg_catalog.float8,
+	expirable_bytes		pg_catalog.int8,
+	delete_bytes		pg_catalog.int8,
+	orphan_bytes		pg_catalog.int8,
+	overhead_bytes		pg_catalog.int8,
+	waste_bytes			pg_catalog.int8
+) WITH (fillfactor = 80);
+CREATE INDEX table_outlook_due ON floe_internal.table_outlook (due_at);
+CREATE INDEX table_outlook_severity ON floe_internal.table_outlook (severity DESC NULLS LAST);
+CREATE INDEX table_outlook_waste ON floe_internal.table_outlook (waste_bytes DESC NULLS LAST);
+CREATE INDEX table_outlook_deadline ON floe_internal.table_outlook (deadline_at);
+CREATE INDEX table_outlook_forecast ON floe_internal.table_outlook (forecast_at);
+COMMENT ON TABLE floe_internal.table_outlook IS 'What the fleet''s views show of each table; computed anew within the hour after its health changed, and every six hours';
+COMMENT ON COLUMN floe_internal.table_outlook.due_at IS 'When it is to be computed next';
+COMMENT ON COLUMN floe_internal.table_outlook.severity IS 'Of the worst metric: 0.5 at its warning, 1 at critical';
+COMMENT ON COLUMN floe_internal.table_outlook.deadline_at IS 'The first deadline of an operation that has something to do; in the past: missed';
+COMMENT ON COLUMN floe_internal.table_outlook.forecast_at IS 'The first crossing of a threshold by a metric that is not beyond it yet; NULL: none within a year, or not known';
+
+CREATE TABLE floe_internal.fleet_day (
+	day						pg_catalog.timestamptz PRIMARY KEY,
+	measured_at				pg_catalog.timestamptz NOT NULL,
+	tables					pg_catalog.int8 NOT NULL,
+	tables_warning			pg_catalog.int8 NOT NULL,
+	tables_critical			pg_catalog.int8 NOT NULL,
+	tables_overdue			pg_catalog.int8 NOT NULL,
+	data_file_count			pg_catalog.numeric,
+	data_bytes				pg_catalog.numeric,
+	excess_file_count		pg_catalog.numeric,
+	snapshot_count			pg_catalog.numeric,
+	manifest_count			pg_catalog.numeric,
+	expirable_bytes			pg_catalog.numeric,
+	delete_bytes			pg_catalog.numeric,
+	orphan_bytes			pg_catalog.numeric,
+	overhead_bytes			pg_catalog.numeric
+);
+COMMENT ON TABLE floe_internal.fleet_day IS 'Totals of all tables, a row for each day, as last measured on it';
+COMMENT ON COLUMN floe_internal.fleet_day.day IS '00:00 UTC';
+
+INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
+	('floe_internal.table_outlook', 'owner', NULL, NULL, NULL, 'A row for each assessed table'),
+	('floe_internal.fleet_day', 'time', 'day', NULL, '5 years', 'A row for each day: totals of the fleet');
+
+CREATE FUNCTION floe_internal.outlook_due() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_outlook AS o (table_id) VALUES (NEW.table_id)
+		ON CONFLICT (table_id) DO UPDATE SET due_at = o.computed_at + interval '1 hour' WHERE o.due_at > o.computed_at + interval '1 hour';
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.outlook_due() IS 'Trigger: what changed is computed anew, but no more than once an hour';
+
+CREATE TRIGGER health_history_outlook AFTER INSERT ON floe_internal.health_history
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.outlook_due();
+
+-- Waste ---------------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.waste_of(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, expirable_bytes pg_catalog.int8, delete_bytes pg_catalog.int8, orphan_bytes pg_catalog.int8, overhead_bytes pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.table_id,
+		   floe_internal.expirable_bytes(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::pg_catalog.interval, (s.settings ->> 'options.retain_last')::pg_catalog.int4,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::pg_catalog.interval, at),
+		   h.delete_bytes, CASE WHEN o.bytes IS NOT NULL THEN LEAST(o.bytes, 9e18)::pg_catalog.int8 END,
+		   -- what manifests hold of each entry, for those files that bin-packing would remove
+		   (h.manifest_bytes::pg_catalog.float8 * h.excess_file_count / NULLIF(h.data_file_count, 0))::pg_catalog.int8
+	FROM floe_internal.health AS h
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id
+	JOIN floe_internal.table_setting AS s ON s.table_id = h.table_id AND s.operation = 'expire_snapshots'
+	-- as many a day as between the last two runs, of the average size of the table's files
+	LEFT JOIN LATERAL (
+		SELECT CASE WHEN pg_catalog.count(*) = 2 AND pg_catalog.max(r.finished_at) > pg_catalog.min(r.finished_at) THEN
+					(pg_catalog.array_agg(r.removed ORDER BY r.finished_at DESC))[1] / EXTRACT(epoch FROM pg_catalog.max(r.finished_at) - pg_catalog.min(r.finished_at))::pg_catalog.float8
+					* GREATEST(EXTRACT(epoch FROM at - pg_catalog.max(r.finished_at))::pg_catalog.float8, 0) * h.average_file_bytes END AS bytes
+		FROM (SELECT l.finished_at, (l.worth ->> 'files_removed')::pg_catalog.float8 AS removed
+			  FROM floe_internal.operation_log AS l
+			  WHERE l.table_id = h.table_id AND l.operation = 'remove_orphan_files' AND l.worth ? 'files_removed' AND l.state <> 'failed'
+			  ORDER BY l.operation_id DESC LIMIT 2) AS r
+		WHERE EXISTS (SELECT 1 FROM floe_internal.table_operation AS x WHERE x.table_id = h.table_id AND x.operation = 'remove_orphan_files' AND x.last_success_at IS NOT NULL)) AS o ON true
+	WHERE h.table_id = ANY (of_table_ids);
+END;
+COMMENT ON FUNCTION floe_internal.waste_of(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Bytes that some tables hold for nothing; NULL: not known';
+
+-- Forecast ------------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.trend(x pg_catalog.float8[], y pg_catalog.float8[], OUT slope pg_catalog.float8, OUT confidence pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY p.slope),
+		   (pg_catalog.count(*) FILTER (WHERE p.slope > 0) - pg_catalog.count(*) FILTER (WHERE p.slope < 0))::pg_catalog.float8 / NULLIF(pg_catalog.count(*), 0)
+	FROM (SELECT (y[j.n] - y[i.n]) / (x[j.n] - x[i.n]) AS slope
+		  FROM pg_catalog.generate_series(1, pg_catalog.cardinality(x)) AS i (n) JOIN pg_catalog.generate_series(1, pg_catalog.cardinality(x)) AS j (n) ON j.n > i.n
+		  WHERE x[j.n] > x[i.n]) AS p;
+END;
+COMMENT ON FUNCTION floe_internal.trend(pg_catalog.float8[], pg_catalog.float8[]) IS 'Theil-Sen: the median slope of all pairs, which a few outliers do not move; confidence: Kendall''s tau, 1 where it only rises, 0 where it rises as often as it falls, -1 where it only falls. x ascending';
+
+-- What maintenance does in a few minutes is no trend: the time from the look before it to the look after it is cut out, with the change in it.
+CREATE FUNCTION floe_internal.forecasts(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, since pg_catalog.interval, most_samples pg_catalog.int4)
+	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, level pg_catalog.text, severity pg_catalog.float8, warning pg_catalog.float8, critical pg_catalog.float8,
+				   remedy pg_catalog.text, requires pg_catalog.text, per_day pg_catalog.float8, confidence pg_catalog.float8, samples pg_catalog.int4, warning_at pg_catalog.timestamptz, critical_at pg_catalog.timestamptz)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH judged AS MATERIALIZED (
+		SELECT j.* FROM floe_internal.judged_metrics(of_table_ids, at) AS j WHERE j.warning IS NOT NULL AND j.value IS NOT NULL
+	), ranked AS (
+		SELECT h.*, pg_catalog.row_number() OVER (PARTITION BY h.table_id ORDER BY h.assessed_at DESC) - 1 AS place, pg_catalog.count(*) OVER (PARTITION BY h.table_id) AS number
+		FROM pg_catalog.unnest(of_table_ids) AS i (id)
+		-- by the index, and no more of a table that changes every minute
+		CROSS JOIN LATERAL (SELECT x.* FROM floe_internal.health_history AS x WHERE x.table_id = i.id AND x.assessed_at > at - since AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 500) AS h
+	), sample AS MATERIALIZED (
+		-- evenly thinned, the newest kept; as it is now, because history holds changes only
+		SELECT r.table_id, r.assessed_at, pg_catalog.to_jsonb(r) AS metrics FROM ranked AS r
+		WHERE r.place * most_samples / GREATEST(r.number, 1) <> (r.place - 1) * most_samples / GREATEST(r.number, 1) OR r.number <= most_samples OR r.place = 0
+		UNION ALL
+		SELECT h.table_id, at, pg_catalog.to_jsonb(h) FROM floe_internal.health AS h WHERE h.table_id = ANY (of_table_ids) AND h.assessed_at < at
+	), step AS MATERIALIZED (
+		SELECT s.table_id, s.assessed_at, s.metrics, pg_catalog.lag(s.assessed_at) OVER (PARTITION BY s.table_id ORDER BY s.assessed_at) AS before_at FROM sample AS s
+	), cut AS MATERIALIZED (
+		SELECT s.table_id, s.assessed_at, s.metrics, pg_catalog.count(*) FILTER (WHERE
+				EXISTS (SELECT 1 FROM floe_internal.operation_log AS l WHERE l.table_id = s.table_id AND l.started_at <= s.assessed_at AND l.engine_ended_at > s.before_at)
+				OR EXISTS (SELECT 1 FROM floe_internal.external_operation AS x WHERE x.table_id = s.table_id AND x.done_at <= s.assessed_at AND x.done_at > s.before_at))
+			OVER (PARTITION BY s.table_id ORDER BY s.assessed_at) AS cuts
+		FROM step AS s
+	), moved AS (
+		SELECT c.table_id, j.metric, c.assessed_at, v.y, c.cuts = pg_catalog.lag(c.cuts) OVER w AS is_trend,
+			   EXTRACT(epoch FROM c.assessed_at - pg_catalog.lag(c.assessed_at) OVER w)::pg_catalog.float8 / 86400 AS dx, v.y - pg_catalog.lag(v.y) OVER w AS dy
+		FROM cut AS c JOIN judged AS j ON j.table_id = c.table_id
+		CROSS JOIN LATERAL (SELECT (c.metrics ->> j.metric)::pg_catalog.float8 AS y) AS v
+		WHERE v.y IS NOT NULL
+		WINDOW w AS (PARTITION BY c.table_id, j.metric ORDER BY c.assessed_at)
+	), glued AS (
+		SELECT m.table_id, m.metric, m.assessed_at, pg_catalog.sum(CASE WHEN m.is_trend THEN m.dx ELSE 0 END) OVER w AS x, pg_catalog.sum(CASE WHEN m.is_trend THEN m.dy ELSE 0 END) OVER w AS y
+		FROM moved AS m WINDOW w AS (PARTITION BY m.table_id, m.metric ORDER BY m.assessed_at)
+	), fit AS (
+		SELECT a.table_id, a.metric, a.samples, t.slope, t.confidence
+		FROM (SELECT k.table_id, k.metric, pg_catalog.count(DISTINCT k.x)::pg_catalog.int4 AS samples, pg_catalog.array_agg(k.x ORDER BY k.assessed_at) AS xs, pg_catalog.array_agg(k.y ORDER BY k.assessed_at) AS ys
+			  FROM glued AS k GROUP BY k.table_id, k.metric) AS a
+		CROSS JOIN LATERAL floe_internal.trend(a.xs, a.ys) AS t
+	)
+	SELECT j.table_id, j.metric, j.value, j.unit, j.level, j.severity, j.warning, j.critical, j.remedy, j.requires,
+		   CASE WHEN f.samples >= 4 THEN f.slope END, CASE WHEN f.samples >= 4 THEN f.confidence END, COALESCE(f.samples, 0),
+		   CASE WHEN f.samples >= 4 AND f.slope > 0 AND f.confidence >= 0.5 AND j.value < j.warning AND (j.warning - j.value) / f.slope <= 365
+				THEN at + pg_catalog.make_interval(secs => (j.warning - j.value) / f.slope * 86400) END,
+		   CASE WHEN f.samples >= 4 AND f.slope > 0 AND f.confidence >= 0.5 AND j.value < j.critical AND j.critical < 'Infinity' AND (j.critical - j.value) / f.slope <= 365
+				THEN at + pg_catalog.make_interval(secs => (j.critical - j.value) / f.slope * 86400) END
+	FROM judged AS j
+	LEFT JOIN fit AS f ON f.table_id = j.table_id AND f.metric = j.metric;
+END;
+COMMENT ON FUNCTION floe_internal.forecasts(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval, pg_catalog.int4)
+	IS 'Metrics with thresholds, how they went in the time since, without what maintenance did, and when they cross; per_day and confidence NULL: fewer than four samples; a crossing is never in the past, and NULL where there is none within a year or the confidence is below 0.5';
+
+CREATE FUNCTION floe.forecast(pattern pg_catalog.text, since pg_catalog.interval DEFAULT '30 days',
+		OUT table_name pg_catalog.text, OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT level pg_catalog.text, OUT warning pg_catalog.float8, OUT critical pg_catalog.float8,
+		OUT per_day pg_catalog.float8, OUT confidence pg_catalog.float8, OUT samples pg_catalog.int4, OUT warning_at pg_catalog.timestamptz, OUT critical_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT t.name, f.metric, f.value, f.level, f.warning, NULLIF(f.critical, 'Infinity'), f.per_day, round(f.confidence::numeric, 3)::float8, f.samples, f.warning_at, f.critical_at
+	FROM floe_internal.forecasts(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL),
+		floe_internal.clock(), since, 32) AS f
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = f.table_id
+	JOIN floe.metric AS m ON m.name = f.metric
+	ORDER BY LEAST(f.warning_at, f.critical_at), f.severity DESC, t.name, m.position
+$body$;
+COMMENT ON FUNCTION floe.forecast(pg_catalog.text, pg_catalog.interval)
+	IS 'When metrics of these tables cross their thresholds if they go on as they did: a linear trend (Theil-Sen) over the stored history, from which the jumps of maintenance are taken out; confidence: Kendall''s tau, below 0.5 it is no trend. Takes milliseconds a table; floe.fleet has the first crossing of every table at hand';
+
+-- Keeping it ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.compute_outlook(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	WITH f AS MATERIALIZED (
+		SELECT * FROM floe_internal.forecasts(of_table_ids, at, interval '30 days', 16)
+	), worst AS (
+		SELECT DISTINCT ON (f.table_id) f.* FROM f ORDER BY f.table_id, f.severity DESC, f.metric
+	), crossing AS (
+		SELECT DISTINCT ON (f.table_id) f.table_id, f.metric, f.confidence, LEAST(f.warning_at, f.critical_at) AS at, CASE WHEN f.warning_at <= f.critical_at OR f.critical_at IS NULL THEN 'warning' ELSE 'critical' END AS level
+		FROM f WHERE f.warning_at IS NOT NULL OR f.critical_at IS NOT NULL ORDER BY f.table_id, LEAST(f.warning_at, f.critical_at), f.metric
+	), todo AS MATERIALIZED (
+		SELECT DISTINCT v.table_id, m.remedy FROM floe_internal.metrics_at(of_table_ids, at) AS v JOIN floe.metric AS m ON m.name = v.metric WHERE m.requires IS NULL AND m.remedy IS NOT NULL AND v.value > 0
+	), deadline AS (
+		SELECT DISTINCT ON (s.table_id) s.table_id, s.operation, COALESCE(x.last_success_at, t.first_seen_at) + (s.settings ->> 'deadline')::interval AS at
+		FROM floe_internal.table_setting AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = s.table_id AND x.operation = s.operation
+		WHERE s.table_id = ANY (of_table_ids) AND s.settings ?& '{configured,deadline}' AND COALESCE(s.settings ->> 'enabled', 'true') <> 'false'
+		  AND EXISTS (SELECT 1 FROM todo AS d WHERE d.table_id = s.table_id AND d.remedy = s.operation)
+		ORDER BY s.table_id, 3
+	)
+	UPDATE floe_internal.table_outlook AS o
+		SET due_at = compute_outlook.at + interval '6 hours', computed_at = compute_outlook.at, severity = w.severity, level = w.level, metric = w.metric, value = w.value, warning = w.warning, operation = w.remedy,
+			deadline_at = d.at, deadline_operation = d.operation, forecast_at = c.at, forecast_metric = c.metric, forecast_level = c.level, forecast_confidence = c.confidence,
+			expirable_bytes = z.expirable_bytes, delete_bytes = z.delete_bytes, orphan_bytes = z.orphan_bytes, overhead_bytes = z.overhead_bytes,
+			waste_bytes = CASE WHEN num_nonnulls(z.expirable_bytes, z.delete_bytes, z.orphan_bytes, z.overhead_bytes) > 0
+				THEN LEAST(COALESCE(z.expirable_bytes, 0)::numeric + COALESCE(z.delete_bytes, 0) + COALESCE(z.orphan_bytes, 0) + COALESCE(z.overhead_bytes, 0), 9e18)::int8 END
+		FROM unnest(of_table_ids) AS i (id)
+		LEFT JOIN worst AS w ON w.table_id = i.id
+		LEFT JOIN crossing AS c ON c.table_id = i.id
+		LEFT JOIN deadline AS d ON d.table_id = i.id
+		LEFT JOIN floe_internal.waste_of(of_table_ids, compute_outlook.at) AS z ON z.table_id = i.id
+		WHERE o.table_id = i.id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.compute_outlook(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Computes floe_internal.table_outlook of some tables';
+
+CREATE FUNCTION floe_internal.refresh_outlook(most pg_catalog.int4) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	ids int8[] := ARRAY(SELECT o.table_id FROM floe_internal.table_outlook AS o WHERE o.due_at <= at ORDER BY o.due_at LIMIT most FOR UPDATE SKIP LOCKED);
+BEGIN
+	IF ids <> '{}' THEN
+		PERFORM floe_internal.compute_outlook(ids, at);
+	END IF;
+	IF cardinality(ids) < most AND EXISTS (SELECT 1 FROM floe_internal.table_outlook) AND NOT EXISTS (SELECT 1 FROM floe_internal.fleet_day AS d WHERE d.measured_at > at - interval '1 hour') THEN
+		INSERT INTO floe_internal.fleet_day AS d
+			SELECT date_trunc('day', at, 'UTC'), at, count(*), count(*) FILTER (WHERE o.level = 'warning'), count(*) FILTER (WHERE o.level = 'critical'), count(*) FILTER (WHERE o.deadline_at < at),
+				   sum(h.data_file_count), sum(h.data_bytes), sum(h.excess_file_count), sum(h.snapshot_count), sum(h.manifest_count),
+				   sum(o.expirable_bytes), sum(o.delete_bytes), sum(o.orphan_bytes), sum(o.overhead_bytes)
+			FROM floe_internal.table_outlook AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id AND t.status <> 'dropped'
+			LEFT JOIN floe_internal.health AS h ON h.table_id = o.table_id
+			ON CONFLICT (day) DO UPDATE SET (measured_at, tables, tables_warning, tables_critical, tables_overdue, data_file_count, data_bytes, excess_file_count, snapshot_count, manifest_count,
+					expirable_bytes, delete_bytes, orphan_bytes, overhead_bytes) =
+				(EXCLUDED.measured_at, EXCLUDED.tables, EXCLUDED.tables_warning, EXCLUDED.tables_critical, EXCLUDED.tables_overdue, EXCLUDED.data_file_count, EXCLUDED.data_bytes,
+				 EXCLUDED.excess_file_count, EXCLUDED.snapshot_count, EXCLUDED.manifest_count, EXCLUDED.expirable_bytes, EXCLUDED.delete_bytes, EXCLUDED.orphan_bytes, EXCLUDED.overhead_bytes);
+	END IF;
+	RETURN cardinality(ids) = most;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.refresh_outlook(pg_catalog.int4) IS 'Computes the outlook of tables for which it is due, at most so many, and once an hour the totals of the day; true: there may be more';
+
+-- What people read ----------------------------------------------------------------------------------
+
+CREATE VIEW floe.waste AS
+	SELECT t.name AS table_name, o.expirable_bytes, o.delete_bytes, o.orphan_bytes AS orphan_bytes_estimated, o.overhead_bytes AS small_file_overhead_bytes, o.waste_bytes, h.data_bytes,
+		   pg_catalog.round(o.waste_bytes / 1073741824::pg_catalog.numeric * r.price, 4) AS price_per_month, r.currency, o.computed_at
+	FROM floe_internal.table_outlook AS o
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id AND t.status <> 'dropped'
+	LEFT JOIN floe_internal.health AS h ON h.table_id = o.table_id
+	LEFT JOIN floe.rate AS r ON r.name = 'storage'
+	WHERE o.computed_at > '-infinity';
+COMMENT ON VIEW floe.waste IS 'Bytes that each table holds for nothing, and what they cost a month. expirable_bytes: files that only snapshots need which expire_snapshots would remove, at least; delete_bytes: delete files; orphan_bytes_estimated: as many as between the last two runs that removed orphans, for the time since; small_file_overhead_bytes: what manifests hold of files that bin-packing would remove. NULL: not known, and not in waste_bytes. As of computed_at';
+
+CREATE VIEW floe.fleet AS
+	SELECT t.name AS table_name, o.severity, o.level, o.metric, o.value, o.warning, o.operation, o.deadline_operation,
+		   CASE WHEN o.deadline_at < c.now THEN c.now - o.deadline_at END AS deadline_lag, o.deadline_at,
+		   (SELECT pg_catalog.jsonb_object_agg(x.operation, x.last_success_at) FROM floe_internal.table_operation AS x WHERE x.table_id = o.table_id AND x.last_success_at IS NOT NULL) AS last_success,
+		   o.forecast_at, o.forecast_metric, o.forecast_level, o.forecast_confidence, o.waste_bytes, o.computed_at
+	FROM floe_internal.table_outlook AS o
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id AND t.status <> 'dropped'
+	-- a function of no fixed value would keep an ORDER BY from the index, were it in a column
+	CROSS JOIN (SELECT floe_internal.clock() AS now) AS c
+	WHERE o.computed_at > '-infinity';
+COMMENT ON VIEW floe.fleet IS 'How each table stands: its worst metric (severity 0.5 at warning, 1 at critical) and what mends it, the first deadline and by how much it is missed, the last success of each operation, and the next threshold that it crosses if it goes on like this. As of computed_at, which is at most an hour after a change of its health; ORDER BY severity DESC NULLS LAST LIMIT n is one look into an index';
+
+CREATE VIEW floe.fleet_history AS
+	SELECT d.day, d.measured_at, d.tables, d.tables_warning, d.tables_critical, d.tables_overdue, d.data_file_count, d.data_bytes, d.excess_file_count, d.snapshot_count, d.manifest_count,
+		   d.expirable_bytes, d.delete_bytes, d.orphan_bytes AS orphan_bytes_estimated, d.overhead_bytes AS small_file_overhead_bytes,
+		   pg_catalog.round((COALESCE(d.expirable_bytes, 0) + COALESCE(d.delete_bytes, 0) + COALESCE(d.orphan_bytes, 0) + COALESCE(d.overhead_bytes, 0)) / 1073741824 * r.price, 2) AS waste_per_month, r.currency
+	FROM floe_internal.fleet_day AS d LEFT JOIN floe.rate AS r ON r.name = 'storage';
+COMMENT ON VIEW floe.fleet_history IS 'Totals of all tables, a row for each day (UTC) as last measured on it, kept for five years; sums are over the tables of which the number is known; waste_per_month: at the price of today';
+-- =================================================================================================
+-- 94 recommendations
+-- Properties of a table that are worth changing, because stored health shows what they cost: with the evidence, the statement, and
+-- what to expect. A property that somebody set is left alone; floe changes none of them itself.
+-- =================================================================================================
+
+CREATE TABLE floe.recommendation_rule (
+	name		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	is_enabled	pg_catalog.bool NOT NULL DEFAULT true,
+	threshold	pg_catalog.float8 NOT NULL CHECK (threshold >= 0 AND threshold <= 1e18),
+	unit		pg_catalog.text NOT NULL,
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.recommendation_rule IS 'Rules of floe.recommendations(); each can be switched off, and its threshold changed';
+COMMENT ON COLUMN floe.recommendation_rule.threshold IS 'From where on it applies, in its unit; partition_bytes, rewritten_file_size and partition_spec apply below it';
+COMMENT ON COLUMN floe.recommendation_rule.is_changed IS 'The row was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.recommendation_rule (name, position, threshold, unit, description) VALUES
+	('stat_columns', 1, 50, 'columns', 'Many columns with statistics in each file, and manifests of more than 2 kB for each: limit them to the columns that queries filter by'),
+	('partition_bytes', 2, 0.25, 'of the target file size', 'Partitions far below the target file size: their one file stays small, and is rewritten with each new one'),
+	('rewritten_file_size', 3, 0.6, 'of the target file size', 'Files that rewrites wrote came out far below the target, because it is compared with sizes in memory'),
+	('metadata_retention', 4, 50, 'metadata files', 'Many earlier metadata files, and nobody deletes those that are dropped from the list'),
+	('write_distribution', 5, 10, 'files per commit', 'Commits of many small files to a partitioned table: rows are not brought together by partition before they are written'),
+	('delete_mode', 6, 1, 'times the table''s bytes', 'Deletes and updates that rewrote whole files for a few rows, again and again'),
+	('deletion_vectors', 7, 100, 'position delete files', 'Many position delete files: deletion vectors of format version 3 are at most one for each data file'),
+	('manifest_merge', 8, 50, 'manifests', 'Many small manifests that commits do not merge'),
+	('snapshot_retention', 9, 1, 'snapshots', 'The table property says another age of snapshots than the policy in force: whoever else expires snapshots keeps to it'),
+	('gc_enabled', 10, 20, 'snapshots', 'gc.enabled=false keeps a policy from expiring snapshots'),
+	('partition_spec', 11, 0.0625, 'of the target file size', 'A hundred partitions or more of tiny size: the partition spec is too fine');
+
+CREATE FUNCTION floe_internal.recommendation_rule_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.recommendation_rule AS r SET (is_enabled, threshold) = (NEW.is_enabled, NEW.threshold) WHERE r.name = NEW.name;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.recommendation_rule_before() IS 'Trigger: marks changed rows of floe.recommendation_rule, and takes them back from a dump';
+
+CREATE TRIGGER recommendation_rule_before BEFORE INSERT OR UPDATE ON floe.recommendation_rule
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.recommendation_rule_before();
+
+CREATE TABLE floe_internal.dismissal (
+	pattern			pg_catalog.text NOT NULL,
+	rule			pg_catalog.text NOT NULL REFERENCES floe.recommendation_rule,
+	reason			pg_catalog.text,
+	dismissed_by	pg_catalog.text NOT NULL,
+	dismissed_at	pg_catalog.timestamptz NOT NULL,
+	PRIMARY KEY (pattern, rule)
+);
+COMMENT ON TABLE floe_internal.dismissal IS 'Recommendations that somebody does not want to see again, by pattern of tables';
+
+INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
+	('floe.recommendation_rule', 'fixed', NULL, NULL, NULL, 'Rules of recommendations; people switch them off'),
+	('floe_internal.dismissal', 'people', NULL, NULL, NULL, 'Recommendations that somebody dismissed');
+
+-- Statements ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.spark_table(levels pg_catalog.text[]) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.string_agg('`' || pg_catalog.replace(l.level, '`', '``') || '`', '.' ORDER BY l.place) FROM pg_catalog.unnest(levels) WITH ORDINALITY AS l (level, place);
+END;
+COMMENT ON FUNCTION floe_internal.spark_table(pg_catalog.text[]) IS 'A table''s name for Spark, quoted';
+
+-- By what renders floe's own statements, which knows what Trino cannot address.
+CREATE FUNCTION floe_internal.trino_table(levels pg_catalog.text[]) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN substring(floe_internal.render_statement('trino', levels[1], levels[2:cardinality(levels) - 1], levels[cardinality(levels)], 'rewrite_manifests', '{}', floe_internal.clock()) FROM '^ALTER TABLE (.*) EXECUTE ');
+EXCEPTION WHEN feature_not_supported OR invalid_parameter_value OR external_routine_exception THEN
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.trino_table(pg_catalog.text[]) IS 'A table''s name for Trino, quoted; NULL: Trino cannot address it';
+
+CREATE FUNCTION floe_internal.spark_properties(levels pg_catalog.text[], properties pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('ALTER TABLE %s SET TBLPROPERTIES (%s)', floe_internal.spark_table(levels), pg_catalog.string_agg(pg_catalog.format('''%s'' = ''%s''', q.key, q.value), ', ' ORDER BY q.key))
+	FROM (SELECT pg_catalog.replace(pg_catalog.replace(p.key, '\', '\\'), '''', '\''') AS key, pg_catalog.replace(pg_catalog.replace(p.value, '\', '\\'), '''', '\''') AS value FROM pg_catalog.jsonb_each_text(properties) AS p) AS q;
+END;
+COMMENT ON FUNCTION floe_internal.spark_properties(pg_catalog.text[], pg_catalog.jsonb) IS 'The statement that sets table properties in Spark';
+
+-- format_version is a property of Trino's own; others it sets only where iceberg.allowed-extra-properties names them.
+CREATE FUNCTION floe_internal.trino_properties(name pg_catalog.text, properties pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN properties ? 'format-version' THEN pg_catalog.format('ALTER TABLE %s SET PROPERTIES format_version = %s', name, properties ->> 'format-version')
+		ELSE pg_catalog.format('ALTER TABLE %s SET PROPERTIES extra_properties = MAP(ARRAY[%s], ARRAY[%s])', name, pg_catalog.string_agg(pg_catalog.format('''%s''', pg_catalog.replace(p.key, '''', '''''')), ', ' ORDER BY p.key),
+			pg_catalog.string_agg(pg_catalog.format('''%s''', pg_catalog.replace(p.value, '''', '''''')), ', ' ORDER BY p.key)) END
+	FROM pg_catalog.jsonb_each_text(properties) AS p WHERE name IS NOT NULL HAVING pg_catalog.count(*) > 0;
+END;
+COMMENT ON FUNCTION floe_internal.trino_properties(pg_catalog.text, pg_catalog.jsonb) IS 'The statement that sets table properties in Trino 465 or later; NULL without a name';
+
+-- Evidence ------------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.power_of_two(bytes pg_catalog.float8, lowest pg_catalog.float8, highest pg_catalog.float8) RETURNS pg_catalog.int8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.pow(2, pg_catalog.ceil(pg_catalog.ln(LEAST(GREATEST(bytes, lowest), highest)) / pg_catalog.ln(2) - 1e-9))::pg_catalog.int8;
+END;
+COMMENT ON FUNCTION floe_internal.power_of_two(pg_catalog.float8, pg_catalog.float8, pg_catalog.float8) IS 'The next power of two, between two limits';
+
+-- How writers commit, by the retained snapshots that are no rewrites.
+CREATE FUNCTION floe_internal.write_pattern(snapshots pg_catalog.bytea,
+		OUT commits pg_catalog.int8, OUT files_per_commit pg_catalog.float8, OUT bytes_per_file pg_catalog.float8, OUT overwrites pg_catalog.int8, OUT overwritten_bytes pg_catalog.numeric, OUT kept_share pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*) FILTER (WHERE s.added_data_files > 0 AND s.added_bytes IS NOT NULL),
+		   pg_catalog.avg(s.added_data_files) FILTER (WHERE s.added_data_files > 0 AND s.added_bytes IS NOT NULL),
+		   pg_catalog.sum(s.added_bytes) FILTER (WHERE s.added_data_files > 0 AND s.added_bytes IS NOT NULL)::pg_catalog.float8 / NULLIF(pg_catalog.sum(s.added_data_files) FILTER (WHERE s.added_bytes IS NOT NULL), 0)::pg_catalog.float8,
+		   pg_catalog.count(*) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes),
+		   pg_catalog.sum(s.removed_bytes) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes),
+		   (pg_catalog.sum(s.added_bytes) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes))::pg_catalog.float8
+				/ NULLIF(pg_catalog.sum(s.removed_bytes) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes), 0)::pg_catalog.float8
+	FROM floe_internal.snapshot_list(snapshots) AS s WHERE s.operation IS DISTINCT FROM 'replace';
+END;
+COMMENT ON FUNCTION floe_internal.write_pattern(pg_catalog.bytea) IS 'Commits of writers that say what they added, with files and bytes; overwrites: those that wrote at least four fifths of what they took out again, which is how a few rows are changed by copying files';
+
+CREATE FUNCTION floe_internal.rule_matches(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, rule pg_catalog.text, properties pg_catalog.jsonb, evidence pg_catalog.text, effect pg_catalog.text, caution pg_catalog.text)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH limits AS MATERIALIZED (
+		SELECT pg_catalog.jsonb_object_agg(r.name, r.threshold) AS from_value FROM floe.recommendation_rule AS r
+	), fact AS MATERIALIZED (
+		SELECT h.*, COALESCE(t.properties, '{}') AS p, t.format_version, t.details, t.snapshots, h.data_bytes / NULLIF(h.partition_count, 0)::pg_catalog.float8 AS partition_bytes,
+			   h.manifest_bytes / NULLIF(h.data_file_count, 0)::pg_catalog.float8 AS entry_bytes, s.settings, s.origins, l.from_value
+		FROM floe_internal.health AS h
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id
+		LEFT JOIN floe_internal.table_setting AS s ON s.table_id = h.table_id AND s.operation = 'expire_snapshots'
+		CROSS JOIN limits AS l
+		WHERE h.table_id = ANY (of_table_ids)
+	)
+	SELECT f.table_id, v.rule, v.properties, v.evidence, v.effect, v.caution
+	FROM fact AS f
+	LEFT JOIN LATERAL floe_internal.write_pattern(f.snapshots) AS w ON true
+	LEFT JOIN LATERAL (
+		SELECT pg_catalog.sum(x.bytes)::pg_catalog.float8 / NULLIF(pg_catalog.sum(x.files), 0)::pg_catalog.float8 AS bytes_per_file, pg_catalog.sum(x.files) AS files
+		FROM (SELECT (i.item ->> 'added_bytes')::pg_catalog.numeric AS bytes, (i.item ->> 'added_data_files')::pg_catalog.numeric AS files
+			  FROM (SELECT l.new_snapshots FROM floe_internal.operation_log AS l
+					WHERE l.table_id = f.table_id AND l.operation = 'rewrite_data_files' AND l.state = 'succeeded' ORDER BY l.operation_id DESC LIMIT 5) AS o
+			  CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(o.new_snapshots) = 'array' THEN o.new_snapshots ELSE '[]' END) AS i (item)
+			  WHERE i.item ->> 'operation' = 'replace' AND i.item ?& '{added_bytes,added_data_files}') AS x) AS r ON true
+	CROSS JOIN LATERAL (SELECT (floe_internal.property_value(f.p, 'history.expire.max-snapshot-age-ms', 'ms') #>> '{}')::pg_catalog.interval AS property_age,
+		CASE WHEN f.origins ? 'options.max_snapshot_age' THEN (f.settings ->> 'options.max_snapshot_age')::pg_catalog.interval END AS policy_age) AS e
+	CROSS JOIN LATERAL (VALUES
+		('stat_columns',
+			f.stat_column_count >= (f.from_value ->> 'stat_columns')::pg_catalog.float8 AND f.entry_bytes >= 2048
+				AND NOT EXISTS (SELECT 1 FROM pg_catalog.jsonb_object_keys(f.p) AS k (key) WHERE k.key LIKE 'write.metadata.metrics.%'),
+			'{"write.metadata.metrics.max-inferred-column-defaults": "32"}'::pg_catalog.jsonb,
+			pg_catalog.format('%s columns with statistics in the mean data file, %s of manifest for each of %s files', pg_catalog.round(f.stat_column_count::pg_catalog.numeric, 1), floe_internal.format_metric(f.entry_bytes, 'bytes'), f.data_file_count),
+			pg_catalog.format('manifests shrink to about %s %% as files are written anew, and planning reads that much less', pg_catalog.round((100 * 32 / GREATEST(f.stat_column_count, 32))::pg_catalog.numeric)),
+			'the first 32 columns keep statistics; columns that queries filter by need write.metadata.metrics.column.NAME'),
+		('partition_bytes',
+			f.partition_count > 1 AND f.data_bytes >= 1073741824 AND f.partition_bytes < (f.from_value ->> 'partition_bytes')::pg_catalog.float8 * f.target_file_bytes
+				AND f.partition_bytes >= (f.from_value ->> 'partition_spec')::pg_catalog.float8 * f.target_file_bytes AND NOT f.p ? 'write.target-file-size-bytes',
+			pg_catalog.jsonb_build_object('write.target-file-size-bytes', floe_internal.power_of_two(f.partition_bytes, 16777216, 536870912)::pg_catalog.text),
+			pg_catalog.format('%s partitions of %s on average, target file size %s', f.partition_count, floe_internal.format_metric(f.partition_bytes, 'bytes'), floe_internal.format_metric(f.target_file_bytes, 'bytes')),
+			'the one file of a partition is no small file any more, and is not rewritten with each new one', NULL),
+		('rewritten_file_size',
+			r.files >= 4 AND r.bytes_per_file < (f.from_value ->> 'rewritten_file_size')::pg_catalog.float8 * f.target_file_bytes AND f.partition_bytes >= 2 * f.target_file_bytes AND NOT f.p ? 'write.target-file-size-bytes',
+			pg_catalog.jsonb_build_object('write.target-file-size-bytes', (pg_catalog.round(f.target_file_bytes * LEAST(4, f.target_file_bytes / r.bytes_per_file) / 16777216) * 16777216)::pg_catalog.int8::pg_catalog.text),
+			pg_catalog.format('the last rewrites wrote %s files of %s on average, target file size %s', r.files, floe_internal.format_metric(r.bytes_per_file, 'bytes'), floe_internal.format_metric(f.target_file_bytes, 'bytes')),
+			pg_catalog.format('files of about %s', floe_internal.format_metric(f.target_file_bytes, 'bytes')), 'a target_file_size of a policy goes before the property in floe''s rewrites'),
+		('metadata_retention',
+			f.metadata_log_count >= (f.from_value ->> 'metadata_retention')::pg_catalog.float8 AND NOT f.p ? 'write.metadata.delete-after-commit.enabled',
+			pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('write.metadata.delete-after-commit.enabled', 'true',
+				'write.metadata.previous-versions-max', CASE WHEN NOT f.p ? 'write.metadata.previous-versions-max' THEN '20' END)),
+			pg_catalog.format('%s earlier metadata files, the current one is %s', f.metadata_log_count, floe_internal.format_metric(f.metadata_json_bytes, 'bytes')),
+			pg_catalog.format('each commit deletes the oldest beyond %s; now about %s are kept in the list, and more in the store', COALESCE(f.p ->> 'write.metadata.previous-versions-max', '20'), floe_internal.format_metric(f.metadata_log_count * f.metadata_json_bytes::pg_catalog.float8, 'bytes')),
+			'metadata files that have left the list already are for remove_orphan_files'),
+		('write_distribution',
+			f.details ->> 'is_partitioned' = 'true' AND w.commits >= 3 AND w.files_per_commit >= (f.from_value ->> 'write_distribution')::pg_catalog.float8 AND w.bytes_per_file < 0.25 * f.target_file_bytes
+				AND NOT f.p ? 'write.distribution-mode',
+			'{"write.distribution-mode": "hash"}',
+			pg_catalog.format('the last %s commits added %s files of %s each on average', w.commits, pg_catalog.round(w.files_per_commit::pg_catalog.numeric, 1), floe_internal.format_metric(w.bytes_per_file, 'bytes')),
+			'one writer for each partition, so about one file for each partition and commit', 'writers shuffle their rows; Spark does so by itself from Iceberg 1.2 on, Flink and older Spark do not'),
+		('delete_mode',
+			f.format_version >= 2 AND w.overwrites >= 3 AND w.overwritten_bytes >= (f.from_value ->> 'delete_mode')::pg_catalog.float8 * f.data_bytes AND f.data_bytes > 0
+				AND NOT f.p ?| '{write.delete.mode,write.update.mode,write.merge.mode}',
+			'{"write.delete.mode": "merge-on-read", "write.update.mode": "merge-on-read", "write.merge.mode": "merge-on-read"}',
+			pg_catalog.format('%s commits rewrote %s of files to keep %s %% of them; the table has %s', w.overwrites, floe_internal.format_metric(w.overwritten_bytes::pg_catalog.float8, 'bytes'),
+				pg_catalog.round((100 * w.kept_share)::pg_catalog.numeric, 1), floe_internal.format_metric(f.data_bytes, 'bytes')),
+			'a change of a few rows writes a delete file instead of the data file', 'readers apply the deletes until they are compacted: let a policy have rewrite_position_delete_files and rewrite_data_files'),
+		('deletion_vectors',
+			f.format_version = 2 AND f.position_delete_file_count >= (f.from_value ->> 'deletion_vectors')::pg_catalog.float8 AND f.p ->> 'write.delete.mode' = 'merge-on-read',
+			'{"format-version": "3"}',
+			pg_catalog.format('%s position delete files for %s data files', f.position_delete_file_count, f.data_file_count),
+			pg_catalog.format('at most %s deletion vectors', f.data_file_count), 'cannot be undone, and every reader and writer must know format version 3: Spark with Iceberg 1.8 or later'),
+		('manifest_merge',
+			f.excess_manifest_count >= (f.from_value ->> 'manifest_merge')::pg_catalog.float8 AND COALESCE(pg_catalog.lower(f.p ->> 'commit.manifest-merge.enabled'), 'true') <> 'false' AND NOT f.p ? 'commit.manifest.min-count-to-merge',
+			'{"commit.manifest.min-count-to-merge": "20"}',
+			pg_catalog.format('%s manifests of %s on average, %s more than their bytes need', f.manifest_count, floe_internal.format_metric(f.manifest_bytes / NULLIF(f.manifest_count, 0)::pg_catalog.float8, 'bytes'), f.excess_manifest_count),
+			'commits merge small manifests from 20 on, instead of 100', 'fast appends, which Flink and others can use, never merge'),
+		('snapshot_retention',
+			e.property_age <> e.policy_age AND f.snapshot_count >= (f.from_value ->> 'snapshot_retention')::pg_catalog.float8,
+			pg_catalog.jsonb_build_object('history.expire.max-snapshot-age-ms', (EXTRACT(epoch FROM e.policy_age) * 1000)::pg_catalog.int8::pg_catalog.text),
+			pg_catalog.format('the policy keeps snapshots for %s, the table property says %s', floe_internal.format_interval(e.policy_age), floe_internal.format_interval(e.property_age)),
+			'whoever else expires snapshots keeps them as long as the policy does', NULL),
+		('gc_enabled',
+			pg_catalog.lower(f.p ->> 'gc.enabled') = 'false' AND f.settings ? 'configured' AND f.expirable_snapshot_count >= (f.from_value ->> 'gc_enabled')::pg_catalog.float8
+				AND NOT f.p ? 'nessie.commit.id' AND f.details ->> 'gc_owner' IS NULL,
+			'{"gc.enabled": "true"}',
+			pg_catalog.format('%s of %s snapshots could be expired, and a policy asks for it', f.expirable_snapshot_count, f.snapshot_count),
+			'expire_snapshots and remove_orphan_files may delete files', 'only if nobody else uses the files: a table that was made by the snapshot procedure, or shares its location, needs gc.enabled=false'),
+		('partition_spec',
+			f.partition_count >= 100 AND f.data_bytes >= 1073741824 AND f.partition_bytes < (f.from_value ->> 'partition_spec')::pg_catalog.float8 * f.target_file_bytes,
+			NULL,
+			pg_catalog.format('%s partitions of %s on average, target file size %s', f.partition_count, floe_internal.format_metric(f.partition_bytes, 'bytes'), floe_internal.format_metric(f.target_file_bytes, 'bytes')),
+			'fewer files and manifest entries for what is written from then on', 'what is written stays as it is until it is rewritten with output_spec_id')
+		) AS v (rule, applies, properties, evidence, effect, caution)
+	JOIN floe.recommendation_rule AS k ON k.name = v.rule AND k.is_enabled
+	WHERE v.applies AND f.is_complete;
+END;
+COMMENT ON FUNCTION floe_internal.rule_matches(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Which rules apply to some tables by their stored health, with what to set; properties NULL: not a matter of a property. Dismissals aside';
+
+-- One field by the hour or the day: the next coarser transform. For all others it takes somebody who knows the queries.
+CREATE FUNCTION floe_internal.coarser_spec(specs pg_catalog.jsonb, details pg_catalog.jsonb, OUT field pg_catalog.text, OUT "column" pg_catalog.text, OUT spark pg_catalog.text, OUT trino pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT s.item #>> '{fields,0,name}', c.item ->> 'name', CASE s.item #>> '{fields,0,transform}' WHEN 'hour' THEN 'days' ELSE 'months' END, CASE s.item #>> '{fields,0,transform}' WHEN 'hour' THEN 'day' ELSE 'month' END
+	FROM pg_catalog.jsonb_array_elements(COALESCE(specs, '[]')) AS s (item)
+	JOIN pg_catalog.jsonb_array_elements(COALESCE(details -> 'columns', '[]')) AS c (item) ON c.item -> 'id' = s.item #> '{fields,0,source_id}'
+	WHERE s.item -> 'is_default' = 'true' AND pg_catalog.jsonb_array_length(s.item -> 'fields') = 1 AND s.item #>> '{fields,0,transform}' IN ('hour', 'day') AND pg_catalog.strpos(c.item ->> 'name', '.') = 0;
+END;
+COMMENT ON FUNCTION floe_internal.coarser_spec(pg_catalog.jsonb, pg_catalog.jsonb) IS 'The coarser transform of a partition spec of one field by hour or day; NULLs: another spec';
+
+CREATE FUNCTION floe.recommendations(pattern pg_catalog.text DEFAULT '**',
+		OUT table_name pg_catalog.text, OUT rule pg_catalog.text, OUT properties pg_catalog.jsonb, OUT evidence pg_catalog.text, OUT effect pg_catalog.text, OUT caution pg_catalog.text,
+		OUT spark_sql pg_catalog.text, OUT trino_sql pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT t.name, m.rule, m.properties, m.evidence, m.effect, m.caution,
+		   CASE WHEN m.properties IS NOT NULL THEN floe_internal.spark_properties(t.levels, m.properties)
+				WHEN c.field IS NOT NULL THEN format('ALTER TABLE %s REPLACE PARTITION FIELD %s WITH %s(%s)', floe_internal.spark_table(t.levels), floe_internal.spark_table(ARRAY[c.field]), c.spark, floe_internal.spark_table(ARRAY[c."column"])) END,
+		   CASE WHEN m.properties IS NOT NULL THEN floe_internal.trino_properties(floe_internal.trino_table(t.levels), m.properties)
+				WHEN c."column" ~ '^[a-z_][a-z0-9_]*$' THEN format('ALTER TABLE %s SET PROPERTIES partitioning = ARRAY[''%s(%s)'']', floe_internal.trino_table(t.levels), c.trino, c."column") END
+	FROM floe_internal.rule_matches(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
+			WHERE x.status = 'ok' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock()) AS m
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = m.table_id
+	JOIN floe.recommendation_rule AS k ON k.name = m.rule
+	LEFT JOIN LATERAL floe_internal.coarser_spec(t.specs, t.details) AS c ON m.properties IS NULL
+	WHERE NOT EXISTS (SELECT 1 FROM floe_internal.dismissal AS d WHERE d.rule = m.rule AND floe_internal.match_pattern(d.pattern, t.levels) IS NOT NULL)
+	ORDER BY t.name, k.position
+$body$;
+COMMENT ON FUNCTION floe.recommendations(pg_catalog.text)
+	IS 'Table properties worth changing, by rules of floe.recommendation_rule over stored health: the evidence, what to expect, what to mind, and the statement for Spark and for Trino (465 or later; NULL where Trino cannot), in a catalog that is named as the SERVER is. Properties that are set are left alone, but for those that contradict a policy';
+
+CREATE FUNCTION floe.dismiss(pattern pg_catalog.text, rule pg_catalog.text, reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n int;
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe.recommendation_rule AS r WHERE r.name = dismiss.rule) THEN
+		PERFORM floe_internal.refuse(format('there is no rule "%s"', dismiss.rule), NULL, 'Rules are ' || (SELECT string_agg(r.name, ', ' ORDER BY r.position) FROM floe.recommendation_rule AS r) || '.');
+	END IF;
+	INSERT INTO floe_internal.dismissal AS d (pattern, rule, reason, dismissed_by, dismissed_at)
+		VALUES (floe_internal.check_pattern(dismiss.pattern), dismiss.rule, dismiss.reason, SESSION_USER, floe_internal.clock()) ON CONFLICT DO NOTHING;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n > 0;
+END
+$body$;
+COMMENT ON FUNCTION floe.dismiss(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'No more of this rule''s recommendations for these tables; false: they were dismissed already. floe.undismiss() takes it back';
+
+CREATE FUNCTION floe.undismiss(pattern pg_catalog.text, rule pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n int;
+BEGIN
+	DELETE FROM floe_internal.dismissal AS d WHERE d.pattern = floe_internal.check_pattern(undismiss.pattern) AND d.rule = undismiss.rule;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n > 0;
+END
+$body$;
+COMMENT ON FUNCTION floe.undismiss(pg_catalog.text, pg_catalog.text) IS 'Takes back floe.dismiss() with the same pattern and rule; false: there is no such';
+
+CREATE VIEW floe.dismissals AS
+	SELECT d.pattern, d.rule, d.reason, d.dismissed_by, d.dismissed_at FROM floe_internal.dismissal AS d;
+COMMENT ON VIEW floe.dismissals IS 'Recommendations that somebody dismissed';
+-- =================================================================================================
 -- 95 privileges
 -- Nothing is for PUBLIC. floe_viewer reads; floe_operator also acts; floe_admin also edits policies and
 -- budgets. floe_internal is for nobody: the functions of floe run as their owner where they need it.
@@ -14236,6 +15245,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
 	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval), floe.forecast(pg_catalog.text, pg_catalog.interval), floe.recommendations(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.dismiss(pg_catalog.text, pg_catalog.text, pg_catalog.text), floe.undismiss(pg_catalog.text, pg_catalog.text) TO floe_operator;
+GRANT UPDATE (is_enabled, threshold) ON floe.recommendation_rule TO floe_admin;
 
 -- For the owners of policies, whom these look for.
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb), floe.drop_policy(pg_catalog.text, pg_catalog.bool),
@@ -14269,6 +15281,8 @@ GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, 
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
+GRANT UPDATE (price, currency) ON floe.rate TO floe_admin;
+GRANT UPDATE (runs, objects_per_gb_hour, bytes_per_gb_hour, longest_interval) ON floe.return_threshold TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.import_policies(pg_catalog.jsonb, pg_catalog.jsonb), floe.check_import(pg_catalog.jsonb, pg_catalog.jsonb),
 	floe.import_table_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
@@ -14284,6 +15298,10 @@ SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_preset', 'WHERE NOT is_builtin');
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.rate', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.return_threshold', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.recommendation_rule', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.dismissal', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');

@@ -214,6 +214,14 @@ CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalo
 COMMENT ON FUNCTION floe_internal.expirable(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
 	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit; freed_files, freed_bytes: what the children of those took out of the table, as far as their summaries say it, and what so nobody refers to any more (too much where a tag or branch keeps an older snapshot)';
 
+CREATE FUNCTION floe_internal.expirable_bytes(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
+		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz)
+	RETURNS pg_catalog.int8
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_expirable_bytes';
+COMMENT ON FUNCTION floe_internal.expirable_bytes(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'Bytes that only snapshots hold which expire_snapshots would remove, at least, by the summaries of the snapshots that took the files out; NULL: a summary does not say';
+
 -- options and statements --------------------------------------------------------------------------
 
 CREATE FUNCTION floe_internal.engine_options(

@@ -39,6 +39,7 @@ CREATE TABLE floe_internal.operation_log (
 	outcome				pg_catalog.text,
 	engine_result		pg_catalog.jsonb,
 	engine_row_count	pg_catalog.int8,
+	worth				pg_catalog.jsonb,
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
@@ -64,6 +65,7 @@ COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touche
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+COMMENT ON COLUMN floe_internal.operation_log.worth IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 
 CREATE TABLE floe_internal.operation_queue (
 	LIKE floe_internal.operation_log INCLUDING DEFAULTS,
@@ -151,6 +153,10 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_value		pg_catalog.float8,
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
+	unpaid_runs				pg_catalog.int4 NOT NULL DEFAULT 0,
+	stretched_until			pg_catalog.timestamptz,
+	stretched_metric		pg_catalog.text,
+	stretched_value			pg_catalog.float8,
 	next_due_at				pg_catalog.timestamptz,
 	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
 	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
@@ -167,6 +173,10 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row t
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait; NULL: it was called for by conditions, a deadline or a person';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.unpaid_runs IS 'Runs in a row that did not pay by floe.return_threshold, failed ones included';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_until IS 'With auto_tune on, not before this time, unless the deadline is over or the metric that called for the last run is critical or has doubled; NULL: it pays';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_metric IS 'The metric that called for the last run; NULL: none did';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_value IS 'Its value before that run';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 

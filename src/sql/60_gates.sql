@@ -330,7 +330,10 @@ BEGIN
 		WHEN d0.goes_on THEN 'slice'
 		WHEN NOT c.conditions_met THEN 'conditions'
 		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
-		ELSE 'metric' END AS called_by
+		ELSE 'metric' END AS called_by,
+		-- auto_tune: what never pays comes less often, but never past a deadline, and no more once the need is another
+		CASE WHEN x.stretched_until > at AND c.settings ->> 'auto_tune' = 'true' AND COALESCE(d0.overdue_at > at, true) AND COALESCE(c.severity < 1, true)
+			AND NOT COALESCE(c.metric = x.stretched_metric AND c.value >= 2 * x.stretched_value, false) THEN x.stretched_until END AS stretched_until
 		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
 		('policy',
@@ -423,9 +426,11 @@ BEGIN
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
-		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
-			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
-			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
+		('min_interval', CASE WHEN GREATEST(d.rested_at, d.stretched_until) > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
+			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END),
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN floe_internal.format_interval(d.stretched_until - x.last_run_at) ELSE d.rest_told END,
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN pg_catalog.format('auto_tune: the last %s runs did not pay', x.unpaid_runs)
+				ELSE COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in') END, GREATEST(d.rested_at, d.stretched_until)),
 		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
 			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)

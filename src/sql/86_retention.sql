@@ -306,6 +306,8 @@ BEGIN
 		more := floe_internal.purge_old(r, at, most) OR more;
 	END LOOP;
 	more := floe_internal.purge_passes(at, most) OR more;
+	-- it changes as time passes and decides nothing, so it is done here, some tables at a time
+	more := floe_internal.refresh_outlook(200) OR more;
 	RETURN floe_internal.purge_manifests(at, most) OR more;
 END
 $body$;

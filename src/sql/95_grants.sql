@@ -14,6 +14,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
 	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval), floe.forecast(pg_catalog.text, pg_catalog.interval), floe.recommendations(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.dismiss(pg_catalog.text, pg_catalog.text, pg_catalog.text), floe.undismiss(pg_catalog.text, pg_catalog.text) TO floe_operator;
+GRANT UPDATE (is_enabled, threshold) ON floe.recommendation_rule TO floe_admin;
 
 -- For the owners of policies, whom these look for.
 GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb), floe.drop_policy(pg_catalog.text, pg_catalog.bool),
@@ -47,6 +50,8 @@ GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, 
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
 GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
+GRANT UPDATE (price, currency) ON floe.rate TO floe_admin;
+GRANT UPDATE (runs, objects_per_gb_hour, bytes_per_gb_hour, longest_interval) ON floe.return_threshold TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
 GRANT EXECUTE ON FUNCTION floe.import_policies(pg_catalog.jsonb, pg_catalog.jsonb), floe.check_import(pg_catalog.jsonb, pg_catalog.jsonb),
 	floe.import_table_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
@@ -62,6 +67,10 @@ SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_preset', 'WHERE NOT is_builtin');
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.rate', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.return_threshold', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.recommendation_rule', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.dismissal', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');

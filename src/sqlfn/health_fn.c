@@ -15,6 +15,7 @@
 #include "sqlfn/report.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/array.h"
@@ -36,6 +37,7 @@ PG_FUNCTION_INFO_V1(floe_sql_merge_partition_rows);
 PG_FUNCTION_INFO_V1(floe_sql_snapshot_list);
 PG_FUNCTION_INFO_V1(floe_sql_expirable);
 PG_FUNCTION_INFO_V1(floe_sql_encode_snapshots);
+PG_FUNCTION_INFO_V1(floe_sql_expirable_bytes);
 
 typedef struct MergeState
 {
@@ -422,13 +424,11 @@ next_change(const FloeLineage *lineage, const FloeExpiry *expiry, const FloeRete
 }
 
 static bool
-compute_expiry(bytea *encoded, Jsonb *refs_json, const FloeRetention *retention, int64 now_ms, FloeExpiry *expiry,
-			   bool *has_next, int64 *next_ms, FloeStatus *st)
+compute_expiry(bytea *encoded, Jsonb *refs_json, const FloeRetention *retention, int64 now_ms, FloeArena *arena,
+			   FloeLineage *lineage, FloeExpiry *expiry, FloeStatus *st)
 {
-	FloeArena *arena = new_arena(SNAPSHOT_ARENA_LIMIT);
 	char *text = JsonbToCString(NULL, &refs_json->root, VARSIZE(refs_json));
 	FloeSnapshot *snapshots;
-	FloeLineage lineage;
 	FloeRef *refs;
 	FloeJsonDoc *doc;
 	int count;
@@ -436,17 +436,30 @@ compute_expiry(bytea *encoded, Jsonb *refs_json, const FloeRetention *retention,
 	bool ok;
 
 	if (!floe_snapshots_decode(VARDATA_ANY(encoded), VARSIZE_ANY_EXHDR(encoded), arena, &snapshots, &count, st) ||
-		!floe_lineage_init(&lineage, arena, snapshots, count, st))
+		!floe_lineage_init(lineage, arena, snapshots, count, st))
 		return false;
 	doc = floe_json_parse(text, strlen(text), "refs", 64 * 1024 * 1024, st);
 	if (doc == NULL)
 		return false;
 	nrefs = read_refs(floe_json_root(doc), arena, &refs, st);
-	ok = nrefs >= 0 && floe_retention_apply(&lineage, refs, nrefs, retention, now_ms, arena, expiry, st);
+	ok = nrefs >= 0 && floe_retention_apply(lineage, refs, nrefs, retention, now_ms, arena, expiry, st);
 	floe_json_free(doc);
-	if (ok)
-		*has_next = next_change(&lineage, expiry, retention, now_ms, next_ms);
 	return ok;
+}
+
+/* Arguments 3 to 5 of both functions below; what is NULL is Iceberg's default. */
+static FloeRetention
+retention_arguments(FunctionCallInfo fcinfo)
+{
+	FloeRetention retention = floe_retention_default;
+
+	if (!PG_ARGISNULL(3))
+		retention.max_snapshot_age_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
+	if (!PG_ARGISNULL(4))
+		retention.min_snapshots_to_keep = Max(1, PG_GETARG_INT32(4));
+	if (!PG_ARGISNULL(5))
+		retention.max_ref_age_ms = interval_ms(PG_GETARG_INTERVAL_P(5));
+	return retention;
 }
 
 /* encoded, refs, current_snapshot_id, max_snapshot_age, min_snapshots_to_keep, max_ref_age, at */
@@ -454,7 +467,8 @@ Datum
 floe_sql_expirable(PG_FUNCTION_ARGS)
 {
 	TupleDesc desc;
-	FloeRetention retention = floe_retention_default;
+	FloeRetention retention = retention_arguments(fcinfo);
+	FloeLineage lineage;
 	FloeExpiry expiry = {0};
 	Datum values[6] = {0};
 	bool nulls[6] = {false, false, true, true, false, false};
@@ -469,15 +483,10 @@ floe_sql_expirable(PG_FUNCTION_ARGS)
 		memset(nulls, true, sizeof(nulls));
 		PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 	}
-	if (!PG_ARGISNULL(3))
-		retention.max_snapshot_age_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
-	if (!PG_ARGISNULL(4))
-		retention.min_snapshots_to_keep = Max(1, PG_GETARG_INT32(4));
-	if (!PG_ARGISNULL(5))
-		retention.max_ref_age_ms = interval_ms(PG_GETARG_INTERVAL_P(5));
 	if (!compute_expiry(PG_GETARG_BYTEA_PP(0), PG_GETARG_JSONB_P(1), &retention, to_ms(PG_GETARG_TIMESTAMPTZ(6)),
-						&expiry, &has_next, &next_ms, &st))
+						new_arena(SNAPSHOT_ARENA_LIMIT), &lineage, &expiry, &st))
 		floe_report(&st);
+	has_next = next_change(&lineage, &expiry, &retention, to_ms(PG_GETARG_TIMESTAMPTZ(6)), &next_ms);
 	values[0] = Int32GetDatum(expiry.snapshot_count);
 	values[1] = Int32GetDatum(expiry.ref_count);
 	nulls[2] = expiry.snapshot_count == 0;
@@ -487,4 +496,94 @@ floe_sql_expirable(PG_FUNCTION_ARGS)
 	values[4] = Int64GetDatum(expiry.freed_files);
 	values[5] = Int64GetDatum(expiry.freed_bytes);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * Bytes of the files that a snapshot took out of the table.  A summary leaves
+ * out counters that are zero, so a missing size says nothing where there may
+ * have been files.
+ */
+static bool
+removed_bytes(const FloeSnapshot *snapshot, int64 *bytes)
+{
+	int64 added = 0;
+	int64 gone = 0;
+	bool has_added = floe_snapshot_counter(snapshot, FLOE_COUNTER_ADDED_DATA_FILES, &added);
+	bool has_gone = floe_snapshot_counter(snapshot, FLOE_COUNTER_DELETED_DATA_FILES, &gone);
+
+	*bytes = 0;
+	if (floe_snapshot_counter(snapshot, FLOE_COUNTER_REMOVED_FILES_SIZE, bytes))
+		return true;
+	if (snapshot->op == FLOE_SNAPSHOT_APPEND)
+		return true;
+	if (has_gone && gone > 0)
+		return false;
+	/* a rewrite of manifests names no files at all; a delete of nothing but rows adds delete files */
+	return snapshot->op == FLOE_SNAPSHOT_REPLACE || has_added ||
+		   floe_snapshot_counter(snapshot, FLOE_COUNTER_ADDED_FILES_SIZE, &added);
+}
+
+/*
+ * What a snapshot took out is only in snapshots before it.  It is free for the
+ * taking once those go; that all that stay come after it, or are it, is
+ * certain where the snapshot is an ancestor of each.  Files that are held
+ * otherwise (by a dead branch) are not counted: the sum is a lower bound.
+ */
+static bool
+sum_expirable_bytes(const FloeLineage *lineage, const FloeExpiry *expiry, FloeArena *arena, int64 *sum)
+{
+	int *stay = floe_arena_alloc0(arena, (size_t) lineage->count * sizeof(int));
+	int total = lineage->count - expiry->snapshot_count;
+	int next = 0;
+
+	*sum = 0;
+	if (stay == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (expiry->snapshot_count == 0 || total == 0)
+		return true;
+	for (int i = 0; i < lineage->count; i++)
+	{
+		if (next < expiry->snapshot_count && lineage->snapshots[i].id == expiry->snapshot_ids[next])
+			next++;
+		else
+			stay[i] = 1;
+	}
+	for (int i = lineage->count - 1; i >= 0; i--)
+	{
+		int at = lineage->order[i];
+		int64 bytes;
+
+		if (lineage->parent[at] < 0)
+			continue;
+		stay[lineage->parent[at]] += stay[at];
+		if (stay[at] != total)
+			continue;
+		if (!removed_bytes(&lineage->snapshots[at], &bytes))
+			return false;
+		if (pg_add_s64_overflow(*sum, bytes, sum))
+			return false;
+	}
+	return true;
+}
+
+/* As floe_sql_expirable; NULL where a summary does not say. */
+Datum
+floe_sql_expirable_bytes(PG_FUNCTION_ARGS)
+{
+	FloeRetention retention = retention_arguments(fcinfo);
+	FloeArena *arena;
+	FloeLineage lineage;
+	FloeExpiry expiry = {0};
+	FloeStatus st;
+	int64 sum;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(6))
+		PG_RETURN_NULL();
+	arena = new_arena(SNAPSHOT_ARENA_LIMIT);
+	if (!compute_expiry(PG_GETARG_BYTEA_PP(0), PG_GETARG_JSONB_P(1), &retention, to_ms(PG_GETARG_TIMESTAMPTZ(6)), arena,
+						&lineage, &expiry, &st))
+		floe_report(&st);
+	if (!sum_expirable_bytes(&lineage, &expiry, arena, &sum))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(sum);
 }

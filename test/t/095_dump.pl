@@ -36,6 +36,10 @@ $node->safe_psql(
 	SELECT floe.pause('demo.paused.*', 'infinity', 'because');
 	UPDATE floe.metric SET warning = 7, critical = 9, weight = 2 WHERE name = 'excess_file_count';
 	UPDATE floe.debt_term SET weight = 0 WHERE term = 'age';
+	UPDATE floe.rate SET price = 0.07, currency = 'EUR' WHERE name = 'engine';
+	UPDATE floe.return_threshold SET runs = 5, longest_interval = '9 days' WHERE operation = 'rewrite_manifests';
+	UPDATE floe.recommendation_rule SET is_enabled = false, threshold = 7 WHERE name = 'delete_mode';
+	SELECT floe.dismiss('demo.**', 'stat_columns', 'we know');
 	CREATE SERVER livy TYPE 'livy' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
 	UPDATE floe.resource_preset SET conf = '{"spark.driver.memory": "3g"}' WHERE name = 'small';
 	INSERT INTO floe.resource_preset (name, conf) VALUES ('mine', '{"spark.executor.memory": "5g"}');
@@ -62,6 +66,10 @@ my %kept = (
 	metrics => 'SELECT * FROM floe.metric ORDER BY name',
 	presets => 'SELECT * FROM floe.resource_preset ORDER BY name',
 	approvals => 'SELECT pattern, engines FROM floe.engine_approval ORDER BY pattern',
+	rates => 'SELECT * FROM floe.rate ORDER BY name',
+	returns => 'SELECT * FROM floe.return_threshold ORDER BY operation',
+	rules => 'SELECT * FROM floe.recommendation_rule ORDER BY name',
+	dismissals => 'SELECT * FROM floe.dismissals',
 	'debt terms' => 'SELECT * FROM floe.debt_term ORDER BY term',
 	'debt presets' => 'SELECT * FROM floe.debt_preset ORDER BY preset, term',
 	connections => 'SELECT name, type, uri, warehouse FROM floe.catalogs UNION ALL SELECT name, type, url, NULL FROM floe.engines ORDER BY 1',
