@@ -1783,6 +1783,7 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
 	PERFORM floe_internal.refuse(format('%s must be the beginning and the end of a time, not %s', place, left(value::text, 100)), NULL,
 		'Write ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open. Without a zone it is UTC.');
+	RETURN NULL;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.time_range_from(pg_catalog.jsonb, pg_catalog.text) IS 'Text of a tstzrange from one, or from a list of its beginning and end';
@@ -2485,7 +2486,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.lock_target(pg_catalog.text, pg_catalog.text) IS 'Operation ("*": all, "": none) and setting that a lock names, and the kind of its values';
 
 -- A value as the setting has it, from how a document would have it.
-CREATE FUNCTION floe_internal.lock_value(key pg_catalog.text, operation pg_catalog.text, setting pg_catalog.text, kind pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+CREATE FUNCTION floe_internal.lock_value(key pg_catalog.text, operation pg_catalog.text, setting pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $body$
 DECLARE
@@ -2520,7 +2521,7 @@ BEGIN
 	RETURN result;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.lock_value(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A value in a lock as the setting would have it, checked';
+COMMENT ON FUNCTION floe_internal.lock_value(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A value in a lock as the setting would have it, checked';
 
 CREATE FUNCTION floe_internal.check_lock(key pg_catalog.text, rule pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
@@ -2548,7 +2549,7 @@ BEGIN
 		RETURN rule;
 	END IF;
 	IF rule ? 'is' THEN
-		RETURN jsonb_build_object('is', floe_internal.lock_value(key, target.operation, target.setting, target.kind, rule -> 'is', place || '.is'));
+		RETURN jsonb_build_object('is', floe_internal.lock_value(key, target.operation, target.setting, rule -> 'is', place || '.is'));
 	END IF;
 	IF rule ? 'in' THEN
 		IF target.kind NOT IN ('text', 'list') OR jsonb_typeof(rule -> 'in') <> 'array' OR rule -> 'in' = '[]'
@@ -2564,7 +2565,7 @@ BEGIN
 	LOOP
 		result := result || jsonb_build_object(bound, CASE WHEN target.kind = 'schedule'
 			THEN to_jsonb(floe_internal.interval_from(CASE jsonb_typeof(given) WHEN 'string' THEN given #>> '{}' ELSE given::text END, place || '.' || bound))
-			ELSE floe_internal.lock_value(key, target.operation, target.setting, target.kind, given, place || '.' || bound) END);
+			ELSE floe_internal.lock_value(key, target.operation, target.setting, given, place || '.' || bound) END);
 	END LOOP;
 	IF floe_internal.lock_number(target.kind, result -> 'min') > floe_internal.lock_number(target.kind, result -> 'max') THEN
 		PERFORM floe_internal.refuse(format('%s: min %s is above max %s', place, result ->> 'min', result ->> 'max'), NULL, NULL);

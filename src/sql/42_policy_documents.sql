@@ -60,6 +60,7 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
 	PERFORM floe_internal.refuse(format('%s must be the beginning and the end of a time, not %s', place, left(value::text, 100)), NULL,
 		'Write ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open. Without a zone it is UTC.');
+	RETURN NULL;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.time_range_from(pg_catalog.jsonb, pg_catalog.text) IS 'Text of a tstzrange from one, or from a list of its beginning and end';

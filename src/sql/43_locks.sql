@@ -55,7 +55,7 @@ $body$;
 COMMENT ON FUNCTION floe_internal.lock_target(pg_catalog.text, pg_catalog.text) IS 'Operation ("*": all, "": none) and setting that a lock names, and the kind of its values';
 
 -- A value as the setting has it, from how a document would have it.
-CREATE FUNCTION floe_internal.lock_value(key pg_catalog.text, operation pg_catalog.text, setting pg_catalog.text, kind pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+CREATE FUNCTION floe_internal.lock_value(key pg_catalog.text, operation pg_catalog.text, setting pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $body$
 DECLARE
@@ -90,7 +90,7 @@ BEGIN
 	RETURN result;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.lock_value(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A value in a lock as the setting would have it, checked';
+COMMENT ON FUNCTION floe_internal.lock_value(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A value in a lock as the setting would have it, checked';
 
 CREATE FUNCTION floe_internal.check_lock(key pg_catalog.text, rule pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
@@ -118,7 +118,7 @@ BEGIN
 		RETURN rule;
 	END IF;
 	IF rule ? 'is' THEN
-		RETURN jsonb_build_object('is', floe_internal.lock_value(key, target.operation, target.setting, target.kind, rule -> 'is', place || '.is'));
+		RETURN jsonb_build_object('is', floe_internal.lock_value(key, target.operation, target.setting, rule -> 'is', place || '.is'));
 	END IF;
 	IF rule ? 'in' THEN
 		IF target.kind NOT IN ('text', 'list') OR jsonb_typeof(rule -> 'in') <> 'array' OR rule -> 'in' = '[]'
@@ -134,7 +134,7 @@ BEGIN
 	LOOP
 		result := result || jsonb_build_object(bound, CASE WHEN target.kind = 'schedule'
 			THEN to_jsonb(floe_internal.interval_from(CASE jsonb_typeof(given) WHEN 'string' THEN given #>> '{}' ELSE given::text END, place || '.' || bound))
-			ELSE floe_internal.lock_value(key, target.operation, target.setting, target.kind, given, place || '.' || bound) END);
+			ELSE floe_internal.lock_value(key, target.operation, target.setting, given, place || '.' || bound) END);
 	END LOOP;
 	IF floe_internal.lock_number(target.kind, result -> 'min') > floe_internal.lock_number(target.kind, result -> 'max') THEN
 		PERFORM floe_internal.refuse(format('%s: min %s is above max %s', place, result ->> 'min', result ->> 'max'), NULL, NULL);

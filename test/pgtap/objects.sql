@@ -81,7 +81,7 @@ SELECT is_empty($$SELECT s.operation, s.setting FROM (SELECT b.operation, b.sett
 SELECT is_empty($$SELECT k.scope, k.key FROM floe_internal.policy_key AS k WHERE NOT EXISTS (SELECT FROM pg_attribute AS a
 	WHERE a.attrelid = CASE k.scope WHEN 'policy' THEN 'floe.policy'::regclass ELSE 'floe.policy_operation'::regclass END AND a.attname = k.column_name)$$, 'every key of a policy document has its column');
 SELECT is_empty($$SELECT a.attrelid::regclass, a.attname FROM pg_attribute AS a WHERE a.attrelid IN ('floe.policy'::regclass, 'floe.policy_operation'::regclass) AND a.attnum > 0 AND NOT a.attisdropped
-	AND a.attname NOT IN ('policy_id', 'operation', 'name', 'pattern', 'created_at', 'updated_at', 'schedule_set_at') AND NOT EXISTS (SELECT FROM floe_internal.policy_key AS k
+	AND a.attname NOT IN ('policy_id', 'operation', 'name', 'pattern', 'owner', 'created_at', 'updated_at', 'schedule_set_at') AND NOT EXISTS (SELECT FROM floe_internal.policy_key AS k
 	WHERE k.column_name = a.attname AND k.scope = CASE a.attrelid WHEN 'floe.policy'::regclass THEN 'policy' ELSE 'operation' END)$$, 'and every column its key');
 
 -- ---- PL/pgSQL ----
