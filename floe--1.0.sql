@@ -4078,7 +4078,7 @@ CREATE FUNCTION floe_internal.document_kind(document pg_catalog.jsonb, place pg_
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	kinds text[] := '{}';
+	kinds text[] := '{}'::text[];
 	floes text;
 BEGIN
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
@@ -4218,7 +4218,7 @@ BEGIN
 	ELSE
 		PERFORM floe.import_policy(document);
 	END IF;
-	RETURN '[]';
+	RETURN '[]'::jsonb;
 EXCEPTION WHEN invalid_parameter_value OR feature_not_supported OR exclusion_violation OR integrity_constraint_violation OR program_limit_exceeded THEN
 	GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 	RETURN floe_internal.told(NULL, NULL, 'refused', concat_ws(' ', told || '.', NULLIF(detail, ''), NULLIF(hint, '')));
@@ -4235,9 +4235,9 @@ DECLARE
 	kind text;
 	translated jsonb;
 	rows jsonb;
-	javas jsonb := '[]';
-	names text[] := '{}';
-	result jsonb[] := '{}';
+	javas jsonb := '[]'::jsonb;
+	names text[] := '{}'::text[];
+	result jsonb[] := '{}'::jsonb[];
 	told text;
 	detail text;
 	hint text;
@@ -4388,7 +4388,7 @@ CREATE FUNCTION floe_internal.gravitino_pattern(objects pg_catalog.jsonb, catalo
 AS $body$
 DECLARE
 	o record;
-	items text[] := '{}';
+	items text[] := '{}'::text[];
 	kind text;
 	levels text[];
 BEGIN
@@ -4725,7 +4725,6 @@ DECLARE
 	of_field text;
 	ends text[] := ARRAY[floe_internal.java_time(given -> 'windowStart'), floe_internal.java_time(given -> 'windowEnd')];
 	day_names text[];
-	stray text;
 BEGIN
 	taken := '{}';
 	report := '[]';
@@ -4743,8 +4742,7 @@ BEGIN
 	IF given ? 'allowedDays' THEN
 		day_names := CASE WHEN jsonb_typeof(given -> 'allowedDays') = 'string' THEN regexp_split_to_array(given ->> 'allowedDays', ',')
 			WHEN floe_internal.has_type(given -> 'allowedDays', 'list of texts') THEN ARRAY(SELECT d.v FROM jsonb_array_elements_text(given -> 'allowedDays') WITH ORDINALITY AS d (v, n) ORDER BY d.n) END;
-		SELECT d INTO stray FROM unnest(day_names) AS d WHERE upper(btrim(d)) NOT IN ('MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY') LIMIT 1;
-		IF FOUND OR day_names IS NULL THEN
+		IF day_names IS NULL OR EXISTS (SELECT 1 FROM unnest(day_names) AS d WHERE upper(btrim(d)) NOT IN ('MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY')) THEN
 			report := report || floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'refused', 'Days are MONDAY to SUNDAY, with commas between them.');
 		ELSE
 			taken := taken || jsonb_build_object('days', (SELECT jsonb_agg(DISTINCT lower(left(btrim(d), 3))) FROM unnest(day_names) AS d));
@@ -4838,7 +4836,7 @@ CREATE FUNCTION floe_internal.java_canonical(policy pg_catalog.jsonb, OUT canoni
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	parts CONSTANT text[] := '{rewriteDataFiles,expireSnapshots,orphanCleanup,rewriteManifests,healthThresholds,triggerConditions}';
+	parts CONSTANT text[] := '{rewriteDataFiles,expireSnapshots,orphanCleanup,rewriteManifests,healthThresholds,triggerConditions}'::text[];
 	twice text;
 BEGIN
 	is_stored := EXISTS (SELECT FROM jsonb_object_keys(policy) AS k WHERE k ~ '^(table_pattern|.*_config)$');
@@ -4904,13 +4902,13 @@ DECLARE
 	catalog text := COALESCE(catalogs ->> pieces[1], pieces[1]);
 	namespace text;
 	table_name text;
-	notes text[] := '{}';
+	notes text[] := '{}'::text[];
 BEGIN
 	IF length(given) > 1000 THEN
 		PERFORM floe_internal.refuse('tablePattern: it has more than 1000 characters', 'The Java service takes 256.', NULL);
 	END IF;
 	IF given LIKE '/%.%/' AND (pieces[1] LIKE '/%' AND pieces[1] NOT LIKE '/%/' OR pieces[2] LIKE '/%' AND pieces[2] NOT LIKE '/%/') THEN
-		PERFORM floe_internal.java_level('/');	-- which says why not
+		PERFORM floe_internal.java_level(left(given, 1));	-- which says why not
 	END IF;
 	status := 'translated';
 	IF pieces[2] IS NULL THEN
@@ -5014,7 +5012,7 @@ CREATE FUNCTION floe_internal.java_strategy(place pg_catalog.text, given pg_cata
 AS $body$
 DECLARE
 	strategy text := upper(COALESCE(given ->> 'strategy', 'BINPACK'));
-	orders jsonb := '{}';
+	orders jsonb := '{}'::jsonb;
 BEGIN
 	taken := '{}';
 	report := '[]';
@@ -5164,13 +5162,13 @@ CREATE FUNCTION floe_internal.java_intervals(given pg_catalog.jsonb, operations 
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	names CONSTANT jsonb := '{"REWRITE_DATA_FILES": "rewrite_data_files", "EXPIRE_SNAPSHOTS": "expire_snapshots", "ORPHAN_CLEANUP": "remove_orphan_files", "REWRITE_MANIFESTS": "rewrite_manifests"}';
+	names CONSTANT jsonb := '{"REWRITE_DATA_FILES": "rewrite_data_files", "EXPIRE_SNAPSHOTS": "expire_snapshots", "ORPHAN_CLEANUP": "remove_orphan_files", "REWRITE_MANIFESTS": "rewrite_manifests"}'::jsonb;
 	place CONSTANT text := 'triggerConditions.';
 	of_operation text;
 	e record;
 	delay numeric := CASE WHEN given -> 'criticalPipeline' = 'true' THEN (given ->> 'criticalPipelineMaxDelayMinutes')::numeric END;
 	minutes numeric;
-	cut text[] := '{}';
+	cut text[] := '{}'::text[];
 BEGIN
 	per_operation := so_far;
 	report := '[]';
@@ -5264,7 +5262,7 @@ DECLARE
 	f record;
 	p record;
 	o record;
-	operations text[] := '{}';
+	operations text[] := '{}'::text[];
 BEGIN
 	IF length(policy::text) > 262144 THEN
 		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);
@@ -5548,7 +5546,7 @@ CREATE FUNCTION floe_internal.nested_object(flat pg_catalog.jsonb) RETURNS pg_ca
 AS $body$
 DECLARE
 	e record;
-	result jsonb := '{}';
+	result jsonb := '{}'::jsonb;
 BEGIN
 	FOR e IN SELECT x.key, x.value FROM jsonb_each(flat) AS x ORDER BY x.key LOOP
 		result := floe_internal.with_value(result, string_to_array(e.key, '.'), e.value);
@@ -5598,7 +5596,6 @@ AS $body$
 DECLARE
 	most CONSTANT int4 := 60;	-- parts of one pattern
 	g record;
-	part int4;
 	parts int4;
 BEGIN
 	PERFORM floe_internal.check_pattern(import_table_properties.pattern), floe_internal.check_import_settings(settings);
@@ -5606,7 +5603,8 @@ BEGIN
 		tables := g.tables;
 		left_out := g.left_out;
 		IF g.flat IS NULL THEN
-			SELECT NULL, NULL INTO policy, document;
+			policy := NULL;
+			document := NULL;
 			RETURN NEXT;
 			CONTINUE;
 		END IF;
@@ -7395,10 +7393,10 @@ AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
-	span CONSTANT interval := '6 hours';
+	span CONSTANT interval := '6 hours'::interval;
 	enough_failures CONSTANT int := 3;
 	enough_operations CONSTANT int := 2;
-	classes CONSTANT text[] := '{transient,resource,permanent}';
+	classes CONSTANT text[] := '{transient,resource,permanent}'::text[];
 	old_row floe_internal.table_circuit;
 	new_row floe_internal.table_circuit;
 BEGIN
@@ -8627,14 +8625,12 @@ $body$;
 COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';
 
 CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
 		SELECT s.table_id, s.operation, s.schedule_key, s.next_due_at FROM floe_internal.schedules_to_sync(of_table_ids) AS s
 		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
-END
-$body$;
+END;
 COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 -- =================================================================================================
 -- 70 selection
@@ -11931,22 +11927,28 @@ CREATE FUNCTION floe_internal.pause_ended() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	IF TG_TABLE_NAME = 'drain' THEN
-		INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
-			SELECT '**', true, o.reason, o.drained_by, o.drained_at, floe_internal.clock() FROM old_rows AS o;
-	ELSE
-		INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
-			SELECT o.pattern, false, o.reason, o.paused_by, o.paused_at, LEAST(o.until, floe_internal.clock()) FROM old_rows AS o;
-	END IF;
+	INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+		SELECT o.pattern, false, o.reason, o.paused_by, o.paused_at, LEAST(o.until, floe_internal.clock()) FROM old_rows AS o;
 	RETURN NULL;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.pause_ended() IS 'Trigger: keeps pauses and drains that are over';
+COMMENT ON FUNCTION floe_internal.pause_ended() IS 'Trigger: keeps pauses that are over';
+
+CREATE FUNCTION floe_internal.drain_ended() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+		SELECT '**', true, o.reason, o.drained_by, o.drained_at, floe_internal.clock() FROM old_rows AS o;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.drain_ended() IS 'Trigger: keeps drains that are over';
 
 CREATE TRIGGER pause_ended AFTER DELETE ON floe_internal.pause
 	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.pause_ended();
 CREATE TRIGGER drain_ended AFTER DELETE ON floe_internal.drain
-	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.pause_ended();
+	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.drain_ended();
 
 CREATE TABLE floe_internal.operation_effect (
 	operation	pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
@@ -12294,7 +12296,7 @@ CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_
 AS $body$
 DECLARE
 	p record;
-	touched int8[] := '{}';
+	touched int8[] := '{}'::int8[];
 BEGIN
 	INSERT INTO floe_internal.operation_log
 		SELECT y.* FROM floe_internal.simulated_past AS x CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(x)) AS y
@@ -12330,7 +12332,7 @@ BEGIN
 		LEFT JOIN floe_internal.simulated_ratio AS every ON every.operation = e.operation AND every.metric = e.metric AND every.table_id = 0
 		WHERE e.operation = q.operation AND (h ->> e.basis)::float8 > 0;
 	IF effect IS NULL OR NOT EXISTS (SELECT 1 FROM jsonb_each_text(effect) AS e WHERE e.value::float8 <> 0) THEN
-		RETURN '{}';
+		RETURN '{}'::jsonb;
 	END IF;
 	RETURN effect || CASE WHEN q.operation LIKE 'rewrite_%' THEN '{"snapshot_count": 1}' ELSE '{}'::jsonb END;
 END
@@ -12687,7 +12689,7 @@ AS $body$
 DECLARE
 	at timestamptz := prior;
 	next timestamptz;
-	touched int8[] := '{}';
+	touched int8[] := '{}'::int8[];
 	q floe_internal.operation_queue;
 BEGIN
 	LOOP
@@ -12845,7 +12847,8 @@ BEGIN
 	END IF;
 	SELECT * INTO b FROM floe.budget AS x WHERE x.name = given ->> 'name';
 	IF NOT FOUND THEN
-		b.name := given ->> 'name'; b.pattern := '**'; b.period := '1 day'; b.is_enabled := true;
+		-- with the table's own defaults; like all of a simulation it is undone
+		INSERT INTO floe.budget (name) VALUES (given ->> 'name') RETURNING * INTO b;
 	END IF;
 	SELECT k INTO stray FROM jsonb_object_keys(given) AS k WHERE NOT to_jsonb(b) ? k ORDER BY k LIMIT 1;
 	IF FOUND THEN
@@ -13010,7 +13013,7 @@ CREATE FUNCTION floe_internal.simulation_notes(of_table_ids pg_catalog.int8[], s
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	result text[] := '{}';
+	result text[] := '{}'::text[];
 	n int8;
 BEGIN
 	IF begins_at > since THEN
@@ -13043,7 +13046,7 @@ DECLARE
 	gives_up_at CONSTANT timestamptz := clock_timestamp() + at_most;
 	seconds CONSTANT float8 := extract(epoch FROM step);
 	at timestamptz := begins_at;
-	last timestamptz := '-infinity';
+	last timestamptz := '-infinity'::timestamptz;
 	next timestamptz;
 	boundary timestamptz := begins_at;
 	touched int8[];
@@ -13057,7 +13060,7 @@ BEGIN
 		PERFORM floe_internal.lock_matches(true);
 	END IF;
 	PERFORM floe_internal.simulation_lock(of_table_ids);
-	SELECT array_agg(x) INTO pauses FROM (
+	SELECT array_agg(ROW(x.pattern, x.is_drain, x.reason, x.paused_by, x.paused_at, x.ended_at)::floe_internal.pause_past) INTO pauses FROM (
 		SELECT p.* FROM floe_internal.pause_past AS p WHERE p.ended_at > begins_at
 		UNION ALL SELECT p.pattern, false, p.reason, p.paused_by, p.paused_at, p.until FROM floe_internal.pause AS p
 		UNION ALL SELECT '**', true, d.reason, d.drained_by, d.drained_at, 'infinity' FROM floe_internal.drain AS d) AS x;

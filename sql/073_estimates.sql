@@ -50,7 +50,7 @@ CREATE FUNCTION lab.estimate(of_operation text DEFAULT 'rewrite_data_files', nam
 	WHERE e.operation = of_operation OR of_operation = 'all'
 $$;
 \x
-SELECT * FROM lab.estimate('all');
+SELECT e.* FROM lab.estimate('all') AS e JOIN floe_internal.operation_kind AS k USING (operation) ORDER BY k.position;
 \x
 -- partitions in which bin-packing does nothing are not touched: 4 files of 1 MB in each of 30 are fewer than five
 SELECT lab.assess('demo.db.few', files => 4, file_bytes => 1000000, partitions => ARRAY(SELECT format('{"k": %s}', n) FROM generate_series(10, 39) AS n));

@@ -3,6 +3,7 @@
 --
 \set ECHO none
 \i test/regress/lab.sql
+CREATE ROLE regress_owner;
 \set ECHO all
 
 SELECT lab.catalog(), lab.catalog('prod'), lab.engine(), lab.engine('big');
@@ -66,15 +67,15 @@ INSERT INTO lab.case VALUES
 	(28, 'each table', $$SELECT lab.budget('per, operations', '''table''', '1')$$, 't1 t2 t3 u1 v1 w1 | '),
 	(29, '... one of which has had its own', $$SELECT lab.used('demo.a.t1', '2 hours'), lab.budget('per, operations', '''table''', '1')$$, 't2 t3 u1 v1 w1 | t1+22:00:00'),
 	(30, 'each engine', $$SELECT lab.budget('per, operations', '''engine''', '2')$$, 't1 t2 | t3+1d u1+1d v1+2d w1+2d'),
-	(31, '... of two', $$SELECT floe.create_policy('q', 'prod.**', '{"engine": "big"}'), lab.budget('per, operations', '''engine''', '2')$$, 't1 t2 v1 | t3+1d u1+1d w1+2d'),
+	(31, '... of two', $$SELECT floe.create_policy('q', 'prod.**', '{"engine": "big"}'), lab.budget('per, operations', '''engine''', '2')$$, 'v1 t1 t2 | t3+1d u1+1d w1+2d'),
 	(32, 'each policy', $$SELECT floe.create_policy('q', 'prod.**', '{"rewrite_data_files": {}}'), lab.budget('per, operations', '''policy''', '1')$$, 't1 v1 | t2+1d t3+2d u1+3d w1+4d'),
 	(33, '... that configures the operation, not one that only adds to it', $$SELECT floe.create_policy('q', 'prod.**', '{"engine": "big"}'), lab.budget('per, operations', '''policy''', '1')$$, 't1 | t2+1d t3+2d u1+3d v1+4d w1+5d'),
-	(34, 'each owner', $$SELECT floe.create_policy('q', 'prod.**', '{"rewrite_data_files": {}}'), floe.create_policy('r', 'demo.b.*', '{"rewrite_data_files": {}}'); UPDATE floe.policy SET owner = 'ann' WHERE name IN ('q', 'r'); SELECT lab.budget('per, operations', '''owner''', '1')$$, 't1 u1 | t2+1d t3+2d v1+1d w1+3d'),
-	(35, 'one owner', $$SELECT floe.create_policy('q', 'prod.**', '{"rewrite_data_files": {}}'); UPDATE floe.policy SET owner = 'ann' WHERE name = 'q'; SELECT lab.budget('owner, operations', '''ann''', '0')$$, 't1 t2 t3 u1 w1 | v1!'),
+	(34, 'each owner', $$SELECT floe.create_policy('q', 'prod.**', '{"rewrite_data_files": {}}'), floe.create_policy('r', 'demo.b.*', '{"rewrite_data_files": {}}'); UPDATE floe.policy SET owner = 'regress_owner' WHERE name IN ('q', 'r'); SELECT lab.budget('per, operations', '''owner''', '1')$$, 't1 u1 | t2+1d t3+2d v1+1d w1+3d'),
+	(35, 'one owner', $$SELECT floe.create_policy('q', 'prod.**', '{"rewrite_data_files": {}}'); UPDATE floe.policy SET owner = 'regress_owner' WHERE name = 'q'; SELECT lab.budget('owner, operations', '''regress_owner''', '0')$$, 't1 t2 t3 u1 w1 | v1!'),
 	(36, 'nobody''s owner', $$SELECT lab.budget('owner, operations', '''nobody''', '0')$$, 't1 t2 t3 u1 v1 w1 | '),
 	(37, 'another engine', $$SELECT lab.budget('engine, operations', '''big''', '0')$$, 't1 t2 t3 u1 v1 w1 | '),
 	(38, 'bytes for each namespace', $$SELECT lab.budget('per, bytes', '''namespace''', '800000000')$$, 't2 u1 v1 w1 | t1! t3+1d'),
-	(39, 'tables for each catalog', $$SELECT lab.budget('per, tables', '''catalog''', '2')$$, 't1 t2 v1 | t3+1d u1+1d w1+2d'),
+	(39, 'tables for each catalog', $$SELECT lab.budget('per, tables', '''catalog''', '2')$$, 'v1 t1 t2 | t3+1d u1+1d w1+2d'),
 	(40, 'another kind of operation', $$SELECT lab.budget('operation_kinds, operations', '''{expire_snapshots,rewrite_manifests}''', '0')$$, 't1 t2 t3 u1 v1 w1 | '),
 	(41, 'this kind of operation', $$SELECT lab.assess('demo.a.t1', files => 900, file_bytes => 1000000, snapshots => 60, snapshot_gap => '1 day'), lab.budget('operation_kinds, operations', '''{rewrite_data_files}''', '1')$$, 't1 t1e | t2+1d t3+2d u1+3d v1+4d w1+5d'),
 	(42, 'tables: two operations on one are one', $$SELECT lab.assess('demo.a.t1', files => 900, file_bytes => 1000000, snapshots => 60, snapshot_gap => '1 day'), lab.budget('tables', '1')$$, 't1 t1e | t2+1d t3+2d u1+3d v1+4d w1+5d'),
@@ -236,3 +237,4 @@ SELECT lab.says($$INSERT INTO floe.budget (name) VALUES ('')$$);
 SELECT lab.says($$INSERT INTO floe.budget (name, calendar) VALUES ('x', 'day'); UPDATE floe.budget SET period = '2 days'$$);
 SELECT lab.says($$INSERT INTO floe.budget (name, calendar) VALUES ('x', 'day'); UPDATE floe.budget SET calendar = NULL$$);
 SELECT lab.rows($$INSERT INTO floe.budget (name, calendar) VALUES ('x', 'day'), ('y', NULL); UPDATE floe.budget SET calendar = NULL WHERE name = 'x'; UPDATE floe.budget SET calendar = 'week' WHERE name = 'y'$$, 'SELECT name, period, calendar FROM floe.budget ORDER BY name');
+DROP ROLE regress_owner;

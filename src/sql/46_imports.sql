@@ -125,7 +125,7 @@ CREATE FUNCTION floe_internal.document_kind(document pg_catalog.jsonb, place pg_
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	kinds text[] := '{}';
+	kinds text[] := '{}'::text[];
 	floes text;
 BEGIN
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
@@ -265,7 +265,7 @@ BEGIN
 	ELSE
 		PERFORM floe.import_policy(document);
 	END IF;
-	RETURN '[]';
+	RETURN '[]'::jsonb;
 EXCEPTION WHEN invalid_parameter_value OR feature_not_supported OR exclusion_violation OR integrity_constraint_violation OR program_limit_exceeded THEN
 	GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 	RETURN floe_internal.told(NULL, NULL, 'refused', concat_ws(' ', told || '.', NULLIF(detail, ''), NULLIF(hint, '')));
@@ -282,9 +282,9 @@ DECLARE
 	kind text;
 	translated jsonb;
 	rows jsonb;
-	javas jsonb := '[]';
-	names text[] := '{}';
-	result jsonb[] := '{}';
+	javas jsonb := '[]'::jsonb;
+	names text[] := '{}'::text[];
+	result jsonb[] := '{}'::jsonb[];
 	told text;
 	detail text;
 	hint text;

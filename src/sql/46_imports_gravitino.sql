@@ -35,7 +35,7 @@ CREATE FUNCTION floe_internal.gravitino_pattern(objects pg_catalog.jsonb, catalo
 AS $body$
 DECLARE
 	o record;
-	items text[] := '{}';
+	items text[] := '{}'::text[];
 	kind text;
 	levels text[];
 BEGIN

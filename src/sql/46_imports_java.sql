@@ -215,7 +215,6 @@ DECLARE
 	of_field text;
 	ends text[] := ARRAY[floe_internal.java_time(given -> 'windowStart'), floe_internal.java_time(given -> 'windowEnd')];
 	day_names text[];
-	stray text;
 BEGIN
 	taken := '{}';
 	report := '[]';
@@ -233,8 +232,7 @@ BEGIN
 	IF given ? 'allowedDays' THEN
 		day_names := CASE WHEN jsonb_typeof(given -> 'allowedDays') = 'string' THEN regexp_split_to_array(given ->> 'allowedDays', ',')
 			WHEN floe_internal.has_type(given -> 'allowedDays', 'list of texts') THEN ARRAY(SELECT d.v FROM jsonb_array_elements_text(given -> 'allowedDays') WITH ORDINALITY AS d (v, n) ORDER BY d.n) END;
-		SELECT d INTO stray FROM unnest(day_names) AS d WHERE upper(btrim(d)) NOT IN ('MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY') LIMIT 1;
-		IF FOUND OR day_names IS NULL THEN
+		IF day_names IS NULL OR EXISTS (SELECT 1 FROM unnest(day_names) AS d WHERE upper(btrim(d)) NOT IN ('MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY')) THEN
 			report := report || floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'refused', 'Days are MONDAY to SUNDAY, with commas between them.');
 		ELSE
 			taken := taken || jsonb_build_object('days', (SELECT jsonb_agg(DISTINCT lower(left(btrim(d), 3))) FROM unnest(day_names) AS d));

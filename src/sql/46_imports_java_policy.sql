@@ -16,7 +16,7 @@ CREATE FUNCTION floe_internal.java_canonical(policy pg_catalog.jsonb, OUT canoni
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	parts CONSTANT text[] := '{rewriteDataFiles,expireSnapshots,orphanCleanup,rewriteManifests,healthThresholds,triggerConditions}';
+	parts CONSTANT text[] := '{rewriteDataFiles,expireSnapshots,orphanCleanup,rewriteManifests,healthThresholds,triggerConditions}'::text[];
 	twice text;
 BEGIN
 	is_stored := EXISTS (SELECT FROM jsonb_object_keys(policy) AS k WHERE k ~ '^(table_pattern|.*_config)$');
@@ -82,13 +82,13 @@ DECLARE
 	catalog text := COALESCE(catalogs ->> pieces[1], pieces[1]);
 	namespace text;
 	table_name text;
-	notes text[] := '{}';
+	notes text[] := '{}'::text[];
 BEGIN
 	IF length(given) > 1000 THEN
 		PERFORM floe_internal.refuse('tablePattern: it has more than 1000 characters', 'The Java service takes 256.', NULL);
 	END IF;
 	IF given LIKE '/%.%/' AND (pieces[1] LIKE '/%' AND pieces[1] NOT LIKE '/%/' OR pieces[2] LIKE '/%' AND pieces[2] NOT LIKE '/%/') THEN
-		PERFORM floe_internal.java_level('/');	-- which says why not
+		PERFORM floe_internal.java_level(left(given, 1));	-- which says why not
 	END IF;
 	status := 'translated';
 	IF pieces[2] IS NULL THEN
@@ -192,7 +192,7 @@ CREATE FUNCTION floe_internal.java_strategy(place pg_catalog.text, given pg_cata
 AS $body$
 DECLARE
 	strategy text := upper(COALESCE(given ->> 'strategy', 'BINPACK'));
-	orders jsonb := '{}';
+	orders jsonb := '{}'::jsonb;
 BEGIN
 	taken := '{}';
 	report := '[]';
@@ -342,13 +342,13 @@ CREATE FUNCTION floe_internal.java_intervals(given pg_catalog.jsonb, operations 
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	names CONSTANT jsonb := '{"REWRITE_DATA_FILES": "rewrite_data_files", "EXPIRE_SNAPSHOTS": "expire_snapshots", "ORPHAN_CLEANUP": "remove_orphan_files", "REWRITE_MANIFESTS": "rewrite_manifests"}';
+	names CONSTANT jsonb := '{"REWRITE_DATA_FILES": "rewrite_data_files", "EXPIRE_SNAPSHOTS": "expire_snapshots", "ORPHAN_CLEANUP": "remove_orphan_files", "REWRITE_MANIFESTS": "rewrite_manifests"}'::jsonb;
 	place CONSTANT text := 'triggerConditions.';
 	of_operation text;
 	e record;
 	delay numeric := CASE WHEN given -> 'criticalPipeline' = 'true' THEN (given ->> 'criticalPipelineMaxDelayMinutes')::numeric END;
 	minutes numeric;
-	cut text[] := '{}';
+	cut text[] := '{}'::text[];
 BEGIN
 	per_operation := so_far;
 	report := '[]';
@@ -442,7 +442,7 @@ DECLARE
 	f record;
 	p record;
 	o record;
-	operations text[] := '{}';
+	operations text[] := '{}'::text[];
 BEGIN
 	IF length(policy::text) > 262144 THEN
 		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);

@@ -112,7 +112,7 @@ CREATE FUNCTION floe_internal.nested_object(flat pg_catalog.jsonb) RETURNS pg_ca
 AS $body$
 DECLARE
 	e record;
-	result jsonb := '{}';
+	result jsonb := '{}'::jsonb;
 BEGIN
 	FOR e IN SELECT x.key, x.value FROM jsonb_each(flat) AS x ORDER BY x.key LOOP
 		result := floe_internal.with_value(result, string_to_array(e.key, '.'), e.value);
@@ -162,7 +162,6 @@ AS $body$
 DECLARE
 	most CONSTANT int4 := 60;	-- parts of one pattern
 	g record;
-	part int4;
 	parts int4;
 BEGIN
 	PERFORM floe_internal.check_pattern(import_table_properties.pattern), floe_internal.check_import_settings(settings);
@@ -170,7 +169,8 @@ BEGIN
 		tables := g.tables;
 		left_out := g.left_out;
 		IF g.flat IS NULL THEN
-			SELECT NULL, NULL INTO policy, document;
+			policy := NULL;
+			document := NULL;
 			RETURN NEXT;
 			CONTINUE;
 		END IF;

@@ -12,10 +12,10 @@ AS $body$
 #variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
-	span CONSTANT interval := '6 hours';
+	span CONSTANT interval := '6 hours'::interval;
 	enough_failures CONSTANT int := 3;
 	enough_operations CONSTANT int := 2;
-	classes CONSTANT text[] := '{transient,resource,permanent}';
+	classes CONSTANT text[] := '{transient,resource,permanent}'::text[];
 	old_row floe_internal.table_circuit;
 	new_row floe_internal.table_circuit;
 BEGIN

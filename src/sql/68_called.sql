@@ -214,12 +214,10 @@ $body$;
 COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';
 
 CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
 	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
 		SELECT s.table_id, s.operation, s.schedule_key, s.next_due_at FROM floe_internal.schedules_to_sync(of_table_ids) AS s
 		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
-END
-$body$;
+END;
 COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';

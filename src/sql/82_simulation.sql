@@ -26,22 +26,28 @@ CREATE FUNCTION floe_internal.pause_ended() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	IF TG_TABLE_NAME = 'drain' THEN
-		INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
-			SELECT '**', true, o.reason, o.drained_by, o.drained_at, floe_internal.clock() FROM old_rows AS o;
-	ELSE
-		INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
-			SELECT o.pattern, false, o.reason, o.paused_by, o.paused_at, LEAST(o.until, floe_internal.clock()) FROM old_rows AS o;
-	END IF;
+	INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+		SELECT o.pattern, false, o.reason, o.paused_by, o.paused_at, LEAST(o.until, floe_internal.clock()) FROM old_rows AS o;
 	RETURN NULL;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.pause_ended() IS 'Trigger: keeps pauses and drains that are over';
+COMMENT ON FUNCTION floe_internal.pause_ended() IS 'Trigger: keeps pauses that are over';
+
+CREATE FUNCTION floe_internal.drain_ended() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+		SELECT '**', true, o.reason, o.drained_by, o.drained_at, floe_internal.clock() FROM old_rows AS o;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.drain_ended() IS 'Trigger: keeps drains that are over';
 
 CREATE TRIGGER pause_ended AFTER DELETE ON floe_internal.pause
 	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.pause_ended();
 CREATE TRIGGER drain_ended AFTER DELETE ON floe_internal.drain
-	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.pause_ended();
+	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.drain_ended();
 
 CREATE TABLE floe_internal.operation_effect (
 	operation	pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,

@@ -234,7 +234,7 @@ CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_
 AS $body$
 DECLARE
 	p record;
-	touched int8[] := '{}';
+	touched int8[] := '{}'::int8[];
 BEGIN
 	INSERT INTO floe_internal.operation_log
 		SELECT y.* FROM floe_internal.simulated_past AS x CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(x)) AS y
@@ -270,7 +270,7 @@ BEGIN
 		LEFT JOIN floe_internal.simulated_ratio AS every ON every.operation = e.operation AND every.metric = e.metric AND every.table_id = 0
 		WHERE e.operation = q.operation AND (h ->> e.basis)::float8 > 0;
 	IF effect IS NULL OR NOT EXISTS (SELECT 1 FROM jsonb_each_text(effect) AS e WHERE e.value::float8 <> 0) THEN
-		RETURN '{}';
+		RETURN '{}'::jsonb;
 	END IF;
 	RETURN effect || CASE WHEN q.operation LIKE 'rewrite_%' THEN '{"snapshot_count": 1}' ELSE '{}'::jsonb END;
 END

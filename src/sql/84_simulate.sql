@@ -117,7 +117,7 @@ AS $body$
 DECLARE
 	at timestamptz := prior;
 	next timestamptz;
-	touched int8[] := '{}';
+	touched int8[] := '{}'::int8[];
 	q floe_internal.operation_queue;
 BEGIN
 	LOOP

@@ -14,7 +14,8 @@ BEGIN
 	END IF;
 	SELECT * INTO b FROM floe.budget AS x WHERE x.name = given ->> 'name';
 	IF NOT FOUND THEN
-		b.name := given ->> 'name'; b.pattern := '**'; b.period := '1 day'; b.is_enabled := true;
+		-- with the table's own defaults; like all of a simulation it is undone
+		INSERT INTO floe.budget (name) VALUES (given ->> 'name') RETURNING * INTO b;
 	END IF;
 	SELECT k INTO stray FROM jsonb_object_keys(given) AS k WHERE NOT to_jsonb(b) ? k ORDER BY k LIMIT 1;
 	IF FOUND THEN
@@ -179,7 +180,7 @@ CREATE FUNCTION floe_internal.simulation_notes(of_table_ids pg_catalog.int8[], s
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-	result text[] := '{}';
+	result text[] := '{}'::text[];
 	n int8;
 BEGIN
 	IF begins_at > since THEN
@@ -212,7 +213,7 @@ DECLARE
 	gives_up_at CONSTANT timestamptz := clock_timestamp() + at_most;
 	seconds CONSTANT float8 := extract(epoch FROM step);
 	at timestamptz := begins_at;
-	last timestamptz := '-infinity';
+	last timestamptz := '-infinity'::timestamptz;
 	next timestamptz;
 	boundary timestamptz := begins_at;
 	touched int8[];
@@ -226,7 +227,7 @@ BEGIN
 		PERFORM floe_internal.lock_matches(true);
 	END IF;
 	PERFORM floe_internal.simulation_lock(of_table_ids);
-	SELECT array_agg(x) INTO pauses FROM (
+	SELECT array_agg(ROW(x.pattern, x.is_drain, x.reason, x.paused_by, x.paused_at, x.ended_at)::floe_internal.pause_past) INTO pauses FROM (
 		SELECT p.* FROM floe_internal.pause_past AS p WHERE p.ended_at > begins_at
 		UNION ALL SELECT p.pattern, false, p.reason, p.paused_by, p.paused_at, p.until FROM floe_internal.pause AS p
 		UNION ALL SELECT '**', true, d.reason, d.drained_by, d.drained_at, 'infinity' FROM floe_internal.drain AS d) AS x;

@@ -39,8 +39,12 @@ BEGIN
 		hash := (SELECT d.settings_hash FROM floe_internal.decide(ARRAY[id], floe_internal.clock(), false, NULL) AS d WHERE d.operation = op);
 		DELETE FROM floe_internal.table_operation WHERE table_id = id AND operation = op;
 		INSERT INTO floe_internal.table_operation SELECT (jsonb_populate_record(NULL::floe_internal.table_operation,
-			jsonb_build_object('table_id', id, 'operation', op, 'failures', 0, 'zero_changes', 0, 'slices_left', 0, 'slice_halvings', 0, 'slice_tried', '[]'::jsonb, 'failure_settings_hash', hash, 'failure_message', 'it broke',
+			jsonb_build_object('table_id', id, 'operation', op, 'failures', 0, 'zero_changes', 0, 'unpaid_runs', 0, 'slices_left', 0, 'slice_halvings', 0, 'slice_tried', '[]'::jsonb, 'failure_settings_hash', hash, 'failure_message', 'it broke',
 				'failure_metadata', t.metadata_location, 'zero_change_metadata', t.metadata_location) || (w -> 'ran'))).* FROM floe_internal.iceberg_table AS t WHERE t.table_id = id;
+	END IF;
+	IF w ? 'circuit' THEN
+		INSERT INTO floe_internal.table_circuit (table_id, opened_at, open_until, failures, operations, error_class, error_message)
+			VALUES (id, floe_internal.clock(), (w ->> 'circuit')::timestamptz, 3, '{rewrite_data_files,expire_snapshots}', 'transient', 'it broke');
 	END IF;
 	IF w ? 'queue' THEN
 		INSERT INTO floe_internal.operation_queue (operation_id, table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies, reason, queued_at, position)
@@ -173,16 +177,20 @@ INSERT INTO lab.case (told, op, world, by_plan, by_hand, by_name) VALUES
 	('... long enough ago', :'data', '{"ran": {"failures": 2, "failure_class": "transient", "backoff_until": "2026-03-02 12:00+00", "last_state": "failed"}}', '*', '*', '*'),
 	('... and the policy was changed since', :'data', '{"ran": {"failures": 2, "failure_class": "transient", "backoff_until": "2026-03-02 12:10+00", "last_state": "failed"}, "changed": {"timeout": "3 hours"}}', '*', '*', '*'),
 	('a setting is wrong', :'data', '{"ran": {"failures": 1, "failure_class": "config", "last_state": "failed"}, "at": "2026-04-02 12:00+00"}',
-		'wait | backoff | 1 failure(s), last: it broke | - | error class config: waits for a change of policy, server or table | -', '*', '*'),
+		'wait | backoff | 1 failure(s), last: it broke | - | error class config: waits for a change of policy, server or table, or floe.retry() | -', '*', '*'),
 	('... and was changed', :'data', '{"ran": {"failures": 1, "failure_class": "config", "last_state": "failed"}, "changed": {"timeout": "3 hours"}}', '*', '*', '*'),
-	('it cannot succeed', :'data', '{"ran": {"failures": 1, "failure_class": "permanent", "last_state": "failed"}}', 'wait | backoff | 1 failure(s), last: it broke | - | error class permanent: waits for a change of policy, server or table | -', '*', '*'),
+	('it cannot succeed', :'data', '{"ran": {"failures": 1, "failure_class": "permanent", "last_state": "failed"}}', 'wait | backoff | 1 failure(s), last: it broke | - | error class permanent: waits for a change of policy, server or table, or floe.retry() | -', '*', '*'),
 	('... until the table changes', :'data', '{"ran": {"failures": 1, "failure_class": "permanent", "last_state": "failed", "failure_metadata": "s3://lake/older.json"}}', '*', '*', '*'),
 	('five of five attempts', :'data', '{"ran": {"failures": 5, "failure_class": "conflict", "backoff_until": "2026-03-02 11:00+00", "last_state": "failed"}}',
-		'wait | backoff | 5 failure(s), last: it broke | 5 | error class conflict: waits for a change of policy, server or table | -', '*', '*'),
+		'wait | backoff | 5 failure(s), last: it broke | 5 | error class conflict: waits for a change of policy, server or table, or a week | 03-09 12:00', '*', '*'),
 	('it failed, and is down: what comes first', :'data', '{"down": "2026-03-02 12:05+00", "ran": {"failures": 1, "failure_class": "config", "last_state": "failed"}}', 'wait | engine | connection refused | - | policy "p" (demo.**) | 03-02 12:05', '=', '='),
+	-- circuit
+	('several operations failed', :'data', '{"circuit": "2026-03-02 14:00+00"}',
+		'wait | circuit | open: 3 failures (rewrite_data_files, expire_snapshots), last: it broke | - | operations that failed on this table; a success or floe.retry() closes it | 03-02 14:00', '*', '*'),
+	('... and it is time to try one', :'data', '{"circuit": "2026-03-02 12:00+00"}', '*', '*', '*'),
 	-- zero_change
 	('it changed nothing', :'data', '{"ran": {"zero_changes": 2, "zero_change_metric": "excess_file_count", "zero_change_value": 500, "zero_change_until": "2026-03-02 14:00+00"}}',
-		'wait | zero_change | 2 run(s) without effect | - | last run; ends when excess_file_count grows | 03-02 14:00', '=', '*'),
+		'wait | zero_change | 2 run(s) without effect | - | last run; ends when excess_file_count moves | 03-02 14:00', '=', '*'),
 	('... and it is worse now', :'data', '{"ran": {"zero_changes": 2, "zero_change_metric": "excess_file_count", "zero_change_value": 499, "zero_change_until": "2026-03-02 14:00+00"}}', '*', '*', '*'),
 	('... long enough ago', :'data', '{"ran": {"zero_changes": 2, "zero_change_metric": "excess_file_count", "zero_change_value": 500, "zero_change_until": "2026-03-02 12:00+00"}}', '*', '*', '*'),
 	('... without a metric, and the table is as it was', :'orphans', '{"set": {"jitter": "0", "when": [{"metric": "data_file_count", "value": 1}]}, "ran": {"zero_changes": 1, "zero_change_until": "2026-03-02 14:00+00"}}',
@@ -213,7 +221,7 @@ INSERT INTO lab.case (told, op, world, by_plan, by_hand, by_name) VALUES
 	-- several at once: the first by position
 	('paused, down, failed, out of its window', :'data', '{"pause": "infinity", "down": "2026-03-02 12:05+00", "set": {"windows": ["22:00-04:00"]}, "ran": {"failures": 1, "failure_class": "config", "last_state": "failed"}}', 'blocked | paused | paused | - | pause of demo.** by regress_boss | -', '=', '='),
 	('failed, changed nothing, out of its window', :'data', '{"set": {"windows": ["22:00-04:00"]}, "ran": {"failures": 2, "failure_class": "transient", "backoff_until": "2026-03-02 12:10+00", "zero_changes": 1, "zero_change_metric": "excess_file_count", "zero_change_value": 500, "zero_change_until": "2026-03-02 14:00+00"}}',
-		'wait | backoff | 2 failure(s), last: it broke | - | error class transient | 03-02 12:10', 'wait | zero_change | 1 run(s) without effect | - | last run; ends when excess_file_count grows | 03-02 14:00', '*'),
+		'wait | backoff | 2 failure(s), last: it broke | - | error class transient | 03-02 12:10', 'wait | zero_change | 1 run(s) without effect | - | last run; ends when excess_file_count moves | 03-02 14:00', '*'),
 	('its schedule, its window and its rest', :'data', '{"set": {"schedule": "0 14 * * *", "jitter": "0", "windows": ["22:00-04:00"]}, "ran": {"last_run_at": "2026-03-02 11:59+00", "last_success_at": "2026-03-02 11:59+00", "last_state": "succeeded"}}',
 		'wait | schedule | 0 14 * * * | - | policy "p" (demo.**) | 03-02 14:00', '*', '*');
 
