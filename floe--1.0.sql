@@ -350,9 +350,11 @@ CREATE TYPE floe_internal.manifest_totals AS (
 	deleted_entry_count			pg_catalog.int8,
 	stat_column_count			pg_catalog.float8,
 	is_inexact					pg_catalog.bool,
-	needs_paths					pg_catalog.bool
+	needs_paths					pg_catalog.bool,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
-COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths';
+COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths. rewrite_file_count, rewrite_bytes: what bin-packing would read';
 
 CREATE TYPE floe_internal.partition_totals AS (
 	spec_id						pg_catalog.int4,
@@ -415,15 +417,28 @@ CREATE FUNCTION floe_internal.snapshot_list(encoded pg_catalog.bytea,
 	AS 'MODULE_PATHNAME', 'floe_sql_snapshot_list';
 COMMENT ON FUNCTION floe_internal.snapshot_list(pg_catalog.bytea) IS 'The snapshots of a table as stored by the assessor; NULL counters are unknown';
 
+CREATE FUNCTION floe_internal.encode_snapshots(ids pg_catalog.int8[], committed_at pg_catalog.timestamptz[], operations pg_catalog.text[]) RETURNS pg_catalog.bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_encode_snapshots';
+COMMENT ON FUNCTION floe_internal.encode_snapshots(pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.text[]) IS 'The reverse of snapshot_list() for one branch without counters, oldest first: for floe.simulate()';
+
 CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
 		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz,
 		OUT snapshot_count pg_catalog.int4, OUT ref_count pg_catalog.int4,
-		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz)
+		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz, OUT freed_files pg_catalog.int8, OUT freed_bytes pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_expirable';
 COMMENT ON FUNCTION floe_internal.expirable(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
-	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit';
+	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit; freed_files, freed_bytes: what the children of those took out of the table, as far as their summaries say it, and what so nobody refers to any more (too much where a tag or branch keeps an older snapshot)';
+
+CREATE FUNCTION floe_internal.expirable_bytes(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
+		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz)
+	RETURNS pg_catalog.int8
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_expirable_bytes';
+COMMENT ON FUNCTION floe_internal.expirable_bytes(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'Bytes that only snapshots hold which expire_snapshots would remove, at least, by the summaries of the snapshots that took the files out; NULL: a summary does not say';
 
 -- options and statements --------------------------------------------------------------------------
 
@@ -569,6 +584,7 @@ CREATE TABLE floe_internal.iceberg_table (
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_dropped_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
 CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
 CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';
@@ -695,10 +711,13 @@ CREATE TABLE floe_internal.health (
 	table_stats_lag				pg_catalog.int8,
 	table_stats_at				pg_catalog.timestamptz,
 	partition_stats_lag			pg_catalog.int8,
-	partition_stats_at			pg_catalog.timestamptz
+	partition_stats_at			pg_catalog.timestamptz,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
 COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
 COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
+COMMENT ON COLUMN floe_internal.health.rewrite_file_count IS 'Data files that bin-packing would read: those outside the size limits, of partitions in which it would do anything; rewrite_bytes: their size. For estimates; not a metric';
 COMMENT ON COLUMN floe_internal.health.expirable_snapshot_count IS 'At assessed_at, by the retention then in force; computed anew where it is used';
 
 CREATE TABLE floe_internal.health_history (LIKE floe_internal.health);
@@ -936,6 +955,10 @@ CREATE TABLE floe.policy (
 	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	valid_during	pg_catalog.tstzrange,
+	score			pg_catalog.text,
+	locks			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	owner			pg_catalog.text NOT NULL,
 	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -949,6 +972,10 @@ COMMENT ON COLUMN floe.policy.poll_interval IS 'Longest time between two looks a
 COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two looks at a table that nobody asked for';
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
+COMMENT ON COLUMN floe.policy.valid_during IS 'The policy counts only within this; the beginning belongs to it, the end does not; NULL: always';
+COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a preset of floe.debt_preset, or a function of the user''s own, schema-qualified';
+COMMENT ON COLUMN floe.policy.locks IS 'field -> what every policy and table property below this one may set it to; docs/policies.md has the forms';
+COMMENT ON COLUMN floe.policy.owner IS 'Role that may change and drop the policy, as may its members and floe_admin; by name, so that a restore does not need the role';
 
 CREATE TABLE floe.resource_preset (
 	name		pg_catalog.text PRIMARY KEY,
@@ -988,6 +1015,7 @@ CREATE TABLE floe.policy_operation (
 	resources		pg_catalog.jsonb,
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	auto_tune		pg_catalog.bool,
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (policy_id, operation),
 	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
@@ -1009,6 +1037,7 @@ COMMENT ON COLUMN floe.policy_operation.slice_bytes IS 'rewrite_data_files: most
 COMMENT ON COLUMN floe.policy_operation.slice_time IS 'rewrite_data_files: the same as a time, by the speed learned from the log';
 COMMENT ON COLUMN floe.policy_operation.quiet_period IS 'rewrite_data_files: a partition that was written within this is left alone while others have something to gain; default: twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often; 0: none is';
 COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
+COMMENT ON COLUMN floe.policy_operation.auto_tune IS 'Runs that never pay are called for less often; NULL: as another policy says, else not';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
 CREATE TABLE floe_internal.policy_version (
@@ -1046,10 +1075,14 @@ CREATE TABLE floe_internal.effective (
 	problem			pg_catalog.text,
 	engine_names	pg_catalog.text[],
 	engine_refusals	pg_catalog.jsonb,
+	locked			pg_catalog.jsonb,
+	bounds			pg_catalog.jsonb,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
 COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid, or no engine that they name can honour them: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.locked IS 'setting -> what a lock overruled: {"asked": value, "by": policy_id or null, "holder": policy_id, "allows": text}; NULL: nothing';
+COMMENT ON COLUMN floe_internal.effective.bounds IS 'setting -> locks that hold what a table property says, the lowest first; NULL: none';
 COMMENT ON COLUMN floe_internal.effective.engine_names IS 'Engines named, the preferred one first';
 COMMENT ON COLUMN floe_internal.effective.engine_refusals IS 'Of these, which cannot honour it, and why; one that does not exist is not among them, and is asked when it does';
 
@@ -1065,6 +1098,7 @@ COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below polic
 INSERT INTO floe_internal.builtin_setting VALUES
 	('', 'poll_interval', '"1 hour"'),
 	('', 'min_poll_interval', '"1 minute"'),
+	('', 'score', '"benefit"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),
@@ -1111,7 +1145,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset', 'time range')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -1126,6 +1160,9 @@ INSERT INTO floe_internal.policy_key VALUES
 	('policy', 'min_poll_interval', 6, 'min_poll_interval', 'interval', 'shortest time between two looks at a table'),
 	('policy', 'thresholds', 7, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
 	('policy', 'weights', 8, 'weights', 'object', 'debt term: weight'),
+	('policy', 'valid_during', 9, 'valid_during', 'time range', 'counts only within this'),
+	('policy', 'score', 10, 'score', 'text', 'debt preset or function that orders candidates'),
+	('policy', 'locks', 11, 'locks', 'object', 'field: what policies below may set it to'),
 	('policy', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('policy', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full'),
 	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
@@ -1146,6 +1183,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'slice_time', 16, 'slice_time', 'interval', 'most time one run is to take'),
 	('operation', 'quiet_period', 17, 'quiet_period', 'interval', 'partitions written within this are left alone'),
 	('operation', 'resources', 18, 'resources', 'preset', 'preset or Spark settings of the session'),
+	('operation', 'auto_tune', 19, 'auto_tune', 'boolean', 'runs that never pay become fewer'),
 	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
@@ -1342,6 +1380,46 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
+-- A preset by its name, which has no dot, or a function by its schema and name. Who names one must be allowed to call it: it will be called for him.
+CREATE FUNCTION floe_internal.check_score(score pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f record;
+BEGIN
+	IF strpos(score, '.') > 0 THEN
+		SELECT * INTO f FROM floe_internal.score_function(score);
+		IF f.problem IS NULL AND NOT has_function_privilege(SESSION_USER, f.function_oid, 'EXECUTE') THEN
+			f.problem := format('you may not call %s', f.function_oid::regprocedure);
+		END IF;
+		IF f.problem IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is a security definer or owned by a superuser.');
+		END IF;
+	ELSIF NOT EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = score) THEN
+		PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL,
+			format('Valid are %s, and the name of a function with its schema, such as "ops.my_score".', (SELECT string_agg(DISTINCT p.preset, ', ') FROM floe.debt_preset AS p)));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_score(pg_catalog.text, pg_catalog.text) IS 'Refuses a score that is neither a debt preset nor a function there is';
+
+CREATE FUNCTION floe_internal.check_valid_during(value pg_catalog.tstzrange, place pg_catalog.text) RETURNS pg_catalog.tstzrange
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result tstzrange := tstzrange(NULLIF(lower(value), '-infinity'), NULLIF(upper(value), 'infinity'), '[)');
+BEGIN
+	IF value IS NULL THEN
+		RETURN NULL;
+	END IF;
+	IF isempty(value) OR isempty(result) OR lower(result) = 'infinity' OR upper(result) = '-infinity' THEN
+		PERFORM floe_internal.refuse(place || ' is never', 'The beginning belongs to it, the end does not.', 'Write for example ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open.');
+	END IF;
+	RETURN NULLIF(result, '(,)');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_valid_during(pg_catalog.tstzrange, pg_catalog.text) IS 'A time range with its beginning and without its end; NULL for always';
+
 CREATE FUNCTION floe_internal.check_engine_name(engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -1448,6 +1526,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.resource_conf(pg_catalog.jsonb) IS 'Spark settings of the session that an operation asks for; NULL: the engine''s own';
 
+-- Inside a function that runs as its owner, current_user is not who called it. Only who may SET ROLE to a role can make this say so.
+CREATE FUNCTION floe_internal.acting_role() RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), SESSION_USER::pg_catalog.text);
+END;
+COMMENT ON FUNCTION floe_internal.acting_role() IS 'The role of the session: the one of SET ROLE, else the one that logged in';
+
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -1482,6 +1568,15 @@ BEGIN
 	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds',
 		is_new OR TG_OP = 'UPDATE' AND NEW.thresholds IS DISTINCT FROM OLD.thresholds);
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
+	NEW.valid_during := floe_internal.check_valid_during(NEW.valid_during, place || ': valid_during');
+	IF NEW.score IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.score IS DISTINCT FROM OLD.score) THEN
+		PERFORM floe_internal.check_score(NEW.score, place || ': score');
+	END IF;
+	NEW.locks := COALESCE(NEW.locks, '{}');
+	IF is_new OR TG_OP = 'UPDATE' AND NEW.locks IS DISTINCT FROM OLD.locks THEN
+		NEW.locks := floe_internal.check_locks(NEW.locks, place || ': locks');
+	END IF;
+	NEW.owner := COALESCE(NEW.owner, CASE WHEN TG_OP = 'UPDATE' THEN OLD.owner END, floe_internal.acting_role());
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
 	END IF;
@@ -1646,7 +1741,7 @@ BEGIN
 		PERFORM floe_internal.refuse(place || ': the document is larger than 256 kB', NULL, NULL);
 	END IF;
 	SELECT k INTO stray FROM jsonb_object_keys(document) AS k
-		WHERE k NOT IN ('name', 'pattern', 'exclude')
+		WHERE k NOT IN ('name', 'pattern', 'exclude', 'owner')
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'policy' AND p.key = k)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS o WHERE o.operation = k)
 		ORDER BY k LIMIT 1;
@@ -1673,6 +1768,25 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_keys(pg_catalog.jsonb, pg_catalog.text) IS 'Refuses keys that a policy document does not have, listing those it has';
+
+-- A time that does not say its zone is one of UTC, whoever saves it.
+CREATE FUNCTION floe_internal.time_range_from(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+AS $body$
+BEGIN
+	IF jsonb_typeof(value) = 'string' THEN
+		RETURN (value #>> '{}')::tstzrange::text;
+	ELSIF jsonb_typeof(value) = 'array' AND jsonb_array_length(value) = 2 AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) NOT IN ('string', 'null')) THEN
+		RETURN tstzrange((value ->> 0)::timestamptz, (value ->> 1)::timestamptz, '[)')::text;
+	END IF;
+	RAISE EXCEPTION 'no range' USING ERRCODE = 'invalid_text_representation';
+EXCEPTION WHEN data_exception THEN
+	PERFORM floe_internal.refuse(format('%s must be the beginning and the end of a time, not %s', place, left(value::text, 100)), NULL,
+		'Write ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open. Without a zone it is UTC.');
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.time_range_from(pg_catalog.jsonb, pg_catalog.text) IS 'Text of a tstzrange from one, or from a list of its beginning and end';
 
 -- One value of a document as jsonb in the form jsonb_populate_record() turns into the column.
 CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -1723,6 +1837,8 @@ BEGIN
 				NULL;
 			END;
 			PERFORM floe_internal.refuse(format('%s must be a size, not %s', place, shown), NULL, 'Write a number of bytes or a text such as "50 GB".');
+		WHEN 'time range' THEN
+			RETURN to_jsonb(floe_internal.time_range_from(value, place));
 		WHEN 'object', 'preset' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
 	END CASE;
@@ -1792,19 +1908,19 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after, auto_tune) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
 					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options,
-					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
+					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after, new_row.auto_tune)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after)
+					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after, auto_tune)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
+					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after, new_row.auto_tune);
 		END IF;
 	END LOOP;
 END
@@ -1862,12 +1978,18 @@ DECLARE
 	place text := format('policy "%s"', create_policy.name);
 	new_row floe.policy;
 	new_id int4;
+	new_owner text := floe_internal.acting_role();
 BEGIN
 	IF create_policy.name IS NULL OR create_policy.pattern IS NULL OR document IS NULL THEN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
 	PERFORM floe_internal.lock_matches(true);
+	PERFORM floe_internal.check_policy_scope(create_policy.pattern, place);
+	IF jsonb_typeof(document -> 'owner') <> 'null' THEN
+		new_owner := floe_internal.policy_value(document -> 'owner', 'text', place || ': owner') #>> '{}';
+		PERFORM floe_internal.check_new_owner(new_owner, place || ': owner');
+	END IF;
 	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
 		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
 	END IF;
@@ -1876,13 +1998,19 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after)
+	-- what is between these statements is not what anybody asked for
+	INSERT INTO floe_internal.policy_change (policy_id) VALUES (0);
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
 			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
+			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
+			new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_owner)
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
+	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
 	PERFORM floe_internal.check_policy_conflict(new_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[new_id]);
+	PERFORM floe_internal.match_policies(ARRAY[new_id]);
 	RETURN new_id;
 END
 $body$;
@@ -1929,6 +2057,7 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.lock_matches(true);
 	old_row := floe_internal.policy_by_name(alter_policy.name);
+	PERFORM floe_internal.check_policy_owner(old_row);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
 	IF jsonb_typeof(changes -> 'thresholds') = 'object' THEN
@@ -1942,6 +2071,10 @@ BEGIN
 		PERFORM floe_internal.check_weights((SELECT COALESCE(jsonb_object_agg(k, 0), '{}') FROM jsonb_object_keys(changes -> 'weights') AS k), place || ': weights');
 		new_row.weights := floe_internal.merge_values(old_row.weights, changes -> 'weights');
 	END IF;
+	IF jsonb_typeof(changes -> 'locks') = 'object' THEN
+		-- each lock is one thing
+		new_row.locks := COALESCE((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(old_row.locks || (changes -> 'locks')) AS e WHERE e.value <> 'null'), '{}');
+	END IF;
 	IF changes ? 'name' THEN
 		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
 		IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = new_row.name AND p.policy_id <> old_row.policy_id) THEN
@@ -1950,19 +2083,29 @@ BEGIN
 	END IF;
 	IF changes ? 'pattern' THEN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
+		PERFORM floe_internal.check_policy_scope(new_row.pattern, place);
+	END IF;
+	IF jsonb_typeof(changes -> 'owner') <> 'null' THEN
+		new_row.owner := floe_internal.policy_value(changes -> 'owner', 'text', place || ': owner') #>> '{}';
+		IF new_row.owner <> old_row.owner THEN
+			PERFORM floe_internal.check_new_owner(new_row.owner, place || ': owner');
+		END IF;
 	END IF;
 	-- what is between these statements is not what anybody asked for
 	INSERT INTO floe_internal.policy_change (policy_id) VALUES (old_row.policy_id);
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
 			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
+			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
+			 new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_row.owner)
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
 	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = old_row.policy_id;
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[old_row.policy_id]);
 	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
+	PERFORM floe_internal.policy_altered(old_row, changes);
 	RETURN old_row.policy_id;
 END
 $body$;
@@ -1976,6 +2119,7 @@ BEGIN
 	IF NOT missing_ok THEN
 		PERFORM floe_internal.policy_by_name(drop_policy.name);
 	END IF;
+	PERFORM floe_internal.check_policy_owner(p) FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	RETURN FOUND;
 END
@@ -1984,9 +2128,9 @@ COMMENT ON FUNCTION floe.drop_policy(pg_catalog.text, pg_catalog.bool) IS 'Remov
 
 -- Intervals as PostgreSQL writes them by default, whatever IntervalStyle the session has.
 CREATE FUNCTION floe_internal.policy_document(exported_policy_id pg_catalog.int4) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC' SET datestyle = 'ISO, MDY'
 AS $body$
-	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern)
+	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern, 'owner', p.owner)
 		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(p) -> k.column_name)
 					 FROM floe_internal.policy_key AS k
 					 WHERE k.scope = 'policy' AND pg_catalog.to_jsonb(p) -> k.column_name NOT IN ('null', '{}')), '{}')
@@ -2028,6 +2172,9 @@ BEGIN
 	IF jsonb_typeof(document -> 'weights') = 'object' THEN
 		result := result || jsonb_build_object('weights', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.weights) AS k) || (document -> 'weights'));
 	END IF;
+	IF jsonb_typeof(document -> 'locks') = 'object' THEN
+		result := result || jsonb_build_object('locks', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.locks) AS k) || (document -> 'locks'));
+	END IF;
 	FOR given, part, old_options IN
 		SELECT o.operation, document -> o.operation, o.options FROM floe.policy_operation AS o
 		WHERE o.policy_id = old_row.policy_id AND jsonb_typeof(document -> o.operation) = 'object'
@@ -2047,14 +2194,8 @@ AS $body$
 DECLARE
 	policy_name text;
 	old_row floe.policy;
-	left_out text[];
 BEGIN
-	IF floe_internal.is_polaris_policy(document) THEN
-		SELECT p.translated, p.left_out INTO document, left_out FROM floe_internal.polaris_document(document) AS p;
-		IF left_out <> '{}' THEN
-			RAISE NOTICE 'policy "%": left out, as floe has nothing of the kind: %', document ->> 'name', array_to_string(left_out, ', ');
-		END IF;
-	END IF;
+	document := floe_internal.own_document(document);
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
 		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
@@ -2068,12 +2209,161 @@ BEGIN
 	RETURN floe.alter_policy(policy_name, floe_internal.replacing_change(old_row, document));
 END
 $body$;
-COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. A maintenance policy as Polaris answers with it is taken, too, once it has a "pattern"';
+COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. One policy of the Java service, Polaris or Gravitino is taken, too (docs/imports.md)';
 
 -- =================================================================================================
--- 43 policies: resolution
--- Each field takes the first policy that sets it, in the order priority, specificity, name. Tables that
--- the same policies match in the same order share one row set in floe_internal.effective.
+-- 42 policies: owners
+-- Who made a policy owns it. Its owner, the members of that role and floe_admin may change it, drop it
+-- and give it away. Who owns a policy may make others for parts of its tables. Everybody else is
+-- refused, by the functions and by the tables alike.
+-- =================================================================================================
+
+-- Of a role that is gone nobody is a member: only floe_admin is left.
+CREATE FUNCTION floe_internal.has_role(acting pg_catalog.text, role_name pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS a JOIN pg_catalog.pg_roles AS r ON r.rolname IN (role_name, 'floe_admin')
+		WHERE a.rolname = acting AND pg_catalog.pg_has_role(a.oid, r.oid, 'USAGE'));
+END;
+COMMENT ON FUNCTION floe_internal.has_role(pg_catalog.text, pg_catalog.text) IS 'Whether a role has what the other role or floe_admin has';
+
+-- What a catalog says is applied by whoever runs the pass, whatever he may do otherwise.
+CREATE FUNCTION floe_internal.is_catalog_sync() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = -1);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.is_catalog_sync() IS 'This transaction is applying the policies of a catalog (77): a row that only it can write and see';
+
+CREATE FUNCTION floe_internal.check_policy_owner(of_policy floe.policy) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF floe_internal.has_role(floe_internal.acting_role(), of_policy.owner) OR floe_internal.is_catalog_sync() THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION 'must be owner of policy "%"', of_policy.name
+		USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_policy.owner),
+			HINT = 'Its owner, members of that role and of floe_admin may change it.';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_owner(floe.policy) IS 'Refuses whoever may not change a policy';
+
+CREATE FUNCTION floe_internal.check_policy_scope(new_pattern pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	acting text := floe_internal.acting_role();
+	checked text;
+BEGIN
+	IF floe_internal.has_role(acting, 'floe_admin') OR floe_internal.is_catalog_sync() THEN
+		RETURN;
+	END IF;
+	BEGIN
+		checked := floe_internal.check_pattern(new_pattern);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		RETURN;	-- refused where it is saved, with the place
+	END;
+	IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner) AND floe_internal.pattern_covers(p.pattern, checked)) THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION '%: role "%" may not make policies for %', place, acting, checked
+		USING ERRCODE = 'insufficient_privilege', DETAIL = COALESCE('Policies of its own are for ' || (SELECT string_agg(p.pattern, '; ' ORDER BY p.pattern) FROM floe.policy AS p WHERE floe_internal.has_role(acting, p.owner)) || '.', 'It owns no policy.'),
+			HINT = 'Members of floe_admin may for all tables, others within what policies that they own are for.';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_scope(pg_catalog.text, pg_catalog.text) IS 'Refuses a pattern beyond those of the policies that the role owns, but for floe_admin';
+
+CREATE FUNCTION floe_internal.check_new_owner(new_owner pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = new_owner) THEN
+		RAISE EXCEPTION '%: role "%" does not exist', place, new_owner USING ERRCODE = 'undefined_object';
+	END IF;
+	IF NOT floe_internal.has_role(floe_internal.acting_role(), new_owner) AND NOT floe_internal.is_catalog_sync() THEN
+		RAISE EXCEPTION '%: must be able to SET ROLE "%"', place, new_owner
+			USING ERRCODE = 'insufficient_privilege', HINT = 'A policy is given to a role that one is a member of; members of floe_admin may give it to any.';
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_new_owner(pg_catalog.text, pg_catalog.text) IS 'Refuses an owner that does not exist, or that the role may not act for';
+
+CREATE FUNCTION floe.own_policy(name pg_catalog.text, owner pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	old_row floe.policy;
+BEGIN
+	PERFORM floe_internal.lock_matches(true);
+	old_row := floe_internal.policy_by_name(own_policy.name);
+	PERFORM floe_internal.check_policy_owner(old_row);
+	PERFORM floe_internal.check_new_owner(own_policy.owner, format('policy "%s"', old_row.name));
+	UPDATE floe.policy AS p SET owner = own_policy.owner WHERE p.policy_id = old_row.policy_id;
+	RETURN old_row.policy_id;
+END
+$body$;
+COMMENT ON FUNCTION floe.own_policy(pg_catalog.text, pg_catalog.text) IS 'Gives a policy to another role, as ALTER … OWNER TO does; returns its id';
+
+-- Rows that people write themselves: these run as whoever does, for whom the schema floe_internal is closed. Within floe's own functions,
+-- which have asked before, that is the owner of the extension.
+
+CREATE FUNCTION floe_internal.policy_allowed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	is_admin bool := pg_has_role(current_user, 'floe_admin', 'USAGE');
+	of_owner text := CASE TG_OP WHEN 'INSERT' THEN COALESCE(NEW.owner, current_user) ELSE OLD.owner END;
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		IF NOT is_admin THEN
+			RAISE EXCEPTION 'policy "%": only members of floe_admin insert policies', NEW.name
+				USING ERRCODE = 'insufficient_privilege', HINT = 'floe.create_policy() makes policies within what policies of one''s own are for.';
+		END IF;
+	ELSIF NOT is_admin AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = of_owner AND pg_has_role(r.oid, 'USAGE')) THEN
+		RAISE EXCEPTION 'must be owner of policy "%"', OLD.name
+			USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', of_owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
+	ELSIF TG_OP = 'UPDATE' AND NOT is_admin AND (NEW.pattern, NEW.owner) IS DISTINCT FROM (OLD.pattern, OLD.owner) THEN
+		RAISE EXCEPTION 'policy "%": only members of floe_admin update pattern and owner', OLD.name
+			USING ERRCODE = 'insufficient_privilege', HINT = 'Use floe.alter_policy() or floe.own_policy().';
+	END IF;
+	-- one that is gone comes with a dump, or is the owner still
+	IF TG_OP = 'UPDATE' AND NEW.owner IS DISTINCT FROM OLD.owner AND NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = NEW.owner) THEN
+		RAISE EXCEPTION 'policy "%": role "%" does not exist', OLD.name, NEW.owner USING ERRCODE = 'undefined_object';
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_allowed() IS 'Trigger: who may write a row of floe.policy';
+
+CREATE TRIGGER policy_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_allowed();
+
+CREATE FUNCTION floe_internal.policy_operation_allowed() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+BEGIN
+	IF NOT pg_has_role(current_user, 'floe_admin', 'USAGE') THEN
+		SELECT x.name, x.owner INTO p FROM floe.policy AS x WHERE x.policy_id = CASE TG_OP WHEN 'INSERT' THEN NEW.policy_id ELSE OLD.policy_id END;
+		IF NOT EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname = p.owner AND pg_has_role(r.oid, 'USAGE')) THEN
+			RAISE EXCEPTION 'must be owner of policy "%"', p.name
+				USING ERRCODE = 'insufficient_privilege', DETAIL = format('It belongs to %s.', p.owner), HINT = 'Its owner, members of that role and of floe_admin may change it.';
+		END IF;
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_operation_allowed() IS 'Trigger: who may write a row of floe.policy_operation';
+
+CREATE TRIGGER policy_operation_allowed BEFORE INSERT OR UPDATE OR DELETE ON floe.policy_operation
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.policy_operation_allowed();
+-- =================================================================================================
+-- 42 policies: what each sets
+-- The rows of 40 as one row per field: what resolution (43) chooses among and locks (43) hold against.
 -- =================================================================================================
 
 -- What one policy sets, one row per field. operation '' is the policy as a whole. A policy's own engine
@@ -2099,6 +2389,7 @@ CREATE VIEW floe_internal.policy_setting AS
 		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
 		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
 		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
+		('auto_tune', pg_catalog.to_jsonb(o.auto_tune)),
 		('resources', o.resources)) AS v (setting, value)
 	WHERE v.value IS NOT NULL
 	UNION ALL
@@ -2126,6 +2417,9 @@ CREATE VIEW floe_internal.policy_setting AS
 	SELECT p.policy_id, '', 'min_poll_interval', pg_catalog.to_jsonb(p.min_poll_interval)
 	FROM floe.policy AS p WHERE p.min_poll_interval IS NOT NULL
 	UNION ALL
+	SELECT p.policy_id, '', 'score', pg_catalog.to_jsonb(p.score)
+	FROM floe.policy AS p WHERE p.score IS NOT NULL
+	UNION ALL
 	SELECT p.policy_id, '', 'thresholds.' || m.key || '.' || l.key, l.value
 	FROM floe.policy AS p
 	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.thresholds) AS m
@@ -2135,16 +2429,511 @@ CREATE VIEW floe_internal.policy_setting AS
 	FROM floe.policy AS p
 	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.weights) AS w;
 COMMENT ON VIEW floe_internal.policy_setting IS 'Fields that each policy sets, one row a field';
+-- =================================================================================================
+-- 43 policies: locks
+-- A policy can lock fields for all that is below it: {"expire_snapshots.options.max_snapshot_age":
+-- {"min": "3 days"}}. Below are table properties, floe's defaults and every policy that is not above it;
+-- above is a policy whose pattern covers the other's and is broader, or is as broad with more priority.
+-- A policy that its lock reaches as the texts show is refused when either is saved. Where patterns only
+-- overlap, and for what catalogs and tables say themselves, the resolution holds the value.
+-- =================================================================================================
+
+-- Which setting a lock is about, and what its values are like.
+CREATE FUNCTION floe_internal.lock_target(key pg_catalog.text, place pg_catalog.text,
+		OUT operation pg_catalog.text, OUT setting pg_catalog.text, OUT kind pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	field text := substr(key, strpos(key, '.') + 1);
+	wanted text;
+BEGIN
+	operation := CASE WHEN strpos(key, '.') > 0 THEN split_part(key, '.', 1) ELSE '' END;
+	IF key IN ('engine', 'fallback_engines', 'fallback_after') THEN
+		operation := '*';
+	END IF;
+	IF operation = 'thresholds' AND field ~ '^[a-z_]+\.(warning|critical)$' THEN
+		PERFORM floe_internal.metric_number(split_part(field, '.', 1), '0', place);
+		operation := ''; setting := key; kind := 'number';
+	ELSIF operation = 'weights' THEN
+		PERFORM floe_internal.check_weights(jsonb_build_object(field, 0), place);
+		operation := ''; setting := key; kind := 'number';
+	ELSIF operation = '' AND field IN ('poll_interval', 'min_poll_interval', 'score') THEN
+		setting := field; kind := CASE field WHEN 'score' THEN 'text' ELSE 'interval' END;
+	ELSIF operation = '*' OR EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = lock_target.operation) THEN
+		IF field LIKE 'options.%' AND operation <> '*' THEN
+			wanted := translate(floe_internal.option_name(operation, substr(field, 9)), '-.', '__');
+			setting := 'options.' || wanted;
+			kind := (SELECT CASE WHEN o.value_type IN ('count', 'bytes', 'ratio') THEN 'number' WHEN o.value_type = 'boolean' THEN 'boolean' WHEN o.value_type IN ('age', 'duration') THEN 'interval' ELSE 'text' END
+				FROM floe_internal.engine_options() AS o WHERE o.operation = lock_target.operation AND o.option = wanted LIMIT 1);
+			IF kind IS NULL THEN
+				PERFORM floe_internal.refuse(format('%s: %s has no option "%s"', place, operation, substr(field, 9)), NULL,
+					'Valid options are: ' || (SELECT string_agg(DISTINCT o.option, ', ' ORDER BY o.option) FROM floe_internal.engine_options() AS o WHERE o.operation = lock_target.operation) || '.');
+			END IF;
+		ELSE
+			SELECT CASE k.key WHEN 'every' THEN 'schedule' WHEN 'when' THEN 'conditions' ELSE k.key END,
+				   CASE WHEN k.key IN ('every', 'schedule') THEN 'schedule' WHEN k.value_type = 'text list' THEN 'list' WHEN k.value_type IN ('integer', 'bytes') THEN 'number'
+						WHEN k.value_type IN ('boolean', 'interval', 'text') THEN k.value_type ELSE 'object' END
+			INTO setting, kind FROM floe_internal.policy_key AS k WHERE k.scope = 'operation' AND k.key = field AND field <> 'options';
+		END IF;
+	END IF;
+	IF kind IS NULL THEN
+		PERFORM floe_internal.refuse(format('%s: there is nothing to lock', place), NULL,
+			'Name a field as "<operation>.<key>", "<operation>.options.<option>", "*.<key>" for all operations, "engine", "poll_interval", "min_poll_interval", "score", "thresholds.<metric>.<level>" or "weights.<term>".');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_target(pg_catalog.text, pg_catalog.text) IS 'Operation ("*": all, "": none) and setting that a lock names, and the kind of its values';
+
+-- A value as the setting has it, from how a document would have it.
+CREATE FUNCTION floe_internal.lock_value(key pg_catalog.text, operation pg_catalog.text, setting pg_catalog.text, value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET extra_float_digits = 1
+AS $body$
+DECLARE
+	result jsonb;
+	told text;
+	detail text;
+	hint text;
+BEGIN
+	IF setting LIKE 'options.%' THEN
+		BEGIN
+			-- an option may need another beside it, which is not the lock's business
+			result := floe_internal.check_options(operation, jsonb_build_object(substr(setting, 9), value)) -> substr(setting, 9);
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+			PERFORM floe_internal.refuse_at(place, told, detail, hint);
+		END;
+	ELSIF setting LIKE 'thresholds.%' THEN
+		result := to_jsonb(floe_internal.metric_number(split_part(setting, '.', 2), value, place));
+	ELSIF setting LIKE 'weights.%' THEN
+		result := floe_internal.check_weights(jsonb_build_object(substr(setting, 9), value), place) -> substr(setting, 9);
+	ELSIF setting = 'conditions' THEN
+		result := floe_internal.check_conditions(value, place);
+	ELSIF key LIKE '%.schedule' THEN
+		IF jsonb_typeof(value) <> 'string' OR floe_internal.cron_next(value #>> '{}', 'UTC', '2024-01-01 00:00+00') IS NULL THEN
+			PERFORM floe_internal.refuse(format('%s: %s never happens', place, left(value::text, 100)), NULL, NULL);
+		END IF;
+		result := value;
+	ELSE
+		result := floe_internal.policy_value(value, (SELECT CASE k.value_type WHEN 'preset' THEN 'text' ELSE k.value_type END FROM floe_internal.policy_key AS k
+			WHERE k.key = CASE WHEN setting = 'schedule' THEN 'every' ELSE setting END ORDER BY k.scope LIMIT 1), place);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_value(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'A value in a lock as the setting would have it, checked';
+
+CREATE FUNCTION floe_internal.check_lock(key pg_catalog.text, rule pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+AS $body$
+DECLARE
+	forms CONSTANT text := 'Write {"fixed": true}, {"is": value}, {"min": value, "max": value} or {"in": [values]}.';
+	target record;
+	stray text;
+	bound text;
+	given jsonb;
+	result jsonb := jsonb '{}';
+BEGIN
+	SELECT * INTO target FROM floe_internal.lock_target(key, place);
+	IF jsonb_typeof(rule) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object, not %s', place, left(rule::text, 100)), NULL, forms);
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(rule) AS k WHERE k NOT IN ('fixed', 'is', 'min', 'max', 'in') LIMIT 1;
+	IF stray IS NOT NULL OR rule = '{}' OR (SELECT count(DISTINCT CASE k WHEN 'max' THEN 'min' ELSE k END) FROM jsonb_object_keys(rule) AS k) > 1 THEN
+		PERFORM floe_internal.refuse(CASE WHEN stray IS NOT NULL THEN format('%s: unknown key "%s"', place, stray) ELSE format('%s must say one thing, not %s', place, left(rule::text, 100)) END, NULL, forms);
+	END IF;
+	IF rule ? 'fixed' THEN
+		IF rule -> 'fixed' <> 'true' THEN
+			PERFORM floe_internal.refuse(place || ': fixed can only be true', NULL, 'null instead of the lock takes it away.');
+		END IF;
+		RETURN rule;
+	END IF;
+	IF rule ? 'is' THEN
+		RETURN jsonb_build_object('is', floe_internal.lock_value(key, target.operation, target.setting, rule -> 'is', place || '.is'));
+	END IF;
+	IF rule ? 'in' THEN
+		IF target.kind NOT IN ('text', 'list') OR jsonb_typeof(rule -> 'in') <> 'array' OR rule -> 'in' = '[]'
+		   OR EXISTS (SELECT 1 FROM jsonb_array_elements(rule -> 'in') AS e WHERE jsonb_typeof(e) <> 'string') THEN
+			PERFORM floe_internal.refuse(format('%s.in: a list of at least one text, for a field that holds texts', place), NULL, NULL);
+		END IF;
+		RETURN rule;
+	END IF;
+	IF target.kind NOT IN ('number', 'interval', 'schedule') THEN
+		PERFORM floe_internal.refuse(format('%s: %s has no least or greatest value', place, key), NULL, 'Write {"fixed": true}, {"is": value} or {"in": [values]}.');
+	END IF;
+	FOR bound, given IN SELECT * FROM jsonb_each(rule)
+	LOOP
+		result := result || jsonb_build_object(bound, CASE WHEN target.kind = 'schedule'
+			THEN to_jsonb(floe_internal.interval_from(CASE jsonb_typeof(given) WHEN 'string' THEN given #>> '{}' ELSE given::text END, place || '.' || bound))
+			ELSE floe_internal.lock_value(key, target.operation, target.setting, given, place || '.' || bound) END);
+	END LOOP;
+	IF floe_internal.lock_number(target.kind, result -> 'min') > floe_internal.lock_number(target.kind, result -> 'max') THEN
+		PERFORM floe_internal.refuse(format('%s: min %s is above max %s', place, result ->> 'min', result ->> 'max'), NULL, NULL);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_lock(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS 'One lock in its canonical form';
+
+CREATE FUNCTION floe_internal.check_locks(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF jsonb_typeof(value) <> 'object' THEN
+		PERFORM floe_internal.refuse(format('%s must be an object', place), NULL, 'For example {"expire_snapshots.options.max_snapshot_age": {"min": "3 days"}}.');
+	END IF;
+	RETURN (SELECT COALESCE(jsonb_object_agg(CASE WHEN t.setting LIKE 'options.%' THEN t.operation || '.' || t.setting ELSE e.key END, floe_internal.check_lock(e.key, e.value, format('%s.%s', place, e.key))), '{}')
+		FROM jsonb_each(value) AS e CROSS JOIN LATERAL floe_internal.lock_target(e.key, format('%s.%s', place, e.key)) AS t);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_locks(pg_catalog.jsonb, pg_catalog.text) IS 'Locks of a policy, values checked as those of the fields are';
+
+CREATE FUNCTION floe_internal.lock_number(kind pg_catalog.text, value pg_catalog.jsonb) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN kind IN ('interval', 'schedule') THEN EXTRACT(epoch FROM (value #>> '{}')::pg_catalog.interval)::pg_catalog.float8 ELSE (value #>> '{}')::pg_catalog.float8 END;
+END;
+COMMENT ON FUNCTION floe_internal.lock_number(pg_catalog.text, pg_catalog.jsonb) IS 'A number or an interval, for comparing';
+
+-- Of a cron expression 64 times are looked at, in UTC: an hour more or less when clocks change does not count.
+CREATE FUNCTION floe_internal.schedule_gap(schedule pg_catalog.jsonb, OUT shortest pg_catalog.float8, OUT longest pg_catalog.float8) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	last timestamptz;
+	next timestamptz;
+	gap float8;
+BEGIN
+	IF schedule ? 'every' THEN
+		shortest := extract(epoch FROM (schedule ->> 'every')::interval);
+		longest := shortest;
+		RETURN;
+	END IF;
+	last := floe_internal.cron_next(schedule ->> 'cron', 'UTC', '2024-01-01 00:00+00');
+	FOR i IN 1 .. 64 LOOP
+		next := floe_internal.cron_next(schedule ->> 'cron', 'UTC', last);
+		EXIT WHEN next IS NULL;
+		gap := extract(epoch FROM next - last);
+		shortest := LEAST(shortest, gap);
+		longest := GREATEST(longest, gap);
+		last := next;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.schedule_gap(pg_catalog.jsonb) IS 'Shortest and longest time between two runs that a schedule names, in seconds';
+
+-- The value that the lock leaves: the same if it allows it.
+CREATE FUNCTION floe_internal.lock_clamp(kind pg_catalog.text, rule pg_catalog.jsonb, value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	gap record;
+	n float8;
+BEGIN
+	IF rule ? 'is' THEN
+		RETURN CASE WHEN kind = 'schedule' AND (value - 'since') = rule -> 'is' OR kind = 'interval' AND floe_internal.lock_number(kind, value) = floe_internal.lock_number(kind, rule -> 'is') THEN value
+			ELSE rule -> 'is' END;
+	ELSIF value IS NULL THEN
+		RETURN NULL;
+	ELSIF rule ? 'in' AND kind = 'list' THEN
+		IF rule -> 'in' @> value THEN
+			RETURN value;
+		END IF;
+		-- what is left of it; an empty list would mean something else
+		RETURN COALESCE((SELECT jsonb_agg(e.item ORDER BY e.place) FROM jsonb_array_elements(value) WITH ORDINALITY AS e (item, place) WHERE rule -> 'in' @> e.item), rule -> 'in');
+	ELSIF rule ? 'in' THEN
+		RETURN CASE WHEN rule -> 'in' @> value THEN value ELSE rule #> '{in,0}' END;
+	ELSIF kind = 'schedule' THEN
+		gap := floe_internal.schedule_gap(value);
+		RETURN CASE WHEN gap.shortest < floe_internal.lock_number(kind, rule -> 'min') THEN jsonb_build_object('every', rule -> 'min')
+			WHEN gap.longest > floe_internal.lock_number(kind, rule -> 'max') THEN jsonb_build_object('every', rule -> 'max') ELSE value END;
+	END IF;
+	n := floe_internal.lock_number(kind, value);
+	RETURN CASE WHEN n < floe_internal.lock_number(kind, rule -> 'min') THEN rule -> 'min' WHEN n > floe_internal.lock_number(kind, rule -> 'max') THEN rule -> 'max' ELSE value END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_clamp(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'A value as a lock leaves it';
+
+CREATE FUNCTION floe_internal.lock_text(kind pg_catalog.text, rule pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN rule ? 'is' THEN 'only ' || CASE WHEN kind = 'schedule' THEN COALESCE(rule #>> '{is,cron}', 'every ' || (rule #>> '{is,every}')) ELSE rule ->> 'is' END
+		WHEN rule ? 'in' THEN 'one of ' || (SELECT pg_catalog.string_agg(e.item, ', ' ORDER BY e.place) FROM pg_catalog.jsonb_array_elements_text(rule -> 'in') WITH ORDINALITY AS e (item, place))
+		ELSE pg_catalog.concat_ws(' and ', CASE kind WHEN 'schedule' THEN 'not more often than every ' ELSE 'at least ' END || (rule ->> 'min'),
+			CASE kind WHEN 'schedule' THEN 'not less often than every ' ELSE 'at most ' END || (rule ->> 'max')) END;
+END;
+COMMENT ON FUNCTION floe_internal.lock_text(pg_catalog.text, pg_catalog.jsonb) IS 'What a lock allows, for people';
+
+CREATE FUNCTION floe_internal.setting_text(setting pg_catalog.text, value pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN setting = 'schedule' THEN COALESCE(value ->> 'cron', 'every ' || (value ->> 'every')) ELSE value #>> '{}' END;
+END;
+COMMENT ON FUNCTION floe_internal.setting_text(pg_catalog.text, pg_catalog.jsonb) IS 'The value of a setting, for people';
+-- =================================================================================================
+-- 43 policies: what locks hold
+-- Which locks reach which policy, what they make of a resolved list, and who is refused when he saves.
+-- What a lock can say: 43_locks.
+-- =================================================================================================
+
+-- {"fixed": true} is the value that the policy itself sets; without one the lock holds nothing.
+CREATE VIEW floe_internal.policy_lock AS
+	SELECT x.policy_id, x.key, x.operation, x.setting, x.kind, x.rule
+	FROM (SELECT p.policy_id, e.key, k.operation, t.setting, t.kind,
+				 CASE WHEN e.value ? 'fixed' THEN (SELECT pg_catalog.jsonb_build_object('is', s.value) FROM floe_internal.policy_setting AS s
+						WHERE s.policy_id = p.policy_id AND s.operation = k.operation AND s.setting = t.setting)
+					  -- as the setting has it
+					  WHEN t.kind = 'schedule' AND e.value ? 'is' THEN pg_catalog.jsonb_build_object('is', pg_catalog.jsonb_build_object(CASE WHEN e.key LIKE '%.schedule' THEN 'cron' ELSE 'every' END, e.value -> 'is'))
+					  ELSE e.value END AS rule
+		  FROM floe.policy AS p
+		  CROSS JOIN LATERAL pg_catalog.jsonb_each(p.locks) AS e
+		  CROSS JOIN LATERAL floe_internal.lock_target(e.key, e.key) AS t
+		  JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k ON k.operation = t.operation OR t.operation = '*' AND k.operation <> ''
+		  WHERE p.locks <> '{}') AS x
+	WHERE x.rule IS NOT NULL;
+COMMENT ON VIEW floe_internal.policy_lock IS 'Locks of each policy, one row a setting';
+
+-- Whether a policy is above another, which may hold locks that then do not reach it.
+CREATE FUNCTION floe_internal.is_above(upper_pattern pg_catalog.text, upper_priority pg_catalog.int4, lower_pattern pg_catalog.text, lower_priority pg_catalog.int4) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT floe_internal.pattern_covers(upper_pattern, lower_pattern)
+		AND (upper_priority > lower_priority OR NOT floe_internal.pattern_covers(lower_pattern, upper_pattern));
+END;
+COMMENT ON FUNCTION floe_internal.is_above(pg_catalog.text, pg_catalog.int4, pg_catalog.text, pg_catalog.int4) IS 'The first policy''s pattern covers the second''s, and is broader or has more priority';
+
+-- rules: the lowest first, so that the highest has the last word. source: the policy that the value is from; NULL: property or default.
+CREATE FUNCTION floe_internal.apply_locks(asked pg_catalog.jsonb, asked_by pg_catalog.int4, rules pg_catalog.jsonb, OUT value pg_catalog.jsonb, OUT source pg_catalog.int4, OUT locked pg_catalog.jsonb)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+AS $body$
+DECLARE
+	r jsonb;
+	held jsonb;
+BEGIN
+	value := asked;
+	source := asked_by;
+	FOR r IN SELECT * FROM jsonb_array_elements(rules)
+	LOOP
+		CONTINUE WHEN source = (r ->> 'holder')::int4 OR r -> 'above' @> to_jsonb(source);
+		held := floe_internal.lock_clamp(r ->> 'kind', r -> 'rule', value);
+		CONTINUE WHEN held IS NOT DISTINCT FROM value;
+		value := held;
+		source := (r ->> 'holder')::int4;
+		locked := jsonb_build_object('asked', asked, 'by', asked_by, 'holder', source, 'allows', floe_internal.lock_text(r ->> 'kind', r -> 'rule'));
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.apply_locks(pg_catalog.jsonb, pg_catalog.int4, pg_catalog.jsonb) IS 'A value as the locks of a list leave it, the policy that it is then from, and what was overruled';
+
+-- Rows only for settings about which a policy of the list has a lock: they stand instead of what the first policy says.
+CREATE FUNCTION floe_internal.locked_settings(set_ids pg_catalog.int4[])
+	RETURNS TABLE (policy_set_id pg_catalog.int4, operation pg_catalog.text, setting pg_catalog.text, value pg_catalog.jsonb, policy_id pg_catalog.int4, locked pg_catalog.jsonb, bounds pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+AS $body$
+#variable_conflict use_column
+BEGIN
+	IF set_ids = '{}' OR NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	WITH member AS MATERIALIZED (
+		SELECT s.policy_set_id, m.policy_id, m.place FROM floe_internal.policy_set AS s CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
+		WHERE s.policy_set_id = ANY (set_ids)
+	), held AS MATERIALIZED (
+		SELECT m.policy_set_id, l.operation, l.setting, l.kind, l.rule, l.policy_id FROM member AS m JOIN floe_internal.policy_lock AS l ON l.policy_id = m.policy_id
+	), field AS MATERIALIZED (
+		SELECT DISTINCT h.policy_set_id, h.operation, h.setting FROM held AS h
+	), asked AS MATERIALIZED (
+		SELECT v.policy_id, v.operation, v.setting, v.value FROM floe_internal.policy_setting AS v
+		WHERE v.policy_id IN (SELECT m.policy_id FROM member AS m WHERE m.policy_set_id IN (SELECT f.policy_set_id FROM field AS f))
+		  AND (v.operation, v.setting) IN (SELECT f.operation, f.setting FROM field AS f)
+	), winner AS MATERIALIZED (
+		SELECT DISTINCT ON (f.policy_set_id, f.operation, f.setting) f.policy_set_id, f.operation, f.setting, a.value, a.policy_id
+		FROM field AS f
+		LEFT JOIN (member AS m JOIN asked AS a ON a.policy_id = m.policy_id) ON m.policy_set_id = f.policy_set_id AND a.operation = f.operation AND a.setting = f.setting
+		ORDER BY f.policy_set_id, f.operation, f.setting, m.place
+	), pair AS MATERIALIZED (
+		SELECT x.holder, x.other
+		FROM (SELECT h.policy_id AS holder, w.policy_id AS other FROM held AS h JOIN winner AS w ON (w.policy_set_id, w.operation, w.setting) = (h.policy_set_id, h.operation, h.setting) AND w.policy_id IS NOT NULL
+			  UNION
+			  SELECT h.policy_id, o.policy_id FROM held AS h JOIN held AS o ON (o.policy_set_id, o.operation, o.setting) = (h.policy_set_id, h.operation, h.setting)) AS x
+		JOIN floe.policy AS h ON h.policy_id = x.holder JOIN floe.policy AS o ON o.policy_id = x.other
+		WHERE x.holder <> x.other AND floe_internal.is_above(o.pattern, o.priority, h.pattern, h.priority)
+	), above AS MATERIALIZED (
+		SELECT pair.holder, jsonb_agg(pair.other) AS others, array_agg(pair.other) AS ids FROM pair GROUP BY pair.holder
+	), rules AS MATERIALIZED (
+		SELECT h.policy_set_id, h.operation, h.setting,
+			   jsonb_agg(jsonb_build_object('holder', h.policy_id, 'kind', h.kind, 'rule', h.rule, 'above', COALESCE(a.others, '[]')) ORDER BY n.n DESC, p.priority, p.name DESC, h.rule) AS rules
+		FROM held AS h
+		JOIN floe.policy AS p ON p.policy_id = h.policy_id
+		LEFT JOIN above AS a ON a.holder = h.policy_id
+		CROSS JOIN LATERAL (SELECT count(*) AS n FROM held AS o WHERE (o.policy_set_id, o.operation, o.setting) = (h.policy_set_id, h.operation, h.setting) AND o.policy_id = ANY (a.ids)) AS n
+		GROUP BY h.policy_set_id, h.operation, h.setting
+	), question AS MATERIALIZED (
+		-- most lists ask the same
+		SELECT DISTINCT w.operation, w.setting, w.value, w.policy_id, r.rules FROM winner AS w JOIN rules AS r USING (policy_set_id, operation, setting)
+	), answer AS MATERIALIZED (
+		SELECT q.*, x.*
+		FROM question AS q
+		LEFT JOIN floe_internal.builtin_setting AS b ON b.operation = q.operation AND b.setting = q.setting
+		CROSS JOIN LATERAL (SELECT q.value IS NULL AND EXISTS (SELECT 1 FROM floe_internal.property_setting AS s WHERE s.operation = q.operation AND s.setting = q.setting) AS of_table) AS t
+		CROSS JOIN LATERAL (
+			SELECT a.value AS held, a.source, a.locked, CASE WHEN t.of_table AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(q.rules) AS e WHERE e #> '{rule}' ? 'is') THEN q.rules END AS bounds
+			FROM floe_internal.apply_locks(COALESCE(q.value, b.value), q.policy_id, q.rules) AS a) AS x
+	)
+	SELECT w.policy_set_id, w.operation, w.setting, CASE WHEN a.bounds IS NULL AND (w.value IS NOT NULL OR a.locked IS NOT NULL) THEN a.held END, a.source,
+		   CASE WHEN a.bounds IS NULL THEN a.locked END, a.bounds
+	FROM winner AS w
+	JOIN rules AS r USING (policy_set_id, operation, setting)
+	JOIN answer AS a ON a.operation = w.operation AND a.setting = w.setting AND a.value IS NOT DISTINCT FROM w.value AND a.policy_id IS NOT DISTINCT FROM w.policy_id AND a.rules = r.rules;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.locked_settings(pg_catalog.int4[]) IS 'Settings of policy lists about which a policy of theirs has a lock; value NULL: as without it, or, with bounds, as the table''s properties say within these';
+
+-- What a table says of itself, where locks hold that: settings, origins and locked as in floe_internal.effective, or NULL.
+CREATE FUNCTION floe_internal.held_properties(of_operation pg_catalog.text, properties pg_catalog.jsonb, bounds pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT jsonb_build_object('settings', jsonb_object_agg(x.setting, x.value), 'origins', jsonb_object_agg(x.setting, x.source), 'locked', jsonb_object_agg(x.setting, x.locked))
+		FROM (SELECT s.setting, a.value, a.source, a.locked || CASE WHEN v.value IS NOT NULL THEN jsonb_build_object('property', 'table property ' || s.property) ELSE '{}' END AS locked
+			  FROM floe_internal.property_setting AS s
+			  CROSS JOIN LATERAL (SELECT floe_internal.property_value(COALESCE(properties, '{}'), s.property, s.unit) AS value) AS v
+			  CROSS JOIN LATERAL floe_internal.apply_locks(COALESCE(v.value, s.fallback), NULL, bounds -> s.setting) AS a
+			  WHERE s.operation = of_operation AND bounds ? s.setting AND a.locked IS NOT NULL) AS x
+		HAVING count(*) > 0);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.held_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'What locks make of a table''s properties for one operation; NULL: they leave them alone';
+
+-- Where the texts show that a lock reaches a policy, and the policy says otherwise. A lock that asks for what a higher one does not allow is one, too.
+CREATE FUNCTION floe_internal.lock_violations(of_policy_ids pg_catalog.int4[])
+	RETURNS TABLE (holder pg_catalog.int4, violator pg_catalog.int4, place pg_catalog.int2, field pg_catalog.text, asked pg_catalog.text, allows pg_catalog.text)
+	-- to plan it takes longer than to run it
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET plan_cache_mode = 'force_generic_plan'
+AS $body$
+#variable_conflict use_column
+DECLARE
+	concerned int4[];
+BEGIN
+	concerned := ARRAY(SELECT p.policy_id FROM floe.policy AS p WHERE p.policy_id = ANY (of_policy_ids)
+		UNION
+		SELECT p.policy_id FROM floe.policy AS h JOIN floe.policy AS p ON floe_internal.pattern_covers(h.pattern, p.pattern) WHERE h.policy_id = ANY (of_policy_ids) AND h.locks <> '{}');
+	RETURN QUERY
+	WITH lock AS MATERIALIZED (
+		SELECT l.* FROM floe_internal.policy_lock AS l
+	), said AS MATERIALIZED (
+		SELECT v.policy_id, v.operation, v.setting, v.value, NULL::jsonb AS rule FROM floe_internal.policy_setting AS v
+		WHERE v.policy_id = ANY (concerned) AND (v.operation, v.setting) IN (SELECT l.operation, l.setting FROM lock AS l)
+		UNION ALL
+		SELECT l.policy_id, l.operation, l.setting, COALESCE(l.rule -> 'is', l.rule -> 'min', l.rule -> 'max'), l.rule FROM lock AS l WHERE l.policy_id = ANY (concerned) AND NOT l.rule ? 'in'
+	)
+	SELECT DISTINCT h.policy_id, p.policy_id, COALESCE(k.position, 0::int2), concat_ws('.', NULLIF(l.operation, ''), CASE l.setting WHEN 'conditions' THEN 'when' ELSE l.setting END),
+		   CASE WHEN s.rule IS NULL THEN floe_internal.setting_text(s.setting, s.value) ELSE 'the lock ' || floe_internal.lock_text(l.kind, s.rule) END, floe_internal.lock_text(l.kind, l.rule)
+	FROM said AS s
+	JOIN lock AS l ON l.operation = s.operation AND l.setting = s.setting AND (s.rule IS NULL OR l.policy_id <> s.policy_id)
+	JOIN floe.policy AS h ON h.policy_id = l.policy_id
+	JOIN floe.policy AS p ON p.policy_id = s.policy_id
+	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = l.operation
+	WHERE (h.policy_id = ANY (of_policy_ids) OR p.policy_id = ANY (of_policy_ids)) AND h.is_enabled AND p.is_enabled AND COALESCE(h.valid_during && p.valid_during, true)
+	  AND (h.policy_id = p.policy_id OR floe_internal.pattern_covers(h.pattern, p.pattern) AND NOT (floe_internal.pattern_covers(p.pattern, h.pattern) AND p.priority > h.priority))
+	  AND CASE WHEN s.rule IS NULL OR s.rule ? 'is' THEN floe_internal.lock_clamp(l.kind, l.rule, s.value) IS DISTINCT FROM s.value
+			WHEN l.rule ? 'is' OR l.rule ? 'in' THEN false	-- a bound within a fixed value: the fixed one wins, nothing is lost
+			ELSE floe_internal.lock_number(l.kind, s.rule -> 'min') > floe_internal.lock_number(l.kind, l.rule -> 'max')
+				OR floe_internal.lock_number(l.kind, s.rule -> 'max') < floe_internal.lock_number(l.kind, l.rule -> 'min') END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_violations(pg_catalog.int4[]) IS 'Violations of locks in which one of these policies holds the lock or is the one that violates it';
+
+CREATE FUNCTION floe_internal.check_policy_locks(saved pg_catalog.int4[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
+AS $body$
+DECLARE
+	v record;
+	others text;
+BEGIN
+	IF saved = '{}' OR EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id IN (0, -1) OR c.policy_id = ANY (saved)) OR NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+		RETURN;
+	END IF;
+	SELECT p.name, e.key INTO v FROM floe.policy AS p CROSS JOIN LATERAL jsonb_each(p.locks) AS e
+		WHERE p.policy_id = ANY (saved) AND e.value ? 'fixed' AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_lock AS l WHERE l.policy_id = p.policy_id AND l.key = e.key)
+		ORDER BY p.name, e.key LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('policy "%s": locks.%s: the policy does not set what it fixes', v.name, v.key), NULL, 'Set the field, or write {"is": value}.');
+	END IF;
+	PERFORM floe_internal.note_catalog_locks();
+	-- what a catalog says cannot be refused
+	SELECT x.*, h.name AS holder_name, h.pattern AS holder_pattern, h.owner, p.name, p.pattern, count(*) OVER () AS n INTO v
+	FROM floe_internal.lock_violations(saved) AS x
+	JOIN floe.policy AS h ON h.policy_id = x.holder JOIN floe.policy AS p ON p.policy_id = x.violator
+	WHERE NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c WHERE c.policy_id = x.violator)
+	ORDER BY x.violator = ANY (saved) DESC, p.name, x.place, x.field LIMIT 1;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	IF v.violator = ANY (saved) THEN
+		PERFORM floe_internal.refuse(format('policy "%s": %s: %s is not allowed by ', v.name, v.field, v.asked) || CASE WHEN v.holder = v.violator THEN 'its own lock' ELSE format('policy "%s"', v.holder_name) END,
+			format('Policy "%s" (%s), which belongs to %s, locks the field: %s.', v.holder_name, v.holder_pattern, v.owner, v.allows),
+			CASE WHEN v.holder = v.violator THEN 'Change the value or the lock.' ELSE format('Keep to that, or ask %s to change the lock.', v.owner) END, '23514');
+	END IF;
+	SELECT string_agg(format('policy "%s" (%s), which belongs to %s, has %s for %s', x.name, x.pattern, x.owner, x.asked, x.field), '; ' ORDER BY x.name, x.place, x.field) INTO others
+	FROM (SELECT p.name, p.pattern, p.owner, y.asked, y.place, y.field FROM floe_internal.lock_violations(saved) AS y JOIN floe.policy AS p ON p.policy_id = y.violator
+		  WHERE NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c WHERE c.policy_id = y.violator) ORDER BY p.name, y.place, y.field LIMIT 5) AS x;
+	PERFORM floe_internal.refuse(format('policy "%s": its lock of %s is violated by policy "%s"', v.holder_name, v.field, v.name) || CASE WHEN v.n > 1 THEN format(' and %s more', v.n - 1) ELSE '' END,
+		format('Allowed would be %s; %s.', v.allows, others), 'Change these first, or lock what they keep to.', '23514');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_policy_locks(pg_catalog.int4[]) IS 'Refuses policies that violate a lock of one above, and locks that policies below violate';
+
+-- What a catalog says and a lock overrules is shown beside it.
+CREATE FUNCTION floe_internal.note_catalog_locks() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	x record;
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.catalog_policy AS c) THEN
+		RETURN;
+	END IF;
+	FOR x IN
+		WITH now AS (
+			SELECT y.violator, array_agg(format('%s: %s, where policy "%s" allows %s', y.field, y.asked, h.name, y.allows) ORDER BY h.name, y.field) AS told
+			FROM floe_internal.lock_violations(ARRAY(SELECT c.policy_id FROM floe_internal.catalog_policy AS c WHERE c.policy_id IS NOT NULL)) AS y
+			JOIN floe.policy AS h ON h.policy_id = y.holder
+			WHERE y.violator IN (SELECT c.policy_id FROM floe_internal.catalog_policy AS c)
+			GROUP BY y.violator
+		)
+		UPDATE floe_internal.catalog_policy AS c SET locked = COALESCE(n.told, '{}')
+			FROM floe_internal.catalog_policy AS old
+			JOIN floe_internal.catalog AS k ON k.catalog_id = old.catalog_id
+			LEFT JOIN floe.policy AS p ON p.policy_id = old.policy_id
+			LEFT JOIN now AS n ON n.violator = old.policy_id
+			WHERE (c.catalog_id, c.target, c.is_table, c.policy_type) = (old.catalog_id, old.target, old.is_table, old.policy_type) AND c.locked <> COALESCE(n.told, '{}')
+			RETURNING k.server_name, p.name, c.locked
+	LOOP
+		IF x.locked <> '{}' THEN
+			PERFORM floe_internal.write_event('catalog policy', x.server_name, NULL, NULL, NULL, format('policy "%s": a lock overrules %s', x.name, array_to_string(x.locked, '; ')), NULL);
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_catalog_locks() IS 'Brings floe_internal.catalog_policy.locked up to date; writes an event where a lock begins to overrule a catalog';
+-- =================================================================================================
+-- 43 policies: resolution
+-- Each field takes the first policy that sets it, in the order priority, specificity, name. Tables that
+-- the same policies match in the same order share one row set in floe_internal.effective.
+-- =================================================================================================
 
 CREATE FUNCTION floe_internal.check_policy_conflict(saved_policy_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 DECLARE
 	clash record;
 BEGIN
 	SELECT a.name AS saved, b.name AS other, s.operation, s.setting INTO clash
 	FROM floe.policy AS a
-	JOIN floe.policy AS b ON b.policy_id <> a.policy_id AND b.pattern = a.pattern AND b.priority = a.priority AND b.is_enabled AND a.is_enabled
+	JOIN floe.policy AS b ON b.policy_id <> a.policy_id AND b.pattern = a.pattern AND b.priority = a.priority AND b.is_enabled AND a.is_enabled AND COALESCE(a.valid_during && b.valid_during, true)
 	JOIN floe_internal.policy_setting AS s ON s.policy_id = a.policy_id AND s.setting <> 'configured'
 	JOIN floe_internal.policy_setting AS t ON t.policy_id = b.policy_id AND t.operation = s.operation AND t.setting = s.setting
 	WHERE a.policy_id = saved_policy_id
@@ -2157,7 +2946,7 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide';
+COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide; they may follow each other in time';
 
 -- Options that several policies set together, as one statement would have them.
 CREATE FUNCTION floe_internal.options_problem(of_operation pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
@@ -2216,27 +3005,47 @@ AS $body$
 DECLARE
 	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
+	IF set_ids = '{}' THEN
+		RETURN;
+	END IF;
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
-	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals)
-		WITH winner AS (
+	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals, locked, bounds)
+		WITH locked AS MATERIALIZED (
+			SELECT * FROM floe_internal.locked_settings(set_ids)
+		), first AS (
 			SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
 			FROM floe_internal.policy_set AS s
 			CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
 			JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
 			WHERE s.policy_set_id = ANY (set_ids)
 			ORDER BY s.policy_set_id, v.operation, v.setting, m.place
+		), winner AS (
+			SELECT f.policy_set_id, f.operation, f.setting, f.value, f.policy_id, NULL::jsonb AS locked, NULL::jsonb AS bounds FROM first AS f
+			WHERE NOT EXISTS (SELECT 1 FROM locked AS l WHERE (l.policy_set_id, l.operation, l.setting) = (f.policy_set_id, f.operation, f.setting))
+			UNION ALL
+			SELECT l.policy_set_id, l.operation, l.setting, l.value, l.policy_id, l.locked, l.bounds FROM locked AS l
 		), resolved AS (
-			SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins,
+			SELECT w.policy_set_id, w.operation, COALESCE(jsonb_object_agg(w.setting, w.value) FILTER (WHERE w.value IS NOT NULL), '{}') AS settings,
+				   COALESCE(jsonb_object_agg(w.setting, w.policy_id) FILTER (WHERE w.value IS NOT NULL), '{}') AS origins,
+				   jsonb_object_agg(w.setting, w.locked) FILTER (WHERE w.locked IS NOT NULL) AS locked, jsonb_object_agg(w.setting, w.bounds) FILTER (WHERE w.bounds IS NOT NULL) AS bounds,
 				   -- three fields make a schedule, and each may be another policy's
 				   jsonb_build_object('since', max(o.schedule_set_at) FILTER (WHERE w.setting IN ('schedule', 'timezone', 'jitter'))) AS since
 			FROM winner AS w LEFT JOIN floe.policy_operation AS o ON o.policy_id = w.policy_id AND o.operation = w.operation
 			GROUP BY w.policy_set_id, w.operation
+		), whole AS MATERIALIZED (
+			SELECT r.policy_set_id, r.operation, r.origins, r.locked, r.bounds,
+				   CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings,
+				   -- what engines and options depend on: the same in most lists
+				   r.settings - '{configured,enabled,schedule,timezone,jitter,windows,days,min_interval,conditions,deadline,timeout,max_attempts,slice_bytes,slice_time,quiet_period,auto_tune,fallback_after}'::text[] AS core
+			FROM resolved AS r
+		), answer AS MATERIALIZED (
+			SELECT d.operation, d.core, o.problem AS options_problem, n.problem, n.names, n.refusals
+			FROM (SELECT DISTINCT w.operation, w.core FROM whole AS w WHERE w.operation <> '') AS d
+			CROSS JOIN LATERAL (SELECT floe_internal.options_problem(d.operation, d.core) AS problem OFFSET 0) AS o
+			CROSS JOIN LATERAL floe_internal.resolve_engines(d.operation, d.core, d.core, o.problem IS NULL) AS n
 		)
-		SELECT r.policy_set_id, r.operation, x.settings, r.origins, COALESCE(o.problem, n.problem), n.names, n.refusals
-		FROM resolved AS r
-		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x
-		CROSS JOIN LATERAL (SELECT CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END AS problem OFFSET 0) AS o
-		LEFT JOIN LATERAL floe_internal.resolve_engines(r.operation, x.settings, r.origins, o.problem IS NULL) AS n ON r.operation <> '';
+		SELECT w.policy_set_id, w.operation, w.settings, w.origins, COALESCE(a.options_problem, a.problem), a.names, a.refusals, w.locked, w.bounds
+		FROM whole AS w LEFT JOIN answer AS a ON a.operation = w.operation AND a.core = w.core;
 	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids)
 		SELECT array_agg(t.table_id), COALESCE(array_agg(t.table_id) FILTER (WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text), '{}')
 		FROM unnest(set_ids) AS s (set_id)
@@ -2247,13 +3056,84 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
 
+-- Validity. Whether a policy counts now is stored, so that all tables follow at once, by the next boundary and not by being looked at.
+
+CREATE TABLE floe_internal.policy_validity (
+	policy_id	pg_catalog.int4 PRIMARY KEY REFERENCES floe.policy ON DELETE CASCADE,
+	is_valid	pg_catalog.bool NOT NULL,
+	next_at		pg_catalog.timestamptz NOT NULL
+);
+CREATE INDEX policy_validity_next ON floe_internal.policy_validity (next_at);
+COMMENT ON TABLE floe_internal.policy_validity IS 'Policies with valid_during: whether they count, as of the last boundary that was noticed';
+COMMENT ON COLUMN floe_internal.policy_validity.next_at IS 'When that changes; infinity: never again';
+
+-- Returns those for which it changed.
+CREATE FUNCTION floe_internal.set_validity(of_policy_ids pg_catalog.int4[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	changed int4[];
+BEGIN
+	WITH new AS (
+		SELECT p.policy_id, p.valid_during @> at AS is_valid,
+			   CASE WHEN lower(p.valid_during) > at THEN lower(p.valid_during) WHEN upper(p.valid_during) > at THEN upper(p.valid_during) ELSE 'infinity' END AS next_at
+		FROM floe.policy AS p WHERE p.policy_id = ANY (of_policy_ids) AND p.valid_during IS NOT NULL
+	), gone AS (
+		DELETE FROM floe_internal.policy_validity AS v USING floe.policy AS p
+			WHERE v.policy_id = ANY (of_policy_ids) AND p.policy_id = v.policy_id AND p.valid_during IS NULL RETURNING v.policy_id, v.is_valid
+	), put AS (
+		INSERT INTO floe_internal.policy_validity AS v (policy_id, is_valid, next_at) SELECT n.policy_id, n.is_valid, n.next_at FROM new AS n
+			ON CONFLICT (policy_id) DO UPDATE SET (is_valid, next_at) = (EXCLUDED.is_valid, EXCLUDED.next_at)
+	)
+	-- the statement sees the table as it was
+	SELECT array_agg(x.policy_id) INTO changed FROM (
+		SELECT n.policy_id FROM new AS n LEFT JOIN floe_internal.policy_validity AS v ON v.policy_id = n.policy_id WHERE n.is_valid IS DISTINCT FROM COALESCE(v.is_valid, true)
+		UNION ALL
+		SELECT g.policy_id FROM gone AS g WHERE NOT g.is_valid) AS x;
+	RETURN COALESCE(changed, '{}');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.set_validity(pg_catalog.int4[], pg_catalog.timestamptz) IS 'Computes floe_internal.policy_validity for these policies; returns those that begin or cease to count';
+
+-- Whoever plans calls this first. It does not wait for who is changing policies: the next plan follows soon.
+CREATE FUNCTION floe_internal.pass_boundaries() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	due int4[];
+	changed int4[];
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.next_at <= at) OR NOT floe_internal.lock_matches_at_once() THEN
+		RETURN false;
+	END IF;
+	due := ARRAY(SELECT v.policy_id FROM floe_internal.policy_validity AS v WHERE v.next_at <= at);
+	changed := floe_internal.set_validity(due, at);
+	IF changed <> '{}' THEN
+		-- a schedule begins with the policy: what would have been due before is not made up for
+		INSERT INTO floe_internal.policy_change (policy_id) VALUES (0) ON CONFLICT DO NOTHING;
+		UPDATE floe.policy_operation AS o SET schedule_set_at = at FROM floe_internal.policy_validity AS v WHERE v.policy_id = o.policy_id AND v.policy_id = ANY (changed) AND v.is_valid;
+		DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
+		PERFORM floe_internal.resolve_policies(changed);
+		PERFORM floe_internal.assign_sets(ARRAY(SELECT DISTINCT m.table_id FROM floe_internal.policy_match AS m WHERE m.policy_id = ANY (changed)));
+		PERFORM floe_internal.write_event(CASE WHEN v.is_valid THEN 'policy began' ELSE 'policy ended' END, NULL, NULL, NULL, NULL,
+				format('policy "%s" (%s) %s', p.name, p.pattern, CASE WHEN v.is_valid THEN 'counts from now on' ELSE 'does not count any more' END), NULL)
+			FROM floe.policy AS p JOIN floe_internal.policy_validity AS v ON v.policy_id = p.policy_id
+			WHERE p.policy_id = ANY (changed) AND p.is_enabled;
+	END IF;
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pass_boundaries() IS 'Policies that began or ended by themselves since the last time come into or go out of the policy lists; true: there was one';
+
 -- The policy list of each table, from the matches as they stand.
 CREATE FUNCTION floe_internal.policy_list(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, policy_ids pg_catalog.int4[])
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT t.table_id, COALESCE(pg_catalog.array_agg(m.policy_id ORDER BY p.priority DESC, m.specificity DESC, p.name) FILTER (WHERE m.policy_id IS NOT NULL), '{}')
 	FROM pg_catalog.unnest(of_table_ids) AS t (table_id)
-	LEFT JOIN (floe_internal.policy_match AS m JOIN floe.policy AS p ON p.policy_id = m.policy_id) ON m.table_id = t.table_id
+	LEFT JOIN (floe_internal.policy_match AS m JOIN floe.policy AS p ON p.policy_id = m.policy_id
+		AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.policy_id = p.policy_id AND NOT v.is_valid)) ON m.table_id = t.table_id
 	GROUP BY t.table_id;
 END;
 COMMENT ON FUNCTION floe_internal.policy_list(pg_catalog.int8[]) IS 'Matching policies of each table, winner first';
@@ -2309,11 +3189,12 @@ AS $body$
 BEGIN
 	PERFORM floe_internal.lock_matches(false);
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
-		SELECT t.table_id, p.policy_id, m.specificity
-		FROM floe_internal.iceberg_table AS t
-		CROSS JOIN floe.policy AS p
-		CROSS JOIN LATERAL floe_internal.match_pattern(p.pattern, t.levels) AS m (specificity)
-		WHERE t.table_id = ANY (new_table_ids) AND p.is_enabled AND m.specificity IS NOT NULL
+		-- policy by policy: a pattern is read once, and then asked about each table
+		WITH t AS MATERIALIZED (SELECT x.table_id, x.levels FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (new_table_ids))
+		SELECT m.table_id, p.policy_id, m.specificity
+		FROM floe.policy AS p
+		CROSS JOIN LATERAL (SELECT t.table_id, floe_internal.match_pattern(p.pattern, t.levels) AS specificity FROM t OFFSET 0) AS m
+		WHERE p.is_enabled AND m.specificity IS NOT NULL
 		ON CONFLICT DO NOTHING;
 	PERFORM floe_internal.assign_sets(new_table_ids);
 END
@@ -2344,6 +3225,49 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.match_policies(pg_catalog.int4[]) IS 'Finds the tables of changed policies and gives every touched table its new policy list';
 
+-- A list that no table has is made again, should one get it: to keep it right would cost as much as one that is in use.
+CREATE FUNCTION floe_internal.resolve_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed_policy_ids AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = s.policy_set_id);
+	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed_policy_ids));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resolve_policies(pg_catalog.int4[]) IS 'Computes floe_internal.effective for the lists in which a changed policy is';
+
+-- Which of these policies are being saved in several steps, whose end follows up all of them.
+CREATE FUNCTION floe_internal.is_being_saved(of_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = 0 OR c.policy_id = ANY (of_policy_ids));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.is_being_saved(pg_catalog.int4[]) IS 'Whether floe.create_policy() or floe.alter_policy() is between two of its statements';
+
+-- The end of floe.alter_policy().
+CREATE FUNCTION floe_internal.policy_altered(old_row floe.policy, changes pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	new_row floe.policy;
+	ids int4[] := ARRAY[old_row.policy_id];
+	moves bool;
+BEGIN
+	SELECT * INTO new_row FROM floe.policy AS p WHERE p.policy_id = old_row.policy_id;
+	moves := (new_row.pattern, new_row.priority, new_row.is_enabled, new_row.name, new_row.valid_during) IS DISTINCT FROM (old_row.pattern, old_row.priority, old_row.is_enabled, old_row.name, old_row.valid_during);
+	-- what only gives it another place in the lists changes nothing within a list that stays, unless locks depend on the place
+	IF changes - ARRAY['priority', 'name', 'valid_during', 'description', 'owner'] <> '{}' OR EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+		PERFORM floe_internal.resolve_policies(ids);
+	END IF;
+	IF moves THEN
+		PERFORM floe_internal.match_policies(ids);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_altered(floe.policy, pg_catalog.jsonb) IS 'Matches and resolves once for all that floe.alter_policy() changed';
+
 -- Statement triggers: resolution follows each statement, so a transaction sees the effect of its own changes.
 
 CREATE FUNCTION floe_internal.policy_after() RETURNS pg_catalog.trigger
@@ -2358,16 +3282,25 @@ BEGIN
 			   array_agg(n.policy_id)
 		INTO changed, resolve_only
 		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
+		changed := NULLIF(COALESCE(changed, '{}') || floe_internal.set_validity(resolve_only, floe_internal.clock()), '{}');
 		-- what was due before, while it was off or for tables it did not match, is not made up for
 		UPDATE floe.policy_operation AS x SET schedule_set_at = floe_internal.clock()
 			FROM new_rows AS n JOIN old_rows AS o USING (policy_id)
 			WHERE x.policy_id = n.policy_id AND n.is_enabled AND (NOT o.is_enabled OR n.pattern <> o.pattern);
-		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
+		IF floe_internal.is_being_saved(resolve_only) THEN
+			RETURN NULL;
+		END IF;
+		PERFORM floe_internal.resolve_policies(resolve_only);
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
 	ELSE
 		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
+		PERFORM floe_internal.set_validity(changed, floe_internal.clock());
+		IF floe_internal.is_being_saved(changed) THEN
+			RETURN NULL;
+		END IF;
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
+	PERFORM floe_internal.check_policy_locks(ARRAY(SELECT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.created_at = now()));
 	IF changed IS NOT NULL THEN
 		PERFORM floe_internal.match_policies(changed);
 	END IF;
@@ -2411,9 +3344,17 @@ BEGIN
 		SELECT array_agg(DISTINCT o.policy_id) INTO changed FROM old_rows AS o;
 	ELSE
 		SELECT array_agg(DISTINCT n.policy_id) INTO changed FROM new_rows AS n;
-		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
-	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed));
+	IF floe_internal.is_being_saved(changed) THEN
+		RETURN NULL;
+	END IF;
+	IF TG_OP = 'DELETE' THEN
+		PERFORM floe_internal.check_policy_locks(changed);	-- what is fixed must be set
+	ELSE
+		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
+		PERFORM floe_internal.check_policy_locks(ARRAY(SELECT DISTINCT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.schedule_set_at = floe_internal.clock()));
+	END IF;
+	PERFORM floe_internal.resolve_policies(changed);
 	RETURN NULL;
 END
 $body$;
@@ -2478,6 +3419,99 @@ CREATE VIEW floe.policy_history AS
 	FROM floe_internal.policy_version AS v;
 COMMENT ON VIEW floe.policy_history IS 'Every version of every policy: what it said, when, and who saved it';
 
+-- =================================================================================================
+-- 43 policies: versions
+-- What changed between two versions of a policy, and back to one of them. The versions are written in 43_policy_resolution.
+-- =================================================================================================
+
+-- Every value of a document by its path; lists are values.
+CREATE FUNCTION floe_internal.document_values(document pg_catalog.jsonb, OUT key pg_catalog.text, OUT value pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	WITH RECURSIVE part (key, value) AS (
+		SELECT e.key, e.value FROM pg_catalog.jsonb_each(document) AS e
+		UNION ALL
+		SELECT p.key || '.' || e.key, e.value FROM part AS p CROSS JOIN LATERAL pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof(p.value) WHEN 'object' THEN p.value END) AS e
+	)
+	SELECT p.key, p.value FROM part AS p WHERE pg_catalog.jsonb_typeof(p.value) <> 'object' OR p.value = '{}';
+END;
+COMMENT ON FUNCTION floe_internal.document_values(pg_catalog.jsonb) IS 'Values of a policy document, each with its path';
+
+-- A policy that was dropped is found by the last name it had.
+CREATE FUNCTION floe_internal.versions_of(name pg_catalog.text) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result int4 := (SELECT p.policy_id FROM floe.policy AS p WHERE p.name = versions_of.name);
+BEGIN
+	IF result IS NULL THEN
+		SELECT v.policy_id INTO result FROM floe_internal.policy_version AS v WHERE v.name = versions_of.name AND v.action = 'drop' ORDER BY v.changed_at DESC, v.policy_id DESC LIMIT 1;
+	END IF;
+	IF result IS NULL THEN
+		PERFORM floe_internal.policy_by_name(versions_of.name);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.versions_of(pg_catalog.text) IS 'Id of a policy of that name, or of the last one that was dropped; else error 42704';
+
+CREATE FUNCTION floe_internal.version_document(of_policy_id pg_catalog.int4, of_version pg_catalog.int4) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result jsonb := (SELECT v.document FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id AND v.version = of_version);
+BEGIN
+	IF result IS NULL THEN
+		PERFORM floe_internal.refuse(format('the policy has no version %s', of_version), NULL,
+			format('Versions are 1 to %s; floe.policy_history shows them.', (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = of_policy_id)), '42704');
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.version_document(pg_catalog.int4, pg_catalog.int4) IS 'A policy as it was in one version, or error 42704';
+
+CREATE FUNCTION floe.policy_diff(name pg_catalog.text, from_version pg_catalog.int4 DEFAULT NULL, to_version pg_catalog.int4 DEFAULT NULL,
+		OUT key pg_catalog.text, OUT before pg_catalog.jsonb, OUT after pg_catalog.jsonb)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	id int4 := floe_internal.versions_of(policy_diff.name);
+	newer int4 := COALESCE(policy_diff.to_version, (SELECT max(v.version) FROM floe_internal.policy_version AS v WHERE v.policy_id = id));
+	older int4 := COALESCE(policy_diff.from_version, newer - 1);
+	new_document jsonb := floe_internal.version_document(id, newer);
+	old_document jsonb := CASE WHEN older = 0 THEN '{}' ELSE floe_internal.version_document(id, older) END;
+BEGIN
+	RETURN QUERY
+		SELECT COALESCE(o.key, n.key), o.value, n.value
+		FROM floe_internal.document_values(old_document) AS o FULL JOIN floe_internal.document_values(new_document) AS n ON n.key = o.key
+		WHERE o.value IS DISTINCT FROM n.value
+		ORDER BY 1;
+END
+$body$;
+COMMENT ON FUNCTION floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS 'What changed between two versions of a policy, by default the last two: one row a value, NULL where there was or is none. Version 0: before there was any';
+
+CREATE FUNCTION floe.restore_policy(name pg_catalog.text, version pg_catalog.int4) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	id int4;
+	document jsonb;
+	old_row floe.policy;
+BEGIN
+	PERFORM floe_internal.lock_matches(true);
+	id := floe_internal.versions_of(restore_policy.name);
+	-- whom it belongs to is not brought back
+	document := floe_internal.version_document(id, restore_policy.version) - 'owner';
+	SELECT * INTO old_row FROM floe.policy AS p WHERE p.policy_id = id;
+	IF NOT FOUND THEN
+		RETURN floe.create_policy(document ->> 'name', document ->> 'pattern', document - 'name' - 'pattern');
+	END IF;
+	RETURN floe.alter_policy(old_row.name, floe_internal.replacing_change(old_row, document));
+END
+$body$;
+COMMENT ON FUNCTION floe.restore_policy(pg_catalog.text, pg_catalog.int4) IS 'Makes a policy what it was in one of its versions, name and pattern included, as a new version; one that was dropped is made anew. The owner stays. Returns its id';
 -- =================================================================================================
 -- 44 policies: Polaris
 -- What Polaris's maintenance policies mean here. Separate from the documents of 42, because the form
@@ -2719,7 +3753,7 @@ COMMENT ON FUNCTION floe_internal.check_operation_engines(floe.policy, floe.poli
 CREATE TABLE floe_internal.policy_change (
 	policy_id	pg_catalog.int4 PRIMARY KEY
 );
-COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps; always empty for others';
+COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps, 0 for one that it is making, -1 while it applies those of a catalog; always empty for others';
 
 CREATE FUNCTION floe_internal.check_policy_engines(changed_policy_id pg_catalog.int4, changes pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -2741,10 +3775,12 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
 
 CREATE FUNCTION floe_internal.resources_refusal(engine_type pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END;
-END;
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.resources_refusal(pg_catalog.text, pg_catalog.jsonb) IS 'Why an engine of this TYPE cannot have a session of the size that the settings ask for; NULL: it can, or none is asked for';
 
 -- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.
@@ -2916,7 +3952,1680 @@ END
 $body$;
 COMMENT ON FUNCTION floe.drop_engine_approval(pg_catalog.text) IS 'Takes back the approval of exactly this pattern; false: there was none. What other levels approve holds';
 -- =================================================================================================
--- 50 operations: queue, log, bookkeeping, events, budgets
+-- 46 imports
+-- Policies of other systems: which kind of document it is, what each of its fields becomes, and the
+-- report that says so. The systems themselves: 46_imports_java, 46_imports_gravitino, 44 (Polaris);
+-- table properties: 46_imports_properties. Nothing is silently dropped: each field gets a row.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.import_field (
+	source		pg_catalog.text NOT NULL,
+	part		pg_catalog.text NOT NULL,
+	field		pg_catalog.text NOT NULL,
+	json_type	pg_catalog.text NOT NULL CHECK (json_type IN ('text', 'whole number', 'number', 'boolean', 'list of texts', 'map of texts', 'object', 'any')),
+	target		pg_catalog.text[],
+	unit		pg_catalog.text,
+	status		pg_catalog.text CHECK (status IN ('translated', 'approximated', 'without meaning', 'refused')),
+	detail		pg_catalog.text,
+	PRIMARY KEY (source, part, field)
+);
+COMMENT ON TABLE floe_internal.import_field IS 'Fields of the policies of other systems, and what they become';
+COMMENT ON COLUMN floe_internal.import_field.source IS 'java: the Java service of the same name; properties: its application.properties and floe-config.yaml; gravitino: Apache Gravitino';
+COMMENT ON COLUMN floe_internal.import_field.part IS 'Object of the document the field stands in; policy: the document itself; schedule: each of the schedules';
+COMMENT ON COLUMN floe_internal.import_field.target IS 'Paths in the part of floe''s document that it becomes, levels joined with dots; NULL: none, or code works it out';
+COMMENT ON COLUMN floe_internal.import_field.unit IS 'A number means so many of these; name: the value is a name that floe writes in lower case with hyphens';
+COMMENT ON COLUMN floe_internal.import_field.status IS 'NULL: code says it, as it depends on other fields';
+
+CREATE FUNCTION floe_internal.told(field pg_catalog.text, value pg_catalog.jsonb, status pg_catalog.text, detail pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('field', field, 'value', value, 'status', status, 'detail', detail));
+END;
+COMMENT ON FUNCTION floe_internal.told(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'One row of the report of an import, as a list to append';
+
+-- A document with a value at a path; objects on the way are made.
+CREATE FUNCTION floe_internal.with_value(document pg_catalog.jsonb, path pg_catalog.text[], value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF cardinality(path) = 1 THEN
+		RETURN document || jsonb_build_object(path[1], value);
+	END IF;
+	RETURN document || jsonb_build_object(path[1], floe_internal.with_value(COALESCE(document -> path[1], '{}'), path[2:], value));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.with_value(pg_catalog.jsonb, pg_catalog.text[], pg_catalog.jsonb) IS 'jsonb_set() that also makes the objects on the way';
+
+CREATE FUNCTION floe_internal.has_type(value pg_catalog.jsonb, json_type pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN CASE json_type
+		WHEN 'any' THEN true
+		WHEN 'text' THEN jsonb_typeof(value) = 'string'
+		-- of Java's long
+		WHEN 'whole number' THEN CASE WHEN jsonb_typeof(value) = 'number' THEN (value #>> '{}')::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
+			AND trunc((value #>> '{}')::numeric) = (value #>> '{}')::numeric ELSE false END
+		WHEN 'number' THEN CASE WHEN jsonb_typeof(value) = 'number' THEN abs((value #>> '{}')::numeric) < 1e18 ELSE false END
+		WHEN 'list of texts' THEN CASE WHEN jsonb_typeof(value) = 'array' THEN NOT EXISTS (SELECT FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) <> 'string') ELSE false END
+		WHEN 'map of texts' THEN CASE WHEN jsonb_typeof(value) = 'object' THEN NOT EXISTS (SELECT FROM jsonb_each(value) AS e WHERE jsonb_typeof(e.value) <> 'string') ELSE false END
+		ELSE jsonb_typeof(value) = json_type END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.has_type(pg_catalog.jsonb, pg_catalog.text) IS 'Whether a value is what import_field.json_type says';
+
+CREATE FUNCTION floe_internal.in_unit(value pg_catalog.jsonb, unit pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN CASE
+		WHEN unit IS NULL THEN value
+		WHEN unit = 'name' THEN to_jsonb(replace(lower(value #>> '{}'), '_', '-'))
+		-- a metric's unit
+		WHEN unit = 'days as seconds' THEN to_jsonb(trim_scale((value #>> '{}')::numeric * 86400))
+		ELSE to_jsonb(format('%s %s', trim_scale((value #>> '{}')::numeric), unit)) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.in_unit(pg_catalog.jsonb, pg_catalog.text) IS 'A value of another system as floe writes it (import_field.unit)';
+
+-- The fields of one part: their types, and those that need no thought. taken: what they become; given: values of all that have the right type;
+-- what has neither target nor status is for the caller.
+CREATE FUNCTION floe_internal.import_fields(of_source pg_catalog.text, of_part pg_catalog.text, place pg_catalog.text, part_values pg_catalog.jsonb,
+		OUT taken pg_catalog.jsonb, OUT given pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f record;
+	path text;
+BEGIN
+	taken := '{}';
+	given := '{}';
+	report := '[]';
+	FOR f IN
+		SELECT e.key, e.value, i.* FROM jsonb_each(part_values) AS e
+		LEFT JOIN floe_internal.import_field AS i ON i.source = of_source AND i.part = of_part AND i.field = e.key
+		WHERE e.value NOT IN ('null', '{}', '[]')
+		ORDER BY e.key
+	LOOP
+		IF f.field IS NULL THEN
+			report := report || floe_internal.told(place || f.key, f.value, 'without meaning', 'There is no field of this name there.');
+		ELSIF NOT floe_internal.has_type(f.value, f.json_type) THEN
+			report := report || floe_internal.told(place || f.key, f.value, 'refused', format('It must be %s %s.', CASE f.json_type WHEN 'object' THEN 'an' ELSE 'a' END, f.json_type));
+		ELSE
+			given := given || jsonb_build_object(f.key, f.value);
+			FOREACH path IN ARRAY COALESCE(f.target, '{}') LOOP
+				taken := floe_internal.with_value(taken, string_to_array(path, '.'), floe_internal.in_unit(f.value, f.unit));
+			END LOOP;
+			IF f.status IS NOT NULL THEN
+				report := report || floe_internal.told(place || f.key, f.value, f.status, concat_ws(' ', CASE WHEN f.target IS NOT NULL THEN array_to_string(f.target, ', ') || '.' END, f.detail));
+			END IF;
+		END IF;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.import_fields(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'Translates the fields of one object of another system''s policy by floe_internal.import_field';
+
+CREATE FUNCTION floe_internal.has_java_key(document pg_catalog.jsonb) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM pg_catalog.jsonb_object_keys(document) AS k
+		WHERE k OPERATOR(pg_catalog.~) '^(tablePattern|table_pattern|table-pattern|health[-_]?[tT]hresholds|trigger[-_]?[cC]onditions|rewriteDataFiles(Schedule)?|expireSnapshots(Schedule)?|orphanCleanup(Schedule)?|rewriteManifests(Schedule)?|(rewrite-data-files|expire-snapshots|orphan-cleanup|rewrite-manifests)(-schedule)?|(rewrite_data_files|expire_snapshots|orphan_cleanup|rewrite_manifests)_(config|schedule))$');
+END;
+COMMENT ON FUNCTION floe_internal.has_java_key(pg_catalog.jsonb) IS 'Whether an object has a field that only policies of the Java service have';
+
+-- What nobody else claims is floe's own, and is refused as such if it is not. place: for the refusal.
+CREATE FUNCTION floe_internal.document_kind(document pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	kinds text[] := '{}'::text[];
+	floes text;
+BEGIN
+	IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
+		RETURN 'floe';
+	END IF;
+	IF floe_internal.has_java_key(document) THEN
+		kinds := kinds || 'java'::text;
+	END IF;
+	IF document ? 'policyType' OR jsonb_typeof(document -> 'policy') = 'object' AND document -> 'policy' ? 'policyType' THEN
+		kinds := kinds || 'gravitino'::text;
+	ELSIF floe_internal.is_polaris_policy(document) THEN
+		kinds := kinds || 'polaris'::text;
+	END IF;
+	IF document ?| ARRAY['scheduler', 'floe'] AND NOT document ? 'name' OR EXISTS (SELECT FROM jsonb_object_keys(document) AS k WHERE k LIKE 'floe.%') THEN
+		kinds := kinds || 'properties'::text;
+	END IF;
+	SELECT k INTO floes FROM jsonb_object_keys(document) AS k
+		WHERE k IN (SELECT o.operation FROM floe_internal.operation_kind AS o) OR k IN ('exclude', 'thresholds', 'weights', 'poll_interval', 'min_poll_interval')
+		ORDER BY k LIMIT 1;
+	-- keys of floe may stand beside a policy of Polaris or Gravitino
+	IF cardinality(kinds) > 1 OR kinds = '{java}' AND floes IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('%s: it is not clear what kind of policy this is', place),
+			format('It has fields of: %s.', array_to_string(kinds || CASE WHEN floes IS NOT NULL THEN format('floe (%s)', floes) END, ', ')),
+			'Keep those of one kind: of floe ("pattern", "rewrite_data_files"), the Java service ("tablePattern", "rewriteDataFiles"), Polaris ("policy-type") or Gravitino ("policyType").');
+	END IF;
+	RETURN COALESCE(kinds[1], 'floe');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.document_kind(pg_catalog.jsonb, pg_catalog.text) IS 'Whose policy a document is: floe, java, properties, polaris or gravitino; refused where two could be meant';
+
+-- Lists, pages ({"policies": [...], "total": …}) and single ones, in order.
+CREATE FUNCTION floe_internal.import_parts(document pg_catalog.jsonb, OUT place pg_catalog.text, OUT part pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	list jsonb := CASE WHEN jsonb_typeof(document) = 'array' THEN document
+		WHEN jsonb_typeof(document -> 'policies') = 'array' THEN document -> 'policies'
+		WHEN jsonb_typeof(document -> 'applicable-policies') = 'array' THEN document -> 'applicable-policies' ELSE jsonb_build_array(document) END;
+BEGIN
+	IF document IS NULL OR jsonb_typeof(document) NOT IN ('array', 'object') THEN
+		PERFORM floe_internal.refuse('a policy, a list of policies or {"policies": [...]} is needed', NULL, 'docs/imports.md has examples of each system.');
+	END IF;
+	IF length(document::text) > 16777216 OR jsonb_array_length(list) > 1000 THEN
+		PERFORM floe_internal.refuse('the document has more than 16 MB or 1000 policies', NULL, 'Import it in parts.', '54000');
+	END IF;
+	IF EXISTS (SELECT FROM jsonb_array_elements(list) AS e WHERE jsonb_typeof(e) = 'string') THEN
+		PERFORM floe_internal.refuse('the list has names of policies instead of policies', NULL, 'Ask for the policies themselves: of Gravitino with details=true.');
+	END IF;
+	RETURN QUERY SELECT COALESCE(e.value ->> 'name', e.value #>> '{policy,name}', format('[%s]', e.n - 1)), e.value
+		FROM jsonb_array_elements(list) WITH ORDINALITY AS e (value, n) ORDER BY e.n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.import_parts(pg_catalog.jsonb) IS 'The single policies of what was given to an import, with the name of each or its place in the list';
+
+CREATE FUNCTION floe_internal.check_import_settings(settings pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	stray text;
+BEGIN
+	IF jsonb_typeof(settings) IS DISTINCT FROM 'object' THEN
+		PERFORM floe_internal.refuse('the settings of an import must be an object', NULL, 'For example {"engine": "spark", "timezone": "Europe/Amsterdam", "catalogs": {"demo": "lake"}}.');
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(settings) AS k WHERE k NOT IN ('engine', 'timezone', 'catalogs', 'pattern') ORDER BY k LIMIT 1;
+	IF stray IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('unknown setting of an import "%s"', stray), NULL, 'Valid settings are: engine, timezone, catalogs, pattern.');
+	END IF;
+	IF NOT floe_internal.has_type(COALESCE(settings -> 'catalogs', '{}'), 'map of texts') THEN
+		PERFORM floe_internal.refuse('catalogs must be a map of texts', NULL, 'The catalog''s name there, and the name of its SERVER here: {"demo": "lake"}.');
+	END IF;
+	SELECT k INTO stray FROM unnest(ARRAY['engine', 'timezone', 'pattern']) AS k WHERE settings ? k AND jsonb_typeof(settings -> k) <> 'string' LIMIT 1;
+	IF stray IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('%s must be a text', stray), NULL, NULL);
+	END IF;
+	IF settings ? 'engine' THEN
+		PERFORM floe_internal.check_engine_name(settings ->> 'engine', 'engine');
+	END IF;
+	IF settings ? 'timezone' THEN
+		PERFORM floe_internal.check_timezone(settings ->> 'timezone', 'timezone');
+	END IF;
+	IF settings ? 'pattern' THEN
+		PERFORM floe_internal.check_pattern(settings ->> 'pattern');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_import_settings(pg_catalog.jsonb) IS 'Refuses settings of an import that there are not';
+
+-- One policy of whatever kind as a document of floe. translated NULL: there is nothing in it that floe could save.
+CREATE FUNCTION floe_internal.foreign_document(document pg_catalog.jsonb, settings pg_catalog.jsonb, place pg_catalog.text,
+		OUT kind pg_catalog.text, OUT translated pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	left_out text[];
+BEGIN
+	kind := floe_internal.document_kind(document, place);
+	CASE kind
+		WHEN 'java' THEN
+			SELECT j.translated, j.report INTO translated, report FROM floe_internal.java_document(document, settings) AS j;
+		WHEN 'gravitino' THEN
+			SELECT g.translated, g.report INTO translated, report FROM floe_internal.gravitino_document(document, settings) AS g;
+		WHEN 'polaris' THEN
+			SELECT p.translated, p.left_out INTO translated, left_out FROM floe_internal.polaris_document(
+				CASE WHEN settings ? 'pattern' AND NOT document ? 'pattern' THEN document || jsonb_build_object('pattern', settings -> 'pattern') ELSE document END) AS p;
+			report := COALESCE((SELECT jsonb_agg(jsonb_build_object('field', format('%s.%s', e.key, o.key), 'value', o.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key, o.key)
+					FROM jsonb_each(translated) AS e CROSS JOIN LATERAL jsonb_each(e.value -> 'options') AS o WHERE jsonb_typeof(e.value) = 'object'), '[]')
+				|| COALESCE((SELECT jsonb_agg(jsonb_build_object('field', format('content.config.%s', l), 'value', NULL, 'status', 'without meaning', 'detail', 'No option of the operation.') ORDER BY l)
+					FROM unnest(left_out) AS l), '[]');
+		WHEN 'properties' THEN
+			SELECT p.budgets, p.report INTO translated, report FROM floe_internal.java_properties(document) AS p;
+		ELSE
+			translated := document;
+			report := COALESCE((SELECT jsonb_agg(jsonb_build_object('field', e.key, 'value', e.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key)
+				FROM jsonb_each(CASE WHEN jsonb_typeof(document) = 'object' THEN document ELSE '{}' END) AS e), '[]');
+	END CASE;
+	IF settings ? 'engine' AND kind <> 'properties' AND jsonb_typeof(translated) = 'object' AND NOT translated ? 'engine' THEN
+		translated := translated || jsonb_build_object('engine', settings -> 'engine');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.foreign_document(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text) IS 'A policy of any kind as a document of floe, with a report of what became of its fields';
+
+-- Saves a translated document; the row of the report that says why not, or none.
+CREATE FUNCTION floe_internal.save_imported(kind pg_catalog.text, document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	told text;
+	detail text;
+	hint text;
+BEGIN
+	IF kind = 'properties' THEN
+		INSERT INTO floe.budget (name, period, operations, tables, bytes, description)
+			SELECT b.key, (b.value ->> 'period')::interval, (b.value ->> 'operations')::int8, (b.value ->> 'tables')::int8, (b.value ->> 'bytes')::int8, b.value ->> 'description'
+			FROM jsonb_each(document) AS b
+			ON CONFLICT (name) DO UPDATE SET (period, operations, tables, bytes, description) = (EXCLUDED.period, EXCLUDED.operations, EXCLUDED.tables, EXCLUDED.bytes, EXCLUDED.description);
+	ELSE
+		PERFORM floe.import_policy(document);
+	END IF;
+	RETURN '[]'::jsonb;
+EXCEPTION WHEN invalid_parameter_value OR feature_not_supported OR exclusion_violation OR integrity_constraint_violation OR program_limit_exceeded THEN
+	GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN floe_internal.told(NULL, NULL, 'refused', concat_ws(' ', told || '.', NULLIF(detail, ''), NULLIF(hint, '')));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.save_imported(pg_catalog.text, pg_catalog.jsonb) IS 'Saves what an import made; returns the refusal as a row of the report';
+
+-- Translates and saves all of it; policies after one that is refused are still looked at, so that the report is whole.
+CREATE FUNCTION floe_internal.import_all(document pg_catalog.jsonb, settings pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+	kind text;
+	translated jsonb;
+	rows jsonb;
+	javas jsonb := '[]'::jsonb;
+	names text[] := '{}'::text[];
+	result jsonb[] := '{}'::jsonb[];
+	told text;
+	detail text;
+	hint text;
+BEGIN
+	PERFORM floe_internal.check_import_settings(settings);
+	IF document -> 'hasMore' = 'true' THEN
+		result := result || floe_internal.told('hasMore', 'true', 'approximated', 'This is one page: there are more policies than are in the document.');
+	END IF;
+	FOR p IN SELECT * FROM floe_internal.import_parts(document) LOOP
+		kind := NULL;
+		translated := NULL;
+		BEGIN
+			SELECT t.kind, t.translated, t.report INTO kind, translated, rows FROM floe_internal.foreign_document(p.part, settings, p.place) AS t;
+		EXCEPTION WHEN invalid_parameter_value OR feature_not_supported OR invalid_regular_expression THEN
+			GET STACKED DIAGNOSTICS told = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+			rows := floe_internal.told(NULL, NULL, 'refused', concat_ws(' ', told || '.', NULLIF(detail, ''), NULLIF(hint, '')));
+		END;
+		IF kind <> 'properties' AND translated ->> 'name' = ANY (names) THEN
+			rows := rows || floe_internal.told('name', translated -> 'name', 'refused', 'Another policy of the document has this name.');
+		END IF;
+		names := names || (translated ->> 'name');
+		IF translated IS NOT NULL AND NOT rows @> '[{"status": "refused"}]' THEN
+			rows := rows || floe_internal.save_imported(kind, translated);
+		END IF;
+		IF kind = 'java' THEN
+			javas := javas || jsonb_build_array(jsonb_build_object('name', p.part ->> 'name', 'pattern', COALESCE(p.part -> 'tablePattern', p.part -> 'table_pattern', p.part -> 'pattern'), 'priority', p.part -> 'priority', 'enabled', p.part -> 'enabled'));
+		END IF;
+		result := result || COALESCE((SELECT jsonb_agg(jsonb_build_object('policy', p.place) || r.value ORDER BY r.n) FROM jsonb_array_elements(rows) WITH ORDINALITY AS r (value, n)), '[]');
+	END LOOP;
+	RETURN (SELECT COALESCE(jsonb_agg(r.value ORDER BY l.n, r.n), '[]') FROM unnest(result || floe_internal.java_overlaps(javas)) WITH ORDINALITY AS l (list, n) CROSS JOIN LATERAL jsonb_array_elements(l.list) WITH ORDINALITY AS r (value, n));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.import_all(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Imports all policies of a document that are not refused; returns the report. The caller undoes it where it is to be all or nothing';
+
+CREATE FUNCTION floe_internal.import_rows(report pg_catalog.jsonb, OUT policy pg_catalog.text, OUT field pg_catalog.text, OUT value pg_catalog.jsonb, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT r.value ->> 'policy', r.value ->> 'field', NULLIF(r.value -> 'value', 'null'), r.value ->> 'status', NULLIF(r.value ->> 'detail', '')
+	FROM pg_catalog.jsonb_array_elements(report) WITH ORDINALITY AS r (value, n) ORDER BY r.n;
+END;
+COMMENT ON FUNCTION floe_internal.import_rows(pg_catalog.jsonb) IS 'The report of an import as rows';
+
+CREATE FUNCTION floe.check_import(document pg_catalog.jsonb, settings pg_catalog.jsonb DEFAULT '{}',
+		OUT policy pg_catalog.text, OUT field pg_catalog.text, OUT value pg_catalog.jsonb, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	report jsonb;
+BEGIN
+	BEGIN
+		report := floe_internal.import_all(document, settings);
+		RAISE EXCEPTION USING ERRCODE = 'FLO46';	-- undoes what was saved
+	EXCEPTION WHEN SQLSTATE 'FLO46' THEN
+		NULL;
+	END;
+	RETURN QUERY SELECT * FROM floe_internal.import_rows(report);
+END
+$body$;
+COMMENT ON FUNCTION floe.check_import(pg_catalog.jsonb, pg_catalog.jsonb) IS 'What floe.import_policies() would make of the policies, field by field, and what it would refuse; saves nothing. status: translated, approximated, without meaning or refused';
+
+CREATE FUNCTION floe.import_policies(document pg_catalog.jsonb, settings pg_catalog.jsonb DEFAULT '{}',
+		OUT policy pg_catalog.text, OUT field pg_catalog.text, OUT value pg_catalog.jsonb, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	report jsonb := floe_internal.import_all(document, settings);
+	first record;
+BEGIN
+	SELECT r.*, count(*) OVER () AS n INTO first FROM floe_internal.import_rows(report) AS r WHERE r.status = 'refused' LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('%s: %s', CASE WHEN first.n = 1 THEN 'the document is refused' ELSE format('the document is refused for %s reasons', first.n) END, concat_ws(': ', format('policy "%s"', first.policy), first.field)),
+			first.detail, 'Nothing was imported. floe.check_import() shows what becomes of each field.');
+	END IF;
+	RETURN QUERY SELECT * FROM floe_internal.import_rows(report);
+END
+$body$;
+COMMENT ON FUNCTION floe.import_policies(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Makes policies of floe from one or many of floe, the Java service, Polaris or Gravitino, or turns those of their names into them: all or none. Returns what became of each field. settings: engine, timezone, catalogs ({"there": "here"}), pattern';
+
+-- For floe.import_policy(): one policy of any kind as floe's own. What has no meaning is told in a NOTICE.
+CREATE FUNCTION floe_internal.own_document(document pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t record;
+	bad record;
+	left_out text[];
+	place text := COALESCE(document ->> 'name', document #>> '{policy,name}');
+BEGIN
+	IF jsonb_typeof(document -> 'policies') = 'array' THEN
+		PERFORM floe_internal.refuse('floe.import_policy() takes one policy', NULL, 'floe.import_policies() takes many.');
+	END IF;
+	SELECT * INTO t FROM floe_internal.foreign_document(document, '{}', format('policy "%s"', place));
+	IF t.kind = 'floe' THEN
+		RETURN document;
+	ELSIF t.kind = 'properties' THEN
+		PERFORM floe_internal.refuse('these are settings of the Java service, and no policy', NULL, 'floe.import_policies() makes budgets of them.');
+	END IF;
+	SELECT r.* INTO bad FROM floe_internal.import_rows(t.report) AS r WHERE r.status = 'refused' LIMIT 1;
+	IF FOUND OR t.translated IS NULL THEN
+		PERFORM floe_internal.refuse(format('policy "%s"%s is not imported', place, ': ' || bad.field), COALESCE(bad.detail, 'There is no policy in it.'),
+			'floe.check_import() shows what becomes of each field.', '0A000');
+	END IF;
+	left_out := (SELECT array_agg(regexp_replace(r.field, '^content\.config\.', '')) FROM floe_internal.import_rows(t.report) AS r WHERE r.status = 'without meaning');
+	IF left_out IS NOT NULL THEN
+		RAISE NOTICE 'policy "%": left out, as floe has nothing of the kind: %', t.translated ->> 'name', array_to_string(left_out, ', ');
+	END IF;
+	RETURN t.translated;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.own_document(pg_catalog.jsonb) IS 'A document for floe.import_policy() as one of floe';
+-- =================================================================================================
+-- 46 imports: Apache Gravitino
+-- Policies as its REST API answers with them (main, 2026-08): the type system_iceberg_compaction, and
+-- custom ones that carry the rules which that one generates. Where a policy is attached is another
+-- answer of the API ("metadataObjects"), which stands beside it, or a pattern.
+-- =================================================================================================
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, status, detail) VALUES
+	('gravitino', 'policy', 'name', 'text', '{name}', 'translated', NULL),
+	('gravitino', 'policy', 'comment', 'text', '{description}', 'translated', NULL),
+	('gravitino', 'policy', 'policyType', 'text', NULL, NULL, NULL),
+	('gravitino', 'policy', 'enabled', 'boolean', '{enabled}', 'translated', 'Gravitino leaves it to who reads the policy.'),
+	('gravitino', 'policy', 'audit', 'any', NULL, 'without meaning', 'floe.policy_history has the times of floe''s versions.'),
+	('gravitino', 'policy', 'inherited', 'any', NULL, 'without meaning', 'The pattern says where it applies.'),
+	('gravitino', 'policy', 'inheritable', 'any', NULL, 'without meaning', 'The pattern says where it applies.'),
+	('gravitino', 'policy', 'exclusive', 'any', NULL, 'without meaning', 'floe takes each field from the first policy that sets it.'),
+	('gravitino', 'policy', 'code', 'any', NULL, 'without meaning', 'Of the answer, not of the policy.'),
+	('gravitino', 'policy', 'content', 'object', NULL, NULL, NULL),
+	('gravitino', 'content', 'minDataFileMse', 'number', NULL, 'approximated', 'when: floe''s own limit of files that a rewrite would remove (excess_file_count). The mean square of how far sizes are from the target, in square bytes, grows with one large file as with a thousand small ones.'),
+	('gravitino', 'content', 'minDeleteFileNumber', 'number', NULL, NULL, NULL),
+	('gravitino', 'content', 'dataFileMseWeight', 'number', NULL, 'without meaning', 'Terms of floe''s debt are normalised before they are weighted: weights of a policy.'),
+	('gravitino', 'content', 'deleteFileNumberWeight', 'number', NULL, 'without meaning', 'Terms of floe''s debt are normalised before they are weighted: weights of a policy.'),
+	('gravitino', 'content', 'maxPartitionNum', 'number', NULL, 'without meaning', 'floe cuts large runs by bytes or time: slice_bytes, slice_time.'),
+	('gravitino', 'content', 'max-partition-num', 'any', NULL, 'without meaning', 'floe cuts large runs by bytes or time: slice_bytes, slice_time.'),
+	('gravitino', 'content', 'trigger-expr', 'text', NULL, 'without meaning', 'The conditions of an operation ("when") take its place.'),
+	('gravitino', 'content', 'score-expr', 'text', NULL, 'without meaning', 'floe.debt() and weights take its place.'),
+	('gravitino', 'content', 'rewriteOptions', 'object', NULL, NULL, NULL),
+	('gravitino', 'content', 'customRules', 'object', NULL, NULL, NULL),
+	('gravitino', 'content', 'properties', 'map of texts', NULL, NULL, NULL),
+	('gravitino', 'content', 'supportedObjectTypes', 'any', NULL, 'without meaning', 'The pattern says where it applies.');
+
+-- CATALOG a, SCHEMA a.b, TABLE a.b.c. A catalog's name may be another here.
+CREATE FUNCTION floe_internal.gravitino_pattern(objects pg_catalog.jsonb, catalogs pg_catalog.jsonb, OUT pattern pg_catalog.text, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	o record;
+	items text[] := '{}'::text[];
+	kind text;
+	levels text[];
+BEGIN
+	report := '[]';
+	FOR o IN SELECT e.value, format('metadataObjects[%s]', e.n - 1) AS place FROM jsonb_array_elements(objects) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
+		kind := upper(o.value ->> 'type');
+		levels := string_to_array(o.value ->> 'fullName', '.');
+		levels := COALESCE(catalogs ->> levels[1], levels[1]) || levels[2:];
+		IF kind IS NULL OR levels IS NULL OR '' = ANY (levels) THEN
+			report := report || floe_internal.told(o.place, o.value, 'refused', 'An object has a "type" and a "fullName".');
+		ELSIF kind NOT IN ('CATALOG', 'SCHEMA', 'TABLE') THEN
+			report := report || floe_internal.told(o.place, o.value, 'without meaning', 'floe maintains tables.');
+		ELSIF cardinality(levels) < (CASE kind WHEN 'CATALOG' THEN 1 WHEN 'SCHEMA' THEN 2 ELSE 3 END) THEN
+			report := report || floe_internal.told(o.place, o.value, 'refused', 'Its name has too few levels.');
+		ELSE
+			-- "a.b.**" is also the table b of a
+			items := items || (floe_internal.format_name(levels) || CASE kind WHEN 'TABLE' THEN '' ELSE '.*.**' END);
+			report := report || floe_internal.told(o.place, o.value, 'translated', format('pattern %s.', items[cardinality(items)]));
+		END IF;
+	END LOOP;
+	pattern := NULLIF(array_to_string(items, ', '), '');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.gravitino_pattern(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Metadata objects that a policy of Gravitino is attached to as a pattern';
+
+CREATE FUNCTION floe_internal.gravitino_options(place pg_catalog.text, given pg_catalog.jsonb, OUT options pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(o.option, floe_internal.polaris_value(e.value, o.value_type, NULL)) FILTER (WHERE o.option IS NOT NULL), '{}'),
+		   COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('field', place || e.key, 'value', e.value, 'status', CASE WHEN o.option IS NULL THEN 'without meaning' ELSE 'translated' END,
+				'detail', CASE WHEN o.option IS NULL THEN 'No option of rewrite_data_files.' ELSE 'options.' || o.option || '.' END) ORDER BY e.key), '[]')
+	FROM pg_catalog.jsonb_each(COALESCE(given, '{}')) AS e
+	LEFT JOIN LATERAL (SELECT x.option, x.value_type FROM floe_internal.engine_options() AS x
+		WHERE x.operation = 'rewrite_data_files' AND (x.option = e.key OR e.key = ANY (x.aliases)) LIMIT 1) AS o ON true;
+END;
+COMMENT ON FUNCTION floe_internal.gravitino_options(pg_catalog.text, pg_catalog.jsonb) IS 'Rewrite options of Gravitino, texts by Iceberg''s names, as options of rewrite_data_files';
+
+CREATE FUNCTION floe_internal.gravitino_content(policy_type pg_catalog.text, content pg_catalog.jsonb, OUT keys pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	rules jsonb;
+	f record;
+	o record;
+	deletes jsonb;
+BEGIN
+	SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'content', 'content.', content);
+	report := f.report;
+	IF policy_type = 'custom' THEN
+		rules := COALESCE(f.given -> 'customRules', '{}');
+		IF NOT rules ?| ARRAY['trigger-expr', 'score-expr', 'minDataFileMse'] AND COALESCE(f.given #>> '{properties,strategy.type}', '') <> 'iceberg-data-compaction' THEN
+			report := report || COALESCE((SELECT jsonb_agg(jsonb_build_object('field', 'content.customRules.' || r.key, 'value', r.value, 'status', 'without meaning', 'detail', 'What a custom rule means only its reader knows.') ORDER BY r.key) FROM jsonb_each(rules) AS r), '[]');
+			RETURN;	-- it is not about compaction
+		END IF;
+		SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'content', 'content.customRules.', rules - ARRAY(SELECT k FROM jsonb_object_keys(rules) AS k WHERE k LIKE 'job.options.%'));
+		report := report || f.report;
+		f.given := f.given || jsonb_build_object('rewriteOptions', (SELECT COALESCE(jsonb_object_agg(substr(r.key, 13), r.value), '{}') FROM jsonb_each(rules) AS r WHERE r.key LIKE 'job.options.%'));
+	END IF;
+	SELECT * INTO o FROM floe_internal.gravitino_options('content.rewriteOptions.', f.given -> 'rewriteOptions');
+	report := report || o.report;
+	deletes := COALESCE(f.given -> 'minDeleteFileNumber', '1');
+	report := report || floe_internal.told('content.minDeleteFileNumber', f.given -> 'minDeleteFileNumber', 'approximated',
+		'when: of each kind of delete files by itself.' || CASE WHEN f.given ? 'minDeleteFileNumber' THEN '' ELSE ' Gravitino''s default is 1.' END);
+	keys := jsonb_build_object('when', jsonb_build_object('any', jsonb_build_array(
+			jsonb_build_object('metric', 'excess_file_count', 'op', '>=', 'value', (SELECT m.warning FROM floe.metric AS m WHERE m.name = 'excess_file_count')),
+			jsonb_build_object('metric', 'position_delete_file_count', 'op', '>=', 'value', deletes), jsonb_build_object('metric', 'equality_delete_file_count', 'op', '>=', 'value', deletes))))
+		|| CASE WHEN o.options = '{}' THEN '{}' ELSE jsonb_build_object('options', o.options) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.gravitino_content(pg_catalog.text, pg_catalog.jsonb) IS 'Content of a policy of Gravitino as keys of rewrite_data_files; NULL: it is about something else';
+
+CREATE FUNCTION floe_internal.gravitino_document(document pg_catalog.jsonb, settings pg_catalog.jsonb, OUT translated pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	policy jsonb := CASE jsonb_typeof(document -> 'policy') WHEN 'object' THEN (document -> 'policy') || (document - 'policy') ELSE document END;
+	own jsonb;
+	f record;
+	p record;
+	c record;
+	kind text := lower(policy ->> 'policyType');
+	objects jsonb := policy -> 'metadataObjects';
+BEGIN
+	IF length(policy::text) > 262144 THEN
+		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);
+	END IF;
+	-- keys of floe stand beside
+	own := (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(policy) AS e WHERE e.key IN ('pattern', 'exclude', 'owner')
+		OR e.key <> 'enabled' AND e.key IN (SELECT k.key FROM floe_internal.policy_key AS k WHERE k.scope = 'policy'));
+	SELECT * INTO f FROM floe_internal.import_fields('gravitino', 'policy', '', policy - 'metadataObjects' - ARRAY(SELECT jsonb_object_keys(own)));
+	report := f.report || COALESCE((SELECT jsonb_agg(jsonb_build_object('field', e.key, 'value', e.value, 'status', 'translated', 'detail', NULL) ORDER BY e.key) FROM jsonb_each(own) AS e), '[]');
+	IF kind IS NULL OR kind NOT IN ('system_iceberg_compaction', 'custom') THEN
+		report := report || floe_internal.told('policyType', policy -> 'policyType', 'refused', 'Types that mean something here are system_iceberg_compaction and custom.');
+		RETURN;
+	END IF;
+	SELECT * INTO c FROM floe_internal.gravitino_content(kind, COALESCE(f.given -> 'content', '{}'));
+	report := report || c.report;
+	IF c.keys IS NULL THEN
+		report := report || floe_internal.told('policyType', policy -> 'policyType', 'without meaning', 'Nothing in it is about maintenance: no policy is made of it.');
+		RETURN;
+	END IF;
+	report := report || floe_internal.told('policyType', policy -> 'policyType', 'translated', 'rewrite_data_files.');
+	IF objects IS NOT NULL AND jsonb_typeof(objects) <> 'array' THEN
+		report := report || floe_internal.told('metadataObjects', objects, 'refused', 'It must be a list.');
+	ELSIF objects IS NOT NULL AND NOT own ? 'pattern' THEN
+		SELECT * INTO p FROM floe_internal.gravitino_pattern(objects, COALESCE(settings -> 'catalogs', '{}'));
+		own := own || CASE WHEN p.pattern IS NULL THEN '{}' ELSE jsonb_build_object('pattern', p.pattern) END;
+		report := report || p.report;
+	END IF;
+	IF NOT own ? 'pattern' AND settings ? 'pattern' THEN
+		own := own || jsonb_build_object('pattern', settings -> 'pattern');
+	END IF;
+	IF NOT own ? 'pattern' THEN
+		report := report || floe_internal.told('metadataObjects', objects, 'refused', 'Where it applies is not in the policy: give it "pattern", or "metadataObjects" as …/policies/{name}/objects answers.');
+	END IF;
+	translated := f.taken || own || jsonb_build_object('rewrite_data_files', c.keys);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.gravitino_document(pg_catalog.jsonb, pg_catalog.jsonb) IS 'A policy of Gravitino as a document of floe; translated NULL: there is nothing for floe in it';
+-- =================================================================================================
+-- 46 imports: the fields of the Java service
+-- Policies of the Java service of the same name (nssalian/floe), as its API takes them, as its store
+-- keeps them (rows of maintenance_policies) and as its YAML files have them. Field by field; the policy
+-- as a whole: 46_imports_java_policy.
+-- =================================================================================================
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail) VALUES
+	('java', 'policy', 'id', 'any', NULL, NULL, 'without meaning', 'floe gives ids of its own.'),
+	('java', 'policy', 'name', 'text', '{name}', NULL, 'translated', NULL),
+	('java', 'policy', 'description', 'text', '{description}', NULL, 'translated', NULL),
+	('java', 'policy', 'tablePattern', 'text', NULL, NULL, NULL, NULL),
+	('java', 'policy', 'enabled', 'boolean', '{enabled}', NULL, 'translated', NULL),
+	('java', 'policy', 'priority', 'whole number', '{priority}', NULL, 'translated', 'In the Java service it decides only between equally specific patterns; in floe it comes first.'),
+	('java', 'policy', 'tags', 'map of texts', NULL, NULL, NULL, NULL),
+	('java', 'policy', 'createdAt', 'any', NULL, NULL, 'without meaning', 'floe.policy_history has the times of floe''s versions.'),
+	('java', 'policy', 'updatedAt', 'any', NULL, NULL, 'without meaning', 'floe.policy_history has the times of floe''s versions.'),
+	('java', 'rewriteDataFiles', 'strategy', 'text', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'sortOrder', 'list of texts', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'zOrderColumns', 'list of texts', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'targetFileSizeBytes', 'whole number', '{options.target_file_size}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'maxFileGroupSizeBytes', 'whole number', '{options.max_file_group_size}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'maxConcurrentFileGroupRewrites', 'whole number', '{options.max_concurrent_file_group_rewrites}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'partialProgressEnabled', 'boolean', '{options.partial_progress_enabled}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'partialProgressMaxCommits', 'whole number', '{options.partial_progress_max_commits}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'partialProgressMaxFailedCommits', 'whole number', '{options.partial_progress_max_failed_commits}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'filter', 'text', NULL, NULL, NULL, NULL),
+	('java', 'rewriteDataFiles', 'rewriteJobOrder', 'text', '{options.rewrite_job_order}', 'name', 'translated', NULL),
+	('java', 'rewriteDataFiles', 'useStartingSequenceNumber', 'boolean', '{options.use_starting_sequence_number}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'removeDanglingDeletes', 'boolean', '{options.remove_dangling_deletes}', NULL, 'translated', NULL),
+	('java', 'rewriteDataFiles', 'outputSpecId', 'whole number', '{options.output_spec_id}', NULL, 'translated', NULL),
+	('java', 'expireSnapshots', 'retainLast', 'whole number', '{options.retain_last}', NULL, 'translated', NULL),
+	('java', 'expireSnapshots', 'maxSnapshotAge', 'any', NULL, NULL, NULL, NULL),
+	('java', 'expireSnapshots', 'maxSnapshotAgeDays', 'whole number', '{options.max_snapshot_age}', 'days', 'translated', NULL),
+	('java', 'expireSnapshots', 'cleanExpiredMetadata', 'boolean', '{options.clean_expired_metadata}', NULL, 'translated', NULL),
+	('java', 'expireSnapshots', 'expireSnapshotId', 'whole number', NULL, NULL, 'without meaning', 'The Java service keeps it and never hands it to an engine; a single snapshot is expired by floe.trigger() with the option snapshot_ids.'),
+	('java', 'orphanCleanup', 'retentionPeriodInDays', 'number', NULL, NULL, NULL, NULL),
+	('java', 'orphanCleanup', 'retentionPeriodDays', 'whole number', '{options.older_than}', 'days', 'translated', NULL),
+	('java', 'orphanCleanup', 'location', 'text', NULL, NULL, 'refused', 'Orphans are removed below a table''s own location only: elsewhere lie files of tables that floe does not know of.'),
+	('java', 'orphanCleanup', 'prefixMismatchMode', 'text', NULL, NULL, NULL, NULL),
+	('java', 'orphanCleanup', 'equalSchemes', 'map of texts', '{options.equal_schemes}', NULL, 'translated', 'The Java service dropped it.'),
+	('java', 'orphanCleanup', 'equalAuthorities', 'map of texts', '{options.equal_authorities}', NULL, 'translated', 'The Java service dropped it.'),
+	('java', 'rewriteManifests', 'specId', 'whole number', '{options.spec_id}', NULL, 'translated', NULL),
+	('java', 'rewriteManifests', 'stagingLocation', 'text', NULL, NULL, 'without meaning', 'The engines'' procedure writes manifests to the table''s metadata directory.'),
+	('java', 'rewriteManifests', 'sortBy', 'list of texts', NULL, NULL, 'without meaning', 'The engines'' procedure sorts by the partition spec.'),
+	('java', 'rewriteManifests', 'rewriteIf', 'object', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'interval', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalInDays', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalDays', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalHours', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'intervalMinutes', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'cronExpression', 'text', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'windowStart', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'windowEnd', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'allowedDays', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'timeout', 'whole number', '{timeout}', 'hours', 'translated', 'The Java service kept it and gave every run an hour.'),
+	('java', 'schedule', 'timeoutHours', 'whole number', '{timeout}', 'hours', 'translated', 'The Java service kept it and gave every run an hour.'),
+	('java', 'schedule', 'timeoutInHours', 'any', NULL, NULL, NULL, NULL),
+	('java', 'schedule', 'priority', 'whole number', NULL, NULL, 'without meaning', 'The Java service never used it; floe orders by debt (floe.debt(), weights).'),
+	('java', 'schedule', 'enabled', 'boolean', NULL, NULL, NULL, NULL);
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, status, detail)
+	SELECT 'java', 'rewriteIf', f, 'any', 'without meaning', 'The Java service dropped it; the engines'' procedure has no filter of manifests but spec_id.'
+	FROM pg_catalog.unnest(ARRAY['path', 'length', 'specId', 'content', 'sequenceNumber', 'minSequenceNumber', 'snapshotId', 'addedFilesCount', 'existingFilesCount', 'deletedFilesCount',
+		'addedRowsCount', 'existingRowsCount', 'deletedRowsCount', 'firstRowId', 'keyMetadata', 'partitionSummaries']) AS f;
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail)
+	SELECT 'java', 'healthThresholds', pg_catalog.format(v.field, pg_catalog.initcap(l.level)), 'number',
+		   (SELECT pg_catalog.array_agg('thresholds.' || m || '.' || l.level) FROM pg_catalog.unnest(v.metrics) AS m), v.unit, v.status, v.detail
+	FROM (VALUES
+		('smallFilePercent%s', NULL::pg_catalog.text[], NULL, 'without meaning', 'floe counts what a rewrite would remove, not parts of files: thresholds of excess_file_count.'),
+		('largeFilePercent%s', NULL, NULL, 'without meaning', 'Bin-packing does not split large files by itself: oversized_file_count is shown and calls for nothing.'),
+		('fileCount%s', '{data_file_count}', NULL, 'translated', NULL),
+		('snapshotCount%s', '{snapshot_count}', NULL, 'translated', NULL),
+		('snapshotAge%sDays', '{oldest_snapshot_age}', 'days as seconds', 'translated', NULL),
+		('deleteFileCount%s', '{position_delete_file_count,equality_delete_file_count}', NULL, 'approximated', 'Of each kind by itself, not of their sum; they call for rewrites, which remove them, and not for removing orphans.'),
+		('deleteFileRatio%s', NULL, NULL, 'without meaning', 'It is of files; floe''s delete_ratio is of rows, and has thresholds of its own.'),
+		('manifestCount%s', '{manifest_count}', NULL, 'translated', NULL),
+		('manifestSize%sBytes', '{manifest_bytes}', NULL, 'approximated', 'An issue that is shown; rewrite_manifests goes by the number of manifests.'),
+		('partitionCount%s', '{partition_count}', NULL, 'translated', 'As in the Java service it is shown and calls for nothing.'),
+		('partitionSkew%s', '{partition_skew}', NULL, 'translated', 'As in the Java service it is shown and calls for nothing.'),
+		('staleMetadata%sDays', '{newest_snapshot_age}', 'days as seconds', 'translated', 'As in the Java service it is shown and calls for nothing.')) AS v (field, metrics, unit, status, detail)
+	CROSS JOIN (VALUES ('warning'), ('critical')) AS l (level);
+INSERT INTO floe_internal.import_field (source, part, field, json_type, status, detail) VALUES
+	('java', 'healthThresholds', 'smallFileSizeBytes', 'number', 'without meaning', 'Small is what is below 0.75 of the table''s target file size.'),
+	('java', 'healthThresholds', 'largeFileSizeBytes', 'number', 'without meaning', 'Oversized is what is above 1.8 of the table''s target file size.');
+
+-- target: operation and metric of the condition
+INSERT INTO floe_internal.import_field (source, part, field, json_type, target, unit, status, detail) VALUES
+	('java', 'triggerConditions', 'smallFilePercentageAbove', 'number', NULL, NULL, 'without meaning', 'floe counts what a rewrite would remove, not parts of files: write a condition on excess_file_count.'),
+	('java', 'triggerConditions', 'smallFileCountAbove', 'number', '{rewrite_data_files.small_file_count}', NULL, 'approximated', 'Small is what is below 0.75 of the table''s target file size.'),
+	('java', 'triggerConditions', 'totalFileSizeAboveBytes', 'number', '{rewrite_data_files.data_bytes}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'deleteFileCountAbove', 'number', '{rewrite_data_files.position_delete_file_count,rewrite_data_files.equality_delete_file_count}', NULL, 'approximated', 'Of each kind by itself, not of their sum.'),
+	('java', 'triggerConditions', 'deleteFileRatioAbove', 'number', NULL, NULL, 'without meaning', 'It is of files; floe''s delete_ratio is of rows: write a condition on it.'),
+	('java', 'triggerConditions', 'snapshotCountAbove', 'number', '{expire_snapshots.snapshot_count}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'snapshotAgeAboveDays', 'number', '{expire_snapshots.oldest_snapshot_age}', 'days as seconds', 'translated', NULL),
+	('java', 'triggerConditions', 'partitionCountAbove', 'number', '{rewrite_data_files.partition_count}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'partitionSkewAbove', 'number', '{rewrite_data_files.partition_skew}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'manifestSizeAboveBytes', 'number', '{rewrite_manifests.manifest_bytes}', NULL, 'translated', NULL),
+	('java', 'triggerConditions', 'minIntervalMinutes', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'perOperationMinIntervalMinutes', 'object', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'criticalPipeline', 'boolean', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'criticalPipelineMaxDelayMinutes', 'whole number', NULL, NULL, NULL, NULL),
+	('java', 'triggerConditions', 'triggerLogic', 'text', NULL, NULL, NULL, NULL);
+
+-- ---- values ----
+
+-- Java's Duration, as text (P7D, PT6H) or, as its store has it, in seconds. Only what PostgreSQL takes exactly: days are of 24 hours.
+CREATE FUNCTION floe_internal.java_duration(value pg_catalog.jsonb, number_unit pg_catalog.int4) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	part text[];
+	seconds numeric;
+BEGIN
+	IF jsonb_typeof(value) = 'number' THEN
+		seconds := (value #>> '{}')::numeric * number_unit;
+	ELSIF jsonb_typeof(value) = 'string' THEN
+		part := regexp_match(upper(value #>> '{}'), '^P(?:([0-9]{1,9})D)?(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)S)?)?$');
+		IF num_nonnulls(VARIADIC part) > 0 THEN
+			seconds := COALESCE(part[1]::numeric, 0) * 86400 + COALESCE(part[2]::numeric, 0) * 3600 + COALESCE(part[3]::numeric, 0) * 60 + COALESCE(part[4]::numeric, 0);
+		END IF;
+	END IF;
+	IF seconds NOT BETWEEN -1e12 AND 1e12 THEN
+		RETURN NULL;
+	END IF;
+	RETURN CASE WHEN seconds % 86400 = 0 THEN trim_scale(seconds / 86400) || ' days' WHEN seconds % 3600 = 0 THEN trim_scale(seconds / 3600) || ' hours'
+		WHEN seconds % 60 = 0 THEN trim_scale(seconds / 60) || ' minutes' ELSE trim_scale(seconds) || ' seconds' END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_duration(pg_catalog.jsonb, pg_catalog.int4) IS 'A duration of the Java service as an interval with one unit; numbers are of number_unit seconds; NULL: it is none';
+
+-- LocalTime as text (HH:mm, with seconds if need be) or, as its store has it, as numbers.
+CREATE FUNCTION floe_internal.java_time(value pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	part text[] := CASE
+		WHEN jsonb_typeof(value) = 'string' THEN regexp_match(value #>> '{}', '^([01][0-9]|2[0-3]):([0-5][0-9])(?::[0-5][0-9](?:\.[0-9]{1,9})?)?$')
+		WHEN jsonb_typeof(value) = 'array' AND jsonb_array_length(value) BETWEEN 2 AND 4 THEN
+			regexp_match(format('%s:%s', value ->> 0, value ->> 1), '^([0-9]|1[0-9]|2[0-3]):([0-9]|[1-5][0-9])$') END;
+BEGIN
+	RETURN lpad(part[1], 2, '0') || ':' || lpad(part[2], 2, '0');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_time(pg_catalog.jsonb) IS 'A time of day of the Java service as HH:MM; seconds are cut off; NULL: it is none';
+
+-- One field of a Quartz expression; weekdays count from Sunday = 1 there.
+CREATE FUNCTION floe_internal.quartz_field(field pg_catalog.text, maximum pg_catalog.int4, is_weekday pg_catalog.bool) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT string_agg(CASE WHEN b.base IN ('*', '?', '') THEN '*'
+			WHEN b.step IS NOT NULL AND b.shifted NOT LIKE '%-%' THEN b.shifted || '-' || maximum ELSE b.shifted END || COALESCE('/' || b.step, ''), ',' ORDER BY b.n)
+	FROM (SELECT i.n, split_part(i.item, '/', 1) AS base, NULLIF(split_part(i.item, '/', 2), '') AS step,
+			CASE WHEN is_weekday THEN (SELECT string_agg(CASE WHEN v.v ~ '^[1-7]$' THEN (v.v::int4 - 1)::text ELSE v.v END, '-' ORDER BY v.o)
+				FROM regexp_split_to_table(split_part(i.item, '/', 1), '-') WITH ORDINALITY AS v (v, o)) ELSE split_part(i.item, '/', 1) END AS shifted
+		  FROM regexp_split_to_table(field, ',') WITH ORDINALITY AS i (item, n)) AS b
+$body$;
+COMMENT ON FUNCTION floe_internal.quartz_field(pg_catalog.text, pg_catalog.int4, pg_catalog.bool) IS 'One field of a Quartz cron expression as cron has it: ? is *, a/n runs from a to the end, weekdays count from 0';
+
+CREATE FUNCTION floe_internal.java_cron(expression pg_catalog.text, OUT cron pg_catalog.text, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f text[] := regexp_split_to_array(btrim(expression), '\s+');
+	plain_days text;
+	why text;
+BEGIN
+	status := 'translated';
+	IF length(expression) > 500 OR cardinality(f) NOT BETWEEN 5 AND 7 THEN
+		SELECT 'refused', 'A cron expression has five fields, one of Quartz six or seven.' INTO status, detail;
+		RETURN;
+	END IF;
+	IF cardinality(f) = 5 THEN
+		status := 'approximated';
+		detail := 'The Java service takes six or seven fields only, refuses this one or runs every 24 hours instead.';
+		f := '0'::text || f;
+	ELSE
+		f[6] := floe_internal.quartz_field(f[6], 6, true);
+	END IF;
+	-- names of months and days have these letters, too
+	plain_days := f[4] || ' ' || regexp_replace(f[6], '(SUN|MON|TUE|WED|THU|FRI|SAT)', '', 'gi');
+	IF plain_days ~* '[lwc#]' THEN
+		SELECT 'refused', 'L, W and # (last day, nearest weekday, n-th weekday of the month) are Quartz''s own: cron has nothing of the kind.' INTO status, detail;
+	ELSIF f[1] !~ '^[0-5]?[0-9]$' THEN
+		SELECT 'refused', 'floe starts operations on the minute; the seconds must be one number.' INTO status, detail;
+	ELSIF cardinality(f) = 7 AND f[7] <> '*' THEN
+		SELECT 'refused', 'cron has no years.' INTO status, detail;
+	ELSE
+		cron := concat_ws(' ', floe_internal.quartz_field(f[2], 59, false), floe_internal.quartz_field(f[3], 23, false), floe_internal.quartz_field(f[4], 31, false),
+			floe_internal.quartz_field(f[5], 12, false), CASE WHEN f[6] = '?' THEN '*' ELSE f[6] END);
+		IF f[1]::int4 <> 0 THEN
+			status := 'approximated';
+			detail := 'On the minute: cron has no seconds.';
+		END IF;
+		BEGIN
+			IF floe_internal.cron_next(cron, 'UTC', floe_internal.clock()) IS NULL THEN
+				SELECT 'refused', 'It never happens.' INTO status, detail;
+			END IF;
+		EXCEPTION WHEN invalid_parameter_value THEN
+			GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
+			SELECT 'refused', format('As cron it is "%s": %s.', cron, why) INTO status, detail;
+		END;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_cron(pg_catalog.text) IS 'A cron expression of the Java service (Quartz, six or seven fields; its documentation has five) as cron';
+
+-- ---- schedules ----
+
+CREATE FUNCTION floe_internal.java_windows(place pg_catalog.text, given pg_catalog.jsonb, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	of_field text;
+	ends text[] := ARRAY[floe_internal.java_time(given -> 'windowStart'), floe_internal.java_time(given -> 'windowEnd')];
+	day_names text[];
+BEGIN
+	taken := '{}';
+	report := '[]';
+	FOREACH of_field IN ARRAY ARRAY['windowStart', 'windowEnd'] LOOP
+		IF given ? of_field THEN
+			report := report || CASE
+				WHEN floe_internal.java_time(given -> of_field) IS NULL THEN floe_internal.told(place || of_field, given -> of_field, 'refused', 'It is no time of day: HH:mm.')
+				WHEN given ->> of_field ~ ':[0-9]+:.*[1-9]' OR COALESCE(given -> of_field -> 2, '0') <> '0' THEN floe_internal.told(place || of_field, given -> of_field, 'approximated', 'windows. To the minute.')
+				ELSE floe_internal.told(place || of_field, given -> of_field, 'translated', CASE WHEN ends[1] = ends[2] THEN 'Equal ends leave the whole day.' ELSE 'windows.' END) END;
+		END IF;
+	END LOOP;
+	IF num_nonnulls(ends[1], ends[2]) > 0 AND ends[1] IS DISTINCT FROM ends[2] THEN
+		taken := jsonb_build_object('windows', jsonb_build_array(format('%s-%s', COALESCE(ends[1], '00:00'), COALESCE(ends[2], '24:00'))));
+	END IF;
+	IF given ? 'allowedDays' THEN
+		day_names := CASE WHEN jsonb_typeof(given -> 'allowedDays') = 'string' THEN regexp_split_to_array(given ->> 'allowedDays', ',')
+			WHEN floe_internal.has_type(given -> 'allowedDays', 'list of texts') THEN ARRAY(SELECT d.v FROM jsonb_array_elements_text(given -> 'allowedDays') WITH ORDINALITY AS d (v, n) ORDER BY d.n) END;
+		IF day_names IS NULL OR EXISTS (SELECT 1 FROM unnest(day_names) AS d WHERE upper(btrim(d)) NOT IN ('MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY')) THEN
+			report := report || floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'refused', 'Days are MONDAY to SUNDAY, with commas between them.');
+		ELSE
+			taken := taken || jsonb_build_object('days', (SELECT jsonb_agg(DISTINCT lower(left(btrim(d), 3))) FROM unnest(day_names) AS d));
+			report := report || CASE WHEN ends[1] > ends[2]
+				THEN floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'approximated', 'days. The part of the window after midnight belongs to the day on which the window opened; in the Java service to the day after.')
+				ELSE floe_internal.told(place || 'allowedDays', given -> 'allowedDays', 'translated', 'days.') END;
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_windows(pg_catalog.text, pg_catalog.jsonb) IS 'windowStart, windowEnd and allowedDays of a schedule as windows and days';
+
+CREATE FUNCTION floe_internal.java_schedule(place pg_catalog.text, part_values pg_catalog.jsonb, is_stored pg_catalog.bool, timezone pg_catalog.text, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f record;
+	w record;
+	cron record;
+	of_field text;
+	every text;
+	interval_fields text[];
+BEGIN
+	SELECT * INTO f FROM floe_internal.import_fields('java', 'schedule', place, part_values);
+	taken := f.taken;
+	report := f.report;
+	interval_fields := ARRAY(SELECT k FROM jsonb_object_keys(f.given) AS k WHERE k LIKE 'interval%' ORDER BY k);
+	IF interval_fields <> '{}' THEN
+		-- the YAML's three are added together
+		every := CASE WHEN f.given ? 'interval' THEN floe_internal.java_duration(f.given -> 'interval', 86400)
+			WHEN f.given ? 'intervalInDays' THEN floe_internal.java_duration(f.given -> 'intervalInDays', CASE WHEN is_stored THEN 1 ELSE 86400 END)
+			ELSE floe_internal.java_duration(to_jsonb(COALESCE((f.given ->> 'intervalDays')::numeric, 0) * 86400 + COALESCE((f.given ->> 'intervalHours')::numeric, 0) * 3600 + COALESCE((f.given ->> 'intervalMinutes')::numeric, 0) * 60), 1) END;
+		FOREACH of_field IN ARRAY interval_fields LOOP
+			report := report || CASE
+				WHEN every IS NULL THEN floe_internal.told(place || of_field, f.given -> of_field, 'refused', 'It is no interval: whole days, or a duration such as PT6H.')
+				WHEN every::interval <= '0' THEN floe_internal.told(place || of_field, f.given -> of_field, 'approximated', 'No schedule: it runs whenever the table needs it.')
+				WHEN jsonb_typeof(f.given -> of_field) = 'string' THEN floe_internal.told(place || of_field, f.given -> of_field, 'translated', 'every. The Java service documents such intervals and refuses them.')
+				ELSE floe_internal.told(place || of_field, f.given -> of_field, 'translated', 'every.') END;
+		END LOOP;
+		IF every::interval > '0' THEN
+			taken := taken || jsonb_build_object('every', every);
+		END IF;
+	END IF;
+	IF btrim(f.given ->> 'cronExpression') <> '' THEN
+		IF interval_fields <> '{}' THEN
+			report := report || floe_internal.told(place || 'cronExpression', f.given -> 'cronExpression', 'without meaning', 'The interval takes its place, as in the Java service.');
+		ELSE
+			SELECT * INTO cron FROM floe_internal.java_cron(f.given ->> 'cronExpression');
+			report := report || floe_internal.told(place || 'cronExpression', f.given -> 'cronExpression', cron.status, concat_ws(' ', CASE WHEN cron.status <> 'refused' THEN format('schedule "%s".', cron.cron) END, cron.detail));
+			taken := taken || jsonb_build_object('schedule', cron.cron);
+		END IF;
+	END IF;
+	SELECT * INTO w FROM floe_internal.java_windows(place, f.given);
+	taken := taken || w.taken;
+	report := report || w.report;
+	IF f.given ? 'timeoutInHours' THEN
+		every := floe_internal.java_duration(f.given -> 'timeoutInHours', CASE WHEN is_stored THEN 1 ELSE 3600 END);
+		taken := taken || jsonb_build_object('timeout', every);
+		report := report || floe_internal.told(place || 'timeoutInHours', f.given -> 'timeoutInHours', CASE WHEN every IS NULL THEN 'refused' ELSE 'translated' END,
+			CASE WHEN every IS NULL THEN 'It is no number of hours.' ELSE 'timeout. The Java service kept it and gave every run an hour.' END);
+	END IF;
+	IF f.given ? 'enabled' THEN
+		report := report || CASE WHEN f.given -> 'enabled' = 'true' THEN floe_internal.told(place || 'enabled', 'true', 'translated', NULL)
+			ELSE floe_internal.told(place || 'enabled', 'false', 'approximated', 'enabled. The Java service still ran the operation along with others of the policy.') END;
+	END IF;
+	IF taken ?| ARRAY['schedule', 'windows', 'days'] THEN
+		IF timezone IS NOT NULL THEN
+			taken := taken || jsonb_build_object('timezone', timezone);
+		ELSE
+			report := report || floe_internal.told(rtrim(place, '.'), NULL, 'approximated', 'Times are of UTC; the Java service''s are of the zone of its process. Say which with {"timezone": "Europe/Amsterdam"}.');
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_schedule(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool, pg_catalog.text) IS 'A schedule of the Java service as keys of an operation; is_stored: numbers are seconds';
+-- =================================================================================================
+-- 46 imports: policies of the Java service
+-- A whole policy, from whichever form it comes in: pattern, operations, thresholds, conditions. What
+-- the fields are: 46_imports_java; the service's own settings: 46_imports_java_service.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.camel_case(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT string_agg(CASE WHEN w.n = 1 THEN w.w ELSE upper(left(w.w, 1)) || substr(w.w, 2) END, '' ORDER BY w.n) FROM regexp_split_to_table(name, '[-_]') WITH ORDINALITY AS w (w, n)
+$body$;
+COMMENT ON FUNCTION floe_internal.camel_case(pg_catalog.text) IS 'snake_case and kebab-case as camelCase';
+
+-- The three forms as the first: the API's names. Rows of the store keep durations in seconds.
+CREATE FUNCTION floe_internal.java_canonical(policy pg_catalog.jsonb, OUT canonical pg_catalog.jsonb, OUT is_stored pg_catalog.bool)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	parts CONSTANT text[] := '{rewriteDataFiles,expireSnapshots,orphanCleanup,rewriteManifests,healthThresholds,triggerConditions}'::text[];
+	twice text;
+BEGIN
+	is_stored := EXISTS (SELECT FROM jsonb_object_keys(policy) AS k WHERE k ~ '^(table_pattern|.*_config)$');
+	WITH named AS (
+		SELECT e.key, e.value, CASE c.camel WHEN 'pattern' THEN 'tablePattern' ELSE regexp_replace(c.camel, 'Config$', '') END AS name
+		FROM jsonb_each(policy) AS e CROSS JOIN LATERAL (SELECT floe_internal.camel_case(e.key) AS camel) AS c)
+	SELECT jsonb_object_agg(n.name, CASE WHEN jsonb_typeof(n.value) = 'object' AND regexp_replace(n.name, 'Schedule$', '') = ANY (parts)
+				THEN (SELECT COALESCE(jsonb_object_agg(floe_internal.camel_case(i.key), i.value), '{}') FROM jsonb_each(n.value) AS i) ELSE n.value END),
+		   (SELECT min(x.name) FROM named AS x GROUP BY x.name HAVING count(*) > 1 LIMIT 1)
+		INTO canonical, twice FROM named AS n;
+	IF twice IS NOT NULL THEN
+		PERFORM floe_internal.refuse(format('policy "%s": "%s" is given twice, in different spellings', policy ->> 'name', twice), NULL, NULL);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_canonical(pg_catalog.jsonb) IS 'A policy of the Java service with the names of its API, whether they were in camelCase (API), snake_case (store) or kebab-case (YAML)';
+
+-- ---- patterns ----
+
+CREATE FUNCTION floe_internal.java_pieces(pattern pg_catalog.text) RETURNS pg_catalog.text[]
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT CASE WHEN COALESCE(btrim(pattern), '') = '' THEN ARRAY[NULL, NULL, NULL]
+		WHEN cardinality(p.p) = 1 THEN ARRAY[NULL, NULL, NULLIF(p.p[1], '*')]
+		WHEN cardinality(p.p) = 2 THEN ARRAY[NULL, NULLIF(p.p[1], '*'), NULLIF(p.p[2], '*')]
+		ELSE ARRAY[NULLIF(p.p[1], '*'), NULLIF(p.p[2], '*'), NULLIF(array_to_string(p.p[3:], '.'), '*')] END
+	FROM (SELECT string_to_array(pattern, '.') AS p) AS p
+$body$;
+COMMENT ON FUNCTION floe_internal.java_pieces(pg_catalog.text) IS 'Catalog, namespace and table of a pattern as the Java service splits it, at the first two dots; NULL: any';
+
+-- One level in floe's words. what floe cannot say is refused.
+CREATE FUNCTION floe_internal.java_level(piece pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	body text := substr(piece, 2, GREATEST(length(piece) - 2, 0));
+BEGIN
+	IF piece = '' THEN
+		PERFORM floe_internal.refuse('tablePattern: a level is empty', 'The Java service finds no table by it.', NULL);
+	ELSIF piece LIKE '/%' AND piece LIKE '%/' AND length(piece) > 2 THEN
+		IF body ~ '\\([^dDwWsS.\\/_\-\[\](){}+*?|^$]|$)' OR body ~ '[*+?}]\+' OR body ~ '\(\?[^:=!]' AND body !~ '^\(\?i\)' OR body ~ '\[[^]]*(\[|&&)' THEN
+			PERFORM floe_internal.refuse(format('tablePattern: the regular expression %s is Java''s own', piece), 'It has escapes, groups or quantifiers that PostgreSQL''s expressions do not have.', 'Write it with groups, sets and \d, \w, \s.');
+		END IF;
+		RETURN '/' || regexp_replace(body, '(^|[^\\])/', '\1\\/', 'g') || '/';
+	ELSIF piece LIKE '/%' OR piece LIKE '%/' THEN
+		PERFORM floe_internal.refuse('tablePattern: a regular expression over the whole name', 'The Java service splits the pattern at its dots first, so that it finds no table.', 'Write one for each level: /prod_\d+/.sales.*');
+	ELSIF piece !~ '[*?]' THEN
+		RETURN floe_internal.format_name(ARRAY[piece]);
+	ELSIF piece ~ '^[A-Za-z0-9_*?$@#:=-]+$' THEN
+		RETURN regexp_replace(piece, '\*+', '*', 'g');
+	END IF;
+	RETURN '/' || replace(replace(regexp_replace(piece, '([^A-Za-z0-9_*?])', '\\\1', 'g'), '*', '.*'), '?', '.') || '/';
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_level(pg_catalog.text) IS 'One piece of a pattern of the Java service as a level of a pattern of floe';
+
+-- In the Java service * runs across the dots of a namespace; in floe it stays inside a level and ** runs across.
+CREATE FUNCTION floe_internal.java_pattern(given pg_catalog.text, catalogs pg_catalog.jsonb, OUT pattern pg_catalog.text, OUT status pg_catalog.text, OUT detail pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	pieces text[] := floe_internal.java_pieces(given);
+	catalog text := COALESCE(catalogs ->> pieces[1], pieces[1]);
+	namespace text;
+	table_name text;
+	notes text[] := '{}'::text[];
+BEGIN
+	IF length(given) > 1000 THEN
+		PERFORM floe_internal.refuse('tablePattern: it has more than 1000 characters', 'The Java service takes 256.', NULL);
+	END IF;
+	IF given LIKE '/%.%/' AND (pieces[1] LIKE '/%' AND pieces[1] NOT LIKE '/%/' OR pieces[2] LIKE '/%' AND pieces[2] NOT LIKE '/%/') THEN
+		PERFORM floe_internal.java_level(left(given, 1));	-- which says why not
+	END IF;
+	status := 'translated';
+	IF pieces[2] IS NULL THEN
+		namespace := CASE WHEN pieces[1] IS NULL AND pieces[3] IS NULL THEN NULL ELSE '**' END;
+	ELSE
+		namespace := floe_internal.java_level(pieces[2]);
+		IF namespace LIKE '/%' AND pieces[2] LIKE '/%' OR pieces[2] ~ '\?' OR btrim(pieces[2], '*') LIKE '%*%' THEN
+			notes := notes || 'Of a namespace one level; the Java service compares all of its levels with dots between them.'::text;
+		ELSIF pieces[2] LIKE '%*%' THEN
+			namespace := CASE WHEN pieces[2] LIKE '*%' THEN '**.' ELSE '' END || namespace || CASE WHEN pieces[2] LIKE '%*' THEN '.**' ELSE '' END;
+		END IF;
+	END IF;
+	IF pieces[3] LIKE '%.%' AND pieces[3] NOT LIKE '/%' THEN
+		table_name := (SELECT string_agg(floe_internal.java_level(l.l), '.' ORDER BY l.n) FROM regexp_split_to_table(pieces[3], '\.') WITH ORDINALITY AS l (l, n));
+		notes := notes || 'A namespace of several levels; the Java service takes what follows the second dot for the table and finds none.'::text;
+	ELSE
+		table_name := CASE WHEN pieces[3] IS NULL THEN '*' ELSE floe_internal.java_level(pieces[3]) END;
+	END IF;
+	IF namespace = '**' AND table_name = '*' THEN
+		pattern := CASE WHEN catalog IS NULL THEN '*' ELSE floe_internal.java_level(catalog) END || '.**';
+	ELSE
+		pattern := CASE WHEN catalog IS NULL THEN CASE WHEN namespace IS NULL THEN '' ELSE '*.' END ELSE floe_internal.java_level(catalog) || '.' END || COALESCE(namespace || '.' || table_name, '**');
+	END IF;
+	pattern := floe_internal.check_pattern(pattern);
+	IF catalog !~ '[*?/]' AND NOT EXISTS (SELECT FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog) THEN
+		notes := notes || format('There is no catalog "%s" here yet; {"catalogs": {"%s": "…"}} gives it the name of its SERVER.', catalog, pieces[1]);
+	END IF;
+	IF notes <> '{}' THEN
+		status := 'approximated';
+	END IF;
+	detail := array_to_string(format('pattern %s.', pattern) || notes, ' ');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_pattern(pg_catalog.text, pg_catalog.jsonb) IS 'A pattern of the Java service as one of floe; catalogs: names there and here';
+
+-- ---- operations ----
+
+CREATE FUNCTION floe_internal.iceberg_where(expression pg_catalog.jsonb, depth pg_catalog.int4 DEFAULT 0) RETURNS pg_catalog.text
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	kind text := replace(lower(expression ->> 'type'), '_', '-');
+	symbol text;
+	term text;
+	items text[];
+BEGIN
+	IF jsonb_typeof(expression) = 'boolean' THEN
+		RETURN upper(expression #>> '{}');
+	ELSIF depth > 50 THEN
+		RETURN NULL;
+	ELSIF kind IN ('and', 'or') THEN
+		RETURN '(' || floe_internal.iceberg_where(expression -> 'left', depth + 1) || format(' %s ', upper(kind)) || floe_internal.iceberg_where(expression -> 'right', depth + 1) || ')';
+	ELSIF kind = 'not' THEN
+		RETURN 'NOT (' || floe_internal.iceberg_where(expression -> 'child', depth + 1) || ')';
+	END IF;
+	term := CASE jsonb_typeof(expression -> 'term') WHEN 'string' THEN expression ->> 'term' WHEN 'object' THEN CASE WHEN expression #>> '{term,type}' = 'reference' THEN expression #>> '{term,term}' END END;
+	term := (SELECT string_agg('"' || replace(t.t, '"', '""') || '"', '.' ORDER BY t.n) FROM regexp_split_to_table(term, '\.') WITH ORDINALITY AS t (t, n));
+	items := ARRAY(SELECT CASE jsonb_typeof(v.v) WHEN 'string' THEN '''' || replace(v.v #>> '{}', '''', '''''') || '''' WHEN 'boolean' THEN upper(v.v #>> '{}') WHEN 'number' THEN v.v #>> '{}' END
+		FROM jsonb_array_elements(CASE WHEN jsonb_typeof(expression -> 'values') = 'array' THEN expression -> 'values' WHEN expression ? 'value' THEN jsonb_build_array(expression -> 'value') ELSE '[]' END) WITH ORDINALITY AS v (v, n) ORDER BY v.n);
+	symbol := '{"lt": "<", "lt-eq": "<=", "gt": ">", "gt-eq": ">=", "eq": "=", "not-eq": "<>"}'::jsonb ->> kind;
+	RETURN CASE
+		WHEN array_position(items, NULL) IS NOT NULL THEN NULL
+		WHEN symbol IS NOT NULL THEN term || ' ' || symbol || ' ' || items[1]
+		WHEN kind IN ('in', 'not-in') AND items <> '{}' THEN term || CASE kind WHEN 'in' THEN ' IN (' ELSE ' NOT IN (' END || array_to_string(items, ', ') || ')'
+		WHEN kind = 'is-null' THEN term || ' IS NULL'
+		WHEN kind = 'not-null' THEN term || ' IS NOT NULL'
+		WHEN kind IN ('starts-with', 'not-starts-with') AND items[1] LIKE '''%' AND items[1] !~ '[%_\\]' THEN term || CASE WHEN kind = 'not-starts-with' THEN ' NOT LIKE ' ELSE ' LIKE ' END || left(items[1], -1) || '%''' END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.iceberg_where(pg_catalog.jsonb, pg_catalog.int4) IS 'An expression in Iceberg''s JSON as a predicate of floe; NULL: there is none for it (transforms, NaN)';
+
+CREATE FUNCTION floe_internal.java_filter(place pg_catalog.text, given pg_catalog.jsonb, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	predicate text := given #>> '{}';
+	expression jsonb;
+BEGIN
+	BEGIN
+		expression := predicate::jsonb;
+	EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+		NULL;	-- SQL, as the documentation has it
+	END;
+	IF expression IS NOT NULL THEN
+		predicate := floe_internal.iceberg_where(expression);
+	END IF;
+	IF predicate IS NULL THEN
+		report := floe_internal.told(place, given, 'refused', 'This expression has no form as a predicate (docs/predicates.md).');
+	ELSIF expression IS NULL THEN
+		report := floe_internal.told(place, given, 'translated', 'options.where. Of the Java service''s engines neither could run it: Spark''s job takes Iceberg''s JSON, Trino''s statement was wrong.');
+	ELSE
+		report := floe_internal.told(place, given, 'translated', format('options.where: %s.', predicate));
+	END IF;
+	taken := CASE WHEN predicate IS NULL THEN '{}' ELSE jsonb_build_object('options', jsonb_build_object('where', predicate)) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_filter(pg_catalog.text, pg_catalog.jsonb) IS 'A filter of the Java service, in Iceberg''s JSON or in SQL, as the option where';
+
+CREATE FUNCTION floe_internal.java_strategy(place pg_catalog.text, given pg_catalog.jsonb, OUT taken pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	strategy text := upper(COALESCE(given ->> 'strategy', 'BINPACK'));
+	orders jsonb := '{}'::jsonb;
+BEGIN
+	taken := '{}';
+	report := '[]';
+	IF strategy NOT IN ('BINPACK', 'SORT', 'ZORDER') THEN
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'refused', 'Strategies are BINPACK, SORT and ZORDER.');
+	ELSIF strategy = 'ZORDER' AND given ? 'zOrderColumns' THEN
+		orders := jsonb_build_object('sort_order', format('zorder(%s)', (SELECT string_agg(CASE WHEN c ~ '^[A-Za-z_][A-Za-z0-9_.]*$' THEN c ELSE '"' || replace(c, '"', '""') || '"' END, ', ') FROM jsonb_array_elements_text(given -> 'zOrderColumns') AS c)));
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'translated', 'options.sort_order.') || floe_internal.told(place || 'zOrderColumns', given -> 'zOrderColumns', 'translated', 'options.sort_order.');
+	ELSIF strategy = 'ZORDER' THEN
+		orders := '{"strategy": "binpack"}';
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'approximated', 'options.strategy "binpack", as without zOrderColumns the Java service bin-packs.');
+	ELSIF given ? 'strategy' THEN
+		orders := jsonb_build_object('strategy', lower(strategy));
+		report := floe_internal.told(place || 'strategy', given -> 'strategy', 'translated', 'options.strategy.');
+	END IF;
+	IF given ? 'zOrderColumns' AND strategy <> 'ZORDER' THEN
+		report := report || floe_internal.told(place || 'zOrderColumns', given -> 'zOrderColumns', 'without meaning', format('The strategy is %s.', strategy));
+	END IF;
+	IF given ? 'sortOrder' AND strategy = 'SORT' THEN
+		orders := orders || jsonb_build_object('sort_order', (SELECT string_agg(c, ', ') FROM jsonb_array_elements_text(given -> 'sortOrder') AS c));
+		report := report || floe_internal.told(place || 'sortOrder', given -> 'sortOrder', 'translated', 'options.sort_order. The Java service dropped it and used the table''s own.');
+	ELSIF given ? 'sortOrder' THEN
+		report := report || floe_internal.told(place || 'sortOrder', given -> 'sortOrder', 'without meaning', format('The strategy is %s.', strategy));
+	END IF;
+	IF orders <> '{}' THEN
+		taken := jsonb_build_object('options', orders);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_strategy(pg_catalog.text, pg_catalog.jsonb) IS 'strategy, sortOrder and zOrderColumns as options of rewrite_data_files';
+
+CREATE FUNCTION floe_internal.java_options(part pg_catalog.text, part_values pg_catalog.jsonb, is_stored pg_catalog.bool, OUT options pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	place text := part || '.';
+	f record;
+	x record;
+	age text;
+BEGIN
+	SELECT * INTO f FROM floe_internal.import_fields('java', part, place, part_values);
+	options := COALESCE(f.taken -> 'options', '{}');
+	report := f.report;
+	IF part = 'rewriteDataFiles' THEN
+		SELECT * INTO x FROM floe_internal.java_strategy(place, f.given);
+		options := options || COALESCE(x.taken -> 'options', '{}');
+		report := report || x.report;
+		IF btrim(f.given ->> 'filter') <> '' THEN
+			SELECT * INTO x FROM floe_internal.java_filter(place || 'filter', f.given -> 'filter');
+			options := options || COALESCE(x.taken -> 'options', '{}');
+			report := report || x.report;
+		END IF;
+		IF NOT f.given ? 'targetFileSizeBytes' THEN
+			report := report || floe_internal.told(place || 'targetFileSizeBytes', NULL, 'approximated', 'The table''s write.target-file-size-bytes counts; the Java service wrote files of 512 MiB whatever it says.');
+		END IF;
+	ELSIF part = 'expireSnapshots' THEN
+		IF f.given ? 'maxSnapshotAge' THEN
+			age := floe_internal.java_duration(f.given -> 'maxSnapshotAge', 1);
+			report := report || floe_internal.told(place || 'maxSnapshotAge', f.given -> 'maxSnapshotAge', CASE WHEN age IS NULL THEN 'refused' ELSE 'translated' END,
+				CASE WHEN age IS NULL THEN 'It is no duration: P7D, PT12H.' ELSE 'options.max_snapshot_age.' END);
+			options := options || jsonb_build_object('max_snapshot_age', age);
+		ELSIF NOT options ? 'max_snapshot_age' THEN
+			options := options || '{"max_snapshot_age": "7 days"}';
+			report := report || floe_internal.told(place || 'maxSnapshotAge', NULL, 'translated', 'options.max_snapshot_age: the Java service''s default, P7D.');
+		END IF;
+		IF NOT options ? 'retain_last' THEN
+			options := options || '{"retain_last": 5}';
+			report := report || floe_internal.told(place || 'retainLast', NULL, 'translated', 'options.retain_last: the Java service''s default, 5.');
+		END IF;
+	ELSIF part = 'orphanCleanup' THEN
+		IF f.given ? 'retentionPeriodInDays' THEN
+			age := floe_internal.java_duration(f.given -> 'retentionPeriodInDays', CASE WHEN is_stored THEN 1 ELSE 86400 END);
+			options := options || jsonb_build_object('older_than', age);
+			report := report || floe_internal.told(place || 'retentionPeriodInDays', f.given -> 'retentionPeriodInDays', CASE WHEN age IS NULL THEN 'refused' ELSE 'translated' END,
+				CASE WHEN age IS NULL THEN 'It is no number of days.' ELSE 'options.older_than.' END);
+		ELSIF NOT options ? 'older_than' THEN
+			options := options || '{"older_than": "3 days"}';
+			report := report || floe_internal.told(place || 'retentionPeriodInDays', NULL, 'translated', 'options.older_than: the Java service''s default, 3 days.');
+		END IF;
+		IF f.given ? 'prefixMismatchMode' THEN
+			report := report || CASE WHEN upper(f.given ->> 'prefixMismatchMode') IN ('ERROR', 'IGNORE') THEN floe_internal.told(place || 'prefixMismatchMode', f.given -> 'prefixMismatchMode', 'translated', 'options.prefix_mismatch_mode.')
+				ELSE floe_internal.told(place || 'prefixMismatchMode', f.given -> 'prefixMismatchMode', 'refused', 'Modes are ERROR and IGNORE: DELETE removes files in use whose location is only written in another way.') END;
+			options := options || jsonb_build_object('prefix_mismatch_mode', lower(f.given ->> 'prefixMismatchMode'));
+		END IF;
+	ELSIF f.given ? 'rewriteIf' THEN
+		report := report || (SELECT i.report FROM floe_internal.import_fields('java', 'rewriteIf', place || 'rewriteIf.', f.given -> 'rewriteIf') AS i);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_options(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool) IS 'One of the Java service''s operations as options; its defaults, which override the tables'' properties, are written out where they keep more';
+
+-- ---- conditions ----
+
+-- Any of several conditions: each operation has those of its own metrics. All of them: every operation has all.
+CREATE FUNCTION floe_internal.java_conditions(part_values pg_catalog.jsonb, operations pg_catalog.text[], OUT per_operation pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	place CONSTANT text := 'triggerConditions.';
+	f record;
+	logic text;
+	all_of bool;
+	conditions jsonb;
+	unused text[];
+BEGIN
+	SELECT i.given, (SELECT COALESCE(jsonb_agg(r), '[]') FROM jsonb_array_elements(i.report) AS r WHERE NOT r ->> 'field' = ANY (
+			SELECT place || c.field FROM floe_internal.import_field AS c WHERE c.source = 'java' AND c.part = 'triggerConditions' AND c.target IS NOT NULL)
+			OR r ->> 'status' = 'refused') AS report INTO f
+		FROM floe_internal.import_fields('java', 'triggerConditions', place, part_values) AS i;
+	report := f.report;
+	logic := upper(COALESCE(f.given ->> 'triggerLogic', 'OR'));
+	all_of := logic = 'AND';
+	IF f.given ? 'triggerLogic' THEN
+		report := report || CASE WHEN logic IN ('AND', 'OR') THEN floe_internal.told(place || 'triggerLogic', f.given -> 'triggerLogic', 'translated', format('when.%s.', CASE WHEN all_of THEN 'all' ELSE 'any' END))
+			ELSE floe_internal.told(place || 'triggerLogic', f.given -> 'triggerLogic', 'approximated', 'when.any, as in the Java service.') END;
+	END IF;
+	WITH met AS (
+		SELECT c.field, split_part(x.path, '.', 1) AS operation, floe_internal.in_unit(f.given -> c.field, c.unit) AS value, split_part(x.path, '.', 2) AS metric, c.status, c.detail
+		FROM floe_internal.import_field AS c CROSS JOIN LATERAL unnest(c.target) WITH ORDINALITY AS x (path, n)
+		WHERE c.source = 'java' AND c.part = 'triggerConditions' AND f.given ? c.field
+		  -- of a sum only one part can be asked for along with others
+		  AND (NOT all_of OR x.n = 1)),
+	used AS (
+		SELECT o.operation, m.* FROM unnest(operations) AS o (operation) JOIN met AS m (field, of_operation, value, metric, status, detail) ON all_of OR m.of_operation = o.operation)
+	SELECT COALESCE((SELECT jsonb_object_agg(u.operation, jsonb_build_object('when', jsonb_build_object(CASE WHEN all_of THEN 'all' ELSE 'any' END, u.conditions)))
+				FROM (SELECT x.operation, jsonb_agg(jsonb_build_object('metric', x.metric, 'op', '>=', 'value', x.value) ORDER BY x.field, x.metric) AS conditions FROM used AS x GROUP BY x.operation) AS u), '{}'),
+		   COALESCE((SELECT jsonb_agg(r.r ORDER BY r.field) FROM (
+				SELECT DISTINCT m.field, floe_internal.told(place || m.field, f.given -> m.field,
+					CASE WHEN NOT EXISTS (SELECT FROM used AS x WHERE x.field = m.field) THEN 'without meaning' WHEN NOT all_of AND cardinality(operations) > 1 THEN 'approximated' ELSE m.status END,
+					CASE WHEN NOT EXISTS (SELECT FROM used AS x WHERE x.field = m.field) THEN format('The policy has no %s, whose reason it is.', m.operation)
+						 ELSE concat_ws(' ', format('when of %s.', (SELECT string_agg(DISTINCT x.operation, ', ') FROM used AS x WHERE x.field = m.field)), m.detail,
+							CASE WHEN NOT all_of AND cardinality(operations) > 1 THEN 'The Java service let it start all operations of the policy, and then went by their thresholds.' END) END) -> 0 AS r
+				FROM met AS m) AS r), '[]')
+		INTO per_operation, conditions;
+	report := report || conditions;
+	SELECT t.per_operation, t.report INTO per_operation, conditions FROM floe_internal.java_intervals(f.given, operations, per_operation) AS t;
+	report := report || conditions;
+	unused := ARRAY(SELECT o FROM unnest(operations) AS o WHERE NOT per_operation -> o ? 'when');
+	IF unused <> '{}' AND cardinality(unused) < cardinality(operations) THEN
+		report := report || floe_internal.told('triggerConditions', NULL, 'approximated', format('No condition is about %s: floe''s own reasons decide.', array_to_string(unused, ', ')));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_conditions(pg_catalog.jsonb, pg_catalog.text[]) IS 'Trigger conditions of the Java service as keys of the operations a policy has';
+
+CREATE FUNCTION floe_internal.java_intervals(given pg_catalog.jsonb, operations pg_catalog.text[], so_far pg_catalog.jsonb, OUT per_operation pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	names CONSTANT jsonb := '{"REWRITE_DATA_FILES": "rewrite_data_files", "EXPIRE_SNAPSHOTS": "expire_snapshots", "ORPHAN_CLEANUP": "remove_orphan_files", "REWRITE_MANIFESTS": "rewrite_manifests"}'::jsonb;
+	place CONSTANT text := 'triggerConditions.';
+	of_operation text;
+	e record;
+	delay numeric := CASE WHEN given -> 'criticalPipeline' = 'true' THEN (given ->> 'criticalPipelineMaxDelayMinutes')::numeric END;
+	minutes numeric;
+	cut text[] := '{}'::text[];
+BEGIN
+	per_operation := so_far;
+	report := '[]';
+	IF given ? 'minIntervalMinutes' THEN
+		report := report || floe_internal.told(place || 'minIntervalMinutes', given -> 'minIntervalMinutes', 'translated', 'min_interval of each operation.');
+	END IF;
+	FOR e IN SELECT m.key, m.value, names ->> upper(m.key) AS operation FROM jsonb_each(COALESCE(given -> 'perOperationMinIntervalMinutes', '{}')) AS m ORDER BY m.key LOOP
+		report := report || floe_internal.told(place || 'perOperationMinIntervalMinutes.' || e.key, e.value,
+			CASE WHEN NOT floe_internal.has_type(e.value, 'whole number') THEN 'refused' WHEN e.operation = ANY (operations) THEN 'translated' ELSE 'without meaning' END,
+			CASE WHEN NOT floe_internal.has_type(e.value, 'whole number') THEN 'It must be a whole number of minutes.' WHEN e.operation IS NULL THEN 'There is no such operation.'
+				 WHEN e.operation = ANY (operations) THEN format('min_interval of %s.', e.operation) ELSE format('The policy has no %s.', e.operation) END);
+	END LOOP;
+	FOREACH of_operation IN ARRAY operations LOOP
+		minutes := COALESCE((SELECT CASE WHEN floe_internal.has_type(m.value, 'whole number') THEN (m.value #>> '{}')::numeric END FROM jsonb_each(COALESCE(given -> 'perOperationMinIntervalMinutes', '{}')) AS m
+			WHERE names ->> upper(m.key) = of_operation LIMIT 1), (given ->> 'minIntervalMinutes')::numeric);
+		IF minutes > delay THEN
+			minutes := delay;
+			cut := cut || of_operation;
+		END IF;
+		IF minutes IS NOT NULL THEN
+			per_operation := floe_internal.with_value(per_operation, ARRAY[of_operation, 'min_interval'], to_jsonb(minutes || ' minutes'));
+		END IF;
+		IF delay IS NOT NULL THEN
+			per_operation := floe_internal.with_value(per_operation, ARRAY[of_operation, 'deadline'], to_jsonb(delay || ' minutes'));
+		END IF;
+	END LOOP;
+	IF given ? 'criticalPipeline' THEN
+		report := report || floe_internal.told(place || 'criticalPipeline', given -> 'criticalPipeline', CASE WHEN given -> 'criticalPipeline' = 'true' AND delay IS NULL THEN 'without meaning' ELSE 'translated' END,
+			CASE WHEN delay IS NOT NULL THEN 'deadline.' WHEN given -> 'criticalPipeline' = 'true' THEN 'There is no criticalPipelineMaxDelayMinutes.' END);
+	END IF;
+	IF given ? 'criticalPipelineMaxDelayMinutes' THEN
+		report := report || floe_internal.told(place || 'criticalPipelineMaxDelayMinutes', given -> 'criticalPipelineMaxDelayMinutes', CASE WHEN delay IS NULL THEN 'without meaning' WHEN cut <> '{}' THEN 'approximated' ELSE 'translated' END,
+			CASE WHEN delay IS NULL THEN 'criticalPipeline is not true.' WHEN cut <> '{}' THEN format('deadline. It is shorter than the minimum interval of %s, which is cut to it.', array_to_string(cut, ', ')) ELSE 'deadline of each operation.' END);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_intervals(pg_catalog.jsonb, pg_catalog.text[], pg_catalog.jsonb) IS 'Minimum intervals and the critical delay of the Java service as min_interval and deadline';
+
+-- ---- the whole ----
+
+CREATE FUNCTION floe_internal.java_operation(java_name pg_catalog.text, of_operation pg_catalog.text, policy pg_catalog.jsonb, is_stored pg_catalog.bool, timezone pg_catalog.text,
+		OUT keys pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	config jsonb := NULLIF(policy -> java_name, 'null');
+	schedule jsonb := NULLIF(policy -> (java_name || 'Schedule'), 'null');
+	deletes bool := (SELECT k.deletes_files FROM floe_internal.operation_kind AS k WHERE k.operation = of_operation);
+	o record;
+	s record;
+	stray record;
+BEGIN
+	report := '[]';
+	FOR stray IN SELECT v.name, v.value FROM (VALUES (java_name, config), (java_name || 'Schedule', schedule)) AS v (name, value) WHERE jsonb_typeof(v.value) <> 'object' LOOP
+		report := report || floe_internal.told(stray.name, stray.value, 'refused', 'It must be an object.');
+	END LOOP;
+	IF report <> '[]' THEN
+		RETURN;
+	END IF;
+	IF config IS NULL AND schedule IS NOT NULL THEN
+		report := floe_internal.told(java_name || 'Schedule', schedule, 'without meaning', format('There is no %s: the Java service does not run it either.', java_name));
+	ELSIF config ?& ARRAY['enabled', 'schedule'] OR config = '{"enabled": true}' OR config = '{"enabled": false}' THEN
+		report := floe_internal.told(java_name, config, 'refused',
+			'An answer of the Java service''s API says that an operation is configured, and not how. Its store has it: SELECT jsonb_agg(to_jsonb(p)) FROM maintenance_policies AS p.');
+	ELSIF config IS NOT NULL THEN
+		SELECT * INTO o FROM floe_internal.java_options(java_name, config, is_stored);
+		keys := CASE WHEN o.options = '{}' THEN '{}' ELSE jsonb_build_object('options', o.options) END;
+		report := o.report;
+		IF schedule IS NULL THEN
+			IF deletes THEN
+				keys := keys || '{"enabled": false}';
+			END IF;
+			report := report || floe_internal.told(java_name || 'Schedule', NULL, 'approximated', CASE WHEN deletes
+				THEN 'enabled false. Without a schedule the Java service runs it only by hand or along with others, and it deletes: {"enabled": true} has floe run it when the table needs it.'
+				ELSE 'It runs when the table needs it; without a schedule the Java service runs it only by hand or along with others.' END);
+		ELSE
+			SELECT * INTO s FROM floe_internal.java_schedule(java_name || 'Schedule.', schedule, is_stored, timezone);
+			keys := keys || s.taken || CASE WHEN schedule -> 'enabled' = 'false' THEN jsonb '{"enabled": false}' ELSE '{}' END;
+			report := report || s.report;
+		END IF;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_operation(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool, pg_catalog.text) IS 'An operation of the Java service with its schedule as one of floe; keys NULL: the policy does not have it';
+
+CREATE FUNCTION floe_internal.java_document(policy pg_catalog.jsonb, settings pg_catalog.jsonb, OUT translated pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	c record;
+	f record;
+	p record;
+	o record;
+	operations text[] := '{}'::text[];
+BEGIN
+	IF length(policy::text) > 262144 THEN
+		PERFORM floe_internal.refuse(format('policy "%s": the document is larger than 256 kB', left(policy ->> 'name', 200)), NULL, NULL);
+	END IF;
+	SELECT * INTO c FROM floe_internal.java_canonical(policy);
+	SELECT * INTO f FROM floe_internal.import_fields('java', 'policy', '', c.canonical - ARRAY['rewriteDataFiles', 'rewriteDataFilesSchedule', 'expireSnapshots', 'expireSnapshotsSchedule', 'orphanCleanup', 'orphanCleanupSchedule',
+		'rewriteManifests', 'rewriteManifestsSchedule', 'healthThresholds', 'triggerConditions']);
+	translated := f.taken;
+	report := f.report;
+	IF NOT f.given ? 'name' THEN
+		report := report || floe_internal.told('name', c.canonical -> 'name', 'refused', 'A policy needs a name.');
+	END IF;
+	IF NOT f.given ? 'tablePattern' THEN
+		report := report || floe_internal.told('tablePattern', c.canonical -> 'tablePattern', 'refused', 'A policy needs a pattern; all tables are "*".');
+	ELSE
+		SELECT * INTO p FROM floe_internal.java_pattern(f.given ->> 'tablePattern', COALESCE(settings -> 'catalogs', '{}'));
+		translated := translated || jsonb_build_object('pattern', p.pattern);
+		report := report || floe_internal.told('tablePattern', f.given -> 'tablePattern', p.status, p.detail);
+	END IF;
+	IF f.given ? 'tags' THEN
+		translated := translated || jsonb_build_object('description', concat_ws(E'\n', NULLIF(translated ->> 'description', ''),
+			'Tags: ' || (SELECT string_agg(format('%s=%s', t.key, t.value), ', ' ORDER BY t.key) FROM jsonb_each_text(f.given -> 'tags') AS t)));
+		report := report || floe_internal.told('tags', f.given -> 'tags', 'approximated', 'They are written into the description.');
+	END IF;
+	FOR o IN SELECT x.java_name, x.operation, j.keys, j.report FROM (VALUES ('rewriteDataFiles', 'rewrite_data_files', 1), ('expireSnapshots', 'expire_snapshots', 2), ('orphanCleanup', 'remove_orphan_files', 3), ('rewriteManifests', 'rewrite_manifests', 4))
+			AS x (java_name, operation, n) CROSS JOIN LATERAL floe_internal.java_operation(x.java_name, x.operation, c.canonical, c.is_stored, settings ->> 'timezone') AS j ORDER BY x.n LOOP
+		report := report || o.report;
+		IF o.keys IS NOT NULL THEN
+			translated := translated || jsonb_build_object(o.operation, o.keys);
+			operations := operations || o.operation;
+		END IF;
+	END LOOP;
+	IF COALESCE(jsonb_typeof(c.canonical -> 'healthThresholds'), 'null') = 'object' THEN
+		SELECT * INTO f FROM floe_internal.import_fields('java', 'healthThresholds', 'healthThresholds.', c.canonical -> 'healthThresholds');
+		translated := translated || f.taken;
+		report := report || f.report;
+	ELSIF COALESCE(c.canonical -> 'healthThresholds', 'null') <> 'null' THEN
+		report := report || floe_internal.told('healthThresholds', c.canonical -> 'healthThresholds', 'refused', 'It must be an object.');
+	END IF;
+	IF COALESCE(jsonb_typeof(c.canonical -> 'triggerConditions'), 'null') = 'object' THEN
+		SELECT * INTO o FROM floe_internal.java_conditions(c.canonical -> 'triggerConditions', operations);
+		translated := translated || COALESCE((SELECT jsonb_object_agg(k, (translated -> k) || (o.per_operation -> k)) FROM jsonb_object_keys(o.per_operation) AS k), '{}');
+		report := report || o.report;
+	ELSIF COALESCE(c.canonical -> 'triggerConditions', 'null') <> 'null' THEN
+		report := report || floe_internal.told('triggerConditions', c.canonical -> 'triggerConditions', 'refused', 'It must be an object.');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_document(pg_catalog.jsonb, pg_catalog.jsonb) IS 'A policy of the Java service as a document of floe';
+-- =================================================================================================
+-- 46 imports: the Java service as a whole
+-- Its settings (application.properties, floe-config.yaml), of which the limits are floe's budgets; and
+-- what follows from its choice of one policy for a table, where floe chooses for each field.
+-- =================================================================================================
+
+INSERT INTO floe_internal.import_field (source, part, field, json_type, status, detail) VALUES
+	('properties', 'policy', 'scheduler.enabled', 'any', 'without meaning', 'floe.drain(''**'') stops new operations, the setting floe.enabled all of it.'),
+	('properties', 'policy', 'scheduler.distributed-lock-enabled', 'any', 'without meaning', 'floe claims each operation in the database.'),
+	('properties', 'policy', 'scheduler.distributedLock', 'any', 'without meaning', 'floe claims each operation in the database.'),
+	('properties', 'policy', 'scheduler.max-tables-per-poll', 'any', NULL, 'As a budget of one minute, which is how often the Java service polls.'),
+	('properties', 'policy', 'scheduler.max-operations-per-poll', 'any', NULL, 'As a budget of one minute, which is how often the Java service polls.'),
+	('properties', 'policy', 'scheduler.max-bytes-per-hour', 'any', NULL, 'As a budget of any hour, tested before an operation is added; operations by hand count.'),
+	('properties', 'policy', 'scheduler.failure-backoff-threshold', 'any', 'without meaning', 'floe waits after every failure, by its class: floe_internal.error_class; a policy''s max_attempts ends it.'),
+	('properties', 'policy', 'scheduler.failure-backoff-hours', 'any', 'without meaning', 'floe waits longer after each failure, by its class; a policy''s max_attempts ends it.'),
+	('properties', 'policy', 'scheduler.zero-change-threshold', 'any', 'without meaning', 'After a run that changed nothing floe waits for the table to change; it never freezes one.'),
+	('properties', 'policy', 'scheduler.zero-change-frequency-reduction-percent', 'any', 'without meaning', 'After a run that changed nothing floe waits for the table to change; it never freezes one.'),
+	('properties', 'policy', 'scheduler.zero-change-min-interval-hours', 'any', 'without meaning', 'After a run that changed nothing floe waits for the table to change; it never freezes one.'),
+	('properties', 'policy', 'scheduler.condition-based-triggering-enabled', 'any', 'without meaning', 'Where it was false, leave triggerConditions out of the policies.'),
+	('properties', 'policy', 'health.scan-mode', 'any', 'without meaning', 'floe reads each manifest once and keeps what it needs.'),
+	('properties', 'policy', 'health.sample-limit', 'any', 'without meaning', 'floe reads each manifest once and keeps what it needs.'),
+	('properties', 'policy', 'health.persistence-enabled', 'any', 'without meaning', 'floe always keeps health; docs/retention.md says for how long.'),
+	('properties', 'policy', 'health.max-reports-per-table', 'any', 'without meaning', 'docs/retention.md says how long health is kept.'),
+	('properties', 'policy', 'health.max-report-age-days', 'any', 'without meaning', 'docs/retention.md says how long health is kept.'),
+	('properties', 'policy', 'catalog', 'any', 'without meaning', 'A catalog is a SERVER of wrapper floe_catalog, its credentials a USER MAPPING (docs/catalogs.md).'),
+	('properties', 'policy', 'engine', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine, its credentials a USER MAPPING (docs/engines.md).'),
+	('properties', 'policy', 'engine-type', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine (docs/engines.md).'),
+	('properties', 'policy', 'livy', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine, its credentials a USER MAPPING (docs/engines.md).'),
+	('properties', 'policy', 'trino', 'any', 'without meaning', 'An engine is a SERVER of wrapper floe_engine, its credentials a USER MAPPING (docs/engines.md).'),
+	('properties', 'policy', 'store', 'any', 'without meaning', 'floe''s store is the database it is in.'),
+	('properties', 'policy', 'auth', 'any', 'without meaning', 'Who may do what are roles of PostgreSQL: floe_viewer, floe_operator, floe_admin.'),
+	('properties', 'policy', 'security', 'any', 'without meaning', 'floe.policy_history and floe.events say who did what.'),
+	('properties', 'policy', 'events', 'any', 'without meaning', 'floe.events has them, and LISTEN floe.'),
+	('properties', 'policy', 'server', 'any', 'without meaning', 'PostgreSQL''s own settings.'),
+	('properties', 'policy', 'logging', 'any', 'without meaning', 'PostgreSQL''s own settings.');
+
+-- Leaves of nested objects, with dots between the levels.
+CREATE FUNCTION floe_internal.flat_object(document pg_catalog.jsonb, OUT key pg_catalog.text, OUT value pg_catalog.jsonb) RETURNS SETOF pg_catalog.record
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off ROWS 20
+AS $body$
+	WITH RECURSIVE leaf AS (
+		SELECT e.key, e.value, 1 AS depth FROM jsonb_each(document) AS e
+		UNION ALL
+		SELECT l.key || '.' || e.key, e.value, l.depth + 1 FROM leaf AS l CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(l.value) WHEN 'object' THEN l.value ELSE '{}' END) AS e WHERE l.depth < 20)
+	SELECT l.key, l.value FROM leaf AS l WHERE jsonb_typeof(l.value) <> 'object' OR l.depth = 20
+$body$;
+COMMENT ON FUNCTION floe_internal.flat_object(pg_catalog.jsonb) IS 'The values of nested objects, keys joined with dots';
+
+CREATE FUNCTION floe_internal.java_properties(document pg_catalog.jsonb, OUT budgets pg_catalog.jsonb, OUT report pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	e record;
+	number numeric;
+BEGIN
+	budgets := '{}';
+	report := '[]';
+	FOR e IN
+		SELECT p.key, p.name, f.field, f.status, f.detail,
+			   -- what may be a secret is not repeated
+			   CASE WHEN p.key ~* '(secret|passw|token|credential|key)' THEN NULL ELSE p.value END AS value
+		FROM (SELECT x.key, x.value, regexp_replace(x.key, '^(%[a-z]+\.)?floe\.', '') AS name FROM floe_internal.flat_object(document) AS x) AS p
+		LEFT JOIN LATERAL (SELECT i.field, i.status, i.detail FROM floe_internal.import_field AS i
+			WHERE i.source = 'properties' AND (p.name = i.field OR starts_with(p.name, i.field || '.')) LIMIT 1) AS f ON true
+		ORDER BY p.key
+	LOOP
+		IF e.field IS NULL THEN
+			report := report || floe_internal.told(e.key, e.value, 'without meaning', 'It is no setting of the Java service that floe knows of.');
+			CONTINUE;
+		ELSIF e.status IS NOT NULL THEN
+			report := report || floe_internal.told(e.key, e.value, e.status, e.detail);
+			CONTINUE;
+		END IF;
+		number := CASE WHEN e.value #>> '{}' ~ '^[0-9]{1,18}$' THEN (e.value #>> '{}')::numeric END;
+		IF number IS NULL THEN
+			report := report || floe_internal.told(e.key, e.value, 'refused', 'It must be a whole number that is not negative.');
+		ELSIF number = 0 THEN
+			report := report || floe_internal.told(e.key, e.value, 'translated', 'No budget: there is no limit.');
+		ELSE
+			report := report || floe_internal.told(e.key, e.value, CASE WHEN e.field LIKE '%per-hour' THEN 'translated' ELSE 'approximated' END, e.detail);
+			budgets := CASE e.field
+				WHEN 'scheduler.max-bytes-per-hour' THEN floe_internal.with_value(budgets, ARRAY['Java service: hour'], jsonb_build_object('period', '1 hour', 'bytes', number))
+				ELSE floe_internal.with_value(budgets, ARRAY['Java service: poll'], COALESCE(budgets -> 'Java service: poll', '{"period": "1 minute"}')
+					|| jsonb_build_object(CASE e.field WHEN 'scheduler.max-tables-per-poll' THEN 'tables' ELSE 'operations' END, number)) END;
+		END IF;
+	END LOOP;
+	budgets := COALESCE((SELECT jsonb_object_agg(b.key, b.value || '{"description": "Limit of the Java service, imported"}') FROM jsonb_each(budgets) AS b), '{}');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_properties(pg_catalog.jsonb) IS 'Settings of the Java service as budgets, and what became of each';
+
+-- Pairs of imported policies that can match the same table. In the Java service the more specific one has the table, priority
+-- only breaks ties; in floe each field comes from the first that sets it, by priority and then specificity.
+CREATE FUNCTION floe_internal.java_overlaps(policies pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (
+		WITH p AS MATERIALIZED (
+			SELECT x.value ->> 'name' AS name, j.pieces, CASE WHEN jsonb_typeof(x.value -> 'priority') = 'number' THEN (x.value ->> 'priority')::numeric ELSE 0 END AS priority,
+				   CASE WHEN j.pieces[1] IS NULL THEN 0 WHEN j.pieces[1] LIKE '%*%' THEN 50 ELSE 100 END + CASE WHEN j.pieces[2] IS NULL THEN 0 WHEN j.pieces[2] LIKE '%*%' THEN 5 ELSE 10 END
+				   + CASE WHEN j.pieces[3] IS NULL OR j.pieces[3] LIKE '%*%' THEN 0 ELSE 1 END AS specificity,
+				   ARRAY(SELECT COALESCE(i.piece !~ '[*?/]', false) FROM unnest(j.pieces) WITH ORDINALITY AS i (piece, n) ORDER BY i.n) AS is_literal,
+				   -- a regular expression may match anything
+				   ARRAY(SELECT CASE WHEN i.piece ~ '/' THEN '%' ELSE COALESCE(replace(replace(regexp_replace(i.piece, '([%_\\])', '\\\1', 'g'), '*', '%'), '?', '_'), '%') END FROM unnest(j.pieces) WITH ORDINALITY AS i (piece, n) ORDER BY i.n) AS likes
+			FROM jsonb_array_elements(policies) AS x CROSS JOIN LATERAL (SELECT floe_internal.java_pieces(x.value ->> 'pattern') AS pieces OFFSET 0) AS j
+			WHERE COALESCE(x.value -> 'enabled', 'true') <> 'false' AND x.value ->> 'name' IS NOT NULL),
+		pair AS (
+			SELECT a.name, b.name AS other, (a.specificity, a.priority) < (b.specificity, b.priority) AND (a.priority, a.specificity) > (b.priority, b.specificity) AS turned
+			FROM p AS a JOIN p AS b ON a.name <> b.name
+			WHERE NOT EXISTS (SELECT FROM generate_series(1, 3) AS i WHERE CASE WHEN a.is_literal[i] AND b.is_literal[i] THEN a.pieces[i] <> b.pieces[i]
+				WHEN a.is_literal[i] THEN a.pieces[i] NOT LIKE b.likes[i] WHEN b.is_literal[i] THEN b.pieces[i] NOT LIKE a.likes[i] ELSE false END))
+		SELECT COALESCE(jsonb_agg(jsonb_build_object('policy', o.name, 'field', 'tablePattern', 'value', NULL, 'status', 'approximated', 'detail',
+			format('It can match the same tables as %s%s. The Java service gives a table to the most specific policy alone; floe takes each field from the first that sets it, by priority, then specificity.',
+				array_to_string(o.others[1:5], ', '), CASE WHEN cardinality(o.others) > 5 THEN format(' and %s more', cardinality(o.others) - 5) ELSE '' END)
+			|| CASE WHEN o.turned IS NOT NULL THEN format(' Here its priority puts it before the more specific %s.', array_to_string(o.turned[1:5], ', ')) ELSE '' END) ORDER BY o.name), '[]')
+		FROM (SELECT x.name, array_agg(format('"%s"', x.other) ORDER BY x.other) AS others, array_agg(format('"%s"', x.other) ORDER BY x.other) FILTER (WHERE x.turned) AS turned FROM pair AS x GROUP BY x.name) AS o);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.java_overlaps(pg_catalog.jsonb) IS 'Rows of the report for policies whose patterns meet, because they mean something else together than in the Java service';
+-- =================================================================================================
+-- 46 imports: table properties
+-- Maintenance that tables carry in their properties, Iceberg's own and Amoro's, as policies for tables
+-- with the same values. floe obeys Iceberg's retention and target size anyway, below all policies.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.import_property (
+	property	pg_catalog.text PRIMARY KEY,
+	target		pg_catalog.text,
+	unit		pg_catalog.text CHECK (unit IN ('bytes', 'count', 'boolean', 'milliseconds', 'minutes', 'duration', 'predicate', 'file count', 'attempts')),
+	detail		pg_catalog.text
+);
+COMMENT ON TABLE floe_internal.import_property IS 'Table properties about maintenance, and the path in a policy that each becomes';
+COMMENT ON COLUMN floe_internal.import_property.target IS 'Path in floe''s document; NULL: none, and detail says why';
+COMMENT ON COLUMN floe_internal.import_property.unit IS 'What the property''s text means; a value that is no such thing is left out';
+
+INSERT INTO floe_internal.import_property VALUES
+	('write.target-file-size-bytes', 'rewrite_data_files.options.target_file_size', 'bytes', NULL),
+	('write.delete.target-file-size-bytes', 'rewrite_position_delete_files.options.target_file_size', 'bytes', NULL),
+	('history.expire.max-snapshot-age-ms', 'expire_snapshots.options.max_snapshot_age', 'milliseconds', NULL),
+	('history.expire.min-snapshots-to-keep', 'expire_snapshots.options.retain_last', 'count', NULL),
+	('history.expire.max-ref-age-ms', NULL, NULL, 'the age of references stays a property of the table'),
+	('gc.enabled', NULL, NULL, 'floe obeys it, whatever policies say'),
+	('write.metadata.delete-after-commit.enabled', NULL, NULL, 'writers do it with each commit'),
+	('write.metadata.previous-versions-max', NULL, NULL, 'writers do it with each commit'),
+	('commit.manifest.target-size-bytes', NULL, NULL, 'rewrite_manifests and its metrics obey it'),
+	('commit.manifest.min-count-to-merge', NULL, NULL, 'writers do it with each commit'),
+	('commit.manifest-merge.enabled', NULL, NULL, 'writers do it with each commit'),
+	('self-optimizing.enabled', 'rewrite_data_files.enabled', 'boolean', NULL),
+	('self-optimizing.target-size', 'rewrite_data_files.options.target_file_size', 'bytes', NULL),
+	('self-optimizing.max-file-count', 'rewrite_data_files.options.max_files_to_rewrite', 'count', NULL),
+	('self-optimizing.allow-partial-commit', 'rewrite_data_files.options.partial_progress_enabled', 'boolean', NULL),
+	('self-optimizing.filter', 'rewrite_data_files.options.where', 'predicate', NULL),
+	('self-optimizing.execute.num-retries', 'rewrite_data_files.max_attempts', 'attempts', NULL),
+	('self-optimizing.minor.trigger.file-count', 'rewrite_data_files.when', 'file count', NULL),
+	('self-optimizing.minor.trigger.interval', 'rewrite_data_files.deadline', 'milliseconds', NULL),
+	('self-optimizing.full.trigger.interval', NULL, NULL, 'floe rewrites what has something to gain; a deadline makes it run'),
+	('self-optimizing.full.rewrite-all-files', NULL, NULL, 'floe rewrites what has something to gain; the option rewrite_all does all'),
+	('self-optimizing.major.trigger.duplicate-ratio', NULL, NULL, 'floe goes by deleted rows: thresholds of delete_ratio'),
+	('self-optimizing.group', NULL, NULL, 'which engine: the key engine of a policy'),
+	('self-optimizing.quota', NULL, NULL, 'rows of floe.budget'),
+	('self-optimizing.max-task-size-bytes', NULL, NULL, 'the engine cuts its tasks'),
+	('self-optimizing.fragment-ratio', NULL, NULL, 'small is what is below 0.75 of the target file size'),
+	('self-optimizing.min-target-size-ratio', NULL, NULL, 'small is what is below 0.75 of the target file size; the option min_file_size changes what is rewritten'),
+	('self-optimizing.min-plan-interval', NULL, NULL, 'min_poll_interval is floe''s'),
+	('self-optimizing.evaluation.fallback-interval', NULL, NULL, 'poll_interval is floe''s'),
+	('self-optimizing.evaluation.file-size.mse-tolerance', NULL, NULL, 'floe counts what a rewrite would remove'),
+	('self-optimizing.refresh-table.adaptive.max-interval-ms', NULL, NULL, 'floe looks at a table about as often as it is written'),
+	('self-optimizing.refresh-table.adaptive.increase-step-ms', NULL, NULL, 'floe looks at a table about as often as it is written'),
+	('table-expire.enabled', 'expire_snapshots.enabled', 'boolean', NULL),
+	('snapshot.keep.duration', 'expire_snapshots.options.max_snapshot_age', 'duration', NULL),
+	('snapshot.keep.min-count', 'expire_snapshots.options.retain_last', 'count', NULL),
+	('snapshot.keep.flink.checkpoint-retention', NULL, NULL, 'floe keeps what references keep'),
+	('clean-orphan-file.enabled', 'remove_orphan_files.enabled', 'boolean', NULL),
+	('clean-orphan-file.min-existing-time-minutes', 'remove_orphan_files.options.older_than', 'minutes', NULL),
+	('clean-dangling-delete-files.enabled', 'rewrite_data_files.options.remove_dangling_deletes', 'boolean', NULL),
+	('data-expire.enabled', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.level', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.field', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.datetime-string-pattern', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.datetime-number-format', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.retention-time', NULL, NULL, 'floe deletes no rows'),
+	('data-expire.base-on-rule', NULL, NULL, 'floe deletes no rows'),
+	('tag.auto-create.enabled', NULL, NULL, 'floe makes no tags'),
+	('tag.auto-create.trigger.period', NULL, NULL, 'floe makes no tags'),
+	('tag.auto-create.max-age-ms', NULL, NULL, 'floe makes no tags'),
+	('openhouse.tableType', NULL, NULL, 'floe maintains tables of every type'),
+	('policies', NULL, NULL, 'OpenHouse''s policies are of rows and replicas; floe deletes no rows');
+
+CREATE FUNCTION floe_internal.property_number(given pg_catalog.text, most pg_catalog.numeric) RETURNS pg_catalog.numeric
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN CASE WHEN given ~ '^[0-9]{1,18}$' THEN CASE WHEN given::numeric BETWEEN 1 AND most THEN given::numeric END END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.property_number(pg_catalog.text, pg_catalog.numeric) IS 'A whole number from 1 to most, or NULL';
+
+-- NULL: the text is no such value, or none that floe would do.
+CREATE FUNCTION floe_internal.property_value(given pg_catalog.text, unit pg_catalog.text, target pg_catalog.text) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n numeric := floe_internal.property_number(given, 1e18);
+	part text[];
+	minutes numeric;
+BEGIN
+	CASE unit
+		WHEN 'bytes' THEN RETURN to_jsonb(n);
+		WHEN 'count' THEN RETURN to_jsonb(floe_internal.property_number(given, 2147483647));
+		WHEN 'attempts' THEN RETURN to_jsonb(floe_internal.property_number(given, 99) + 1);
+		WHEN 'boolean' THEN RETURN CASE WHEN lower(given) IN ('true', 'false') THEN lower(given)::jsonb END;
+		WHEN 'milliseconds' THEN RETURN CASE WHEN n BETWEEN 60000 AND 3e12 THEN to_jsonb(floe_internal.java_duration(to_jsonb(n / 1000), 1)) END;
+		WHEN 'predicate' THEN RETURN to_jsonb(NULLIF(btrim(given), ''));
+		WHEN 'file count' THEN RETURN jsonb_build_object('any', jsonb_build_array(jsonb_build_object('metric', 'small_file_count', 'op', '>=', 'value', n), jsonb_build_object('metric', 'equality_delete_file_count', 'op', '>=', 'value', n)))
+			|| CASE WHEN n IS NULL THEN NULL ELSE jsonb '{}' END;
+		ELSE
+			part := CASE unit WHEN 'minutes' THEN ARRAY[n::text, 'min'] ELSE regexp_match(lower(given), '^\s*([0-9]{1,9})\s*(ms|s|min|m|h|d|day|days|hour|hours)?\s*$') END;
+			minutes := part[1]::numeric * CASE COALESCE(part[2], 'ms') WHEN 'ms' THEN 1.0 / 60000 WHEN 's' THEN 1.0 / 60 WHEN 'min' THEN 1 WHEN 'm' THEN 1 WHEN 'h' THEN 60 WHEN 'hour' THEN 60 WHEN 'hours' THEN 60 ELSE 1440 END;
+			-- younger files may belong to a commit that is under way
+			IF minutes < 1440 AND target = 'remove_orphan_files.options.older_than' OR minutes > 5e7 THEN
+				RETURN NULL;
+			END IF;
+			RETURN to_jsonb(floe_internal.java_duration(to_jsonb(round(minutes * 60)), 1));
+	END CASE;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'The text of a table property as a value of a policy';
+
+CREATE FUNCTION floe_internal.nested_object(flat pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	e record;
+	result jsonb := '{}'::jsonb;
+BEGIN
+	FOR e IN SELECT x.key, x.value FROM jsonb_each(flat) AS x ORDER BY x.key LOOP
+		result := floe_internal.with_value(result, string_to_array(e.key, '.'), e.value);
+	END LOOP;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.nested_object(pg_catalog.jsonb) IS 'Nested objects of paths with dots';
+
+-- One row a group of tables with the same values. A namespace all of whose tables are in one group is one pattern.
+CREATE FUNCTION floe_internal.property_groups(of_pattern pg_catalog.text, OUT catalog pg_catalog.text, OUT flat pg_catalog.jsonb, OUT patterns pg_catalog.text[], OUT tables pg_catalog.text[], OUT left_out pg_catalog.jsonb)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	WITH t AS MATERIALIZED (
+		SELECT t.table_id, t.name, t.levels, t.properties FROM floe_internal.iceberg_table AS t
+		WHERE t.status <> 'dropped' AND floe_internal.match_pattern(of_pattern, t.levels) IS NOT NULL),
+	given AS (
+		SELECT t.table_id, p.key, p.value, r.target, r.detail, CASE WHEN r.target IS NOT NULL THEN floe_internal.property_value(p.value, r.unit, r.target) END AS meant
+		FROM t CROSS JOIN LATERAL jsonb_each_text(CASE jsonb_typeof(t.properties) WHEN 'object' THEN t.properties ELSE '{}' END) AS p
+		JOIN floe_internal.import_property AS r ON r.property = p.key),
+	said AS (
+		-- two properties for one thing: Amoro's own comes after Iceberg's
+		SELECT g.table_id, jsonb_object_agg(g.target, g.meant ORDER BY g.key LIKE 'self-optimizing.%' OR g.key LIKE 'snapshot.keep.%', g.key) FILTER (WHERE g.meant IS NOT NULL) AS flat,
+			   COALESCE(jsonb_object_agg(g.key, COALESCE(g.detail, format('"%s" is not a value that floe takes', left(g.value, 100)))) FILTER (WHERE g.meant IS NULL), '{}') AS left_out
+		FROM given AS g GROUP BY g.table_id),
+	grouped AS (
+		SELECT t.levels[1] AS catalog, t.levels[1:cardinality(t.levels) - 1] AS namespace, s.flat, array_agg(t.name ORDER BY t.name) AS names, jsonb_agg(DISTINCT s.left_out) AS left_outs, count(*) AS n
+		FROM said AS s JOIN t USING (table_id) GROUP BY t.levels[1], t.levels[1:cardinality(t.levels) - 1], s.flat),
+	sizes AS (
+		SELECT x.levels[1:cardinality(x.levels) - 1] AS namespace, count(*) AS n FROM floe_internal.iceberg_table AS x WHERE x.status <> 'dropped' GROUP BY 1),
+	named AS (
+		SELECT g.*, CASE WHEN g.n > 1 AND g.n = z.n THEN ARRAY[floe_internal.format_name(g.namespace) || '.*'] ELSE g.names END AS items
+		FROM grouped AS g JOIN sizes AS z USING (namespace))
+	SELECT n.catalog, n.flat, (SELECT array_agg(i ORDER BY i) FROM unnest(string_to_array(string_agg(array_to_string(n.items, chr(31)), chr(31)), chr(31))) AS i),
+		   (SELECT array_agg(i ORDER BY i) FROM unnest(string_to_array(string_agg(array_to_string(n.names, chr(31)), chr(31)), chr(31))) AS i),
+		   (SELECT COALESCE(jsonb_object_agg(o.key, o.value), '{}') FROM jsonb_array_elements(jsonb_agg(n.left_outs)) AS a CROSS JOIN LATERAL jsonb_array_elements(a) AS l CROSS JOIN LATERAL jsonb_each(l) AS o)
+	FROM named AS n GROUP BY n.catalog, n.flat
+$body$;
+COMMENT ON FUNCTION floe_internal.property_groups(pg_catalog.text) IS 'Tables by what their properties say of maintenance; flat NULL: only what has no place in a policy';
+
+CREATE FUNCTION floe.import_table_properties(pattern pg_catalog.text, settings pg_catalog.jsonb DEFAULT '{}', save pg_catalog.bool DEFAULT false,
+		OUT policy pg_catalog.text, OUT document pg_catalog.jsonb, OUT tables pg_catalog.text[], OUT left_out pg_catalog.jsonb)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	most CONSTANT int4 := 60;	-- parts of one pattern
+	g record;
+	parts int4;
+BEGIN
+	PERFORM floe_internal.check_pattern(import_table_properties.pattern), floe_internal.check_import_settings(settings);
+	FOR g IN SELECT x.* FROM floe_internal.property_groups(import_table_properties.pattern) AS x ORDER BY x.catalog, cardinality(x.tables) DESC, x.flat::text LOOP
+		tables := g.tables;
+		left_out := g.left_out;
+		IF g.flat IS NULL THEN
+			policy := NULL;
+			document := NULL;
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
+		parts := (cardinality(g.patterns) + most - 1) / most;
+		FOR part IN 1 .. parts LOOP
+			policy := format('properties of %s: %s%s', left(g.catalog, 150), left(md5(g.flat::text), 8), CASE WHEN parts > 1 THEN format(' (%s)', part) ELSE '' END);
+			document := floe_internal.nested_object(g.flat) || jsonb_build_object('name', policy, 'pattern', array_to_string(g.patterns[(part - 1) * most + 1:part * most], ', '),
+				'description', 'From table properties.') || CASE WHEN settings ? 'engine' THEN jsonb_build_object('engine', settings -> 'engine') ELSE '{}' END;
+			tables := CASE WHEN parts = 1 THEN g.tables ELSE ARRAY(SELECT n FROM unnest(g.tables) AS n
+				WHERE floe_internal.match_pattern(document ->> 'pattern', floe_internal.parse_name(n)) IS NOT NULL ORDER BY n) END;
+			IF save THEN
+				PERFORM floe.import_policy(document);
+			END IF;
+			RETURN NEXT;
+		END LOOP;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe.import_table_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool) IS 'Policies that say what the properties of matching tables say (Iceberg''s and Amoro''s), one for tables with the same values; save: makes them. left_out: properties without a place in a policy, and why';
+-- =================================================================================================
+-- 50 operations: queue, log, bookkeeping, events
 -- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
 -- =================================================================================================
 
@@ -2956,16 +5665,18 @@ CREATE TABLE floe_internal.operation_log (
 	outcome				pg_catalog.text,
 	engine_result		pg_catalog.jsonb,
 	engine_row_count	pg_catalog.int8,
+	worth				pg_catalog.jsonb,
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
 	engine_reason		pg_catalog.text,
+	measured			pg_catalog.jsonb,
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
--- what floe_internal.throughput() learns from
-CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
+-- what an engine may still be at (60, pins)
+CREATE INDEX operation_log_lost ON floe_internal.operation_log (table_id, finished_at) WHERE outcome = 'lost';
 -- when an engine last did what it was asked for
 CREATE INDEX operation_log_engine ON floe_internal.operation_log (engine, finished_at) WHERE state = 'succeeded';
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
@@ -2976,9 +5687,11 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
+COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate, and in error how far off these were (|estimated - measured| / measured); NULL: it never came to that';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+COMMENT ON COLUMN floe_internal.operation_log.worth IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 
 CREATE TABLE floe_internal.operation_queue (
 	LIKE floe_internal.operation_log INCLUDING DEFAULTS,
@@ -2992,6 +5705,7 @@ CREATE TABLE floe_internal.operation_queue (
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
 	engines				pg_catalog.text[],
 	before_statistics	pg_catalog.text[],
+	snapshots_before	pg_catalog.bytea,
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -3006,6 +5720,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that dr
 COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.snapshots_before IS 'The snapshot list right before expire_snapshots was sent: what those that went had taken out of the table; NULL: another operation';
 COMMENT ON COLUMN floe_internal.operation_queue.before_statistics IS 'Statistics files of the table right before the statement was sent: a commit of statistics makes no snapshot';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
@@ -3064,10 +5779,16 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_value		pg_catalog.float8,
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
+	unpaid_runs				pg_catalog.int4 NOT NULL DEFAULT 0,
+	stretched_until			pg_catalog.timestamptz,
+	stretched_metric		pg_catalog.text,
+	stretched_value			pg_catalog.float8,
 	next_due_at				pg_catalog.timestamptz,
 	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
 	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
 	slice_tried				pg_catalog.text[] NOT NULL DEFAULT '{}',
+	tuned_every				pg_catalog.interval,
+	tuned_by				pg_catalog.text,
 	PRIMARY KEY (table_id, operation)
 );
 CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -3078,6 +5799,10 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row t
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait; NULL: it was called for by conditions, a deadline or a person';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.unpaid_runs IS 'Runs in a row that did not pay by floe.return_threshold, failed ones included';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_until IS 'With auto_tune on, not before this time, unless the deadline is over or the metric that called for the last run is critical or has doubled; NULL: it pays';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_metric IS 'The metric that called for the last run; NULL: none did';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_value IS 'Its value before that run';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 
@@ -3085,6 +5810,24 @@ CREATE INDEX table_operation_slices ON floe_internal.table_operation (table_id) 
 COMMENT ON COLUMN floe_internal.table_operation.slices_left IS 'Partitions that the budget of the last run did not reach: the next run follows at once';
 COMMENT ON COLUMN floe_internal.table_operation.slice_halvings IS 'Conflicts, or ends of a resource, in a row: each halves the next slice';
 COMMENT ON COLUMN floe_internal.table_operation.slice_tried IS 'Parts of the table, in the state in which they are, in which a run changed nothing: others come first';
+
+COMMENT ON COLUMN floe_internal.table_operation.tuned_every IS 'How often floe_internal.tune_cadence() found that it pays; NULL: nothing is known, or nothing may be learned';
+COMMENT ON COLUMN floe_internal.table_operation.tuned_by IS 'What that was found from, for people';
+
+CREATE TABLE floe_internal.table_circuit (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	opened_at		pg_catalog.timestamptz NOT NULL,
+	open_until		pg_catalog.timestamptz NOT NULL,
+	openings		pg_catalog.int4 NOT NULL DEFAULT 1,
+	failures		pg_catalog.int8 NOT NULL,
+	operations		pg_catalog.text[] NOT NULL,
+	error_class		pg_catalog.text NOT NULL REFERENCES floe_internal.error_class,
+	error_message	pg_catalog.text
+);
+COMMENT ON TABLE floe_internal.table_circuit IS 'Tables on which several different operations failed: none is sent to them until open_until. Then the circuit is half-open: the next run closes it, which removes the row, or opens it for longer';
+COMMENT ON COLUMN floe_internal.table_circuit.openings IS 'In a row: each opens it for twice as long';
+COMMENT ON COLUMN floe_internal.table_circuit.failures IS 'Failures that opened it';
+COMMENT ON COLUMN floe_internal.table_circuit.operations IS 'Operations that failed';
 
 CREATE SEQUENCE floe_internal.dispatch_turn_seq;
 COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';
@@ -3124,58 +5867,24 @@ CREATE TABLE floe_internal.event (
 );
 CREATE INDEX event_time ON floe_internal.event (happened_at);
 CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
+-- what held everything back at some time, for floe.why() of that time
+CREATE INDEX event_hold ON floe_internal.event (happened_at) WHERE kind IN ('paused', 'resumed', 'drained', 'undrained');
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
 		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
 		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
 	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
-	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
+	PERFORM pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
 		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
-	SELECT floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
-END;
-COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
-
-CREATE TABLE floe.budget (
-	name			pg_catalog.text PRIMARY KEY,
-	pattern			pg_catalog.text NOT NULL DEFAULT '**',
-	engine			pg_catalog.text,
-	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
-	operations		pg_catalog.int8 CHECK (operations >= 0),
-	tables			pg_catalog.int8 CHECK (tables >= 0),
-	bytes			pg_catalog.int8 CHECK (bytes >= 0),
-	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
-	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
-	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
-	description		pg_catalog.text
-);
-COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
-COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
-COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
-COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years';
-COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
-COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
-COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
-
-CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
-	-- pg_dump switches check_function_bodies off: what a dump names may be gone
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
-		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
-	END IF;
-	RETURN NEW;
+	PERFORM floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
-
-CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
 
 CREATE TABLE floe_internal.engine_session (
 	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -3188,43 +5897,269 @@ CREATE TABLE floe_internal.engine_session (
 COMMENT ON TABLE floe_internal.engine_session IS 'Sessions at engines that are kept for several operations, one after another. One is in use while its operation is at the engine';
 COMMENT ON COLUMN floe_internal.engine_session.key IS 'Digest of the settings it was started with, resources included: only operations with the same can use it';
 COMMENT ON COLUMN floe_internal.engine_session.name IS 'At the engine, which keeps it unique: whoever finds none of that name there makes it anew';
+-- =================================================================================================
+-- 51 budgets
+-- What may be dispatched for some tables within a period: the limits, whom they are about, what counts, and
+-- what they hold back. Who gets what is left is chosen in 70.
+-- =================================================================================================
 
-CREATE TABLE floe.debt_term (
-	term		pg_catalog.text PRIMARY KEY,
-	position	pg_catalog.int2 NOT NULL UNIQUE,
-	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
-	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
-	description	pg_catalog.text NOT NULL,
-	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+CREATE TABLE floe.budget (
+	name			pg_catalog.text PRIMARY KEY,
+	pattern			pg_catalog.text NOT NULL DEFAULT '**',
+	engine			pg_catalog.text,
+	period			pg_catalog.interval DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
+	operations		pg_catalog.int8 CHECK (operations >= 0),
+	tables			pg_catalog.int8 CHECK (tables >= 0),
+	bytes			pg_catalog.int8 CHECK (bytes >= 0),
+	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
+	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
+	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
+	description		pg_catalog.text,
+	per				pg_catalog.text,
+	operation_kinds	pg_catalog.text[],
+	by_hand			pg_catalog.text NOT NULL DEFAULT 'counts',
+	calendar		pg_catalog.text,
+	timezone		pg_catalog.text,
+	overshoot		pg_catalog.bool NOT NULL DEFAULT false,
+	owner			pg_catalog.text CHECK (owner <> ''),
+	CONSTRAINT budget_one_period CHECK ((period IS NULL) = (calendar IS NOT NULL))
 );
-COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
-COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
-COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
-COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
+COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a period; NULL: no limit of that kind. Tested before an operation is added, by its estimate. docs/budgets.md';
+COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
+COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
+COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years. A day of it is 24 hours, a month 30 days. NULL: calendar says it';
+COMMENT ON COLUMN floe.budget.operations IS 'Operations dispatched in the period';
+COMMENT ON COLUMN floe.budget.tables IS 'Different tables that something is dispatched for in the period';
+COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten: by estimate, and as the engine says once it does. Operations that rewrite nothing need none; where the estimate is unknown the operation goes while anything is left, and counts as 0';
+COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
+COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
+COMMENT ON COLUMN floe.budget.per IS 'Each of these has the limits for itself: catalog, namespace (all its levels), top_namespace (its first level), table, engine, policy (the one that configures the operation), owner (of that policy); NULL: all share them';
+COMMENT ON COLUMN floe.budget.operation_kinds IS 'Only these operations; NULL: all';
+COMMENT ON COLUMN floe.budget.by_hand IS 'What is triggered by hand: counts (and is held back like all else), only (the budget is about nothing else), exempt (counts, but is not held back), ignored (neither)';
+COMMENT ON COLUMN floe.budget.calendar IS 'Instead of the last so many hours the day, week (from Monday) or month that it is in timezone; NULL: period says it';
+COMMENT ON COLUMN floe.budget.timezone IS 'Of calendar; IANA name; NULL: UTC';
+COMMENT ON COLUMN floe.budget.owner IS 'Only operations whose policy (the one that configures the operation) belongs to this owner; NULL: of any';
+COMMENT ON COLUMN floe.budget.overshoot IS 'The first operation of a period may need more bytes or GB-hours than there are, so that one that is larger than the budget can run at all';
 
-INSERT INTO floe.debt_term VALUES
-	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
-	('gain', 2, 2, false, 'Objects (files, manifests, snapshots) that would go, on a logarithmic scale up to 100000'),
-	('benefit', 3, 2, false, 'Objects that would go per GB-hour of the engine, on a logarithmic scale up to 100000'),
-	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
-	('failures', 5, 1, true, 'Consecutive failures, up to 5');
-
-CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+DECLARE
+	place text := format('budget "%s"', NEW.name);
+	stray text;
 BEGIN
-	IF TG_OP = 'UPDATE' THEN
-		NEW.is_changed := true;
-		RETURN NEW;
+	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
+	-- pg_dump switches check_function_bodies off: what a dump names may be gone
+	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
+		PERFORM floe_internal.check_engine_name(NEW.engine, place);
 	END IF;
-	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
-	RETURN CASE WHEN NOT FOUND THEN NEW END;
+	IF NEW.name = '' THEN
+		PERFORM floe_internal.refuse('a budget needs a name', NULL, NULL);
+	ELSIF NEW.per NOT IN ('catalog', 'namespace', 'top_namespace', 'table', 'engine', 'policy', 'owner') THEN
+		PERFORM floe_internal.refuse(format('%s.per: "%s" is not one of them', place, NEW.per), NULL, 'One of catalog, namespace, top_namespace, table, engine, policy, owner; NULL: all share the limits.');
+	ELSIF NEW.by_hand NOT IN ('counts', 'only', 'exempt', 'ignored') THEN
+		PERFORM floe_internal.refuse(format('%s.by_hand: "%s" is not one of them', place, NEW.by_hand), NULL, 'One of counts, only, exempt, ignored.');
+	ELSIF NEW.calendar NOT IN ('day', 'week', 'month') THEN
+		PERFORM floe_internal.refuse(format('%s.calendar: "%s" is not one of them', place, NEW.calendar), NULL, 'One of day, week, month; NULL: the last so many hours, as period says.');
+	ELSIF NEW.gb_hours IN ('NaN', 'Infinity') THEN
+		PERFORM floe_internal.refuse(format('%s.gb_hours: %s is not a limit', place, NEW.gb_hours), NULL, 'NULL: no limit.');
+	ELSIF NEW.operation_kinds = '{}' THEN
+		PERFORM floe_internal.refuse(format('%s.operation_kinds is empty', place), NULL, 'NULL: all operations.');
+	ELSIF NEW.timezone IS NOT NULL AND NEW.calendar IS NULL THEN
+		PERFORM floe_internal.refuse(format('%s.timezone: only the day, week or month of a calendar has one', place), NULL, 'Set calendar, too.');
+	ELSIF NEW.calendar IS NOT NULL AND NEW.period <> '1 day' AND (TG_OP = 'INSERT' OR NEW.period IS DISTINCT FROM OLD.period) THEN
+		PERFORM floe_internal.refuse(format('%s.period: calendar says when it begins and ends', place), NULL, 'Leave one of the two out.');
+	END IF;
+	SELECT o INTO stray FROM unnest(NEW.operation_kinds) AS o WHERE o IS NULL OR NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = o) LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('%s.operation_kinds: unknown operation "%s"', place, stray), NULL,
+			'Operations are: ' || (SELECT string_agg(k.operation, ', ' ORDER BY k.position) FROM floe_internal.operation_kind AS k) || '.');
+	END IF;
+	IF NEW.timezone IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.timezone IS DISTINCT FROM OLD.timezone) THEN
+		PERFORM floe_internal.check_timezone(NEW.timezone, place || '.timezone');
+	END IF;
+	NEW.period := CASE WHEN NEW.calendar IS NULL THEN COALESCE(NEW.period, '1 day') END;
+	RETURN NEW;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
+COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
 
-CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();
+CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
+
+CREATE TABLE floe_internal.budget_deferral (
+	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	holds			pg_catalog.jsonb NOT NULL,
+	score			pg_catalog.float8 NOT NULL,
+	deferred_since	pg_catalog.timestamptz NOT NULL,
+	next_at			pg_catalog.timestamptz,
+	PRIMARY KEY (table_id, operation)
+) WITH (fillfactor = 85);
+COMMENT ON TABLE floe_internal.budget_deferral IS 'What the last decision about each table left to a budget';
+COMMENT ON COLUMN floe_internal.budget_deferral.holds IS 'The budgets that held it back, as in the reasons of a verdict: each with share, kind of limit, how much was left and how much it needs';
+COMMENT ON COLUMN floe_internal.budget_deferral.deferred_since IS 'Since when each decision has left it to a budget';
+COMMENT ON COLUMN floe_internal.budget_deferral.next_at IS 'When its turn comes; NULL: never, it needs more than the whole budget';
+
+-- The local beginnings of days divide the time without gaps, whatever the clocks do: one that comes twice is the second,
+-- one that does not exist is the moment in which the clocks jump over it.
+CREATE FUNCTION floe_internal.budget_period(calendar pg_catalog.text, timezone pg_catalog.text, period pg_catalog.interval, at pg_catalog.timestamptz,
+		OUT began_at pg_catalog.timestamptz, OUT ends_at pg_catalog.timestamptz)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	zone CONSTANT text := COALESCE(timezone, 'UTC');
+	step CONSTANT interval := CASE calendar WHEN 'day' THEN '1 day' WHEN 'week' THEN '7 days' WHEN 'month' THEN '1 month' END::interval;
+	first_day timestamp := date_trunc(calendar, at AT TIME ZONE zone);
+BEGIN
+	IF calendar IS NULL THEN
+		-- in seconds: a day in the time zone of the session may have 23 hours
+		began_at := at - make_interval(secs => extract(epoch FROM period)::float8);
+		RETURN;
+	END IF;
+	IF first_day AT TIME ZONE zone > at THEN
+		first_day := first_day - step;
+	END IF;
+	began_at := first_day AT TIME ZONE zone;
+	ends_at := (first_day + step) AT TIME ZONE zone;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_period(pg_catalog.text, pg_catalog.text, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'Since when use counts; ends_at: when a period of the calendar is over and all is free again, NULL: sliding';
+
+CREATE FUNCTION floe_internal.budget_covers(pattern pg_catalog.text, engine pg_catalog.text, operation_kinds pg_catalog.text[], by_hand pg_catalog.text, owner pg_catalog.text,
+		levels pg_catalog.text[], of_engine pg_catalog.text, of_operation pg_catalog.text, is_by_hand pg_catalog.bool, of_owner pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT (engine IS NULL OR COALESCE(engine = of_engine, false)) AND (operation_kinds IS NULL OR of_operation = ANY (operation_kinds))
+		AND (owner IS NULL OR COALESCE(owner = of_owner, false))
+		AND CASE by_hand WHEN 'only' THEN is_by_hand WHEN 'ignored' THEN NOT is_by_hand ELSE true END
+		AND (pattern = '**' OR floe_internal.match_pattern(pattern, levels) IS NOT NULL);
+END;
+COMMENT ON FUNCTION floe_internal.budget_covers(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.bool, pg_catalog.text)
+	IS 'Whether an operation counts in a budget; the first five are the budget''s';
+
+CREATE VIEW floe_internal.policy_in_charge AS
+	SELECT e.policy_set_id, e.operation, p.name, p.owner
+	FROM floe_internal.effective AS e JOIN floe.policy AS p ON p.policy_id = (e.origins ->> 'configured')::pg_catalog.int4
+	WHERE e.operation <> '';
+COMMENT ON VIEW floe_internal.policy_in_charge IS 'Of the policies that configure an operation the one that wins';
+
+CREATE FUNCTION floe_internal.budget_share(per pg_catalog.text, levels pg_catalog.text[], engine pg_catalog.text, policy pg_catalog.text, owner pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE per
+		WHEN 'catalog' THEN floe_internal.format_name(levels[1:1])
+		WHEN 'namespace' THEN floe_internal.format_name(levels[1:pg_catalog.cardinality(levels) - 1])
+		WHEN 'top_namespace' THEN floe_internal.format_name(levels[1:LEAST(2, pg_catalog.cardinality(levels) - 1)])
+		WHEN 'table' THEN floe_internal.format_name(levels)
+		WHEN 'engine' THEN COALESCE(engine, '')
+		WHEN 'policy' THEN COALESCE(policy, '')
+		WHEN 'owner' THEN COALESCE(owner, '')
+		ELSE '' END;
+END;
+COMMENT ON FUNCTION floe_internal.budget_share(pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Whose share of a budget an operation takes; empty: all have one, or it belongs to nobody';
+
+-- What counts now, one row for each operation and budget. A share is judged by the engine that got it, and by the policy that is in charge now.
+-- What waits in the queue counts for as long as it waits; what was sent, from then on.
+CREATE FUNCTION floe_internal.budget_use(at pg_catalog.timestamptz, of_budgets pg_catalog.text[])
+	RETURNS TABLE (budget pg_catalog.text, share pg_catalog.text, operation_id pg_catalog.int8, table_id pg_catalog.int8, counted_at pg_catalog.timestamptz,
+				   bytes pg_catalog.float8, gb_hours pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	since timestamptz := (SELECT min(p.began_at) FROM floe.budget AS b CROSS JOIN LATERAL floe_internal.budget_period(b.calendar, b.timezone, b.period, at) AS p WHERE b.name = ANY (of_budgets));
+BEGIN
+	RETURN QUERY
+	WITH b AS MATERIALIZED (
+		SELECT x.name, x.pattern, x.engine, x.operation_kinds, x.by_hand, x.owner, x.per, x.calendar, p.began_at
+		FROM floe.budget AS x CROSS JOIN LATERAL floe_internal.budget_period(x.calendar, x.timezone, x.period, at) AS p
+		WHERE x.name = ANY (of_budgets)
+	), o AS MATERIALIZED (
+		SELECT l.operation_id, l.table_id, l.operation, l.by_hand, l.engine, l.estimate, l.engine_result #>> '{0,rewritten_bytes_count}' AS rewritten, l.dispatched_at, l.queued_at, l.engine_ended_at - l.started_at AS took
+		FROM floe_internal.operation_log AS l WHERE l.finished_at >= since AND l.dispatched_at >= since AND l.started_at IS NOT NULL
+		UNION ALL
+		SELECT q.operation_id, q.table_id, q.operation, q.by_hand, q.engine, q.estimate, q.engine_result #>> '{0,rewritten_bytes_count}', CASE WHEN q.state <> 'queued' THEN q.dispatched_at END, q.queued_at, q.engine_ended_at - q.started_at
+		FROM floe_internal.operation_queue AS q
+	), in_charge AS MATERIALIZED (
+		SELECT c.* FROM floe_internal.policy_in_charge AS c WHERE EXISTS (SELECT 1 FROM b WHERE b.per IN ('policy', 'owner') OR b.owner IS NOT NULL)
+	)
+	SELECT b.name, floe_internal.budget_share(b.per, t.levels, o.engine, c.name, c.owner), o.operation_id, o.table_id,
+		   COALESCE(o.dispatched_at, CASE WHEN o.queued_at > b.began_at THEN o.queued_at ELSE at END),
+		   CASE WHEN o.rewritten ~ '^[0-9]{1,18}$' THEN o.rewritten::float8 ELSE COALESCE((o.estimate ->> 'bytes')::float8, 0) END,
+		   COALESCE((o.estimate ->> 'gb_hours')::float8 * COALESCE(extract(epoch FROM o.took)::float8 / 60 / NULLIF((o.estimate ->> 'minutes')::float8, 0), 1), 0)
+	FROM o
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+	LEFT JOIN in_charge AS c ON c.policy_set_id = t.policy_set_id AND c.operation = o.operation
+	JOIN b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, o.engine, o.operation, o.by_hand, c.owner)
+		AND (o.dispatched_at IS NULL OR o.dispatched_at > b.began_at OR o.dispatched_at = b.began_at AND b.calendar IS NOT NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_use(pg_catalog.timestamptz, pg_catalog.text[]) IS 'Operations that count in these budgets now, with what they take: by estimate, and as measured once that is known';
+
+CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
+	RETURNS TABLE (name pg_catalog.text, share pg_catalog.text, began_at pg_catalog.timestamptz, ends_at pg_catalog.timestamptz,
+				   operations_used pg_catalog.int8, tables_used pg_catalog.int8, bytes_used pg_catalog.float8, gb_hours_used pg_catalog.float8, running pg_catalog.int8,
+				   free_at pg_catalog.timestamptz, deferred pg_catalog.int8, too_large pg_catalog.int8, next_table pg_catalog.text, next_operation pg_catalog.text,
+				   next_at pg_catalog.timestamptz, deferred_since pg_catalog.timestamptz)
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH b AS MATERIALIZED (
+		SELECT x.name, x.pattern, x.engine, x.operation_kinds, x.by_hand, x.owner, x.per, x.period, p.began_at, p.ends_at
+		FROM floe.budget AS x CROSS JOIN LATERAL floe_internal.budget_period(x.calendar, x.timezone, x.period, at) AS p WHERE x.is_enabled
+	), used AS (
+		SELECT u.budget, u.share, count(*) AS operations, count(DISTINCT u.table_id) AS tables, sum(u.bytes) AS bytes, sum(u.gb_hours) AS gb_hours, min(u.counted_at) AS first_at
+		FROM floe_internal.budget_use(at, ARRAY(SELECT b.name FROM b)) AS u GROUP BY u.budget, u.share
+	), live AS (
+		SELECT b.name AS budget, floe_internal.budget_share(b.per, t.levels, q.engine, c.name, c.owner) AS share, count(*) AS running
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		LEFT JOIN floe_internal.policy_in_charge AS c ON c.policy_set_id = t.policy_set_id AND c.operation = q.operation
+		JOIN b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, q.engine, q.operation, q.by_hand, c.owner)
+		WHERE q.state IN ('dispatching', 'running', 'lost') GROUP BY 1, 2
+	), hold AS MATERIALIZED (
+		-- of what can still be decided upon; a budget holds by several limits, or counts for one
+		SELECT DISTINCT h.item ->> 'budget' AS budget, COALESCE(h.item ->> 'share', '') AS share, d.table_id, t.name AS table_name, d.operation, d.score, d.deferred_since, d.next_at
+		FROM floe_internal.budget_deferral AS d
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		CROSS JOIN LATERAL jsonb_array_elements(d.holds) AS h (item)
+		WHERE t.status = 'ok'
+	), held AS (
+		SELECT h.budget, h.share, count(*) AS deferred, count(*) FILTER (WHERE h.next_at IS NULL) AS too_large, min(h.deferred_since) AS since FROM hold AS h GROUP BY h.budget, h.share
+	), first AS (
+		SELECT DISTINCT ON (h.budget, h.share) h.* FROM hold AS h ORDER BY h.budget, h.share, h.next_at IS NULL, h.score DESC, h.table_name, h.operation
+	), shares AS (
+		SELECT b.name AS budget, '' AS share FROM b WHERE b.per IS NULL
+		UNION SELECT u.budget, u.share FROM used AS u UNION SELECT l.budget, l.share FROM live AS l UNION SELECT h.budget, h.share FROM held AS h
+	)
+	SELECT b.name, s.share, b.began_at, b.ends_at, COALESCE(u.operations, 0), COALESCE(u.tables, 0), COALESCE(u.bytes, 0), COALESCE(u.gb_hours, 0), COALESCE(l.running, 0),
+		   CASE WHEN u.operations > 0 THEN COALESCE(b.ends_at, u.first_at + make_interval(secs => extract(epoch FROM at - b.began_at)::float8)) END, COALESCE(h.deferred, 0), COALESCE(h.too_large, 0),
+		   f.table_name, f.operation, f.next_at, h.since
+	FROM b JOIN shares AS s ON s.budget = b.name
+	LEFT JOIN used AS u ON u.budget = b.name AND u.share = s.share
+	LEFT JOIN live AS l ON l.budget = b.name AND l.share = s.share
+	LEFT JOIN held AS h ON h.budget = b.name AND h.share = s.share
+	LEFT JOIN first AS f ON f.budget = b.name AND f.share = s.share
+	ORDER BY b.name, s.share;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'Each enabled budget, and each share of it that is in use: what counts, what runs, and what the last decisions left to it. free_at: when the oldest use leaves the period, or the calendar''s period ends';
+
+CREATE VIEW floe.budgets AS
+	SELECT b.name, NULLIF(s.share, '') AS share, b.per, b.pattern, b.engine, b.owner, b.operation_kinds, b.by_hand, COALESCE(b.calendar || ' in ' || COALESCE(b.timezone, 'UTC'), b.period::pg_catalog.text) AS period, s.began_at, s.ends_at,
+		   b.operations, s.operations_used, b.operations - s.operations_used AS operations_left,
+		   b.tables, s.tables_used, b.tables - s.tables_used AS tables_left,
+		   b.bytes, s.bytes_used::pg_catalog.int8 AS bytes_used, b.bytes - s.bytes_used::pg_catalog.int8 AS bytes_left,
+		   b.gb_hours, s.gb_hours_used, b.gb_hours - s.gb_hours_used AS gb_hours_left,
+		   b.concurrency, s.running, s.free_at AS frees_at, s.deferred, s.too_large, s.next_table, s.next_operation, s.next_at, s.deferred_since, b.description
+	FROM floe.budget AS b JOIN floe_internal.budget_state(floe_internal.clock()) AS s ON s.name = b.name;
+COMMENT ON VIEW floe.budgets IS 'What is left of each enabled budget, a row for each share of it in use; negative when its limit was lowered, a person was exempt from it, or an operation took more than estimated. frees_at: when the oldest use stops counting; deferred: operations that the last decisions left to it, too_large: of these those that need more than all of it; next_table, next_operation: the one that comes next, at next_at; deferred_since: for how long the one that has waited longest has';
 -- =================================================================================================
 -- 52 settings in force
 -- For one table and operation: the policies' values over the table's own properties over floe's defaults.
@@ -3246,15 +6181,27 @@ INSERT INTO floe_internal.property_setting VALUES
 	('history.expire.max-snapshot-age-ms', 'expire_snapshots', 'options.max_snapshot_age', 'ms', '"5 days"'),
 	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
 
+-- For functions that set plan_cache_mode, which thereby ends with them. A plan is made for many tables as they are; for a few it would take longer than using one that is there.
+CREATE FUNCTION floe_internal.plan_for(table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM set_config('plan_cache_mode', CASE WHEN cardinality(table_ids) > 1000 THEN 'force_custom_plan' ELSE 'force_generic_plan' END, true);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_for(pg_catalog.int8[]) IS 'How statements of the calling function that go through some tables are planned: anew for many, once for few';
+
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
-	SELECT CASE
+	RETURN (SELECT CASE
 		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
 		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
-		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
-END;
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -3286,22 +6233,36 @@ CREATE VIEW floe_internal.table_setting AS
 	SELECT t.table_id, k.operation,
 		   -- few tables have one of these properties
 		   COALESCE(b.settings, '{}') || CASE WHEN t.properties ?| (SELECT pg_catalog.array_agg(p.property) FROM floe_internal.property_setting AS p)
-				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(e.settings, '{}') AS settings,
+				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(l.held -> 'settings', '{}') || COALESCE(e.settings, '{}') AS settings,
 		   COALESCE(e.settings, '{}') AS policy_settings,
-		   COALESCE(e.origins, '{}') AS origins
+		   COALESCE(e.origins, '{}') || COALESCE(l.held -> 'origins', '{}') AS origins,
+		   COALESCE(e.locked, '{}') || COALESCE(l.held -> 'locked', '{}') AS locked
 	FROM floe_internal.iceberg_table AS t
 	CROSS JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k
 	LEFT JOIN (SELECT o.operation, floe_internal.builtin_settings(o.operation) AS settings
 			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
-	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation;
-COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies';
+	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation
+	-- few policies lock what a table property can say
+	LEFT JOIN LATERAL (SELECT floe_internal.held_properties(k.operation, t.properties, e.bounds) AS held OFFSET 0) AS l ON e.bounds IS NOT NULL;
+COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies; locked: what locks overruled';
+
+CREATE FUNCTION floe_internal.lock_origin(locked pg_catalog.jsonb, setting pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('lock of policy "%s" (%s): %s; ', h.name, h.pattern, locked ->> 'allows')
+		|| COALESCE((SELECT pg_catalog.format('policy "%s" (%s) asks for ', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (locked ->> 'by')::pg_catalog.int4),
+			locked ->> 'property' || ' asks for ', 'built in is ')
+		|| COALESCE(floe_internal.setting_text(setting, locked -> 'asked'), 'nothing')
+	FROM floe.policy AS h WHERE h.policy_id = (locked ->> 'holder')::pg_catalog.int4;
+END;
+COMMENT ON FUNCTION floe_internal.lock_origin(pg_catalog.jsonb, pg_catalog.text) IS 'Which lock a setting in force comes from, and what it overruled, for people';
 
 -- Who set it: for floe.why() and floe.effective_policy().
 CREATE FUNCTION floe_internal.origin_text(setting pg_catalog.text, of_operation pg_catalog.text, origins pg_catalog.jsonb, properties pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT COALESCE(
-		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
+		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '') FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
 		(SELECT 'table property ' || s.property FROM floe_internal.property_setting AS s
 		 WHERE s.operation = of_operation AND s.setting = origin_text.setting AND floe_internal.property_value(properties, s.property, s.unit) IS NOT NULL),
 		'built in');
@@ -3316,25 +6277,54 @@ DECLARE
 	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
 	result floe_internal.iceberg_table;
 BEGIN
-	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted ORDER BY t.status = 'dropped', t.table_id DESC LIMIT 1;
+	-- each of the two has an index of its own
+	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status <> 'dropped';
+	IF NOT FOUND THEN
+		SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status = 'dropped' ORDER BY t.table_id DESC LIMIT 1;
+	END IF;
 	RETURN result;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
+
+-- Only when there is no such table, so it may look through all of them.
+CREATE FUNCTION floe_internal.unknown_table_hint(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	levels CONSTANT text[] := floe_internal.parse_name(unknown_table_hint.name);
+	wanted CONSTANT text := lower(array_to_string(levels, '.'));
+	near text;
+BEGIN
+	IF levels IS NULL THEN
+		RETURN 'The name is NULL.';
+	END IF;
+	IF unknown_table_hint.name ~ '[*?]' THEN
+		RETURN format('As a pattern it stands for many; for each of them: SELECT t.name, w.* FROM floe.matching_tables(%L) AS t (name), floe.why(t.name) AS w.', unknown_table_hint.name);
+	END IF;
+	-- another case, or without its catalog or the beginning of its namespace
+	near := (SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM (
+		SELECT t.name FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL lower(array_to_string(t.levels, '.')) AS n
+		WHERE t.status <> 'dropped' AND (n = wanted OR right(n, length(wanted) + 1) = '.' || wanted)
+		ORDER BY t.name LIMIT 3) AS x);
+	RETURN CASE
+		WHEN near IS NOT NULL THEN format('There is %s. Names keep their case and begin with the catalog.', near)
+		WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = levels[1])
+			THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
+		ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', levels[1]) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.unknown_table_hint(pg_catalog.text) IS 'What whoever names a table that floe does not know may have meant, or can do';
 
 CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
-	catalog_name text := (floe_internal.parse_name(require_table.name))[1];
 BEGIN
 	IF result.table_id IS NULL THEN
 		RAISE EXCEPTION 'table "%" is not known to floe', require_table.name
-			USING ERRCODE = 'undefined_table',
-				HINT = CASE WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog_name)
-					THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
-					ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', catalog_name) END;
+			USING ERRCODE = 'undefined_table', HINT = floe_internal.unknown_table_hint(require_table.name);
 	END IF;
 	RETURN result;
 END
@@ -3347,8 +6337,8 @@ CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
-		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
-		   floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}'))
+		   floe_internal.setting_text(e.key, e.value),
+		   COALESCE(floe_internal.lock_origin(s.locked -> e.key, e.key), floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}')))
 	FROM (SELECT (floe_internal.require_table(table_name)).*) AS t
 	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id
 	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -3466,29 +6456,33 @@ END;
 COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Metrics against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
 
 CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE
 		WHEN e.seconds < 0 THEN '0s'
 		WHEN e.seconds < 120 THEN e.seconds || 's'
 		WHEN e.seconds < 7200 THEN e.seconds / 60 || 'min'
 		WHEN e.seconds < 172800 THEN e.seconds / 3600 || 'h'
 		ELSE e.seconds / 86400 || 'd' END
-	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e;
-END;
+	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.format_interval(pg_catalog.interval) IS 'A duration for people, in its largest sensible unit, rounded down';
 
 CREATE FUNCTION floe_internal.format_metric(value pg_catalog.float8, unit pg_catalog.text) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE
 		WHEN value IS NULL THEN 'unknown'
 		WHEN value = 'Infinity' THEN 'none'
 		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
 		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => LEAST(value, 9e9)))
 		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(pg_catalog.trunc(value::pg_catalog.numeric, 3), 'FM999999990.000'), '0'), '.')
-		ELSE value::pg_catalog.int8::pg_catalog.text END;
-END;
+		ELSE value::pg_catalog.int8::pg_catalog.text END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.text) IS 'A metric''s value for people';
 
 -- =================================================================================================
@@ -3849,6 +6843,70 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.slice_text(pg_catalog.jsonb) IS 'A slice in a few words';
 -- =================================================================================================
+-- 59 pins
+-- What an operation that is under way needs, and others must not take from it: the snapshot it began with,
+-- without which it cannot commit, and the files it has written and not committed yet. floe never has two
+-- operations of one table at an engine; but an operation that floe had to give up may still be running there.
+-- =================================================================================================
+
+-- An engine that could not be asked when somebody cancelled, or that was removed, was not told to stop. It is given as long again as the operation was
+-- allowed to take.
+CREATE FUNCTION floe_internal.may_still_write(of_table_id pg_catalog.int8, at pg_catalog.timestamptz)
+	RETURNS TABLE (operation_id pg_catalog.int8, operation pg_catalog.text, engine pg_catalog.text, began_at pg_catalog.timestamptz, snapshot_id pg_catalog.int8, is_given_up pg_catalog.bool, until pg_catalog.timestamptz)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT l.operation_id, l.operation, l.engine, COALESCE(l.dispatched_at, l.queued_at), l.before_snapshot_id, true,
+		   l.finished_at + GREATEST((l.settings ->> 'timeout')::pg_catalog.interval, '10 minutes')
+	FROM floe_internal.operation_log AS l
+	WHERE l.table_id = of_table_id AND l.outcome = 'lost' AND l.state IN ('failed', 'cancelled') AND l.finished_at > at - interval '7 days'
+	UNION ALL
+	SELECT q.operation_id, q.operation, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.before_snapshot_id, false, 'infinity'
+	FROM floe_internal.operation_queue AS q WHERE q.table_id = of_table_id AND q.state <> 'queued';
+END;
+COMMENT ON FUNCTION floe_internal.may_still_write(pg_catalog.int8, pg_catalog.timestamptz) IS 'Operations of a table that are at an engine, or (is_given_up) may still be though floe could not ask; until: when that is no longer to be expected. Those given up more than seven days ago are left out';
+
+-- Ages are raised, never lowered. An hour more for files, because a store's clock is not the engine's.
+CREATE FUNCTION floe_internal.pinned_options(of_operation_id pg_catalog.int8, of_table_id pg_catalog.int8, of_operation pg_catalog.text, options pg_catalog.jsonb, settings pg_catalog.jsonb,
+		snapshots pg_catalog.bytea, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	pinned timestamptz;
+BEGIN
+	IF of_operation = 'expire_snapshots' THEN
+		pinned := (SELECT min(COALESCE(s.committed_at, w.began_at)) FROM floe_internal.may_still_write(of_table_id, at) AS w
+			LEFT JOIN floe_internal.snapshot_list(snapshots) AS s ON s.snapshot_id = w.snapshot_id
+			WHERE w.operation_id <> of_operation_id AND w.until > at);
+		-- without an age the engine takes the table's own, which stands in the settings
+		IF at - COALESCE((options ->> 'max_snapshot_age')::interval, (settings ->> 'options.max_snapshot_age')::interval) > pinned THEN
+			RETURN options || jsonb_build_object('max_snapshot_age', ceil(extract(epoch FROM at - pinned))::int8 + 1 || ' seconds');
+		END IF;
+	ELSIF of_operation = 'remove_orphan_files' THEN
+		pinned := (SELECT min(w.began_at) - interval '1 hour' FROM floe_internal.may_still_write(of_table_id, at) AS w WHERE w.operation_id <> of_operation_id);
+		IF at - (options ->> 'older_than')::interval > pinned THEN
+			RETURN options || jsonb_build_object('older_than', ceil(extract(epoch FROM at - pinned))::int8 || ' seconds');
+		END IF;
+	END IF;
+	RETURN options;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pinned_options(pg_catalog.int8, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.timestamptz)
+	IS 'Options of an operation that deletes files, with which it leaves what an operation that may still write needs: no snapshot goes that is as new as the one it began with, no file that is as new as its beginning';
+
+-- Snapshots that are named are not found by age.
+CREATE FUNCTION floe_internal.pinned_snapshot_problem(of_table_id pg_catalog.int8, options pg_catalog.jsonb, snapshots pg_catalog.bytea, at pg_catalog.timestamptz) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('snapshot %s of snapshot_ids is needed by operation %s (%s), which may still write until %s', s.snapshot_id, w.operation_id, w.operation, w.until)
+	FROM floe_internal.may_still_write(of_table_id, at) AS w
+	JOIN floe_internal.snapshot_list(snapshots) AS n ON n.snapshot_id = w.snapshot_id
+	JOIN floe_internal.snapshot_list(snapshots) AS s ON s.committed_at >= n.committed_at
+	WHERE options ? 'snapshot_ids' AND w.is_given_up AND w.until > at
+	  AND s.snapshot_id::pg_catalog.text IN (SELECT x.id FROM pg_catalog.jsonb_array_elements_text(options -> 'snapshot_ids') AS x (id))
+	ORDER BY s.committed_at LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.pinned_snapshot_problem(pg_catalog.int8, pg_catalog.jsonb, pg_catalog.bytea, pg_catalog.timestamptz) IS 'Why snapshots that are to expire by their ids cannot; NULL: nothing needs them';
+-- =================================================================================================
 -- 60 gates
 -- Everything that can hold an operation back, as rows. floe.why() shows them, the planner obeys them:
 -- there is one implementation. A gate's status is pass, off, blocked, not needed or wait; the first that
@@ -3874,14 +6932,15 @@ INSERT INTO floe_internal.gate VALUES
 	('location', 7, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 8, false, 'Nobody paused it'),
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 10, false, 'No other operation works on the table'),
+	('interlock', 10, false, 'No other operation works on the table; for the removal of orphans, nor one that floe had to give up and that may still write'),
 	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
-	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
-	('schedule', 14, true, 'The schedule''s time has come'),
-	('window', 15, true, 'Inside a window of an allowed day'),
-	('min_interval', 16, true, 'Long enough after the last run that did not fail'),
-	('writers', 17, false, 'Not all partitions that need it are being written, by somebody who also deletes');
+	('circuit', 12, true, 'Not several different operations failed on the table, or it is time to try one'),
+	('backoff', 13, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 14, true, 'The last run helped, or the metric that called for it has moved since'),
+	('schedule', 15, true, 'The schedule''s time has come'),
+	('window', 16, true, 'Inside a window of an allowed day'),
+	('min_interval', 17, true, 'Long enough after the last run that did not fail'),
+	('writers', 18, false, 'Not all partitions that need it are being written, by somebody who also deletes');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3926,28 +6985,33 @@ COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.tex
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
 		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text, OUT drain pg_catalog.text)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
 		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
 			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid))),
 		   CASE WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || e.drained_by, e.drain_reason) END
+	INTO server_type, status, retry_at, error_message, stamp, drain
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
 CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(remedy_options, '{}') || COALESCE((
 		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
 		FROM pg_catalog.jsonb_each(settings) AS e
 		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}'));
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
 CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
@@ -3974,8 +7038,11 @@ END;
 COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'Why options that are valid cannot be used with this table: a column that it has not, a snapshot that it needs; NULL: nothing. Options as they are stored';
 
+CREATE TYPE floe_internal.call AS (table_id pg_catalog.int8, operation pg_catalog.text);
+COMMENT ON TYPE floe_internal.call IS 'Something can call for this operation of this table (68)';
+
 -- What decides for one table and operation, before any gate.
-CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, "position" pg_catalog.int2, deletes_files pg_catalog.bool, is_cadence pg_catalog.bool,
 				   settings pg_catalog.jsonb, origins pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, severity pg_catalog.float8, threshold_policy pg_catalog.int4,
@@ -3985,6 +7052,7 @@ BEGIN ATOMIC
 	WITH setting AS MATERIALIZED (
 		SELECT x.table_id, x.operation, x.settings, x.origins, x.settings ->> 'engine' AS engine
 		FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+		  AND (of_calls IS NULL OR (x.table_id, x.operation) IN (SELECT o.table_id, o.operation FROM pg_catalog.unnest(of_calls) AS o))
 	), engine AS MATERIALIZED (
 		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
 	), measured AS MATERIALIZED (
@@ -4038,20 +7106,20 @@ BEGIN ATOMIC
 			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
 		WHERE s.settings ? 'conditions') AS c ON true;
 END;
-COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
+COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz, floe_internal.call[]) IS 'Settings, worst metric, conditions and potential effect per table and operation; of_calls: of these, NULL: of all';
 
-CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, gate pg_catalog.text, gate_position pg_catalog.int2,
 				   status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
 	-- plpgsql, because its plan lives as long as the session: making it takes many times as long as using it for one table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
 	WITH policy AS MATERIALIZED (
-		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
+		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '')) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
 		SELECT s.server_name, e.retry_at, e.error_message, e.drain
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
@@ -4077,12 +7145,13 @@ BEGIN
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
-	FROM floe_internal.decision_context(of_table_ids, at) AS c
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS c
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id AND t.table_id = ANY (of_table_ids)	-- the same, said so that the index is used for a few
 	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = c.table_id
 	LEFT JOIN LATERAL (
 		SELECT x.reason, x.until, x.told FROM (
 			SELECT p.reason, p.until, pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by) AS told
@@ -4094,6 +7163,11 @@ BEGIN
 		SELECT q.operation_id, q.operation, q.state FROM floe_internal.operation_queue AS q
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
 		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
+	LEFT JOIN LATERAL (
+		-- whose files would be orphans to it
+		SELECT w.operation_id, w.operation, w.until FROM floe_internal.may_still_write(c.table_id, at) AS w
+		WHERE c.operation = 'remove_orphan_files' AND w.is_given_up AND w.until > at
+		ORDER BY w.until DESC LIMIT 1) AS ghost ON true
 	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
@@ -4127,9 +7201,11 @@ BEGIN
 	LEFT JOIN LATERAL (SELECT x.* FROM floe_internal.hot_partitions(c.table_id, c.settings, floe_internal.applies_deletes(c.remedy_options) OR c.settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}',
 		c.severity, at) AS x WHERE h.table_id IS NOT NULL) AS hot ON true
 	CROSS JOIN policy
+	CROSS JOIN LATERAL (SELECT CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(c.settings, c.origins, x.tuned_every) END AS every OFFSET 0) AS tuned
 	CROSS JOIN LATERAL (SELECT
-		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
-			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
+		tuned.every AS tuned_every,
+		CASE WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
+			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
 		floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
 			c.settings ->> 'timezone', at) AS window_at,
@@ -4137,10 +7213,13 @@ BEGIN
 		CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
+		-- what time does not mend, and what it has not mended so often
+		COALESCE(x.failure_class IN ('config', 'permanent'), false) AS never_by_time,
+		COALESCE(x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4, false) AS tried_enough,
 		c.operation = ANY (named) AS is_named,
 		-- what the last run left of a large table
 		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
-		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
+		EXISTS (SELECT 1 FROM floe_internal.policy_set AS m WHERE m.policy_set_id = t.policy_set_id AND m.policy_ids <> '{}') AS has_policy,
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
@@ -4159,7 +7238,10 @@ BEGIN
 		WHEN d0.goes_on THEN 'slice'
 		WHEN NOT c.conditions_met THEN 'conditions'
 		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
-		ELSE 'metric' END AS called_by
+		ELSE 'metric' END AS called_by,
+		-- auto_tune: what never pays comes less often, but never past a deadline, and no more once the need is another
+		CASE WHEN x.stretched_until > at AND c.settings ->> 'auto_tune' = 'true' AND COALESCE(d0.overdue_at > at, true) AND COALESCE(c.severity < 1, true)
+			AND NOT COALESCE(c.metric = x.stretched_metric AND c.value >= 2 * x.stretched_value, false) THEN x.stretched_until END AS stretched_until
 		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
 		('policy',
@@ -4206,7 +7288,7 @@ BEGIN
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
-				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
+				WHEN 'cadence' THEN COALESCE(floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,every}')
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
 				WHEN 'later' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
@@ -4217,35 +7299,46 @@ BEGIN
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
 				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
-		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
-			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL OR ghost.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state)
+				WHEN ghost.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) was given up and may still write', ghost.operation_id, ghost.operation) ELSE 'free' END, NULL, NULL,
+			CASE WHEN busy.operation_id IS NULL THEN ghost.until END),
 		('engine',
 			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not
 				WHEN e.ready = eff.engine_names[1] THEN e.ready ELSE pg_catalog.format('%s (%s)', e.ready, e.why_not) END, NULL,
 			CASE WHEN e.able = 0 AND e.approval IS NOT NULL THEN 'approval of ' || e.approval
 				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at),
+		('circuit', CASE WHEN circuit.open_until > at THEN 'wait' ELSE 'pass' END, 'circuit',
+			CASE WHEN circuit.table_id IS NULL THEN 'closed'
+				ELSE pg_catalog.format('%s: %s failures (%s), last: %s', CASE WHEN circuit.open_until > at THEN 'open' ELSE 'half-open' END, circuit.failures, pg_catalog.array_to_string(circuit.operations, ', '), circuit.error_message) END, NULL,
+			CASE WHEN circuit.table_id IS NOT NULL THEN 'operations that failed on this table; a success or floe.retry() closes it' END, circuit.open_until),
 		('backoff',
-			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
+			CASE WHEN d.unchanged AND d.never_by_time THEN 'wait'
+				WHEN d.unchanged AND d.tried_enough AND COALESCE(x.last_run_at, at) + interval '7 days' > at THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
 			CASE WHEN x.failures > 0 THEN pg_catalog.format('%s failure(s), last: %s', x.failures, x.failure_message) ELSE 'no failure' END,
-			CASE WHEN d.unchanged AND x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4 THEN c.settings ->> 'max_attempts' END,
-			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4)
-					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
+			CASE WHEN d.unchanged AND d.tried_enough THEN c.settings ->> 'max_attempts' END,
+			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND d.never_by_time
+					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or floe.retry()'
+				WHEN d.unchanged AND d.tried_enough THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or a week'
 				ELSE 'error class ' || x.failure_class END END,
-			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
+			CASE WHEN NOT d.unchanged OR NOT d.never_by_time THEN CASE WHEN d.unchanged AND d.tried_enough THEN GREATEST(x.backoff_until, COALESCE(x.last_run_at, at) + interval '7 days') ELSE x.backoff_until END END),
 		('zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
-				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
+				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value OR c.value < 0.9 * x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
-			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
+			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' moves', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
-			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
+			COALESCE('every ' || floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL,
+			CASE WHEN d.tuned_every IS NOT NULL THEN x.tuned_by ELSE COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in') END, d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
-		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
-			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
-			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
+		('min_interval', CASE WHEN GREATEST(d.rested_at, d.stretched_until) > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
+			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END),
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN floe_internal.format_interval(d.stretched_until - x.last_run_at) ELSE d.rest_told END,
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN pg_catalog.format('auto_tune: the last %s runs did not pay', x.unpaid_runs)
+				ELSE COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in') END, GREATEST(d.rested_at, d.stretched_until)),
 		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
 			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
@@ -4253,18 +7346,19 @@ BEGIN
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], floe_internal.call[])
 	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
 
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
-CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true)
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
-		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls)
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
@@ -4282,196 +7376,1367 @@ BEGIN ATOMIC
 		   r.reasons
 	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
-COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 
 -- =================================================================================================
--- 65 estimates and debt
--- What an operation would gain and cost, and the score that orders candidates. Every term is a number
--- from 0 to 1 before its weight.
+-- 61 throttling
+-- What holds operations of a table back because of how past ones ended, beyond the waits of each operation
+-- (note_run() in 78): the circuit of the table, and how often a cadence pays. Every wait has an end; floe.retry() ends all.
 -- =================================================================================================
 
--- Bytes per second that finished runs of this engine and operation achieved.
+-- An operation that keeps failing waits by itself, and the others of the table may be fine. When different ones fail, it is the table. A conflict says
+-- that somebody writes, and a wrong setting waits for a change: both say nothing about the table.
+CREATE FUNCTION floe_internal.note_circuit(q floe_internal.operation_queue, final_state pg_catalog.text, class pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at timestamptz := floe_internal.clock();
+	span CONSTANT interval := '6 hours'::interval;
+	enough_failures CONSTANT int := 3;
+	enough_operations CONSTANT int := 2;
+	classes CONSTANT text[] := '{transient,resource,permanent}'::text[];
+	old_row floe_internal.table_circuit;
+	new_row floe_internal.table_circuit;
+BEGIN
+	SELECT * INTO old_row FROM floe_internal.table_circuit AS c WHERE c.table_id = q.table_id FOR UPDATE;
+	IF final_state IN ('succeeded', 'no_change') THEN
+		IF old_row.table_id IS NOT NULL THEN
+			DELETE FROM floe_internal.table_circuit AS c WHERE c.table_id = q.table_id;
+			PERFORM floe_internal.write_event('circuit closed', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id, format('%s ended well: operations are sent to the table again', q.operation), NULL);
+		END IF;
+		RETURN;
+	END IF;
+	IF final_state <> 'failed' OR class <> ALL (classes) THEN
+		RETURN;
+	END IF;
+	new_row.error_class := class;
+	new_row.error_message := COALESCE(q.error_message, 'lost by the engine');
+	IF old_row.table_id IS NULL THEN
+		-- the one that ends now is not in the log yet
+		SELECT count(*) + 1, array_agg(DISTINCT x.operation) || CASE WHEN bool_or(x.operation = q.operation) THEN '{}' ELSE ARRAY[q.operation] END INTO new_row.failures, new_row.operations
+			FROM floe_internal.operation_log AS x
+			WHERE x.table_id = q.table_id AND x.state = 'failed' AND x.error_class = ANY (classes) AND x.finished_at > at - span
+			  AND x.operation_id > COALESCE((SELECT max(y.operation_id) FROM floe_internal.operation_log AS y WHERE y.table_id = q.table_id AND y.state IN ('succeeded', 'no_change')), 0)
+			  AND x.finished_at > COALESCE((SELECT max(e.happened_at) FROM floe_internal.event AS e WHERE e.table_id = q.table_id AND e.kind = 'retry' AND e.happened_at > at - span), '-infinity');
+		IF new_row.failures < enough_failures OR cardinality(new_row.operations) < enough_operations THEN
+			RETURN;
+		END IF;
+	ELSE
+		new_row.failures := old_row.failures + 1;
+		new_row.operations := old_row.operations || CASE WHEN q.operation = ANY (old_row.operations) THEN '{}' ELSE ARRAY[q.operation] END;
+	END IF;
+	new_row.openings := COALESCE(old_row.openings, 0) + 1;
+	new_row.open_until := at + floe_internal.backoff_delay(new_row.openings, interval '30 minutes', interval '24 hours', q.table_id::text);
+	INSERT INTO floe_internal.table_circuit AS c (table_id, opened_at, open_until, openings, failures, operations, error_class, error_message)
+		VALUES (q.table_id, at, new_row.open_until, new_row.openings, new_row.failures, new_row.operations, new_row.error_class, new_row.error_message)
+		ON CONFLICT (table_id) DO UPDATE SET open_until = EXCLUDED.open_until, openings = EXCLUDED.openings, failures = EXCLUDED.failures,
+			operations = EXCLUDED.operations, error_class = EXCLUDED.error_class, error_message = EXCLUDED.error_message;
+	-- what was planned for the table while it was well; people know what they do
+	PERFORM floe_internal.end_operation(x.operation_id, 'cancelled', format('the circuit of the table is open until %s', to_char(new_row.open_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')))
+		FROM (SELECT z.operation_id FROM floe_internal.operation_queue AS z WHERE z.table_id = q.table_id AND z.state = 'queued' AND NOT z.by_hand ORDER BY z.operation_id FOR UPDATE) AS x;
+	PERFORM floe_internal.write_event('circuit open', (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+		format('%s failures (%s), last: %s; nothing is sent to the table until %s', new_row.failures, array_to_string(new_row.operations, ', '), new_row.error_message,
+			to_char(new_row.open_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')), NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_circuit(floe_internal.operation_queue, pg_catalog.text, pg_catalog.text)
+	IS 'The circuit of a table after an operation on it has ended: opens after three failures of at least two different operations within six hours and without a success, for 30 minutes, and twice as long each time that the one that is tried then fails';
+
+-- Where a cadence may be learned it stands for the interval of the settings: where that is floe's own, or the policy says auto_tune.
+CREATE FUNCTION floe_internal.tuned_cadence(settings pg_catalog.jsonb, origins pg_catalog.jsonb, tuned_every pg_catalog.interval) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN settings #> '{schedule,every}' IS NOT NULL AND (NOT origins ? 'schedule' OR COALESCE((settings ->> 'auto_tune')::pg_catalog.bool, false))
+		AND COALESCE((settings ->> 'auto_tune')::pg_catalog.bool, true)
+		THEN GREATEST(tuned_every, (settings ->> 'min_interval')::pg_catalog.interval, '24 hours') END;
+END;
+COMMENT ON FUNCTION floe_internal.tuned_cadence(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.interval) IS 'The learned interval, if it counts: never below 24 hours and min_interval; NULL: the schedule holds as it is set';
+
+CREATE FUNCTION floe_internal.tuned_key(settings pg_catalog.jsonb, every pg_catalog.interval) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT floe_internal.schedule_key(settings) || COALESCE('/' || EXTRACT(epoch FROM every)::pg_catalog.text, '');
+END;
+COMMENT ON FUNCTION floe_internal.tuned_key(pg_catalog.jsonb, pg_catalog.interval) IS 'floe_internal.schedule_key(), and the learned interval';
+
+CREATE FUNCTION floe_internal.tuned_next(settings pg_catalog.jsonb, every pg_catalog.interval, seed pg_catalog.text, first_seen_at pg_catalog.timestamptz,
+		considered_at pg_catalog.timestamptz, is_builtin pg_catalog.bool) RETURNS pg_catalog.timestamptz
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN every IS NULL OR considered_at IS NULL THEN floe_internal.schedule_next(settings, seed, first_seen_at, considered_at, is_builtin)
+		-- the runs that it was learned from are spread already
+		ELSE considered_at + pg_catalog.make_interval(secs => EXTRACT(epoch FROM every)::pg_catalog.float8) END;
+END;
+COMMENT ON FUNCTION floe_internal.tuned_next(pg_catalog.jsonb, pg_catalog.interval, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool) IS 'floe_internal.schedule_next(), with the learned interval instead of the one of the settings';
+
+-- The interval in which so many bytes become orphans that a run is worth while. The first run removed what had gathered since nobody knows when, so
+-- the rate is that of those after it. What an engine removed it says in files; of what size is estimated by the files of the table.
+CREATE FUNCTION floe_internal.tune_cadence(q floe_internal.operation_queue) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	worth_while CONSTANT float8 := 1073741824;
+	shortest CONSTANT float8 := 86400;
+	longest CONSTANT float8 := 90 * 86400;
+	sum_bytes float8;
+	sum_seconds float8;
+	last_seconds float8;
+	runs int;
+	seconds float8;
+BEGIN
+	WITH run AS (
+		-- this one, which is not in the log yet, and those before it
+		SELECT at AS finished_at, q.effect, q.before
+		UNION ALL
+		(SELECT l.finished_at, l.effect, l.before FROM floe_internal.operation_log AS l
+		 WHERE l.table_id = q.table_id AND l.operation = q.operation AND l.state IN ('succeeded', 'no_change') ORDER BY l.operation_id DESC LIMIT 5)
+	), spaced AS (
+		SELECT extract(epoch FROM r.finished_at - lag(r.finished_at) OVER (ORDER BY r.finished_at))::float8 AS seconds, r.finished_at,
+			   (r.effect ->> 'orphan_files_removed')::float8 * COALESCE((r.before ->> 'average_file_bytes')::float8, 0) AS bytes
+		FROM run AS r
+	)
+	SELECT count(*), sum(s.bytes), sum(s.seconds), max(s.seconds) FILTER (WHERE s.finished_at = at) INTO runs, sum_bytes, sum_seconds, last_seconds
+		FROM spaced AS s WHERE s.seconds > 0 AND s.bytes IS NOT NULL;
+	IF runs = 0 OR last_seconds IS NULL THEN
+		-- one run, or an engine that does not count: nothing is known
+		RETURN;
+	END IF;
+	-- less often only step by step: one quiet week is no proof of a quiet quarter
+	seconds := LEAST(longest, GREATEST(shortest, extract(epoch FROM (q.settings ->> 'min_interval')::interval), LEAST(COALESCE(worth_while / NULLIF(sum_bytes / sum_seconds, 0), longest), GREATEST(2 * last_seconds, shortest))));
+	UPDATE floe_internal.table_operation AS x
+		SET tuned_every = make_interval(secs => round(seconds / 3600) * 3600),
+			tuned_by = format('learned: about %s in %s', floe_internal.format_metric(sum_bytes, 'bytes'), floe_internal.format_interval(make_interval(secs => sum_seconds)))
+		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tune_cadence(floe_internal.operation_queue)
+	IS 'After a removal of orphan files: how often such a run reclaims about 1 GiB, from 1 to 90 days and not more often than min_interval; at most twice as long as it was';
+
+CREATE FUNCTION floe.retry(pattern pg_catalog.text) RETURNS pg_catalog.int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	checked text := floe_internal.check_pattern(retry.pattern);
+	ids int8[];
+BEGIN
+	IF checked IS NULL THEN
+		PERFORM floe_internal.refuse('a retry needs a pattern', NULL, 'floe.retry(''**'') is about all tables.');
+	END IF;
+	ids := ARRAY(
+		SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		WHERE t.status <> 'dropped' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)
+		  AND (EXISTS (SELECT 1 FROM floe_internal.table_circuit AS c WHERE c.table_id = t.table_id)
+			   OR EXISTS (SELECT 1 FROM floe_internal.table_operation AS x WHERE x.table_id = t.table_id AND (x.failures > 0 OR x.zero_change_until IS NOT NULL)))
+		ORDER BY t.table_id);
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (ids) ORDER BY d.table_id FOR UPDATE;
+	DELETE FROM floe_internal.table_circuit AS c WHERE c.table_id = ANY (ids);
+	UPDATE floe_internal.table_operation AS x
+		SET failures = 0, failure_class = NULL, failure_message = NULL, failure_settings_hash = NULL, failure_metadata = NULL, backoff_until = NULL,
+			zero_changes = 0, zero_change_until = NULL, zero_change_metric = NULL, zero_change_value = NULL, zero_change_metadata = NULL
+		WHERE x.table_id = ANY (ids) AND (x.failures > 0 OR x.zero_change_until IS NOT NULL);
+	PERFORM floe_internal.write_event('retry', t.levels[1], t.table_id, t.name, NULL, format('failures and waits are forgotten, as %s asked for', SESSION_USER), NULL)
+		FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (ids);
+	PERFORM floe_internal.decide_soon(ids);
+	RETURN cardinality(ids);
+END
+$body$;
+COMMENT ON FUNCTION floe.retry(pg_catalog.text)
+	IS 'Forgets failures, backoffs, runs without effect and open circuits of matching tables, so that they are decided upon anew, for example after something was mended that floe does not see; returns the number of tables that had any';
+-- =================================================================================================
+-- 64 estimates
+-- What an operation would touch, gain and cost, and how that is learned: when a run ends, what it took
+-- goes into a few rows of floe_internal.engine_speed. Nothing here reads the log.
+-- =================================================================================================
+
+-- The last 16 runs are kept as they were, newest first, and fitted anew when one is added: medians of so few cost less than a decision, and what
+-- queued for an hour at the engine does not move them.
+CREATE TABLE floe_internal.engine_speed (
+	engine				pg_catalog.text NOT NULL,
+	operation			pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	size_class			pg_catalog.int2 NOT NULL,
+	runs				pg_catalog.int8 NOT NULL DEFAULT 0,
+	work				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	default_seconds		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	seconds				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	bytes				pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	output_ratios		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	objects_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	bytes_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	minutes_errors		pg_catalog.float8[] NOT NULL DEFAULT '{}',
+	fixed_seconds		pg_catalog.float8,
+	seconds_per_byte	pg_catalog.float8,
+	scale				pg_catalog.float8,
+	weight				pg_catalog.float8 NOT NULL DEFAULT 0,
+	spread				pg_catalog.float8,
+	least_work			pg_catalog.float8,
+	most_work			pg_catalog.float8,
+	bytes_per_second	pg_catalog.float8,
+	output_ratio		pg_catalog.float8,
+	objects_error		pg_catalog.float8,
+	bytes_error			pg_catalog.float8,
+	minutes_error		pg_catalog.float8,
+	updated_at			pg_catalog.timestamptz,
+	PRIMARY KEY (engine, operation, size_class)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE floe_internal.engine_speed IS 'What runs of an operation took: a row for each size class on each engine, one for the engine as a whole (size_class -1), one for all engines (engine empty). Arrays: the last 16 runs, newest first';
+COMMENT ON COLUMN floe_internal.engine_speed.size_class IS 'Powers of ten of work, from 6 (less than 10 MB) to 15; -1: all';
+COMMENT ON COLUMN floe_internal.engine_speed.runs IS 'Ever learned from';
+COMMENT ON COLUMN floe_internal.engine_speed.work IS 'Bytes read, and 4 MiB for each file read or written (Iceberg''s read.split.open-file-cost): what the time is a function of';
+COMMENT ON COLUMN floe_internal.engine_speed.default_seconds IS 'What would have been estimated without any history';
+COMMENT ON COLUMN floe_internal.engine_speed.output_ratios IS 'Bytes written per byte read; NULL: not a rewrite, or not known';
+COMMENT ON COLUMN floe_internal.engine_speed.minutes_errors IS '|estimated - measured| / measured, of the estimates as they stood when the operations were queued; NULL: there was none';
+COMMENT ON COLUMN floe_internal.engine_speed.seconds_per_byte IS 'Of work, above fixed_seconds; NULL: the runs are too few or too much alike for two numbers, and scale times the default is the one';
+COMMENT ON COLUMN floe_internal.engine_speed.weight IS 'Of how many recent runs it speaks: each older one counts a tenth less';
+COMMENT ON COLUMN floe_internal.engine_speed.spread IS 'Median of |ln(measured / fitted)| of the runs themselves';
+
+-- Two numbers for each table and operation that no bin-packing arithmetic knows: what a "where", a limit or files of an old spec make of it.
+ALTER TABLE floe_internal.table_operation
+	ADD COLUMN object_ratio pg_catalog.float8,
+	ADD COLUMN bytes_ratio pg_catalog.float8,
+	ADD COLUMN output_ratio pg_catalog.float8,
+	ADD COLUMN past_objects pg_catalog.float8;
+COMMENT ON COLUMN floe_internal.table_operation.object_ratio IS 'Objects that went per object that the metrics promised, the last runs first; NULL: no run measured it. So bytes_ratio of bytes touched, output_ratio of bytes written per byte read';
+COMMENT ON COLUMN floe_internal.table_operation.past_objects IS 'What past runs removed, where nothing shows it beforehand (orphan files); the last run is half of it';
+
+CREATE TYPE floe_internal.candidate AS (
+	table_id			pg_catalog.int8,
+	operation			pg_catalog.text,
+	engine				pg_catalog.text,
+	applies_deletes		pg_catalog.bool,
+	rewrites_all		pg_catalog.bool,
+	max_snapshot_age	pg_catalog.interval,
+	retain_last			pg_catalog.int4,
+	deadline			pg_catalog.interval,
+	severity			pg_catalog.float8
+);
+COMMENT ON TYPE floe_internal.candidate IS 'What estimates and scores need to know of a decision';
+
+CREATE FUNCTION floe_internal.candidate(of_table_id pg_catalog.int8, of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb, severity pg_catalog.float8)
+	RETURNS floe_internal.candidate
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW(of_table_id, of_operation, settings ->> 'engine',
+		of_operation = 'rewrite_data_files' AND (floe_internal.applies_deletes(remedy_options) OR settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}'),
+		COALESCE((settings ->> 'options.rewrite_all')::pg_catalog.bool, false), (settings ->> 'options.max_snapshot_age')::pg_catalog.interval,
+		(settings ->> 'options.retain_last')::pg_catalog.int4, (settings ->> 'deadline')::pg_catalog.interval, severity)::floe_internal.candidate;
+END;
+COMMENT ON FUNCTION floe_internal.candidate(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8) IS 'A candidate from its settings in force';
+
+CREATE FUNCTION floe_internal.work(bytes pg_catalog.float8, files pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT GREATEST(COALESCE(bytes, 0) + 4194304 * COALESCE(files, 0), 1);
+END;
+COMMENT ON FUNCTION floe_internal.work(pg_catalog.float8, pg_catalog.float8) IS 'What the time of an operation is a function of: bytes, and 4 MiB for each file';
+
+CREATE FUNCTION floe_internal.default_seconds(bytes pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 12 + COALESCE(bytes, 0) / 20e6;
+END;
+COMMENT ON FUNCTION floe_internal.default_seconds(pg_catalog.float8) IS 'Without any history: 12 seconds, and 20 MB a second';
+
+CREATE FUNCTION floe_internal.size_class(work pg_catalog.float8) RETURNS pg_catalog.int2
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT LEAST(15, GREATEST(6, pg_catalog.floor(pg_catalog.log(work))))::pg_catalog.int2;
+END;
+COMMENT ON FUNCTION floe_internal.size_class(pg_catalog.float8) IS 'Powers of ten, 6 to 15';
+
+CREATE FUNCTION floe_internal.weighted_median(numbers pg_catalog.float8[], weights pg_catalog.float8[]) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- the middle of the two where the halves weigh the same
+	SELECT pg_catalog.avg(m.number) FROM (
+		SELECT x.number, pg_catalog.sum(x.weight) OVER (ORDER BY x.number, x.place) AS up_to, x.weight, pg_catalog.sum(x.weight) OVER () AS total
+		FROM ROWS FROM (pg_catalog.unnest(numbers), pg_catalog.unnest(weights)) WITH ORDINALITY AS x (number, weight, place)
+		WHERE x.number IS NOT NULL AND x.weight > 0) AS m
+	WHERE m.up_to >= m.total * 0.4999999999 AND m.up_to - m.weight <= m.total * 0.5000000001;
+END;
+COMMENT ON FUNCTION floe_internal.weighted_median(pg_catalog.float8[], pg_catalog.float8[]) IS 'NULL numbers do not count; NULL: there are none';
+
+CREATE FUNCTION floe_internal.recent_median(numbers pg_catalog.float8[]) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT floe_internal.weighted_median(numbers, ARRAY(SELECT pg_catalog.pow(0.9::pg_catalog.float8, i - 1) FROM pg_catalog.generate_series(1, pg_catalog.cardinality(numbers)) AS i ORDER BY i));
+END;
+COMMENT ON FUNCTION floe_internal.recent_median(pg_catalog.float8[]) IS 'Median of numbers of which the first is the newest, each further one counting a tenth less';
+
+-- Theil and Sen's line: the median of the slopes between all pairs, then the median of what is left. Up to a quarter of the runs may be anything.
+CREATE FUNCTION floe_internal.fit_speed(work pg_catalog.float8[], default_seconds pg_catalog.float8[], seconds pg_catalog.float8[],
+		OUT fixed_seconds pg_catalog.float8, OUT seconds_per_byte pg_catalog.float8, OUT scale pg_catalog.float8, OUT weight pg_catalog.float8, OUT spread pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n CONSTANT int := cardinality(work);
+	weights CONSTANT float8[] := ARRAY(SELECT pow(0.9::float8, i - 1) FROM generate_series(1, n) AS i ORDER BY i);
+	slope float8;
+BEGIN
+	weight := (SELECT sum(w) FROM unnest(weights) AS w);
+	scale := floe_internal.weighted_median(ARRAY(SELECT seconds[i] / default_seconds[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+	-- a slope between two runs of nearly the same size is noise
+	IF n >= 4 AND (SELECT max(w) >= 2 * min(w) FROM unnest(work) AS w) THEN
+		SELECT floe_internal.weighted_median(array_agg((seconds[j] - seconds[i]) / (work[j] - work[i])), array_agg(weights[i] * weights[j] * abs(ln(work[j] / work[i])))) INTO slope
+			FROM generate_series(1, n) AS i CROSS JOIN generate_series(1, n) AS j WHERE i < j AND abs(ln(work[j] / work[i])) > 0.1;
+	END IF;
+	IF slope > 0 THEN
+		seconds_per_byte := slope;
+		fixed_seconds := floe_internal.weighted_median(ARRAY(SELECT seconds[i] - slope * work[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+		IF fixed_seconds <= 0 THEN
+			fixed_seconds := 0;
+			seconds_per_byte := floe_internal.weighted_median(ARRAY(SELECT seconds[i] / work[i] FROM generate_series(1, n) AS i ORDER BY i), weights);
+		END IF;
+	END IF;
+	spread := floe_internal.weighted_median(ARRAY(
+		SELECT abs(ln(seconds[i] / COALESCE(fixed_seconds + seconds_per_byte * work[i], scale * default_seconds[i]))) FROM generate_series(1, n) AS i ORDER BY i), weights);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.fit_speed(pg_catalog.float8[], pg_catalog.float8[], pg_catalog.float8[]) IS 'A fixed part and a part by work of what some runs took, newest first; where they do not tell the two apart, a factor on the default';
+
+CREATE FUNCTION floe_internal.relative_error(estimated pg_catalog.float8, measured pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN estimated = measured THEN 0 WHEN measured = 0 THEN 1 ELSE pg_catalog.abs(estimated - measured) / pg_catalog.abs(measured) END;
+END;
+COMMENT ON FUNCTION floe_internal.relative_error(pg_catalog.float8, pg_catalog.float8) IS '|estimated - measured| / measured; of nothing measured: 1; NULL: either is not known';
+
+CREATE FUNCTION floe_internal.estimate_error(estimate pg_catalog.jsonb, measured pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_object_agg(x.quantity, pg_catalog.round(x.error::pg_catalog.numeric, 4) ORDER BY x.quantity)
+	FROM (SELECT q.quantity, floe_internal.relative_error((estimate ->> q.quantity)::pg_catalog.float8, (measured ->> q.quantity)::pg_catalog.float8) AS error
+		  FROM pg_catalog.unnest('{objects,bytes,files_after,bytes_freed,minutes,gb_hours}'::pg_catalog.text[]) AS q (quantity)) AS x
+	WHERE x.error IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.estimate_error(pg_catalog.jsonb, pg_catalog.jsonb) IS 'Relative error of each quantity that was both estimated and measured; NULL: none was';
+
+CREATE FUNCTION floe_internal.engine_memory(engine_name pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name), 2);
+END;
+COMMENT ON FUNCTION floe_internal.engine_memory(pg_catalog.text) IS 'GB of an engine, for GB-hours: its option memory_gb, else 2';
+
+-- What bin-packing and the other procedures would do, from the stored sums, corrected by what they did to this table before; then the time.
+-- From the default over all engines and this engine to the size class each level counts as the runs it knows, fewer the further these were from this size,
+-- against one run's worth of the level before.
+CREATE FUNCTION floe_internal.estimates(candidates floe_internal.candidate[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, files_touched pg_catalog.float8,
+				   files_before pg_catalog.float8, files_after pg_catalog.float8, bytes_freed pg_catalog.float8,
+				   minutes pg_catalog.float8, minutes_low pg_catalog.float8, minutes_high pg_catalog.float8, fixed_minutes pg_catalog.float8, gb_hours pg_catalog.float8,
+				   runs pg_catalog.int8, error pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH c AS MATERIALIZED (
+			SELECT x.* FROM unnest(candidates) AS x
+		), place AS MATERIALIZED (
+			-- by engine and operation, not by table
+			SELECT d.engine, d.operation, d.memory, s.runs AS s_runs, s.weight AS s_weight, s.fixed_seconds AS s_fixed, s.seconds_per_byte AS s_rate, s.scale AS s_scale, s.least_work AS s_least, s.most_work AS s_most,
+				e.runs AS e_runs, e.weight AS e_weight, e.fixed_seconds AS e_fixed, e.seconds_per_byte AS e_rate, e.scale AS e_scale, e.least_work AS e_least, e.most_work AS e_most,
+				COALESCE(e.spread, s.spread) AS spread, COALESCE(e.output_ratio, s.output_ratio) AS output_ratio, e.minutes_error
+			FROM (SELECT k.engine, k.operation, floe_internal.engine_memory(k.engine) AS memory FROM (SELECT DISTINCT c.engine, c.operation FROM c) AS k) AS d
+			LEFT JOIN floe_internal.engine_speed AS s ON s.engine = '' AND s.operation = d.operation AND s.size_class = -1
+			LEFT JOIN floe_internal.engine_speed AS e ON e.engine = d.engine AND e.operation = d.operation AND e.size_class = -1
+		)
+		SELECT c.table_id, c.operation, g.objects, g.bytes, g.files, raw.files_before, raw.files_before - g.objects,
+			   CASE c.operation WHEN 'rewrite_data_files' THEN g.bytes * (1 - COALESCE(o.output_ratio, p.output_ratio)) ELSE raw.freed END,
+			   t.seconds / 60, t.seconds / 60 * exp(- z.width), t.seconds / 60 * exp(z.width),
+			   -- the part that a smaller share of the same table would cost, too
+			   LEAST(COALESCE(p.e_fixed, p.s_fixed, 12 * COALESCE(p.e_scale, p.s_scale, 1)), t.seconds) / 60,
+			   t.seconds / 3600 * p.memory, LEAST(16, COALESCE(p.e_runs, p.s_runs, 0)), p.minutes_error
+		FROM c
+		JOIN floe_internal.health AS h ON h.table_id = c.table_id
+		JOIN place AS p ON p.operation = c.operation AND p.engine IS NOT DISTINCT FROM c.engine
+		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = c.table_id AND o.operation = c.operation
+		LEFT JOIN LATERAL (
+			SELECT x.snapshot_count, x.freed_files, x.freed_bytes
+			FROM floe_internal.iceberg_table AS t
+			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, c.max_snapshot_age, c.retain_last,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+			WHERE t.table_id = c.table_id AND c.operation = 'expire_snapshots') AS old ON true
+		CROSS JOIN LATERAL (SELECT COALESCE(h.position_delete_file_count, 0) + COALESCE(h.equality_delete_file_count, 0) + COALESCE(h.deletion_vector_count, 0) AS deletes) AS l
+		CROSS JOIN LATERAL (SELECT
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN COALESCE(h.excess_file_count, 0) + CASE WHEN c.applies_deletes THEN l.deletes ELSE 0 END
+				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, LEAST(h.dangling_delete_count, h.position_delete_file_count), 0)
+				WHEN 'rewrite_manifests' THEN COALESCE(h.excess_manifest_count, 0)
+				WHEN 'expire_snapshots' THEN COALESCE(old.snapshot_count, 0) END::float8 AS objects,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN CASE WHEN c.applies_deletes OR c.rewrites_all THEN h.data_bytes ELSE COALESCE(h.rewrite_bytes, h.small_file_bytes) END
+				WHEN 'rewrite_position_delete_files' THEN h.delete_bytes
+				WHEN 'rewrite_manifests' THEN h.manifest_bytes
+				WHEN 'compute_table_stats' THEN h.data_bytes
+				WHEN 'compute_partition_stats' THEN h.manifest_bytes END::float8 AS bytes,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN CASE WHEN c.applies_deletes OR c.rewrites_all THEN h.data_file_count ELSE COALESCE(h.rewrite_file_count, h.small_file_count) END
+				WHEN 'rewrite_position_delete_files' THEN h.position_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.manifest_count
+				WHEN 'expire_snapshots' THEN old.snapshot_count + old.freed_files
+				WHEN 'remove_orphan_files' THEN h.data_file_count + h.manifest_count
+				WHEN 'compute_table_stats' THEN h.data_file_count
+				WHEN 'compute_partition_stats' THEN h.manifest_count END::float8 AS files,
+			-- files that are written: what is read and does not go
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN h.excess_file_count
+				WHEN 'rewrite_position_delete_files' THEN h.excess_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.excess_manifest_count END::float8 AS merged,
+			CASE c.operation
+				WHEN 'rewrite_data_files' THEN h.data_file_count + l.deletes
+				WHEN 'rewrite_position_delete_files' THEN h.position_delete_file_count
+				WHEN 'rewrite_manifests' THEN h.manifest_count
+				WHEN 'expire_snapshots' THEN h.snapshot_count END::float8 AS files_before,
+			CASE c.operation WHEN 'expire_snapshots' THEN old.freed_bytes WHEN 'remove_orphan_files' THEN o.past_objects * h.average_file_bytes END::float8 AS freed) AS raw
+		CROSS JOIN LATERAL (SELECT
+			CASE WHEN c.operation = 'remove_orphan_files' THEN o.past_objects ELSE LEAST(round(raw.objects * COALESCE(o.object_ratio, 1)), raw.files_before) END AS objects,
+			round(raw.bytes * COALESCE(o.bytes_ratio, 1)) AS bytes,
+			round((raw.files + GREATEST(COALESCE(raw.files - raw.merged, 0), 0)) * COALESCE(o.bytes_ratio, 1)) AS files) AS g
+		CROSS JOIN LATERAL (SELECT floe_internal.work(g.bytes, g.files) AS work, floe_internal.default_seconds(g.bytes) AS seconds) AS w
+		LEFT JOIN floe_internal.engine_speed AS k ON k.engine = c.engine AND k.operation = c.operation AND k.size_class = floe_internal.size_class(w.work)
+		CROSS JOIN LATERAL (SELECT
+			COALESCE(p.s_weight * LEAST(1, p.s_most / w.work, w.work / p.s_least), 0) AS s_weight, ln(COALESCE(p.s_fixed + p.s_rate * w.work, p.s_scale * w.seconds, 1)) AS s_seconds,
+			COALESCE(p.e_weight * LEAST(1, p.e_most / w.work, w.work / p.e_least), 0) AS e_weight, ln(COALESCE(p.e_fixed + p.e_rate * w.work, p.e_scale * w.seconds, 1)) AS e_seconds,
+			-- a factor on the default says less than a line of all sizes
+			CASE WHEN k.seconds_per_byte IS NOT NULL OR p.e_rate IS NULL THEN COALESCE(k.weight, 0) ELSE 0 END AS k_weight, ln(COALESCE(k.fixed_seconds + k.seconds_per_byte * w.work, k.scale * w.seconds, 1)) AS k_seconds) AS n
+		CROSS JOIN LATERAL (SELECT (n.s_weight * n.s_seconds + ln(w.seconds)) / (n.s_weight + 1) AS seconds) AS t0
+		CROSS JOIN LATERAL (SELECT (n.e_weight * n.e_seconds + t0.seconds) / (n.e_weight + 1) AS seconds) AS t1
+		CROSS JOIN LATERAL (SELECT exp((n.k_weight * n.k_seconds + t1.seconds) / (n.k_weight + 1)) AS seconds) AS t
+		-- four times as much or as little while nothing is known; then two and a half times what the runs themselves differ by
+		CROSS JOIN LATERAL (SELECT (GREATEST(n.e_weight, n.s_weight) * 2.5 * GREATEST(COALESCE(p.spread, 0), 0.05) + ln(4::float8)) / (GREATEST(n.e_weight, n.s_weight) + 1) AS width) AS z;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.estimates(floe_internal.candidate[], pg_catalog.timestamptz) IS 'Gain (objects that would go, bytes_freed) and cost (bytes and files to touch, minutes, GB-hours) of candidates; runs: how many past runs the time rests on, 0: a default; error: median relative error of past estimates of minutes';
+
+-- ---- what a run really was ----
+
+CREATE FUNCTION floe_internal.engine_number(engine_result pg_catalog.jsonb, key pg_catalog.text) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.jsonb_typeof(engine_result) = 'array' THEN COALESCE(
+		-- Spark: one row; Trino: a row for each number, as text
+		CASE WHEN pg_catalog.jsonb_typeof(engine_result #> ARRAY['0', key]) = 'number' THEN (engine_result #>> ARRAY['0', key])::pg_catalog.float8 END,
+		(SELECT (r ->> 'metric_value')::pg_catalog.float8 FROM pg_catalog.jsonb_array_elements(engine_result) AS r
+		 WHERE r ->> 'metric_name' = key AND r ->> 'metric_value' ~ '^[0-9]{1,18}$' LIMIT 1)) END;
+END;
+COMMENT ON FUNCTION floe_internal.engine_number(pg_catalog.jsonb, pg_catalog.text) IS 'A number that the engine returned under this name; NULL: it did not, or something else';
+
+-- The table's metadata first, as everywhere: of a rewrite the summaries of its own snapshots; the engine's words where these are silent.
+CREATE FUNCTION floe_internal.measured(of_operation pg_catalog.text, before pg_catalog.jsonb, effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb, engine_result pg_catalog.jsonb,
+		snapshots_gone pg_catalog.float8, files_gone pg_catalog.float8, bytes_gone pg_catalog.float8, seconds pg_catalog.float8, memory_gb pg_catalog.float8) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('objects', m.objects, 'bytes', m.bytes, 'files_touched', m.files, 'files_before', m.files_before,
+		'files_after', m.files_before - m.objects, 'bytes_freed', m.freed, 'bytes_written', CASE of_operation WHEN 'rewrite_data_files' THEN own.added_bytes END,
+		'minutes', pg_catalog.round((seconds / 60)::pg_catalog.numeric, 4), 'gb_hours', pg_catalog.round((seconds / 3600 * memory_gb)::pg_catalog.numeric, 6)))
+	FROM (SELECT pg_catalog.sum((s ->> 'added_data_files')::pg_catalog.float8) AS added, pg_catalog.sum((s ->> 'deleted_data_files')::pg_catalog.float8) AS deleted,
+			  pg_catalog.sum((s ->> 'added_bytes')::pg_catalog.float8) AS added_bytes, pg_catalog.sum((s ->> 'removed_bytes')::pg_catalog.float8) AS removed_bytes
+		  FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s WHERE s ->> 'operation' = 'replace') AS own
+	CROSS JOIN LATERAL (SELECT COALESCE((before ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((before ->> 'equality_delete_file_count')::pg_catalog.float8, 0)
+			+ COALESCE((before ->> 'deletion_vector_count')::pg_catalog.float8, 0) AS deletes,
+		- COALESCE((effect ->> 'position_delete_file_count')::pg_catalog.float8, 0) - COALESCE((effect ->> 'equality_delete_file_count')::pg_catalog.float8, 0)
+			- COALESCE((effect ->> 'deletion_vector_count')::pg_catalog.float8, 0) AS deletes_gone,
+		COALESCE(own.deleted, floe_internal.engine_number(engine_result, 'rewritten_data_files_count')) AS files_read,
+		COALESCE(own.added, floe_internal.engine_number(engine_result, 'added_data_files_count')) AS files_written,
+		floe_internal.engine_number(engine_result, 'rewritten_delete_files_count') AS deletes_read, floe_internal.engine_number(engine_result, 'added_delete_files_count') AS deletes_written) AS d
+	CROSS JOIN LATERAL (SELECT
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN COALESCE(d.files_read - d.files_written, - (effect ->> 'data_file_count')::pg_catalog.float8) + GREATEST(d.deletes_gone, 0)
+			WHEN 'rewrite_position_delete_files' THEN COALESCE(d.deletes_read - d.deletes_written, - (effect ->> 'position_delete_file_count')::pg_catalog.float8, 0)
+			WHEN 'rewrite_manifests' THEN - COALESCE((effect ->> 'manifest_count')::pg_catalog.float8, 0)
+			WHEN 'expire_snapshots' THEN snapshots_gone
+			WHEN 'remove_orphan_files' THEN (effect ->> 'orphan_files_removed')::pg_catalog.float8 END AS objects,
+		CASE of_operation
+			-- a summary's removed bytes are those of delete files, too
+			WHEN 'rewrite_data_files' THEN COALESCE(floe_internal.engine_number(engine_result, 'rewritten_bytes_count'), own.removed_bytes)
+			WHEN 'rewrite_position_delete_files' THEN COALESCE(floe_internal.engine_number(engine_result, 'rewritten_bytes_count'), (before ->> 'delete_bytes')::pg_catalog.float8)
+			WHEN 'rewrite_manifests' THEN (before ->> 'manifest_bytes')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (before ->> 'data_bytes')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (before ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN d.files_read + d.files_written
+			WHEN 'rewrite_position_delete_files' THEN d.deletes_read + d.deletes_written
+			WHEN 'rewrite_manifests' THEN 2 * (before ->> 'manifest_count')::pg_catalog.float8 + COALESCE((effect ->> 'manifest_count')::pg_catalog.float8, 0)
+			WHEN 'expire_snapshots' THEN snapshots_gone + COALESCE(floe_internal.engine_number(engine_result, 'deleted_data_files_count'), files_gone)
+			WHEN 'remove_orphan_files' THEN (before ->> 'data_file_count')::pg_catalog.float8 + (before ->> 'manifest_count')::pg_catalog.float8
+			WHEN 'compute_table_stats' THEN (before ->> 'data_file_count')::pg_catalog.float8
+			WHEN 'compute_partition_stats' THEN (before ->> 'manifest_count')::pg_catalog.float8 END AS files,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN (before ->> 'data_file_count')::pg_catalog.float8 + d.deletes
+			WHEN 'rewrite_position_delete_files' THEN (before ->> 'position_delete_file_count')::pg_catalog.float8
+			WHEN 'rewrite_manifests' THEN (before ->> 'manifest_count')::pg_catalog.float8
+			WHEN 'expire_snapshots' THEN (before ->> 'snapshot_count')::pg_catalog.float8 END AS files_before,
+		CASE of_operation
+			WHEN 'rewrite_data_files' THEN own.removed_bytes - own.added_bytes
+			-- of what nobody refers to any more the engine may have left some
+			WHEN 'expire_snapshots' THEN pg_catalog.round(bytes_gone * LEAST(1, COALESCE(floe_internal.engine_number(engine_result, 'deleted_data_files_count') / NULLIF(files_gone, 0), 1))) END AS freed) AS m;
+END;
+COMMENT ON FUNCTION floe_internal.measured(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8)
+	IS 'A run in the quantities of its estimate; a quantity that nothing tells is not there. files_gone, bytes_gone: what only the removed snapshots held';
+
+-- ---- learning ----
+
+CREATE FUNCTION floe_internal.learn_ratio(old pg_catalog.float8, estimated pg_catalog.float8, measured pg_catalog.float8) RETURNS pg_catalog.float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- estimated is already corrected by old; half the way each time
+	SELECT CASE WHEN estimated > 0 AND measured IS NOT NULL
+		THEN LEAST(20, GREATEST(0.05, COALESCE(old, 1) * pg_catalog.sqrt(LEAST(400, GREATEST(measured, 0) / estimated)))) ELSE old END;
+END;
+COMMENT ON FUNCTION floe_internal.learn_ratio(pg_catalog.float8, pg_catalog.float8, pg_catalog.float8) IS 'What to correct the next estimate by, from 0.05 to 20; NULL: nothing was ever measured';
+
+CREATE FUNCTION floe_internal.add_run(of_engine pg_catalog.text, of_operation pg_catalog.text, of_size_class pg_catalog.int2, work pg_catalog.float8, bytes pg_catalog.float8, seconds pg_catalog.float8,
+		output_ratio pg_catalog.float8, errors pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	most CONSTANT int := 16;
+	s floe_internal.engine_speed;
+	f record;
+BEGIN
+	INSERT INTO floe_internal.engine_speed (engine, operation, size_class) VALUES (of_engine, of_operation, of_size_class) ON CONFLICT DO NOTHING;
+	SELECT * INTO s FROM floe_internal.engine_speed AS x WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class FOR UPDATE;
+	s.work := (ARRAY[work] || s.work)[1:most];
+	s.default_seconds := (ARRAY[floe_internal.default_seconds(bytes)] || s.default_seconds)[1:most];
+	s.seconds := (ARRAY[seconds] || s.seconds)[1:most];
+	s.bytes := (ARRAY[COALESCE(bytes, 0)] || s.bytes)[1:most];
+	s.output_ratios := (ARRAY[output_ratio] || s.output_ratios)[1:most];
+	s.objects_errors := (ARRAY[(errors ->> 'objects')::float8] || s.objects_errors)[1:most];
+	s.bytes_errors := (ARRAY[(errors ->> 'bytes')::float8] || s.bytes_errors)[1:most];
+	s.minutes_errors := (ARRAY[(errors ->> 'minutes')::float8] || s.minutes_errors)[1:most];
+	SELECT * INTO f FROM floe_internal.fit_speed(s.work, s.default_seconds, s.seconds);
+	UPDATE floe_internal.engine_speed AS x
+		SET runs = x.runs + 1, work = s.work, default_seconds = s.default_seconds, seconds = s.seconds, bytes = s.bytes, output_ratios = s.output_ratios,
+			objects_errors = s.objects_errors, bytes_errors = s.bytes_errors, minutes_errors = s.minutes_errors,
+			fixed_seconds = f.fixed_seconds, seconds_per_byte = f.seconds_per_byte, scale = f.scale, weight = f.weight, spread = f.spread,
+			least_work = (SELECT min(w) FROM unnest(s.work) AS w), most_work = (SELECT max(w) FROM unnest(s.work) AS w),
+			bytes_per_second = (SELECT sum(b) FROM unnest(s.bytes) AS b) / (SELECT sum(z) FROM unnest(s.seconds) AS z),
+			output_ratio = floe_internal.recent_median(s.output_ratios), objects_error = floe_internal.recent_median(s.objects_errors),
+			bytes_error = floe_internal.recent_median(s.bytes_errors), minutes_error = floe_internal.recent_median(s.minutes_errors), updated_at = floe_internal.clock()
+		WHERE x.engine = of_engine AND x.operation = of_operation AND x.size_class = of_size_class;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.add_run(pg_catalog.text, pg_catalog.text, pg_catalog.int2, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.jsonb) IS 'Adds a run to one row of floe_internal.engine_speed and fits it anew';
+
+-- The last thing in the transaction that ends an operation: its rows are those of many others. Only what the engine itself saw to its end, at the first
+-- attempt, tells how long it takes.
+CREATE FUNCTION floe_internal.learn(of_operation_id pg_catalog.int8) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	l floe_internal.operation_log;
+	seconds float8;
+	bytes float8;
+	ratio float8;
+	total float8;
+	errors jsonb;
+BEGIN
+	SELECT * INTO l FROM floe_internal.operation_log AS x WHERE x.operation_id = of_operation_id AND x.state = 'succeeded' AND x.outcome = 'succeeded' AND x.measured IS NOT NULL;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	seconds := (l.measured ->> 'minutes')::float8 * 60;
+	bytes := COALESCE(l.measured ->> 'bytes', l.estimate ->> 'bytes')::float8;
+	ratio := (l.measured ->> 'bytes_written')::float8 / NULLIF((l.measured ->> 'bytes')::float8, 0);
+	-- of a slice it is the arithmetic of its partitions that was estimated, not this table's own
+	UPDATE floe_internal.table_operation AS x
+		SET object_ratio = CASE WHEN l.estimate ? 'slice' OR l.operation = 'remove_orphan_files' THEN x.object_ratio
+				ELSE floe_internal.learn_ratio(x.object_ratio, (l.estimate ->> 'objects')::float8, (l.measured ->> 'objects')::float8) END,
+			bytes_ratio = CASE WHEN l.estimate ? 'slice' THEN x.bytes_ratio
+				ELSE floe_internal.learn_ratio(x.bytes_ratio, (l.estimate ->> 'bytes')::float8, (l.measured ->> 'bytes')::float8) END,
+			output_ratio = CASE WHEN ratio IS NOT NULL THEN (ratio + COALESCE(x.output_ratio, ratio)) / 2 ELSE x.output_ratio END,
+			past_objects = CASE WHEN l.operation = 'remove_orphan_files' AND l.measured ? 'objects' THEN round(((l.measured ->> 'objects')::float8 + COALESCE(x.past_objects, (l.measured ->> 'objects')::float8)) / 2)
+				ELSE x.past_objects END
+		WHERE x.table_id = l.table_id AND x.operation = l.operation;
+	IF seconds > 0 AND l.attempt <= 1 THEN
+		errors := l.measured -> 'error';
+		total := floe_internal.work(bytes, COALESCE(l.measured ->> 'files_touched', l.estimate ->> 'files_touched')::float8);
+		-- from the widest row to the narrowest, so that two that learn at once never wait for each other
+		PERFORM floe_internal.add_run('', l.operation, -1::int2, total, bytes, seconds, ratio, errors);
+		PERFORM floe_internal.add_run(l.engine, l.operation, -1::int2, total, bytes, seconds, ratio, errors);
+		PERFORM floe_internal.add_run(l.engine, l.operation, floe_internal.size_class(total), total, bytes, seconds, ratio, errors);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.learn(pg_catalog.int8) IS 'What the next estimates take from an operation that has just ended';
+
 CREATE FUNCTION floe_internal.throughput(of_engine pg_catalog.text, of_operation pg_catalog.text, OUT bytes_per_second pg_catalog.float8, OUT runs pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.sum(r.bytes) / NULLIF(pg_catalog.sum(r.seconds), 0), 20e6), pg_catalog.count(*)
-	FROM (SELECT (l.estimate ->> 'bytes')::pg_catalog.float8 AS bytes, EXTRACT(epoch FROM l.engine_ended_at - l.started_at)::pg_catalog.float8 AS seconds
-		  FROM floe_internal.operation_log AS l
-		  WHERE l.engine = of_engine AND l.operation = of_operation AND l.state = 'succeeded' AND l.estimate ->> 'bytes' IS NOT NULL AND l.engine_ended_at > l.started_at
-		  ORDER BY l.operation_id DESC LIMIT 20) AS r;
+	SELECT COALESCE(NULLIF(s.bytes_per_second, 0), 20e6), LEAST(COALESCE(s.runs, 0), 16)
+	FROM (SELECT 1) AS one LEFT JOIN floe_internal.engine_speed AS s ON s.engine = of_engine AND s.operation = of_operation AND s.size_class = -1;
 END;
-COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Learned from the last 20 successful runs; 20 MB/s while there are none (runs = 0)';
+COMMENT ON FUNCTION floe_internal.throughput(pg_catalog.text, pg_catalog.text) IS 'Bytes per second of the last 16 runs, start-up included; 20 MB/s while there are none (runs = 0)';
 
-CREATE FUNCTION floe_internal.estimates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
-	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, runs pg_catalog.int8)
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	WITH setting AS MATERIALIZED (
-		SELECT x.table_id, x.operation, COALESCE(x.settings ->> 'engine', '') AS engine FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
-	), m AS MATERIALIZED (
-		SELECT v.table_id, pg_catalog.jsonb_object_agg(v.metric, v.value) AS metrics FROM floe_internal.metrics_at(of_table_ids, at) AS v GROUP BY v.table_id
-	), speed AS MATERIALIZED (
-		-- by engine and operation, not by table
-		SELECT d.engine, d.operation, w.bytes_per_second, w.runs,
-			   COALESCE((SELECT (s.options ->> 'memory_gb')::pg_catalog.float8 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = d.engine), 2) AS memory_gb
-		FROM (SELECT DISTINCT x.engine, x.operation FROM setting AS x) AS d
-		CROSS JOIN LATERAL floe_internal.throughput(d.engine, d.operation) AS w
-	)
-	SELECT s.table_id, s.operation, e.objects, e.bytes, t.minutes, t.minutes / 60 * speed.memory_gb, speed.runs
-	FROM setting AS s
-	JOIN m ON m.table_id = s.table_id
-	JOIN speed ON speed.operation = s.operation AND speed.engine = s.engine
-	CROSS JOIN LATERAL (SELECT
-		CASE s.operation
-			WHEN 'rewrite_data_files' THEN COALESCE((m.metrics ->> 'excess_file_count')::pg_catalog.float8, 0) + COALESCE(d.delete_files, 0)
-			WHEN 'rewrite_position_delete_files' THEN GREATEST((m.metrics ->> 'excess_delete_file_count')::pg_catalog.float8,
-				LEAST((m.metrics ->> 'dangling_delete_count')::pg_catalog.float8, (m.metrics ->> 'position_delete_file_count')::pg_catalog.float8), 0)
-			WHEN 'rewrite_manifests' THEN COALESCE((m.metrics ->> 'excess_manifest_count')::pg_catalog.float8, 0)
-			WHEN 'expire_snapshots' THEN COALESCE((m.metrics ->> 'expirable_snapshot_count')::pg_catalog.float8, 0) END AS objects,
-		CASE s.operation
-			WHEN 'rewrite_data_files' THEN CASE WHEN d.delete_files > 0 THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8 ELSE (m.metrics ->> 'small_file_bytes')::pg_catalog.float8 END
-			WHEN 'rewrite_position_delete_files' THEN (m.metrics ->> 'delete_bytes')::pg_catalog.float8
-			WHEN 'rewrite_manifests' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8
-			WHEN 'compute_table_stats' THEN (m.metrics ->> 'data_bytes')::pg_catalog.float8
-			WHEN 'compute_partition_stats' THEN (m.metrics ->> 'manifest_bytes')::pg_catalog.float8 END AS bytes
-		FROM (SELECT CASE WHEN (m.metrics ->> 'delete_ratio')::pg_catalog.float8 >= 0.2 OR (m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8 >= 20
-						THEN COALESCE((m.metrics ->> 'position_delete_file_count')::pg_catalog.float8, 0) + COALESCE((m.metrics ->> 'equality_delete_file_count')::pg_catalog.float8, 0) END AS delete_files) AS d) AS e
-	CROSS JOIN LATERAL (SELECT 0.2 + COALESCE(e.bytes, 0) / speed.bytes_per_second / 60 AS minutes) AS t;
-END;
-COMMENT ON FUNCTION floe_internal.estimates(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Gain (objects that would go) and cost (bytes to touch, minutes, GB-hours) per table and operation; runs: how many past runs the speed rests on, 0: a default';
+CREATE VIEW floe.estimate_errors AS
+	SELECT NULLIF(s.engine, '') AS engine, s.operation, s.runs, s.objects_error AS objects, s.bytes_error AS bytes, s.minutes_error AS minutes,
+		   s.fixed_seconds, 1 / s.seconds_per_byte AS work_per_second, s.bytes_per_second, s.output_ratio, s.updated_at
+	FROM floe_internal.engine_speed AS s WHERE s.size_class = -1;
+COMMENT ON VIEW floe.estimate_errors IS 'What estimates were worth: median of |estimated - measured| / measured of the last 16 runs, the newest counting most, by engine and operation (engine NULL: all engines), and what the speed is taken to be';
+-- =================================================================================================
+-- 65 debt
+-- The score that orders candidates: terms, each from 0 to 1, times weights. Which weights, a preset says,
+-- and a policy may say otherwise, or name a function that says the score itself.
+-- =================================================================================================
 
-CREATE FUNCTION floe_internal.log_scale(value pg_catalog.float8, top pg_catalog.float8) RETURNS pg_catalog.float8
+CREATE TABLE floe.debt_term (
+	term		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	half		pg_catalog.float8 NOT NULL CHECK (half > 0),
+	is_log		pg_catalog.bool NOT NULL,
+	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
+	weight		pg_catalog.float8 CHECK (weight BETWEEN 0 AND 1000),
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit; there is no top, so that of two large ones the larger still counts for more';
+COMMENT ON COLUMN floe.debt_term.half IS 'What is measured where the term is 0.5: raw / (raw + half), or that of ln(1 + raw) and ln(1 + half)';
+COMMENT ON COLUMN floe.debt_term.is_log IS 'By its logarithm: what ranges over many powers of ten';
+COMMENT ON COLUMN floe.debt_term.weight IS 'For everybody, whatever the preset says; NULL: the preset''s. A policy can set its own in "weights"';
+COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
+COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.debt_term (term, position, half, is_log, is_penalty, description) VALUES
+	('severity', 1, 1, false, false, 'How far the worst metric with this remedy is beyond its thresholds: measured 0.5 at warning, 1 at critical'),
+	('gain', 2, 1000, true, false, 'Objects (files, manifests, snapshots) that would go'),
+	('benefit', 3, 10000, true, false, 'Objects that would go per GB-hour of the engine'),
+	('age', 4, 1, false, false, 'Time since the last success as a share of the deadline, or of 30 days without one; 0 where there is nothing to do'),
+	('failures', 5, 2, false, true, 'Consecutive failures'),
+	('freed', 6, 10000000000, true, false, 'Bytes that would be freed'),
+	('share', 7, 1, false, false, 'Objects that would go as a share of those there are'),
+	('overdue', 8, 1, false, false, 'Time beyond the deadline as a share of it; 0 without a deadline, or where there is nothing to do'),
+	('pressure', 9, 100000, true, false, 'Data and delete files of the table: how much of a namespace or a planner it takes up'),
+	('overwrite', 10, 1, false, true, 'Seven days as a share of the time since the last write, of a table whose files are all in one partition: what is rewritten may be overwritten soon');
+
+CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
+
+CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();
+
+CREATE TABLE floe.debt_preset (
+	preset		pg_catalog.text NOT NULL CHECK (preset OPERATOR(pg_catalog.~) '^[^.]{1,60}$'),
+	term		pg_catalog.text NOT NULL REFERENCES floe.debt_term,
+	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
+	is_builtin	pg_catalog.bool NOT NULL DEFAULT false,
+	PRIMARY KEY (preset, term)
+);
+COMMENT ON TABLE floe.debt_preset IS 'Weights of terms by name, for "score" of a policy; a term without a row weighs nothing. People add their own; those that come with floe stay as they are';
+COMMENT ON COLUMN floe.debt_preset.preset IS 'Without a dot: a name with one is that of a function';
+
+INSERT INTO floe.debt_preset (preset, term, weight, is_builtin) VALUES
+	('benefit', 'benefit', 1, true), ('benefit', 'overdue', 1, true), ('benefit', 'failures', 0.5, true),
+	('severity', 'severity', 3, true), ('severity', 'share', 1, true), ('severity', 'age', 1, true), ('severity', 'overdue', 1, true), ('severity', 'failures', 1, true),
+	('cautious', 'benefit', 1, true), ('cautious', 'overdue', 1, true), ('cautious', 'failures', 0.5, true), ('cautious', 'pressure', 0.2, true), ('cautious', 'overwrite', 0.2, true);
+
+CREATE FUNCTION floe_internal.debt_preset_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	given text := CASE TG_OP WHEN 'DELETE' THEN OLD.preset ELSE NEW.preset END;
+BEGIN
+	IF TG_OP <> 'INSERT' AND OLD.is_builtin OR TG_OP <> 'DELETE' AND EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = given AND p.is_builtin) THEN
+		PERFORM floe_internal.refuse(format('preset "%s" comes with floe', COALESCE(OLD.preset, given)), NULL,
+			'Make one of another name, set "weights" in a policy, or floe.debt_term.weight for all.');
+	END IF;
+	RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_preset_before() IS 'Trigger: floe''s own presets stay as they are';
+
+CREATE TRIGGER debt_preset_before BEFORE INSERT OR UPDATE OR DELETE ON floe.debt_preset
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_preset_before();
+
+-- The one way from what is measured to a term: from 0 to 1, and never equal for two that differ, as far as float8 tells them apart.
+CREATE FUNCTION floe_internal.debt_value(raw pg_catalog.float8, half pg_catalog.float8, is_log pg_catalog.bool) RETURNS pg_catalog.float8
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT LEAST(1, pg_catalog.ln(1 + GREATEST(COALESCE(value, 0), 0)) / pg_catalog.ln(1 + top));
+	SELECT CASE
+		WHEN raw IS NULL OR raw <= 0 OR raw = 'NaN' THEN 0
+		WHEN is_log THEN pg_catalog.ln(1 + LEAST(raw, 1e300)) / (pg_catalog.ln(1 + LEAST(raw, 1e300)) + pg_catalog.ln(1 + half))
+		ELSE LEAST(raw, 1e300) / (LEAST(raw, 1e300) + half) END;
 END;
-COMMENT ON FUNCTION floe_internal.log_scale(pg_catalog.float8, pg_catalog.float8) IS '0 to 1, logarithmic, 1 at top and beyond';
+COMMENT ON FUNCTION floe_internal.debt_value(pg_catalog.float8, pg_catalog.float8, pg_catalog.bool) IS 'A term from 0 to 1: 0.5 at half; unknown is 0';
 
-CREATE FUNCTION floe_internal.debt_terms(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.score_weights(of_policy_set_ids pg_catalog.int4[])
+	RETURNS TABLE (policy_set_id pg_catalog.int4, preset pg_catalog.text, score_function pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2,
+				   half pg_catalog.float8, is_log pg_catalog.bool, is_penalty pg_catalog.bool, weight pg_catalog.float8, set_by pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	default_score CONSTANT text := (SELECT b.value #>> '{}' FROM floe_internal.builtin_setting AS b WHERE b.operation = '' AND b.setting = 'score');
+BEGIN
+	RETURN QUERY
+		SELECT s.id, x.preset, x.score_function, d.term, d.position, d.half, d.is_log, d.is_penalty,
+			   COALESCE((e.settings ->> ('weights.' || d.term))::float8, d.weight, p.weight, 0),
+			   CASE WHEN e.settings ? ('weights.' || d.term) THEN COALESCE((SELECT format('policy "%s" (%s)', y.name, y.pattern) FROM floe.policy AS y WHERE y.policy_id = (e.origins ->> ('weights.' || d.term))::int4), 'policy')
+					WHEN d.weight IS NOT NULL THEN 'floe.debt_term' ELSE format('preset "%s"', x.preset) END
+		FROM (SELECT DISTINCT COALESCE(u.id, 0) AS id FROM unnest(of_policy_set_ids) AS u (id)) AS s
+		LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.id AND e.operation = ''
+		-- a preset that is gone counts as none, and a function has the default beside it
+		CROSS JOIN LATERAL (SELECT CASE WHEN strpos(e.settings ->> 'score', '.') > 0 THEN e.settings ->> 'score' END AS score_function,
+			CASE WHEN EXISTS (SELECT 1 FROM floe.debt_preset AS k WHERE k.preset = e.settings ->> 'score') THEN e.settings ->> 'score' ELSE default_score END AS preset) AS x
+		CROSS JOIN floe.debt_term AS d
+		LEFT JOIN floe.debt_preset AS p ON p.preset = x.preset AND p.term = d.term;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.score_weights(pg_catalog.int4[]) IS 'Weight of each term for tables of these lists of policies (0: none), and who set it; score_function: the policies name it';
+
+-- Each term of each candidate as it is measured, with its estimate. One row for each term that weighs anything.
+CREATE FUNCTION floe_internal.debt_terms(candidates floe_internal.candidate[], at pg_catalog.timestamptz, all_terms pg_catalog.bool)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, term pg_catalog.text, "position" pg_catalog.int2, raw pg_catalog.float8, value pg_catalog.float8,
-				   weight pg_catalog.float8, contribution pg_catalog.float8)
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	WITH setting AS MATERIALIZED (
-		SELECT x.table_id, x.settings FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation = ''
-	), context AS MATERIALIZED (
-		SELECT x.table_id, x.operation, x.settings ->> 'deadline' AS deadline, x.severity FROM floe_internal.decision_context(of_table_ids, at) AS x
-	), estimate AS MATERIALIZED (
-		SELECT * FROM floe_internal.estimates(of_table_ids, at)
-	)
-	SELECT c.table_id, c.operation, d.term, d.position, v.raw, v.value, w.weight, CASE WHEN d.is_penalty THEN - v.value ELSE v.value END * w.weight
-	FROM context AS c
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
-	JOIN setting AS s ON s.table_id = c.table_id
-	LEFT JOIN estimate AS e ON e.table_id = c.table_id AND e.operation = c.operation
-	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
-	CROSS JOIN LATERAL (SELECT EXTRACT(epoch FROM at - COALESCE(x.last_success_at, t.first_seen_at))::pg_catalog.float8 AS idle,
-		EXTRACT(epoch FROM COALESCE(c.deadline::pg_catalog.interval, '30 days'))::pg_catalog.float8 AS patience) AS i
-	CROSS JOIN LATERAL (VALUES
-		('severity', COALESCE(c.severity, 0), LEAST(1, COALESCE(c.severity, 0))),
-		('gain', COALESCE(e.objects, 0), floe_internal.log_scale(e.objects, 100000)),
-		('benefit', COALESCE(e.objects / NULLIF(e.gb_hours, 0), 0), floe_internal.log_scale(e.objects / NULLIF(e.gb_hours, 0), 100000)),
-		('age', i.idle, LEAST(1, GREATEST(0, i.idle) / i.patience)),
-		('failures', COALESCE(x.failures, 0)::pg_catalog.float8, LEAST(5, COALESCE(x.failures, 0)) / 5.0)) AS v (term, raw, value)
-	JOIN floe.debt_term AS d ON d.term = v.term
-	CROSS JOIN LATERAL (SELECT COALESCE((s.settings ->> ('weights.' || d.term))::pg_catalog.float8, d.weight) AS weight) AS w;
-END;
-COMMENT ON FUNCTION floe_internal.debt_terms(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Each term of the debt score per table and operation: measured, from 0 to 1, weighted';
+				   weight pg_catalog.float8, contribution pg_catalog.float8, set_by pg_catalog.text, preset pg_catalog.text, score_function pg_catalog.text, estimate pg_catalog.jsonb, failures pg_catalog.int4)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH c AS MATERIALIZED (
+			SELECT x.*, t.policy_set_id, t.first_seen_at FROM unnest(candidates) AS x JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+		), w AS MATERIALIZED (
+			SELECT * FROM floe_internal.score_weights(ARRAY(SELECT DISTINCT c.policy_set_id FROM c)) AS z -- one of them in any case: its estimate goes along
+			WHERE all_terms OR z.weight > 0 OR z.score_function IS NOT NULL OR z.term = 'benefit'
+		), told AS MATERIALIZED (
+			SELECT e.*, jsonb_strip_nulls(jsonb_build_object('objects', e.objects, 'bytes', e.bytes, 'files_touched', e.files_touched, 'files_before', e.files_before, 'files_after', e.files_after,
+				'bytes_freed', round(e.bytes_freed), 'minutes', round(e.minutes::numeric, 4), 'minutes_low', round(e.minutes_low::numeric, 4), 'minutes_high', round(e.minutes_high::numeric, 4),
+				'fixed_minutes', round(e.fixed_minutes::numeric, 4), 'gb_hours', round(e.gb_hours::numeric, 6), 'past_runs', e.runs, 'error', round(e.error::numeric, 4))) AS estimate
+			FROM floe_internal.estimates(candidates, at) AS e
+		)
+		SELECT c.table_id, c.operation, v.term, w.position, v.raw, n.value, w.weight, CASE WHEN w.is_penalty THEN - n.value ELSE n.value END * w.weight, w.set_by, w.preset, w.score_function,
+			   e.estimate, COALESCE(x.failures, 0)
+		FROM c
+		LEFT JOIN told AS e ON e.table_id = c.table_id AND e.operation = c.operation
+		LEFT JOIN floe_internal.health AS h ON h.table_id = c.table_id
+		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+		CROSS JOIN LATERAL (SELECT
+			-- time alone is no debt: a table that nobody writes and that has nothing to do owes nothing
+			CASE WHEN CASE c.operation WHEN 'remove_orphan_files' THEN true WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
+					ELSE e.objects > 0 OR c.severity >= 0.5 END
+				THEN GREATEST(0, extract(epoch FROM at - COALESCE(x.last_success_at, c.first_seen_at))::float8) ELSE 0 END AS idle,
+			extract(epoch FROM c.deadline)::float8 AS deadline) AS i
+		CROSS JOIN LATERAL (VALUES
+			('severity', c.severity),
+			('gain', e.objects),
+			('benefit', e.objects / NULLIF(e.gb_hours, 0)),
+			('age', i.idle / COALESCE(NULLIF(i.deadline, 0), 2592000)),
+			('failures', x.failures::float8),
+			('freed', e.bytes_freed),
+			('share', e.objects / NULLIF(e.files_before, 0)),
+			('overdue', GREATEST(0, i.idle / NULLIF(i.deadline, 0) - 1)),
+			('pressure', (h.data_file_count + COALESCE(h.position_delete_file_count, 0) + COALESCE(h.equality_delete_file_count, 0) + COALESCE(h.deletion_vector_count, 0))::float8),
+			('overwrite', CASE WHEN h.partition_count <= 1 AND c.operation = 'rewrite_data_files' THEN 604800 / GREATEST(1, extract(epoch FROM at - h.last_write_at)::float8) END)) AS v (term, raw)
+		JOIN w ON w.policy_set_id = COALESCE(c.policy_set_id, 0) AND w.term = v.term
+		CROSS JOIN LATERAL (SELECT floe_internal.debt_value(v.raw, w.half, w.is_log) AS value) AS n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.debt_terms(floe_internal.candidate[], pg_catalog.timestamptz, pg_catalog.bool) IS 'Each term of the debt score of candidates: measured, from 0 to 1, weighted, and by whom; with all_terms those that weigh nothing, too';
+
+-- ---- a function of the user's own ----
+
+CREATE TYPE floe.debt_input AS (
+	table_name		pg_catalog.text,
+	operation		pg_catalog.text,
+	severity		pg_catalog.float8,
+	objects			pg_catalog.float8,
+	bytes			pg_catalog.float8,
+	bytes_freed		pg_catalog.float8,
+	files_before	pg_catalog.float8,
+	files_after		pg_catalog.float8,
+	minutes			pg_catalog.float8,
+	gb_hours		pg_catalog.float8,
+	past_runs		pg_catalog.int8,
+	failures		pg_catalog.int4,
+	terms			pg_catalog.jsonb,
+	score			pg_catalog.float8
+);
+COMMENT ON TYPE floe.debt_input IS 'What a score function gets: a candidate with its estimate, every term from 0 to 1, and the score of the default preset; NULL: unknown';
+
+-- Who decides has the rights of floe's owner, and what he calls has them, too, unless it says otherwise. So a function is taken only if it runs as its
+-- own owner, or if its owner could do anything anyhow. It is looked at when a policy is saved and again at each call.
+CREATE FUNCTION floe_internal.score_function(name pg_catalog.text, OUT function_oid pg_catalog.oid, OUT problem pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	p record;
+BEGIN
+	BEGIN
+		function_oid := to_regprocedure(score_function.name || '(floe.debt_input)')::oid;
+	EXCEPTION WHEN OTHERS THEN
+		NULL;	-- not even the form of a name
+	END;
+	SELECT f.prosecdef, f.prokind, f.proretset, f.prorettype, r.rolname, r.rolsuper INTO p
+		FROM pg_proc AS f JOIN pg_roles AS r ON r.oid = f.proowner WHERE f.oid = function_oid;
+	problem := CASE
+		WHEN NOT FOUND THEN format('there is no function %s(floe.debt_input)', left(score_function.name, 200))
+		WHEN p.prokind <> 'f' OR p.proretset OR p.prorettype <> 'float8'::regtype THEN format('function %s does not return one double precision', function_oid::regprocedure)
+		WHEN NOT p.prosecdef AND NOT p.rolsuper THEN format('function %s would run with the rights of floe''s owner: it is no security definer, and its owner "%s" is no superuser', function_oid::regprocedure, p.rolname) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.score_function(pg_catalog.text) IS 'A score function by its name with schema; problem: why it is not called; NULL: it is';
+
+-- Whatever the function does is undone: it reads in a read-only subtransaction that always ends in a rollback, so that it leaves no row, no setting and
+-- no deferred trigger behind, which would run as somebody else.
+CREATE FUNCTION floe_internal.call_score(function_oid pg_catalog.oid, inputs floe.debt_input[], OUT scores pg_catalog.float8[], OUT problem pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	BEGIN
+		PERFORM set_config('transaction_read_only', 'on', true);
+		EXECUTE format('SELECT array_agg(%s(($1)[i]) ORDER BY i) FROM generate_subscripts($1, 1) AS i', function_oid::regproc) INTO scores USING inputs;
+		RAISE EXCEPTION USING ERRCODE = 'FLOES';
+	EXCEPTION
+		WHEN SQLSTATE 'FLOES' THEN
+			NULL;
+		WHEN query_canceled THEN
+			RAISE;
+		WHEN OTHERS THEN
+			scores := NULL;
+			problem := SQLERRM;
+	END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.call_score(pg_catalog.oid, floe.debt_input[]) IS 'Scores of some candidates by a user''s function; one that fails fails all of them';
+
+CREATE FUNCTION floe_internal.own_scores(name pg_catalog.text, inputs floe.debt_input[]) RETURNS TABLE (place pg_catalog.int4, score pg_catalog.float8, problem pg_catalog.text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	f record;
+	one record;
+	all_scores float8[];
+	all_problem text;
+BEGIN
+	SELECT * INTO f FROM floe_internal.score_function(own_scores.name);
+	IF f.problem IS NULL THEN
+		SELECT c.scores, c.problem INTO all_scores, all_problem FROM floe_internal.call_score(f.function_oid, inputs) AS c;
+	END IF;
+	FOR i IN 1 .. cardinality(inputs)
+	LOOP
+		place := i;
+		problem := f.problem;
+		score := NULL;
+		IF problem IS NULL AND all_problem IS NULL THEN
+			score := all_scores[i];
+		ELSIF problem IS NULL THEN
+			-- for which of them it fails
+			SELECT * INTO one FROM floe_internal.call_score(f.function_oid, inputs[i:i]);
+			score := one.scores[1];
+			problem := one.problem;
+		END IF;
+		IF problem IS NULL AND (score IS NULL OR score IN ('NaN', 'Infinity', '-Infinity')) THEN
+			problem := format('it answers %s', COALESCE(score::text, 'NULL'));
+		END IF;
+		score := CASE WHEN problem IS NULL THEN score END;
+		RETURN NEXT;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.own_scores(pg_catalog.text, floe.debt_input[]) IS 'Score of each candidate by a user''s function, in one call where none fails; problem: why there is none';
+
+-- ---- the score ----
+
+CREATE FUNCTION floe_internal.scores(candidates floe_internal.candidate[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, score pg_catalog.float8, parts pg_catalog.jsonb, problem pg_catalog.text, estimate pg_catalog.jsonb)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	named bool;
+BEGIN
+	named := EXISTS (SELECT 1 FROM floe_internal.effective AS e WHERE e.operation = '' AND strpos(e.settings ->> 'score', '.') > 0
+		AND e.policy_set_id IN (SELECT t.policy_set_id FROM unnest(candidates) AS c JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id));
+	IF NOT named THEN
+		RETURN QUERY
+			SELECT d.table_id, d.operation, sum(d.contribution), jsonb_object_agg(d.term, round(d.contribution::numeric, 6)), NULL::text, (array_agg(d.estimate))[1]
+			FROM floe_internal.debt_terms(candidates, at, false) AS d GROUP BY d.table_id, d.operation;
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH p AS MATERIALIZED (
+			SELECT d.table_id, d.operation, sum(d.contribution) AS score, jsonb_object_agg(d.term, round(d.contribution::numeric, 6)) AS parts, (array_agg(d.estimate))[1] AS estimate,
+				   jsonb_object_agg(d.term, d.value) AS terms, max(d.raw) FILTER (WHERE d.term = 'severity') AS severity, max(d.failures) AS failures, max(d.score_function) AS score_function
+			FROM floe_internal.debt_terms(candidates, at, false) AS d GROUP BY d.table_id, d.operation
+		), input AS MATERIALIZED (
+			SELECT p.*, row_number() OVER (PARTITION BY p.score_function ORDER BY p.table_id, p.operation) AS place,
+				   ROW(t.name, p.operation, p.severity, (p.estimate ->> 'objects')::float8, (p.estimate ->> 'bytes')::float8, (p.estimate ->> 'bytes_freed')::float8,
+					   (p.estimate ->> 'files_before')::float8, (p.estimate ->> 'files_after')::float8, (p.estimate ->> 'minutes')::float8, (p.estimate ->> 'gb_hours')::float8,
+					   (p.estimate ->> 'past_runs')::int8, p.failures, p.terms, p.score)::floe.debt_input AS input
+			FROM p JOIN floe_internal.iceberg_table AS t ON t.table_id = p.table_id
+		), own AS MATERIALIZED (
+			SELECT g.score_function, o.place, o.score, o.problem
+			FROM (SELECT i.score_function, array_agg(i.input ORDER BY i.place) AS inputs FROM input AS i WHERE i.score_function IS NOT NULL GROUP BY i.score_function) AS g
+			CROSS JOIN LATERAL floe_internal.own_scores(g.score_function, g.inputs) AS o
+		)
+		SELECT i.table_id, i.operation, COALESCE(o.score, i.score), CASE WHEN o.score IS NULL THEN i.parts ELSE jsonb_build_object(i.score_function, round(o.score::numeric, 6)) END,
+			   CASE WHEN o.problem IS NOT NULL THEN format('%s: %s', i.score_function, o.problem) END, i.estimate
+		FROM input AS i LEFT JOIN own AS o ON o.score_function = i.score_function AND o.place = i.place;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.scores(floe_internal.candidate[], pg_catalog.timestamptz) IS 'Score of candidates with its parts and the estimate it rests on; problem: why it is the default preset''s and not that of the function that the policies name';
 
 CREATE FUNCTION floe.debt(table_name pg_catalog.text,
-		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8)
+		OUT operation pg_catalog.text, OUT term pg_catalog.text, OUT raw pg_catalog.float8, OUT value pg_catalog.float8, OUT weight pg_catalog.float8, OUT contribution pg_catalog.float8,
+		OUT set_by pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-	SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 4)::float8, d.weight, round(d.contribution::numeric, 4)::float8
-	FROM (SELECT (floe_internal.require_table(table_name)).table_id) AS t
-	CROSS JOIN LATERAL floe_internal.debt_terms(ARRAY[t.table_id], floe_internal.clock()) AS d
-	JOIN floe_internal.operation_kind AS k ON k.operation = d.operation
-	ORDER BY k.position, d.position
+#variable_conflict use_column
+DECLARE
+	t CONSTANT floe_internal.iceberg_table := floe_internal.require_table(debt.table_name);
+	at CONSTANT timestamptz := floe_internal.clock();
+	candidates CONSTANT floe_internal.candidate[] := ARRAY(SELECT floe_internal.candidate(c.table_id, c.operation, c.settings, c.remedy_options, c.severity)
+		FROM floe_internal.decision_context(ARRAY[t.table_id], at) AS c);
+BEGIN
+	RETURN QUERY
+		SELECT d.operation, d.term, round(d.raw::numeric, 3)::float8, round(d.value::numeric, 6)::float8, d.weight, round(d.contribution::numeric, 6)::float8, d.set_by
+		FROM (SELECT x.operation, x.term, x.position, CASE WHEN x.raw NOT IN ('Infinity', 'NaN') THEN COALESCE(x.raw, 0) ELSE 0 END AS raw, x.value, x.weight, x.contribution, x.set_by
+			  FROM floe_internal.debt_terms(candidates, at, true) AS x
+			  UNION ALL
+			  -- a function's word counts instead of the sum
+			  SELECT s.operation, f.name, 1000, CASE WHEN s.problem IS NULL THEN s.score END, NULL, NULL, CASE WHEN s.problem IS NULL THEN s.score END,
+					 CASE WHEN s.problem IS NULL THEN 'instead of the sum of the others' ELSE substr(s.problem, length(f.name) + 3) || '; the sum of the others holds' END
+			  FROM (SELECT w.score_function AS name FROM floe_internal.score_weights(ARRAY[t.policy_set_id]) AS w WHERE w.score_function IS NOT NULL LIMIT 1) AS f
+			  CROSS JOIN LATERAL floe_internal.scores(candidates, at) AS s) AS d
+		JOIN floe_internal.operation_kind AS k ON k.operation = d.operation
+		ORDER BY k.position, d.position;
+END
 $body$;
-COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), and weighted';
+COMMENT ON FUNCTION floe.debt(pg_catalog.text) IS 'Breakdown of a table''s debt score: per operation and term, as measured (raw), from 0 to 1 (value), weighted, and who set the weight; a score function of the policies stands last';
+-- =================================================================================================
+-- 66 history of verdicts
+-- What was decided of each table and operation, and from when until when: written by the planning step
+-- when a verdict becomes another one, never when only a number moved. Nothing is written for what nothing
+-- calls for, so a healthy fleet has no rows; floe.why() of a time (83) says what that means.
+-- =================================================================================================
 
+CREATE TABLE floe_internal.verdict (
+	table_id		pg_catalog.int8 NOT NULL REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	operation		pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	since			pg_catalog.timestamptz NOT NULL,
+	until			pg_catalog.timestamptz NOT NULL DEFAULT 'infinity',
+	verdict			pg_catalog.text NOT NULL CHECK (verdict IN ('run', 'wait', 'blocked', 'not needed', 'off')),
+	gate			pg_catalog.text NOT NULL,
+	value			pg_catalog.text,
+	limit_value		pg_catalog.text,
+	set_by			pg_catalog.text,
+	next_at			pg_catalog.timestamptz,
+	score			pg_catalog.float8,
+	operation_id	pg_catalog.int8,
+	PRIMARY KEY (table_id, operation, since)
+) WITH (fillfactor = 90);
+-- not unique: one statement ends the old row and begins the new one, in no order
+CREATE INDEX verdict_now ON floe_internal.verdict (table_id, operation) WHERE until OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz;
+CREATE INDEX verdict_until ON floe_internal.verdict (until);
+COMMENT ON TABLE floe_internal.verdict IS 'Times during which an operation of a table was to run, waited or was blocked; none: nothing called for it, or no policy has it. Kept for floe.why_history_retention';
+COMMENT ON COLUMN floe_internal.verdict.since IS 'The decision that found it first';
+COMMENT ON COLUMN floe_internal.verdict.until IS 'The decision that found it no longer; infinity: it holds';
+COMMENT ON COLUMN floe_internal.verdict.gate IS 'The gate that stopped it, or, of what runs, what called for it';
+COMMENT ON COLUMN floe_internal.verdict.value IS 'As it was when the verdict began, like limit_value, next_at and score';
+COMMENT ON COLUMN floe_internal.verdict.operation_id IS 'What was queued, in the queue or the log; NULL: nothing was';
+
+CREATE TYPE floe_internal.verdict_line AS (
+	table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
+	set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8
+);
+COMMENT ON TYPE floe_internal.verdict_line IS 'A verdict of this moment, on its way into the history';
+
+-- What is called for by the calendar alone waits for it all the time.
+CREATE FUNCTION floe_internal.is_worth_keeping(operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT verdict NOT IN ('not needed', 'off') AND NOT (operation = 'remove_orphan_files' AND gate = 'schedule');
+END;
+COMMENT ON FUNCTION floe_internal.is_worth_keeping(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'Whether a verdict says more than that nothing calls for the operation';
+
+-- Compares what holds by the history with what was just decided. What is queued stays "run" until it has ended.
+CREATE FUNCTION floe_internal.note_verdicts(of_table_ids pg_catalog.int8[], lines floe_internal.verdict_line[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n int4;
+BEGIN
+	-- of a healthy fleet there is nothing to compare
+	IF lines IS NULL AND NOT EXISTS (SELECT 1 FROM floe_internal.verdict AS v WHERE v.until = 'infinity' AND v.table_id = ANY (of_table_ids)) THEN
+		RETURN 0;
+	END IF;
+	WITH fresh AS MATERIALIZED (
+		SELECT l.* FROM unnest(lines) AS l
+	), held AS MATERIALIZED (
+		SELECT v.table_id, v.operation, v.since, v.verdict, v.gate, v.set_by,
+			   v.verdict = 'run' AND EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.operation_id = v.operation_id) AS is_under_way
+		FROM floe_internal.verdict AS v WHERE v.until = 'infinity' AND v.table_id = ANY (of_table_ids)
+	), other AS MATERIALIZED (
+		SELECT h.table_id AS held_table_id, h.operation AS held_operation, h.since AS held_since, f.*
+		FROM held AS h FULL JOIN fresh AS f ON f.table_id = h.table_id AND f.operation = h.operation
+		WHERE (h.verdict, h.gate, h.set_by) IS DISTINCT FROM (f.verdict, f.gate, f.set_by)
+		  AND NOT COALESCE(h.is_under_way AND (f.gate = 'interlock' OR f.table_id IS NULL), false)
+	), over AS (
+		UPDATE floe_internal.verdict AS v SET until = at
+			FROM other AS o WHERE v.table_id = o.held_table_id AND v.operation = o.held_operation AND v.since = o.held_since AND (v.since < at OR o.table_id IS NULL)
+	), moved AS (
+		-- two decisions at the same time: what the first found was never so
+		UPDATE floe_internal.verdict AS v
+			SET verdict = o.verdict, gate = o.gate, value = o.value, limit_value = o.limit_value, set_by = o.set_by, next_at = o.next_at, score = o.score, operation_id = o.operation_id
+			FROM other AS o WHERE v.table_id = o.held_table_id AND v.operation = o.held_operation AND v.since = o.held_since AND v.since >= at AND o.table_id IS NOT NULL
+	)
+	INSERT INTO floe_internal.verdict AS v (table_id, operation, since, verdict, gate, value, limit_value, set_by, next_at, score, operation_id)
+		SELECT o.table_id, o.operation, at, o.verdict, o.gate, o.value, o.limit_value, o.set_by, o.next_at, o.score, o.operation_id
+		FROM other AS o WHERE o.table_id IS NOT NULL AND COALESCE(o.held_since < at, true)
+		ON CONFLICT (table_id, operation, since) DO UPDATE
+			SET until = 'infinity', verdict = EXCLUDED.verdict, gate = EXCLUDED.gate, value = EXCLUDED.value, limit_value = EXCLUDED.limit_value, set_by = EXCLUDED.set_by,
+				next_at = EXCLUDED.next_at, score = EXCLUDED.score, operation_id = EXCLUDED.operation_id;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_verdicts(pg_catalog.int8[], floe_internal.verdict_line[], pg_catalog.timestamptz)
+	IS 'Keeps what became of the verdicts of some tables: lines has all that is worth keeping of what was just decided, and what it has not holds no longer. Returns how many began';
+-- =================================================================================================
+-- 68 what can call
+-- The cheap look before the decision proper, which takes about a millisecond for each table: most tables
+-- of a fleet need nothing. What is set is the same for all tables of a policy list, so it is worked out
+-- once for each list, and tables are compared with it as rows of numbers, many at a time.
+-- =================================================================================================
+
+-- One column for each metric that a remedy is for; Infinity: at no value. Of an operation that is off, or that conditions call for, thresholds call for nothing.
+-- A hair below the threshold: the severity, which decides, is a quotient and rounded.
+CREATE FUNCTION floe_internal.call_limits(of_set_ids pg_catalog.int4[])
+	RETURNS TABLE (set_id pg_catalog.int4, excess_file_count pg_catalog.float8, small_file_count pg_catalog.float8, data_file_count pg_catalog.float8, delete_ratio pg_catalog.float8,
+				   equality_delete_file_count pg_catalog.float8, excess_delete_file_count pg_catalog.float8, position_delete_file_count pg_catalog.float8, deletion_vector_count pg_catalog.float8,
+				   dangling_delete_count pg_catalog.float8, manifest_count pg_catalog.float8, excess_manifest_count pg_catalog.float8, deleted_entry_count pg_catalog.float8,
+				   manifest_spread pg_catalog.float8, expirable_snapshot_count pg_catalog.float8, snapshot_count pg_catalog.float8, oldest_snapshot_age pg_catalog.float8,
+				   table_stats_lag pg_catalog.float8, table_stats_age pg_catalog.float8, partition_stats_lag pg_catalog.float8, partition_stats_age pg_catalog.float8)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN QUERY
+		SELECT l.set_id, COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'small_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'data_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'delete_ratio'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'equality_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'position_delete_file_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'deletion_vector_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'dangling_delete_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'manifest_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'excess_manifest_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'deleted_entry_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'manifest_spread'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'expirable_snapshot_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'snapshot_count'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'oldest_snapshot_age'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'table_stats_lag'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'table_stats_age'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'partition_stats_lag'), 'Infinity'),
+			COALESCE(min(l.warning) FILTER (WHERE l.name = 'partition_stats_age'), 'Infinity')
+		FROM (SELECT s.set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) * (1 - 1e-12) AS warning
+			  FROM unnest(of_set_ids) AS s (set_id)
+			  CROSS JOIN floe.metric AS m
+			  JOIN floe_internal.effective AS o ON o.policy_set_id = s.set_id AND o.operation = m.remedy
+				AND o.settings ? 'configured' AND COALESCE(o.settings -> 'enabled' <> 'false', true) AND NOT o.settings ? 'conditions'
+			  LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = '') AS l
+		GROUP BY l.set_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.call_limits(pg_catalog.int4[]) IS 'From where on each metric calls for its remedy, by policy list; Infinity: never';
+
+-- When each operation that a policy list has is overdue: by its policies, else by floe's own deadline.
+CREATE FUNCTION floe_internal.set_deadlines(of_set_ids pg_catalog.int4[]) RETURNS TABLE (set_id pg_catalog.int4, operation pg_catalog.text, deadline pg_catalog.interval)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT e.policy_set_id, e.operation, d.deadline
+	FROM floe_internal.effective AS e
+	LEFT JOIN floe_internal.builtin_setting AS b ON b.operation = e.operation AND b.setting = 'deadline'
+	CROSS JOIN LATERAL (SELECT COALESCE(e.settings ->> 'deadline', b.value #>> '{}')::pg_catalog.interval AS deadline) AS d
+	WHERE e.policy_set_id = ANY (of_set_ids) AND e.operation <> '' AND e.settings ? 'configured' AND COALESCE(e.settings -> 'enabled' <> 'false', true) AND d.deadline IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.set_deadlines(pg_catalog.int4[]) IS 'Deadlines in force of the operations that are switched on, by policy list';
+
+CREATE FUNCTION floe_internal.calls_by_conditions(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF of_table_ids = '{}' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH condition AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, e.settings -> 'conditions' ? 'all' AS needs_all, q.item ->> 'metric' AS metric, q.item ->> 'op' AS op, (q.item ->> 'value')::float8 AS value,
+				   count(*) OVER (PARTITION BY e.policy_set_id, e.operation) AS items
+			FROM floe_internal.effective AS e
+			CROSS JOIN LATERAL jsonb_array_elements(COALESCE(e.settings #> '{conditions,all}', e.settings #> '{conditions,any}')) AS q (item)
+			WHERE e.policy_set_id IN (SELECT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AND e.settings ? 'conditions'
+		)
+		SELECT v.table_id, c.operation
+		FROM floe_internal.metrics_at(of_table_ids, at) AS v
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id
+		JOIN condition AS c ON c.policy_set_id = t.policy_set_id AND c.metric = v.metric
+		WHERE CASE c.op WHEN '>=' THEN v.value >= c.value WHEN '>' THEN v.value > c.value WHEN '<=' THEN v.value <= c.value WHEN '<' THEN v.value < c.value
+			WHEN '=' THEN v.value = c.value WHEN '<>' THEN v.value <> c.value END
+		GROUP BY v.table_id, c.operation, c.needs_all, c.items
+		HAVING NOT c.needs_all OR count(*) = c.items;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.calls_by_conditions(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Operations whose conditions some tables meet';
+
+CREATE FUNCTION floe_internal.calls(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.call
+	-- how many tables there are makes another plan: a plan for all numbers would be wrong for most
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+	with_conditions int4[] := ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.settings ? 'conditions');
+BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
+	RETURN QUERY
+		WITH judged AS MATERIALIZED (
+			-- a metric is beyond its threshold
+			SELECT t.table_id,
+				h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
+				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
+				h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
+				OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
+				h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
+				OR h.manifest_spread >= l.manifest_spread AS manifests,
+				h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
+				h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
+				-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
+				CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
+					WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
+			WHERE t.table_id = ANY (of_table_ids)
+		), overdue AS MATERIALIZED (
+			-- a deadline is over, and there is something to do
+			SELECT t.table_id, d.operation
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			WHERE t.table_id = ANY (of_table_ids) AND COALESCE(x.last_success_at, t.first_seen_at) + d.deadline <= at
+			  AND CASE d.operation
+				WHEN 'rewrite_data_files' THEN GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0
+				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0
+				WHEN 'rewrite_manifests' THEN h.excess_manifest_count > 0
+				WHEN 'expire_snapshots' THEN COALESCE(h.snapshot_count > 1, true)
+				WHEN 'compute_table_stats' THEN h.table_stats_lag > 0
+				WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 END
+		), expiring AS MATERIALIZED (
+			SELECT z.table_id, min(z.expirable) AS expirable
+			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL
+				  UNION ALL SELECT o.table_id, 1 FROM overdue AS o WHERE o.operation = 'expire_snapshots') AS z
+			GROUP BY z.table_id
+		)
+		SELECT j.table_id, c.operation
+			FROM (SELECT * FROM judged AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
+			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.data_files), ('rewrite_position_delete_files', j.delete_files), ('rewrite_manifests', j.manifests),
+				('compute_table_stats', j.table_stats), ('compute_partition_stats', j.partition_stats)) AS c (operation, calls)
+			WHERE c.calls
+		UNION
+		SELECT o.table_id, o.operation FROM overdue AS o WHERE o.operation <> 'expire_snapshots'
+		UNION
+		SELECT z.table_id, 'expire_snapshots' FROM expiring AS z
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = z.table_id
+			JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
+			CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::interval, (s.settings ->> 'options.retain_last')::int4,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::interval, at) AS x
+			WHERE x.snapshot_count >= z.expirable
+		-- a policy calls by conditions
+		UNION
+		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c
+		-- a large table is not done with, or a schedule's time has come
+		UNION
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
+		UNION
+		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.calls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What can call at all for some tables, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); of everything else the verdict would be "not needed", "off", or what holds back an operation that nothing calls for';
+
+CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT DISTINCT c.table_id FROM floe_internal.calls(of_table_ids, at) AS c;
+END;
+COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all';
+
+-- Rows for schedules in force: new or changed ones get their first time.
+CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, schedule_key pg_catalog.text, next_due_at pg_catalog.timestamptz)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+#variable_conflict use_column
+BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
+	RETURN QUERY
+	-- no table property is about time, so a schedule is the same for all tables of a policy list
+		WITH scheduled AS MATERIALIZED (
+			SELECT e.policy_set_id, e.operation, s.settings, e.origins, floe_internal.schedule_key(s.settings) AS key
+			FROM floe_internal.effective AS e
+			JOIN (SELECT k.operation, floe_internal.builtin_settings(k.operation) AS settings FROM floe_internal.operation_kind AS k OFFSET 0) AS b ON b.operation = e.operation
+			CROSS JOIN LATERAL (SELECT b.settings || e.settings AS settings OFFSET 0) AS s
+			WHERE e.operation <> '' AND e.settings ? 'configured'
+			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
+		), changed AS (
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at, NULL::interval AS every
+			FROM scheduled AS s
+			JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
+			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = t.table_id AND o.operation = s.operation
+			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND o.tuned_every IS NULL AND s.key IS DISTINCT FROM o.schedule_key
+			UNION ALL
+			-- few tables have learned a cadence of their own
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, floe_internal.tuned_key(s.settings, u.every), o.last_run_at, u.every
+			FROM floe_internal.table_operation AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
+			CROSS JOIN LATERAL (SELECT floe_internal.tuned_cadence(s.settings, s.origins, o.tuned_every) AS every OFFSET 0) AS u
+			WHERE o.tuned_every IS NOT NULL AND o.table_id = ANY (of_table_ids) AND s.key IS NOT NULL AND floe_internal.tuned_key(s.settings, u.every) IS DISTINCT FROM o.schedule_key
+			UNION ALL
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at, NULL
+			FROM floe_internal.table_operation AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
+			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
+		)
+		SELECT c.table_id, c.operation, c.key, floe_internal.tuned_next(c.settings, c.every, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
+		FROM changed AS c;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';
+
+CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
+		SELECT s.table_id, s.operation, s.schedule_key, s.next_due_at FROM floe_internal.schedules_to_sync(of_table_ids) AS s
+		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
+END;
+COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 -- =================================================================================================
 -- 70 selection
 -- Which candidates go into the queue: by score, under budgets that are tested before each is added. What
 -- does not fit is passed over, and the list goes on below it.
 -- =================================================================================================
 
--- What a budget has left: dispatched or queued within its period counts, by estimate, and its time as measured once it is known.
-CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
-	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-				   operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz)
+-- One line of the reasons.
+CREATE FUNCTION floe_internal.budget_hold(budget pg_catalog.text, share pg_catalog.text, kind pg_catalog.text, used pg_catalog.float8, needs pg_catalog.float8, most pg_catalog.float8,
+		overshoot pg_catalog.bool, next_at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT b.name, b.pattern, b.engine,
-		   b.operations - pg_catalog.count(u.operation_id), b.tables - pg_catalog.count(DISTINCT u.table_id),
-		   b.bytes - COALESCE(pg_catalog.sum(u.bytes), 0), b.gb_hours - COALESCE(pg_catalog.sum(u.gb_hours), 0),
-		   COALESCE(pg_catalog.array_agg(DISTINCT u.table_id) FILTER (WHERE u.table_id IS NOT NULL), '{}'),
-		   b.operations, b.tables, b.bytes, b.gb_hours,
-		   pg_catalog.min(u.counted_at) + b.period
-	FROM floe.budget AS b
-	LEFT JOIN LATERAL (
-		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes,
-			   (o.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM o.took)::pg_catalog.float8 / 60 / NULLIF((o.estimate ->> 'minutes')::pg_catalog.float8, 0), 1) AS gb_hours, o.counted_at
-		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at, l.engine_ended_at - l.started_at AS took FROM floe_internal.operation_log AS l
-			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
-			  UNION ALL
-			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.engine_ended_at - q.started_at FROM floe_internal.operation_queue AS q) AS o
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
-	WHERE b.is_enabled
-	GROUP BY b.name;
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', 'budget', 'status', CASE WHEN f.never THEN 'blocked' ELSE 'wait' END,
+		'value', CASE WHEN most = 0 THEN 'nothing is allowed'
+			WHEN f.never THEN pg_catalog.format('needs %s, more than the whole budget: %s', f.need, CASE kind WHEN 'bytes' THEN 'a smaller slice_bytes (of rewrite_data_files), overshoot or a higher limit lets it run' ELSE 'overshoot or a higher limit lets it run' END)
+			ELSE pg_catalog.format('%s left, needs %s', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(GREATEST(most - used, 0), kind)
+				WHEN 'gb_hours' THEN pg_catalog.round(GREATEST(most - used, 0)::pg_catalog.numeric, 3)::pg_catalog.text ELSE GREATEST(most - used, 0)::pg_catalog.text END, f.need) END,
+		'limit', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(most, kind) ELSE most::pg_catalog.text END,
+		'set_by', pg_catalog.format('budget "%s" (%s)', budget, kind || COALESCE(' of ' || NULLIF(share, ''), '')),
+		'next_at', CASE WHEN NOT f.never THEN next_at END, 'budget', budget, 'share', NULLIF(share, ''), 'kind', kind, 'left', most - used, 'needs', needs))
+	FROM (SELECT CASE kind WHEN 'bytes' THEN CASE WHEN needs IS NULL THEN 'an unknown number' ELSE floe_internal.format_metric(needs, kind) END WHEN 'gb_hours' THEN pg_catalog.round(needs::pg_catalog.numeric, 3)::pg_catalog.text ELSE needs::pg_catalog.text END AS need,
+				 COALESCE(most = 0 AND NOT overshoot OR needs > most AND NOT overshoot, false) AS never) AS f;
 END;
-COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when its limit was lowered or an operation took longer than estimated. free_at: when the oldest use leaves the period';
+COMMENT ON FUNCTION floe_internal.budget_hold(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.bool, pg_catalog.timestamptz)
+	IS 'What one limit of a budget says to what it holds back: how much was left, how much it needs, and when its turn comes; blocked: it needs more than there ever is. needs NULL: unknown';
 
-CREATE TYPE floe_internal.budget_line AS (
-	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-	operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-	operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz
-);
-COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are chosen';
+CREATE FUNCTION floe_internal.budgets_of(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool) RETURNS pg_catalog.text[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(b.name ORDER BY b.name) FROM floe.budget AS b
+	WHERE b.is_enabled AND pg_catalog.num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0
+	  AND CASE b.by_hand WHEN 'only' THEN budgets_of.by_hand WHEN 'ignored' THEN NOT budgets_of.by_hand ELSE true END
+	  -- of a few tables it is worth while to know that a budget is about others
+	  AND (b.pattern = '**' OR pg_catalog.cardinality(of_table_ids) > 100 OR EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t
+			WHERE t.table_id = ANY (of_table_ids) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL));
+END;
+COMMENT ON FUNCTION floe_internal.budgets_of(pg_catalog.int8[], pg_catalog.bool) IS 'Enabled budgets with a limit for a period that may concern these tables; NULL: there are none';
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
--- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false)
+-- over candidates, not tables: a greedy choice is sequential by nature. So all that it asks is made ready for it: which budgets cover a candidate, and its
+-- share of each, are numbers (slots), and what is used is in arrays by these numbers.
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false, all_scores pg_catalog.bool DEFAULT true,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
 	c record;
-	b record;
-	budgets floe_internal.budget_line[];
-	stopped text;
 	part record;
 	share float8;
+	-- budgets, by number
+	names CONSTANT text[] := floe_internal.budgets_of(of_table_ids, by_hand);
+	most_operations float8[]; most_tables float8[]; most_bytes float8[]; most_gb_hours float8[];
+	is_tested bool[]; may_overshoot bool[];
+	lasts interval[];
+	ends timestamptz[];
+	-- what counts now, in the order in which it stops counting
+	use_budget int4[]; use_share text[]; use_table int8[]; use_at timestamptz[]; use_bytes float8[]; use_gb_hours float8[]; use_last bool[];
+	-- of shares, by slot: used, and by what is put off asked for; freed when the use before "next" has left the period
+	operations float8[] := ARRAY[NULL::float8]; tables float8[] := ARRAY[NULL::float8]; bytes float8[] := ARRAY[NULL::float8]; gb_hours float8[] := ARRAY[NULL::float8];
+	asked_operations float8[] := ARRAY[NULL::float8]; asked_tables float8[] := ARRAY[NULL::float8]; asked_bytes float8[] := ARRAY[NULL::float8]; asked_gb_hours float8[] := ARRAY[NULL::float8];
+	next_use int4[] := ARRAY[NULL::int4]; last_use int4[] := ARRAY[NULL::int4];
+	table_state int2[] := ARRAY[NULL::int2];		-- of a table in a share: 1 it counts, 2 it is put off
+	holds jsonb;
+	need_bytes float8; need_gb_hours float8;
+	is_unknown bool; is_new bool; is_first bool;
+	lacks_operations bool; lacks_tables bool; lacks_bytes bool; lacks_gb_hours bool;
+	s int4; n int4;
+	turn timestamptz;
+	rounds float8;
+	tolerance CONSTANT float8 := 1e-9;	-- of sums
 BEGIN
-	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
-		INTO budgets FROM floe_internal.budget_state(at) AS s;
+	IF names IS NOT NULL THEN
+		SELECT array_agg(b.operations ORDER BY b.name), array_agg(b.tables ORDER BY b.name), array_agg(b.bytes ORDER BY b.name), array_agg(b.gb_hours ORDER BY b.name),
+			   array_agg(NOT (select_candidates.by_hand AND b.by_hand = 'exempt') ORDER BY b.name), array_agg(b.overshoot ORDER BY b.name),
+			   array_agg(make_interval(secs => extract(epoch FROM COALESCE(p.ends_at, at) - p.began_at)::float8) ORDER BY b.name), array_agg(p.ends_at ORDER BY b.name)
+			INTO most_operations, most_tables, most_bytes, most_gb_hours, is_tested, may_overshoot, lasts, ends
+			FROM floe.budget AS b CROSS JOIN LATERAL floe_internal.budget_period(b.calendar, b.timezone, b.period, at) AS p WHERE b.name = ANY (names);
+		SELECT array_agg(u.n ORDER BY u.place), array_agg(u.share ORDER BY u.place), array_agg(u.table_id ORDER BY u.place), array_agg(u.counted_at ORDER BY u.place),
+			   array_agg(u.bytes ORDER BY u.place), array_agg(u.gb_hours ORDER BY u.place), array_agg(u.is_last ORDER BY u.place)
+			INTO use_budget, use_share, use_table, use_at, use_bytes, use_gb_hours, use_last
+			FROM (SELECT z.*, array_position(names, z.budget) AS n, row_number() OVER (ORDER BY z.budget, z.share, z.counted_at, z.operation_id) AS place,
+						 lead(z.operation_id) OVER (PARTITION BY z.budget, z.share, z.table_id ORDER BY z.counted_at, z.operation_id) IS NULL AS is_last
+				  FROM floe_internal.budget_use(at, names) AS z) AS u;
+	END IF;
 	rank := 0;
 	FOR c IN
 		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
 		WITH portion AS (
 			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
-		)
+		), found AS MATERIALIZED (
 		SELECT candidate.* FROM portion
 		CROSS JOIN LATERAL (
 			WITH d AS MATERIALIZED (
-				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons) AS x
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons, of_calls) AS x
 				-- what nobody asked for takes nothing out of a budget
 				WHERE named IS NULL OR x.operation = ANY (named)
 			), p AS MATERIALIZED (
-				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				FROM floe_internal.debt_terms(portion.ids, at) AS x GROUP BY x.table_id, x.operation
-			), e AS MATERIALIZED (
-				SELECT * FROM floe_internal.estimates(portion.ids, at)
+				-- what does not run needs no score, unless somebody looks at it
+				SELECT x.* FROM floe_internal.scores(ARRAY(SELECT floe_internal.candidate(d.table_id, d.operation, d.settings, d.remedy_options, d.severity)
+					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, (f.origins ->> 'configured')::int4 AS policy_id,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -4482,80 +8747,166 @@ BEGIN
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
-			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
-			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
+		), budget AS MATERIALIZED (
+			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
+		), covered AS (
+			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share
+			FROM found AS f
+			LEFT JOIN floe.policy AS i ON i.policy_id = f.policy_id
+			JOIN budget AS b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, f.levels, f.engine, f.operation, select_candidates.by_hand, i.owner)
+			WHERE f.verdict = 'run'
+		), numbered AS (
+			-- sorted together instead of joined: the planner knows nothing of how many there are
+			SELECT z.*, dense_rank() OVER share AS slot, dense_rank() OVER (ORDER BY z.n, z.share, z.table_id) AS table_slot
+			FROM (SELECT v.table_id, v.operation, v.n, v.share, NULL::int8 AS place, NULL::float8 AS bytes, NULL::float8 AS gb_hours, false AS is_last FROM covered AS v
+				  UNION ALL
+				  SELECT u.table_id, NULL, u.n, u.share, u.place, u.bytes, u.gb_hours, u.is_last
+				  FROM unnest(use_budget, use_share, use_table, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, table_id, bytes, gb_hours, is_last, place)) AS z
+			WINDOW share AS (ORDER BY z.n, z.share)
+		), summed AS (
+			SELECT z.*, count(z.place) OVER share AS operations, count(*) FILTER (WHERE z.is_last) OVER share AS tables, sum(z.bytes) OVER share AS all_bytes, sum(z.gb_hours) OVER share AS all_gb_hours,
+				   min(z.place) OVER share AS first_place, max(z.place) OVER share AS last_place, bool_or(z.place IS NOT NULL) OVER (PARTITION BY z.table_slot) AS is_used
+			FROM numbered AS z WINDOW share AS (PARTITION BY z.slot)
+		), charge AS (
+			SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(v.slot::int4) AS slots, array_agg(v.table_slot::int4) AS table_slots, array_agg(v.is_used) AS is_used, array_agg(v.share) AS shares,
+				   array_agg(v.operations::float8) AS operations, array_agg(v.tables::float8) AS tables, array_agg(COALESCE(v.all_bytes, 0)) AS bytes, array_agg(COALESCE(v.all_gb_hours, 0)) AS gb_hours,
+				   array_agg(COALESCE(v.first_place, 1)::int4) AS first_places, array_agg(COALESCE(v.last_place, 0)::int4) AS last_places
+			FROM summed AS v WHERE v.operation IS NOT NULL GROUP BY v.table_id, v.operation
+		)
+		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places
+		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
-		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
-		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
+		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 6); score_parts := c.parts;
+		estimate := c.estimate;
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
+		-- have given options of his own, with which enqueue() asks.
+		IF verdict = 'run' AND NOT by_hand
+		   AND floe_internal.usable_engines(c.table_id, c.operation, floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)) IS NULL THEN
+			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
+			value := floe_internal.passed_over(c.table_id, c.operation,
+				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
+			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
+		END IF;
+		IF c.score_problem IS NOT NULL AND reasons IS NOT NULL THEN
+			reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'score', 'status', 'pass', 'value', c.score_problem, 'set_by', 'default preset'));
+		END IF;
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
 				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
 				c.bytes := (part.detail ->> 'bytes')::float8;
-				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
-				c.gb_hours := c.gb_hours * COALESCE(share, 1);
-				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				-- what starting costs, the part costs as well
+				c.gb_hours := c.gb_hours / c.minutes;
+				c.minutes := (c.estimate ->> 'fixed_minutes')::float8 + (c.minutes - (c.estimate ->> 'fixed_minutes')::float8) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * c.minutes;
+				estimate := estimate - '{files_touched,bytes_freed,minutes_low,minutes_high}'::text[] || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes,
+					'files_after', (c.estimate ->> 'files_before')::float8 - (part.detail ->> 'objects')::float8, 'minutes', round(c.minutes::numeric, 4),
+					'gb_hours', round(c.gb_hours::numeric, 6), 'slice', part.detail));
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
-		IF verdict = 'run' THEN
-			stopped := NULL;
-			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+		IF verdict = 'run' AND c.slots IS NOT NULL THEN
+			holds := NULL;
+			need_bytes := COALESCE(c.bytes, 0);
+			need_gb_hours := COALESCE(c.gb_hours, 0);
+			-- these two rewrite nothing
+			is_unknown := c.bytes IS NULL AND operation NOT IN ('expire_snapshots', 'remove_orphan_files');
+			FOR i IN 1 .. array_length(c.slots, 1)
 			LOOP
-				b := budgets[i];
-				CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-				IF b.operations_left < 1 THEN
-					stopped := 'operations'; value := (b.operations_limit - b.operations_left)::text; limit_value := b.operations_limit::text;
-				ELSIF b.tables_left < 1 AND NOT c.table_id = ANY (b.used_tables) THEN
-					stopped := 'tables'; value := (b.tables_limit - b.tables_left)::text; limit_value := b.tables_limit::text;
-				ELSIF b.bytes_left < COALESCE(c.bytes, 0) THEN
-					stopped := 'bytes'; value := floe_internal.format_metric(b.bytes_limit - b.bytes_left, 'bytes') || ' + ' || floe_internal.format_metric(c.bytes, 'bytes');
-					limit_value := floe_internal.format_metric(b.bytes_limit, 'bytes');
-				ELSIF b.gb_hours_left < COALESCE(c.gb_hours, 0) THEN
-					stopped := 'gb_hours'; value := round((b.gb_hours_limit - b.gb_hours_left)::numeric, 3) || ' + ' || round(c.gb_hours::numeric, 3); limit_value := b.gb_hours_limit::text;
+				s := c.slots[i];
+				n := c.numbers[i];
+				IF operations[s] IS NULL THEN
+					operations[s] := c.operations[i]; tables[s] := c.tables[i]; bytes[s] := c.all_bytes[i]; gb_hours[s] := c.all_gb_hours[i];
+					asked_operations[s] := 0; asked_tables[s] := 0; asked_bytes[s] := 0; asked_gb_hours[s] := 0;
+					next_use[s] := c.first_places[i]; last_use[s] := c.last_places[i];
 				END IF;
-				IF stopped IS NOT NULL THEN
-					verdict := 'wait'; gate := 'budget'; set_by := format('budget "%s" (%s)', b.name, stopped); next_at := b.free_at;
-					reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', 'budget', 'status', 'wait', 'value', value, 'limit', limit_value, 'set_by', set_by, 'next_at', next_at)));
-					EXIT;
-				END IF;
-			END LOOP;
-			IF stopped IS NULL THEN
-				FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
-				LOOP
-					b := budgets[i];
-					CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-					b.operations_left := b.operations_left - 1;
-					IF NOT c.table_id = ANY (b.used_tables) THEN
-						b.tables_left := b.tables_left - 1;
-						b.used_tables := b.used_tables || c.table_id;
+				is_new := most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1;
+				is_first := may_overshoot[n] AND operations[s] = 0;
+				lacks_operations := operations[s] >= most_operations[n];
+				lacks_tables := is_new AND tables[s] >= most_tables[n];
+				lacks_bytes := (need_bytes > 0 AND bytes[s] + need_bytes > most_bytes[n] OR is_unknown AND bytes[s] >= most_bytes[n]) AND NOT is_first;
+				lacks_gb_hours := need_gb_hours > 0 AND gb_hours[s] + need_gb_hours > most_gb_hours[n] AND NOT is_first;
+				CONTINUE WHEN (is_tested[n] AND (lacks_operations OR lacks_tables OR lacks_bytes OR lacks_gb_hours)) IS NOT TRUE;
+				turn := NULL;
+				IF NOT COALESCE(most_operations[n] < 1 OR is_new AND most_tables[n] < 1
+						OR NOT may_overshoot[n] AND (need_bytes > most_bytes[n] OR is_unknown AND most_bytes[n] = 0 OR need_gb_hours > most_gb_hours[n]), false) THEN
+					-- Its turn comes when enough has left the period for all that is put off before it, and for itself.
+					asked_operations[s] := asked_operations[s] + 1;
+					asked_bytes[s] := asked_bytes[s] + CASE WHEN is_unknown THEN 1 ELSE LEAST(need_bytes, most_bytes[n]) END;
+					asked_gb_hours[s] := asked_gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF is_new AND table_state[c.table_slots[i]] IS DISTINCT FROM 2 THEN
+						asked_tables[s] := asked_tables[s] + 1;
+						table_state[c.table_slots[i]] := 2;
 					END IF;
-					b.bytes_left := b.bytes_left - COALESCE(c.bytes, 0);
-					b.gb_hours_left := b.gb_hours_left - COALESCE(c.gb_hours, 0);
-					budgets[i] := b;
+					LOOP
+						-- of what counts by now nothing but this plan's is left in the end: then whole periods
+						rounds := GREATEST(0, (operations[s] + asked_operations[s]) / NULLIF(most_operations[n], 0), (tables[s] + asked_tables[s]) / NULLIF(most_tables[n], 0),
+							(bytes[s] + asked_bytes[s]) / NULLIF(most_bytes[n], 0), (gb_hours[s] + asked_gb_hours[s]) / NULLIF(most_gb_hours[n], 0));
+						EXIT WHEN rounds <= 1 + tolerance OR ends[n] IS NOT NULL OR next_use[s] > last_use[s];
+						asked_operations[s] := asked_operations[s] - 1;
+						asked_tables[s] := asked_tables[s] - use_last[next_use[s]]::int4;
+						asked_bytes[s] := asked_bytes[s] - use_bytes[next_use[s]];
+						asked_gb_hours[s] := asked_gb_hours[s] - use_gb_hours[next_use[s]];
+						next_use[s] := next_use[s] + 1;
+					END LOOP;
+					turn := CASE
+						WHEN ends[n] IS NOT NULL THEN ends[n] + lasts[n] * (ceil(LEAST(1000, GREATEST(1, asked_operations[s] / NULLIF(most_operations[n], 0), asked_tables[s] / NULLIF(most_tables[n], 0),
+							asked_bytes[s] / NULLIF(most_bytes[n], 0), asked_gb_hours[s] / NULLIF(most_gb_hours[n], 0))) - tolerance) - 1)
+						WHEN rounds > 1 + tolerance THEN at + lasts[n] * (ceil(LEAST(1000, rounds) - tolerance) - 1)
+						WHEN next_use[s] > c.first_places[i] THEN use_at[next_use[s] - 1] + lasts[n]
+						ELSE at + lasts[n] END;
+				END IF;
+				holds := COALESCE(holds, '[]') || to_jsonb(array_remove(ARRAY[
+					CASE WHEN lacks_operations THEN floe_internal.budget_hold(names[n], c.shares[i], 'operations', operations[s], 1, most_operations[n], false, turn) END,
+					CASE WHEN lacks_tables THEN floe_internal.budget_hold(names[n], c.shares[i], 'tables', tables[s], 1, most_tables[n], false, turn) END,
+					CASE WHEN lacks_bytes THEN floe_internal.budget_hold(names[n], c.shares[i], 'bytes', bytes[s], CASE WHEN NOT is_unknown THEN need_bytes END, most_bytes[n], may_overshoot[n], turn) END,
+					CASE WHEN lacks_gb_hours THEN floe_internal.budget_hold(names[n], c.shares[i], 'gb_hours', gb_hours[s], need_gb_hours, most_gb_hours[n], may_overshoot[n], turn) END], NULL));
+			END LOOP;
+			IF holds IS NULL THEN
+				FOR i IN 1 .. array_length(c.slots, 1)
+				LOOP
+					s := c.slots[i];
+					n := c.numbers[i];
+					operations[s] := operations[s] + 1;
+					-- what is larger than the budget takes all of it
+					bytes[s] := bytes[s] + LEAST(need_bytes, most_bytes[n]);
+					gb_hours[s] := gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1 THEN
+						tables[s] := tables[s] + 1;
+						table_state[c.table_slots[i]] := 1;
+					END IF;
 				END LOOP;
-				rank := rank + 1;
+			ELSE
+				-- the one that says never, else the one that says latest
+				SELECT h.item ->> 'status', h.item ->> 'value', h.item ->> 'limit', (h.item ->> 'next_at')::timestamptz INTO verdict, value, limit_value, next_at
+					FROM jsonb_array_elements(holds) AS h (item) ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget' LIMIT 1;
+				gate := 'budget';
+				set_by := (SELECT string_agg(h.item ->> 'set_by', ', ' ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget', h.place) FROM jsonb_array_elements(holds) WITH ORDINALITY AS h (item, place));
+				reasons := reasons || holds;
 			END IF;
+		END IF;
+		IF verdict = 'run' THEN
+			rank := rank + 1;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
 -- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
 CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
 			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
 			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
 		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
@@ -4566,45 +8917,43 @@ BEGIN ATOMIC
 				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
 			ELSE '{}' END
 	FROM (SELECT 1) AS one
-	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
-END;
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine');
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
--- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
--- What a person asked for by name does not come this way.
-CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	-- a metric is beyond a threshold; so many tables at a time, that the cost grows with their number
-	WITH portion AS (
-		SELECT pg_catalog.array_agg(x.id) AS ids FROM pg_catalog.unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 1000
-	), judged AS MATERIALIZED (
-		SELECT j.table_id, j.remedy, j.severity, j.value, j.requires FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.remedy IS NOT NULL
-	)
-	SELECT j.table_id FROM judged AS j WHERE j.severity >= 0.5
-	-- floe's own deadline is over, and there is something to do
-	UNION
-	SELECT j.table_id FROM judged AS j
-		JOIN floe_internal.builtin_setting AS b ON b.operation = j.remedy AND b.setting = 'deadline'
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = j.table_id
-		JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = b.operation AND e.settings ? 'configured'
-		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = b.operation
-		WHERE j.value > 0 AND j.requires IS NULL AND COALESCE(x.last_success_at, t.first_seen_at) + (b.value #>> '{}')::pg_catalog.interval <= at
-	-- a policy calls by conditions or a deadline
-	UNION
-	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
-		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
-	-- a large table is not done with
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
-	-- a schedule's time has come
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
-END;
-COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed" or "off"';
+-- What goes into the statement: what floe adds, what policies set, and what a person gave, which is checked alone first, so that an option given by an
+-- alias replaces the policy's.
+CREATE FUNCTION floe_internal.options_to_send(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, given pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN floe_internal.check_options(of_operation, floe_internal.operation_options(settings, origins, floe_internal.options_of_floe(of_operation, settings, remedy_options))
+		|| floe_internal.check_options(of_operation, COALESCE(given, '{}')));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
+
+-- For floe.budgets: what the decisions about these tables left to budgets, and nothing else of them.
+CREATE FUNCTION floe_internal.note_deferred(of_table_ids pg_catalog.int8[], deferred pg_catalog.jsonb[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.budget_deferral AS d
+		WHERE d.table_id = ANY (of_table_ids)
+		  AND NOT EXISTS (SELECT 1 FROM unnest(deferred) AS x (item) WHERE (x.item ->> 'table_id')::int8 = d.table_id AND x.item ->> 'operation' = d.operation);
+	INSERT INTO floe_internal.budget_deferral AS d (table_id, operation, holds, score, deferred_since, next_at)
+		SELECT (x.item ->> 'table_id')::int8, x.item ->> 'operation', jsonb_path_query_array(x.item -> 'reasons', '$[*] ? (@.gate == "budget")'), (x.item ->> 'score')::float8, at, (x.item ->> 'next_at')::timestamptz
+		FROM unnest(deferred) AS x (item)
+		ON CONFLICT (table_id, operation) DO UPDATE SET holds = EXCLUDED.holds, score = EXCLUDED.score, next_at = EXCLUDED.next_at
+		WHERE (d.holds, d.score, d.next_at) IS DISTINCT FROM (EXCLUDED.holds, EXCLUDED.score, EXCLUDED.next_at);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_deferred(pg_catalog.int8[], pg_catalog.jsonb[], pg_catalog.timestamptz) IS 'Brings floe_internal.budget_deferral in line with what was just decided about these tables';
 
 -- Queues what is called for.
-CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
+CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
 				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -4616,6 +8965,7 @@ DECLARE
 	new_settings jsonb;
 	usable text[];
 	problem text;
+	deferred jsonb[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -4624,7 +8974,7 @@ BEGIN
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
-		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named) AS s
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -4633,10 +8983,7 @@ BEGIN
 		operation_id := NULL;
 		problem := NULL;
 		IF c.verdict = 'run' THEN
-			-- checked alone first, so that an option given by an alias replaces the policy's
-			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
-				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			new_settings := c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
 			-- what the policies set has passed a gate
@@ -4667,48 +9014,45 @@ BEGIN
 					format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
 			END IF;
 		END IF;
+		IF c.gate = 'budget' THEN
+			deferred := deferred || jsonb_build_object('table_id', c.table_id, 'operation', c.operation, 'score', COALESCE(c.score, 0), 'next_at', c.next_at, 'reasons', c.reasons);
+		END IF;
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
 		set_by := c.set_by; next_at := c.next_at; score := c.score;
 		RETURN NEXT;
 	END LOOP;
+	IF NOT by_hand THEN
+		PERFORM floe_internal.note_deferred(of_table_ids, deferred, at);
+	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
+COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
-
--- Rows for schedules in force: new or changed ones get their first time.
-CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
-		SELECT s.table_id, s.operation, floe_internal.schedule_key(s.settings),
-			   floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, o.last_run_at, NOT s.origins ? 'schedule')
-		FROM floe_internal.table_setting AS s
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = s.table_id AND o.operation = s.operation
-		WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '' AND s.settings ? 'configured'
-		  AND floe_internal.schedule_key(s.settings) IS DISTINCT FROM o.schedule_key
-		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
-END;
-COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	due floe_internal.call[] := ARRAY(SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_operation AS x WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids));
+BEGIN
+	IF due = '{}' THEN
+		RETURN;
+	END IF;
 	UPDATE floe_internal.table_operation AS x
-		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
+		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, x.tuned_every) END,
+			t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM floe_internal.table_operation AS y WHERE y.next_due_at <= at AND y.table_id = ANY (of_table_ids)), at, false, NULL, false) AS d
+		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
 			ON d.table_id = s.table_id AND d.operation = s.operation
-		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
+		WHERE x.table_id = s.table_id AND x.operation = s.operation
 		  AND x.next_due_at <= at
 		  AND (d.verdict IN ('not needed', 'off')
 			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
-
 -- =================================================================================================
 -- 72 passes
 -- Who is at work. A pass is alive exactly as long as its process holds its advisory lock, so a claim never
@@ -5421,6 +9765,8 @@ BEGIN
 				WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
 		SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
 		PERFORM floe_internal.decide_soon(healed);
+		PERFORM floe_internal.write_event('table assessed', t.levels[1], t.table_id, t.name, NULL, format('%s can be read again, and is as it was', t.name), NULL)
+			FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (healed);
 	END IF;
 	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.table_poll AS p
@@ -5588,10 +9934,12 @@ BEGIN
 		  SELECT (SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE p.catalog_id = k.id AND p.claim_pass IS NULL ORDER BY p.next_poll_at LIMIT 1)
 		  FROM unnest(catalog_ids) AS k (id)
 		  UNION ALL
-		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)) AS d);
+		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)
+		  UNION ALL
+		  SELECT (SELECT v.next_at FROM floe_internal.policy_validity AS v WHERE decisions ORDER BY v.next_at LIMIT 1)) AS d);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, or a table decided upon; NULL: never. Each is one look into an index';
+COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, a table decided upon, or a policy begins or ends; NULL: never. Each is one look into an index';
 -- =================================================================================================
 -- 76 health
 -- From stored manifests and facts to one row of health; no network, so a changed policy or target size
@@ -5629,6 +9977,8 @@ BEGIN
 	new_row.is_complete := t.manifest_ids IS NOT NULL;
 	new_row.is_inexact := COALESCE(m.is_inexact, false);
 	new_row.excess_file_count := m.excess_file_count;
+	new_row.rewrite_file_count := m.rewrite_file_count;
+	new_row.rewrite_bytes := m.rewrite_bytes;
 	new_row.small_file_count := m.small_file_count;
 	new_row.small_file_bytes := m.small_file_bytes;
 	new_row.data_file_count := m.data_file_count;
@@ -5755,6 +10105,37 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays. False: it was dropped while it was read, and is as it was';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
+CREATE FUNCTION floe_internal.stale_health(of_table_ids pg_catalog.int8[]) RETURNS SETOF pg_catalog.int8
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
+	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
+BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
+	RETURN QUERY
+		-- the same sizes for all tables of a policy list, but for those with properties of their own, and those without a list
+		WITH common AS MATERIALIZED (
+			SELECT s.set_id, z.* FROM unnest(set_ids) AS s (set_id)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = 'rewrite_data_files'
+			CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || COALESCE(e.settings, '{}')) AS z
+		)
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
+			JOIN common AS z ON z.set_id = i.policy_set_id
+			WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+			  AND NOT COALESCE(i.properties ?| own_sizes, false)
+		UNION ALL
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files'
+				  AND s.table_id = ANY (ARRAY(SELECT i.table_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids) AND (i.policy_set_id IS NULL OR i.properties ?| own_sizes))) OFFSET 0) AS s
+				ON s.table_id = h.table_id
+			CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
+			WHERE (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.stale_health(pg_catalog.int8[]) IS 'Those of some tables whose health was computed with other file sizes than are in force';
+
 CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -5762,11 +10143,7 @@ DECLARE
 	t record;
 	n int4 := 0;
 BEGIN
-	FOR t IN
-		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
-		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' AND s.table_id = ANY (of_table_ids) OFFSET 0) AS s ON s.table_id = h.table_id
-		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
-		WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+	FOR t IN SELECT x.table_id FROM floe_internal.stale_health(of_table_ids) AS x (table_id)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
 		n := n + 1;
@@ -5863,6 +10240,7 @@ CREATE TABLE floe_internal.catalog_policy (
 	applied			pg_catalog.jsonb,
 	left_out		pg_catalog.text[] NOT NULL DEFAULT '{}',
 	problem			pg_catalog.text,
+	locked			pg_catalog.text[] NOT NULL DEFAULT '{}',
 	changed_at		pg_catalog.timestamptz NOT NULL,
 	PRIMARY KEY (catalog_id, target, is_table, policy_type)
 );
@@ -5870,6 +10248,7 @@ CREATE INDEX catalog_policy_policy ON floe_internal.catalog_policy (policy_id);
 COMMENT ON TABLE floe_internal.catalog_policy IS 'Attachments of policies in a catalog, as it told them, and the policy of floe that stands for each';
 COMMENT ON COLUMN floe_internal.catalog_policy.target IS 'Levels below the catalog; {}: the catalog itself';
 COMMENT ON COLUMN floe_internal.catalog_policy.applied IS 'What the policy of floe was made from: it is made again only when this changes';
+COMMENT ON COLUMN floe_internal.catalog_policy.locked IS 'What of it locks of policies above overrule';
 COMMENT ON COLUMN floe_internal.catalog_policy.problem IS 'Why floe does not do what it says; its operation is switched off there';
 
 -- A policy that only stands for an attachment goes with it.
@@ -6063,6 +10442,7 @@ BEGIN
 	-- before any row is locked, as for every change of policies; a reading that brings nothing new does not wait for it
 	IF EXISTS (SELECT FROM floe_internal.attached_policies(namespaces, table_names, answers)) OR EXISTS (SELECT FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id) THEN
 		PERFORM floe_internal.lock_matches(true);
+		INSERT INTO floe_internal.policy_change (policy_id) VALUES (-1);
 		PERFORM floe_internal.store_catalog_policies(of_catalog_id, namespaces, table_names, answers);
 		IF (SELECT count(*) FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id) > most THEN
 			PERFORM floe_internal.refuse(format('the catalog has more than %s policies attached', most), NULL, NULL, '54000');
@@ -6076,6 +10456,8 @@ BEGIN
 		LOOP
 			PERFORM floe_internal.apply_catalog_policy(of_catalog_id, changed.target, changed.is_table, changed.policy_type, changed.applied);
 		END LOOP;
+		DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = -1;
+		PERFORM floe_internal.note_catalog_locks();
 		n := (SELECT count(*) FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id);
 	END IF;
 	UPDATE floe_internal.policy_source AS s
@@ -6116,11 +10498,11 @@ COMMENT ON FUNCTION floe_internal.policy_source_failed(pg_catalog.int4, pg_catal
 CREATE VIEW floe.catalog_policies AS
 	SELECT c.server_name AS catalog, CASE WHEN p.target = '{}' THEN NULL ELSE floe_internal.format_name(p.target) END AS target,
 		   CASE WHEN p.target = '{}' THEN 'catalog' WHEN p.is_table THEN 'table' ELSE 'namespace' END AS target_kind,
-		   p.policy_type AS type, p.document ->> 'name' AS name, p.document ->> 'version' AS version, f.name AS policy, p.left_out, p.problem, p.changed_at
+		   p.policy_type AS type, p.document ->> 'name' AS name, p.document ->> 'version' AS version, f.name AS policy, p.left_out, p.problem, p.changed_at, p.locked
 	FROM floe_internal.catalog_policy AS p
 	JOIN floe_internal.catalog AS c ON c.catalog_id = p.catalog_id
 	LEFT JOIN floe.policy AS f ON f.policy_id = p.policy_id;
-COMMENT ON VIEW floe.catalog_policies IS 'Policies that catalogs keep (SERVER option policy_source), where each is attached, and the policy of floe that stands for it. left_out: what of its config means nothing here; problem: why floe does not do what it says, so that its operation is off there';
+COMMENT ON VIEW floe.catalog_policies IS 'Policies that catalogs keep (SERVER option policy_source), where each is attached, and the policy of floe that stands for it. left_out: what of its config means nothing here; problem: why floe does not do what it says, so that its operation is off there; locked: what of it locks of policies above overrule';
 -- =================================================================================================
 -- 78 life of an operation
 -- Each function is one transition, called by the library in a transaction of its own. The network lies
@@ -6159,10 +10541,10 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
-			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason)
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason, measured)
 		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
-			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason);
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason, q.measured);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
@@ -6206,6 +10588,50 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) IS 'The policy whose turn an operation takes: of those that configure it, the one that wins; - where there is none';
 
+-- For who holds the lock of the claimers.
+CREATE FUNCTION floe_internal.full_shares() RETURNS pg_catalog.text[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN ARRAY(
+		SELECT b.name || chr(31) FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency = 0
+		UNION ALL
+		SELECT b.name || chr(31) || x.share
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		JOIN floe.budget AS b ON b.is_enabled AND b.concurrency > 0
+			AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, q.engine, q.operation, q.by_hand, i.owner)
+		CROSS JOIN LATERAL (SELECT floe_internal.budget_share(b.per, t.levels, q.engine, i.name, i.owner) AS share) AS x
+		WHERE q.state IN ('dispatching', 'running', 'lost') AND EXISTS (SELECT 1 FROM floe.budget AS y WHERE y.is_enabled AND y.concurrency > 0)
+		GROUP BY b.name, x.share HAVING count(*) >= b.concurrency);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.full_shares() IS 'Budgets of concurrency under which nothing more may be sent now, each with its share behind the character 31; those that allow nothing at all, without one';
+
+CREATE FUNCTION floe_internal.engine_budgets_allow(q floe_internal.operation_queue, t floe_internal.iceberg_table, engine_name pg_catalog.text, of_budgets pg_catalog.text[], at pg_catalog.timestamptz) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN NOT EXISTS (
+		SELECT 1 FROM floe.budget AS b
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS operations, count(DISTINCT u.table_id) AS tables, COALESCE(bool_or(u.table_id = t.table_id), false) AS has_table, COALESCE(sum(u.bytes), 0) AS bytes, COALESCE(sum(u.gb_hours), 0) AS gb_hours
+			FROM floe_internal.budget_use(at, ARRAY[b.name]) AS u
+			WHERE u.operation_id <> q.operation_id AND u.share = floe_internal.budget_share(b.per, t.levels, engine_name, i.name, i.owner)) AS u
+		WHERE b.name = ANY (of_budgets) AND NOT (q.by_hand AND b.by_hand = 'exempt')
+		  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, engine_name, q.operation, q.by_hand, i.owner)
+		  AND (u.operations >= b.operations OR u.tables >= b.tables AND NOT u.has_table
+			   OR NOT (b.overshoot AND u.operations = 0) AND (
+					(q.estimate ->> 'bytes')::float8 > 0 AND u.bytes + (q.estimate ->> 'bytes')::float8 > b.bytes
+					OR (q.estimate ->> 'gb_hours')::float8 > 0 AND u.gb_hours + (q.estimate ->> 'gb_hours')::float8 > b.gb_hours)));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_budgets_allow(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.text[], pg_catalog.timestamptz)
+	IS 'Whether the budgets of engines let an operation go to one that is not the first of its list; what it takes from a budget already is not counted twice';
+
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 -- An engine also takes what others stand before it for, while each of those is gone, drained, or has failed or been full for long: decided here and only
@@ -6222,25 +10648,26 @@ DECLARE
 	full_ones text[];
 	failing text[];
 	failing_since timestamptz[];
-	tight floe_internal.budget_line[];
+	is_choice bool;
+	tight text[];
+	full_shares text[];
 BEGIN
 	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
 		RETURN;
 	END IF;
-	IF EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL) THEN
+	is_choice := EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL);
+	-- the plan has tested the budgets of the engine that stands first
+	tight := CASE WHEN is_choice THEN ARRAY(SELECT b.name FROM floe.budget AS b WHERE b.is_enabled AND (b.engine IS NOT NULL OR b.per = 'engine') AND num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0) ELSE '{}' END;
+	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
+	IF tight <> '{}' OR EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
+	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
+		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
+	END IF;
+	full_shares := floe_internal.full_shares();
+	IF is_choice THEN
 		SELECT array_agg(p.server_name) FILTER (WHERE NOT p.is_drained), array_agg(p.server_name) FILTER (WHERE p.is_full),
 			   array_agg(p.server_name) FILTER (WHERE p.failing_since IS NOT NULL), array_agg(p.failing_since) FILTER (WHERE p.failing_since IS NOT NULL)
 			INTO here, full_ones, failing, failing_since FROM floe_internal.engine_places(at) AS p;
-		-- the plan has tested the budgets of the engine that stands first
-		IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.engine IS NOT NULL) THEN
-			tight := ARRAY(SELECT ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-				s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line FROM floe_internal.budget_state(at) AS s WHERE s.engine IS NOT NULL);
-		END IF;
-	END IF;
-	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
-	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
-	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
-		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
 	END IF;
 	FOR e IN
 		-- one claimer at a time for each engine, so that its limit holds
@@ -6266,11 +10693,7 @@ BEGIN
 					WHERE l.place < array_position(x.engines, e.server_name) AND l.name = ANY (here)
 					  AND NOT COALESCE(failing_since[array_position(failing, l.name)] + floe_internal.fallback_after(x.settings) <= at, false)
 					  AND NOT (l.name = ANY (COALESCE(full_ones, '{}')) AND x.queued_at + floe_internal.fallback_after(x.settings) <= at))
-				AND NOT EXISTS (
-					SELECT 1 FROM unnest(tight) AS b
-					WHERE b.engine = e.server_name AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-					  AND (b.operations_left < 1 OR b.tables_left < 1 AND NOT x.table_id = ANY (b.used_tables) OR b.bytes_left < COALESCE((x.estimate ->> 'bytes')::float8, 0)
-						   OR b.gb_hours_left < COALESCE((x.estimate ->> 'gb_hours')::float8, 0))))
+				AND (tight = '{}' OR floe_internal.engine_budgets_allow(x, t, e.server_name, tight, at)))
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
@@ -6278,11 +10701,11 @@ BEGIN
 						  WHERE s.wrapper = 'floe_catalog' AND s.server_name = t.levels[1] AND s.options ? 'max_operations'
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
-		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
-						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = e.server_name) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
-								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
-								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+		  AND (full_shares = '{}' OR NOT EXISTS (
+				SELECT 1 FROM floe.budget AS b LEFT JOIN floe_internal.policy_in_charge AS i ON (b.per IN ('policy', 'owner') OR b.owner IS NOT NULL) AND i.policy_set_id = t.policy_set_id AND i.operation = x.operation
+				WHERE b.is_enabled AND b.concurrency IS NOT NULL AND NOT (x.by_hand AND b.by_hand = 'exempt')
+				  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, e.server_name, x.operation, x.by_hand, i.owner)
+				  AND (b.concurrency = 0 OR b.name || chr(31) || floe_internal.budget_share(b.per, t.levels, e.server_name, i.name, i.owner) = ANY (full_shares))))
 		ORDER BY x.by_hand DESC, ct.turn NULLS FIRST, pt.turn NULLS FIRST, x.score DESC, x.operation_id
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
@@ -6337,6 +10760,7 @@ DECLARE
 	sliced jsonb;
 	more_options jsonb;
 	slice jsonb;
+	ghost record;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -6377,6 +10801,16 @@ BEGIN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
+	-- The gate "interlock", which knows no more than that the operation itself is there, is asked of those given up alone.
+	IF q.operation = 'remove_orphan_files' THEN
+		SELECT w.* INTO ghost FROM floe_internal.may_still_write(q.table_id, at) AS w WHERE w.is_given_up AND w.until > at ORDER BY w.until DESC LIMIT 1;
+		IF FOUND THEN
+			go := false;
+			reason := format('back in the queue until %s: operation %s (%s) was given up and may still write', ghost.until, ghost.operation_id, ghost.operation);
+			UPDATE floe_internal.operation_queue AS x SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1, not_before = ghost.until WHERE x.operation_id = of_operation_id;
+			RETURN;
+		END IF;
+	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
 	-- what floe adds by itself it added for the engine that stands first; another one may have to be told more, such as the table's own retention
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
@@ -6389,6 +10823,7 @@ BEGIN
 			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
 			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
 	END IF;
+	options := floe_internal.pinned_options(q.operation_id, q.table_id, q.operation, options, q.settings, t.snapshots, at);
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -6439,6 +10874,7 @@ BEGIN
 	END IF;
 	-- what was asked for by hand did not pass the gate, and a table's columns change
 	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	problem := COALESCE(problem, floe_internal.pinned_snapshot_problem(q.table_id, options, t.snapshots, at));
 	IF problem IS NULL THEN
 		BEGIN
 			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
@@ -6461,6 +10897,7 @@ BEGIN
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
 			before_statistics = floe_internal.statistics_files(q.operation, t.details),
+			snapshots_before = CASE WHEN q.operation = 'expire_snapshots' THEN t.snapshots END,
 			statement = preflight.statement,
 			estimate = CASE WHEN slice IS NULL THEN x.estimate - 'slice' ELSE x.estimate || jsonb_build_object('slice', slice) END
 		WHERE x.operation_id = of_operation_id;
@@ -6639,6 +11076,8 @@ DECLARE
 	gone int;
 	removed int8;
 	files int;
+	lost_files float8;
+	lost_bytes float8;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -6674,7 +11113,17 @@ BEGIN
 	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
 		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
-	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
+	-- what only the snapshots held that went: their children had taken it out
+	SELECT sum(s.deleted_data_files), sum(s.removed_bytes) INTO lost_files, lost_bytes
+		FROM floe_internal.snapshot_list(q.snapshots_before) AS s
+		WHERE s.parent_id IN (SELECT b.snapshot_id FROM floe_internal.snapshot_list(q.snapshots_before) AS b
+			WHERE b.snapshot_id NOT IN (SELECT n.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS n));
+	UPDATE floe_internal.operation_queue AS x
+		SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh,
+			measured = m.measured || jsonb_strip_nulls(jsonb_build_object('error', floe_internal.estimate_error(q.estimate, m.measured)))
+		FROM floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
+			extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine)) AS m (measured)
+		WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
 		WHEN 'lost' THEN CASE WHEN has_effect THEN 'succeeded' WHEN q.attempt < 3 AND q.cancel_requested_by IS NULL THEN 'queued' WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
@@ -6702,6 +11151,7 @@ BEGIN
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
 	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
+	PERFORM floe_internal.learn(of_operation_id);
 	state := final_state;
 END
 $body$;
@@ -6789,17 +11239,24 @@ BEGIN
 			failure_metadata = CASE final_state WHEN 'failed' THEN t.metadata_location WHEN 'cancelled' THEN x.failure_metadata END,
 			backoff_until = CASE WHEN final_state = 'cancelled' THEN x.backoff_until WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
+			-- of a cadence that has moved on to its next time already
+			next_due_at = CASE WHEN final_state = 'failed' AND class.retries AND q.operation = 'remove_orphan_files' AND q.settings #> '{schedule,every}' IS NOT NULL THEN LEAST(x.next_due_at, at) ELSE x.next_due_at END,
 			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
 			-- doubles up to a week, and ends as soon as the metric that called for the run grows, or, where no single one did, the table changes
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
 			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
-			zero_change_metric = CASE WHEN no_gain THEN called_for END,
+			-- an age moves without anybody doing anything
+			zero_change_metric = CASE WHEN no_gain AND now_metrics ? called_for THEN called_for END,
 			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END,
 			slices_left = CASE WHEN final_state IN ('succeeded', 'no_change') THEN undone WHEN slice IS NOT NULL AND final_state = 'failed' THEN GREATEST(x.slices_left, 1) ELSE x.slices_left END,
 			slice_halvings = CASE WHEN final_state = 'failed' AND class.error_class IN ('conflict', 'resource') AND q.operation = 'rewrite_data_files' THEN LEAST(x.slice_halvings + 1, 10)
 				WHEN final_state = 'succeeded' THEN 0 ELSE x.slice_halvings END,
 			slice_tried = CASE WHEN goes_on THEN (x.slice_tried || ARRAY(SELECT jsonb_array_elements_text(slice -> 'units')))[1:20000] WHEN no_gain THEN '{}' ELSE x.slice_tried END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+	PERFORM floe_internal.note_circuit(q, final_state, class.error_class);
+	IF q.operation = 'remove_orphan_files' AND final_state IN ('succeeded', 'no_change') THEN
+		PERFORM floe_internal.tune_cadence(q);
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';
@@ -7119,7 +11576,8 @@ BEGIN
 			USING ERRCODE = 'undefined_object', HINT = COALESCE('Catalogs are: ' || (SELECT string_agg(c.server_name, ', ' ORDER BY c.server_name) FROM floe_internal.catalog AS c WHERE c.status <> 'removed') || '.',
 				'Make one: CREATE SERVER demo TYPE ''rest'' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri ''…'', warehouse ''…'').');
 	END IF;
-	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.is_enabled AND floe_internal.match_pattern(p.pattern, levels) IS NOT NULL) THEN
+	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.is_enabled AND floe_internal.match_pattern(p.pattern, levels) IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.policy_id = p.policy_id AND NOT v.is_valid)) THEN
 		RAISE EXCEPTION 'no policy matches table "%"', trigger.table_name
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				DETAIL = 'A trigger needs a matching, enabled policy: it says which operations may run, with which options and on which engine.',
@@ -7162,46 +11620,6 @@ END
 $body$;
 COMMENT ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb)
 	IS 'Plans a table from its stored health and queues what is called for, whatever the schedule says; operations named run even without need. Does no network: floe.run_maintenance() executes. One row per operation: queued, not needed, wait, blocked or off, and why';
-
-CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
-		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
-		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
-BEGIN
-	RETURN QUERY
-		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
-			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
-			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
-		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
-		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
-		ORDER BY k.position, r.place;
-END
-$body$;
-COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
-	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
-
-CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
-		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
-		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
-		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-	SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
-		   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8
-	FROM floe_internal.select_candidates(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
-			WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock(), false, NULL) AS s
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-	WHERE s.verdict = 'run' OR s.gate = 'budget'
-	ORDER BY s.verdict <> 'run', s.rank, t.name, k.position
-$body$;
-COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What floe.run_maintenance() would queue next, in order, with estimates; below the line (rank NULL) what a budget holds back';
 
 CREATE FUNCTION floe.refresh(pattern pg_catalog.text DEFAULT '**') RETURNS pg_catalog.int8
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -7271,7 +11689,8 @@ BEGIN
 	DELETE FROM floe_internal.pause AS p WHERE p.pattern = checked OR p.until <= floe_internal.clock();
 	INSERT INTO floe_internal.pause (pattern, until, reason, paused_by, paused_at)
 		VALUES (checked, ends, pause.reason, SESSION_USER, floe_internal.clock());
-	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason), NULL);
+	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason),
+		jsonb_build_object('pattern', checked, 'until', ends, 'reason', pause.reason, 'by', SESSION_USER));
 	RETURN (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.status <> 'dropped' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
 END
 $body$;
@@ -7293,7 +11712,7 @@ BEGIN
 		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
 			WHERE t.status = 'ok' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)));
 		PERFORM floe_internal.wake('executor');
-		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', NULL);
+		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', jsonb_build_object('pattern', checked));
 	END IF;
 	RETURN n;
 END
@@ -7308,7 +11727,8 @@ BEGIN
 		ON CONFLICT (one) DO UPDATE SET reason = COALESCE(EXCLUDED.reason, floe_internal.drain.reason)
 		WHERE floe_internal.drain.reason IS DISTINCT FROM COALESCE(EXCLUDED.reason, floe_internal.drain.reason);
 	IF FOUND THEN
-		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason), NULL);
+		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason),
+			jsonb_build_object('reason', drain.reason, 'by', SESSION_USER));
 	END IF;
 	RETURN (SELECT count(*) FROM floe_internal.operation_queue AS q WHERE q.state <> 'queued');
 END
@@ -7480,43 +11900,1347 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe.unwatch_catalog(pg_catalog.text) IS 'Takes the trigger of floe.watch_catalog() away; false: there was none';
 -- =================================================================================================
+-- 82 simulation: what it stands on
+-- floe.simulate() replays stored health and commits under another policy. It decides by the functions that the scheduler decides
+-- by, and these read floe's tables. So the tables themselves are put back to the time it begins with and led through the time since,
+-- with floe.virtual_clock as the clock, in a subtransaction that always ends with a rollback; its results are in variables, which
+-- survive that. A copy of the decision code over tables of its own would hold nobody up, but would be a second implementation from the
+-- first change on that one of the two does not get. What this way costs: until it ends, the tables simulated are locked, so what
+-- is measured or done with them meanwhile waits, and no plan is made. So it is bounded by a pattern, and by a time after which it gives up; it waits
+-- for locks in the order in which passes take them, and not for long. Dead rows stay for autovacuum.
+-- Here: the little history that nothing else keeps, and the tables it works with, which are empty for everybody else.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.pause_past (
+	pattern		pg_catalog.text NOT NULL,
+	is_drain	pg_catalog.bool NOT NULL,
+	reason		pg_catalog.text,
+	paused_by	pg_catalog.text NOT NULL,
+	paused_at	pg_catalog.timestamptz NOT NULL,
+	ended_at	pg_catalog.timestamptz NOT NULL
+);
+CREATE INDEX pause_past_ended ON floe_internal.pause_past (ended_at);
+COMMENT ON TABLE floe_internal.pause_past IS 'Pauses and drains that are over: a simulation must know when nothing could run; kept for floe.health_history_retention';
+COMMENT ON COLUMN floe_internal.pause_past.is_drain IS 'floe.drain(): of everything';
+
+CREATE FUNCTION floe_internal.pause_ended() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+		SELECT o.pattern, false, o.reason, o.paused_by, o.paused_at, LEAST(o.until, floe_internal.clock()) FROM old_rows AS o;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pause_ended() IS 'Trigger: keeps pauses that are over';
+
+CREATE FUNCTION floe_internal.drain_ended() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.pause_past (pattern, is_drain, reason, paused_by, paused_at, ended_at)
+		SELECT '**', true, o.reason, o.drained_by, o.drained_at, floe_internal.clock() FROM old_rows AS o;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.drain_ended() IS 'Trigger: keeps drains that are over';
+
+CREATE TRIGGER pause_ended AFTER DELETE ON floe_internal.pause
+	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.pause_ended();
+CREATE TRIGGER drain_ended AFTER DELETE ON floe_internal.drain
+	REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.drain_ended();
+
+CREATE TABLE floe_internal.operation_effect (
+	operation	pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	metric		pg_catalog.text NOT NULL,
+	basis		pg_catalog.text NOT NULL,
+	ratio		pg_catalog.float8 NOT NULL,
+	PRIMARY KEY (operation, metric)
+);
+COMMENT ON TABLE floe_internal.operation_effect IS 'What a simulated operation changes: basis times ratio; the ratio is the one here only as long as no past run has shown another';
+COMMENT ON COLUMN floe_internal.operation_effect.basis IS 'The metric whose value before the operation the effect is proportional to';
+
+INSERT INTO floe_internal.operation_effect VALUES
+	('rewrite_data_files', 'excess_file_count', 'excess_file_count', -1),
+	('rewrite_data_files', 'data_file_count', 'excess_file_count', -1),
+	('rewrite_data_files', 'small_file_count', 'small_file_count', -1),
+	('rewrite_data_files', 'small_file_bytes', 'small_file_bytes', -1),
+	('rewrite_data_files', 'position_delete_file_count', 'position_delete_file_count', 0),
+	('rewrite_data_files', 'position_delete_row_count', 'position_delete_row_count', 0),
+	('rewrite_data_files', 'equality_delete_file_count', 'equality_delete_file_count', 0),
+	('rewrite_data_files', 'equality_delete_row_count', 'equality_delete_row_count', 0),
+	('rewrite_data_files', 'delete_bytes', 'delete_bytes', 0),
+	('rewrite_position_delete_files', 'excess_delete_file_count', 'excess_delete_file_count', -1),
+	('rewrite_position_delete_files', 'position_delete_file_count', 'excess_delete_file_count', -1),
+	('rewrite_position_delete_files', 'dangling_delete_count', 'dangling_delete_count', -1),
+	('rewrite_manifests', 'excess_manifest_count', 'excess_manifest_count', -1),
+	('rewrite_manifests', 'manifest_count', 'excess_manifest_count', -1),
+	('compute_table_stats', 'table_stats_lag', 'table_stats_lag', -1),
+	('compute_partition_stats', 'partition_stats_lag', 'partition_stats_lag', -1);
+
+CREATE TABLE floe_internal.simulated_table (
+	table_id	pg_catalog.int8 PRIMARY KEY,
+	known_at	pg_catalog.timestamptz NOT NULL,
+	gone_at		pg_catalog.timestamptz NOT NULL,
+	difference	pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	changed_at	pg_catalog.timestamptz,
+	decide_at	pg_catalog.timestamptz NOT NULL DEFAULT 'infinity'
+) WITH (fillfactor = 70);
+COMMENT ON TABLE floe_internal.simulated_table IS 'Tables of a simulation; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_table.known_at IS 'Its first stored health';
+COMMENT ON COLUMN floe_internal.simulated_table.gone_at IS 'When it was dropped; infinity: it was not';
+COMMENT ON COLUMN floe_internal.simulated_table.difference IS 'Metrics as simulated minus metrics as stored, where they are not the same';
+COMMENT ON COLUMN floe_internal.simulated_table.changed_at IS 'When its metrics last changed, as simulated';
+COMMENT ON COLUMN floe_internal.simulated_table.decide_at IS 'As in floe_internal.table_decision';
+
+CREATE TABLE floe_internal.simulated_past (LIKE floe_internal.operation_log, is_own pg_catalog.bool NOT NULL);
+CREATE INDEX simulated_past_finished ON floe_internal.simulated_past (finished_at);
+CREATE INDEX simulated_past_table ON floe_internal.simulated_past (table_id, operation, queued_at);
+COMMENT ON TABLE floe_internal.simulated_past IS 'Operations that really ended since, or are still under way, while a simulation has them out of the log; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_past.is_own IS 'Of a table that is simulated';
+
+CREATE TABLE floe_internal.simulated_run (
+	operation_id	pg_catalog.int8 PRIMARY KEY,
+	table_id		pg_catalog.int8 NOT NULL,
+	real_id			pg_catalog.int8 UNIQUE,
+	is_counted		pg_catalog.bool NOT NULL,
+	starts_at		pg_catalog.timestamptz,
+	ends_at			pg_catalog.timestamptz
+);
+COMMENT ON TABLE floe_internal.simulated_run IS 'Operations of a simulation; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_run.real_id IS 'The operation that was really queued for the same table at about this time: it ends as that did; NULL: there was none';
+COMMENT ON COLUMN floe_internal.simulated_run.is_counted IS 'False: it was queued before the time that is simulated';
+COMMENT ON COLUMN floe_internal.simulated_run.starts_at IS 'NULL: as soon as its engine has a place';
+
+CREATE TABLE floe_internal.simulated_commit (
+	table_id		pg_catalog.int8 NOT NULL,
+	snapshot_id		pg_catalog.int8 NOT NULL,
+	committed_at	pg_catalog.timestamptz NOT NULL,
+	operation		pg_catalog.text NOT NULL,
+	real_id			pg_catalog.int8,
+	PRIMARY KEY (table_id, snapshot_id)
+);
+CREATE INDEX simulated_commit_time ON floe_internal.simulated_commit (table_id, committed_at);
+COMMENT ON TABLE floe_internal.simulated_commit IS 'Snapshots of the tables of a simulation, those to come as well; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_commit.real_id IS 'The operation that really made it: it counts only when the simulation has that, too';
+
+CREATE TABLE floe_internal.simulated_ratio (
+	table_id	pg_catalog.int8 NOT NULL,
+	operation	pg_catalog.text NOT NULL,
+	metric		pg_catalog.text NOT NULL,
+	ratio		pg_catalog.float8 NOT NULL,
+	PRIMARY KEY (operation, metric, table_id)
+);
+COMMENT ON TABLE floe_internal.simulated_ratio IS 'Effects that past runs have shown, during a simulation; always empty for others';
+COMMENT ON COLUMN floe_internal.simulated_ratio.table_id IS '0: median of all tables';
+
+CREATE TYPE floe_internal.simulation_row AS (
+	part pg_catalog.text, starts_at pg_catalog.timestamptz, table_name pg_catalog.text, operation pg_catalog.text,
+	actual_operations pg_catalog.int8, simulated_operations pg_catalog.int8, actual_gb_hours pg_catalog.float8, simulated_gb_hours pg_catalog.float8,
+	actual_bytes pg_catalog.float8, simulated_bytes pg_catalog.float8, actual_files pg_catalog.int8, simulated_files pg_catalog.int8,
+	actual_excess_files pg_catalog.int8, simulated_excess_files pg_catalog.int8, actual_snapshots pg_catalog.int8, simulated_snapshots pg_catalog.int8, told pg_catalog.text
+);
+COMMENT ON TYPE floe_internal.simulation_row IS 'A row of floe.simulate()';
+
+CREATE FUNCTION floe_internal.set_clock(at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM set_config('floe.virtual_clock', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.set_clock(pg_catalog.timestamptz) IS 'Time as simulated, until the subtransaction is rolled back';
+
+-- Of what can be added up: counts and bytes that are measured.
+CREATE FUNCTION floe_internal.add_metrics(a pg_catalog.jsonb, b pg_catalog.jsonb, factor pg_catalog.float8) RETURNS pg_catalog.jsonb
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.jsonb_object_agg(x.name, x.total) FILTER (WHERE x.total <> 0), '{}')
+	FROM (SELECT m.name, COALESCE((a ->> m.name)::pg_catalog.float8, 0) + factor * COALESCE((b ->> m.name)::pg_catalog.float8, 0) AS total
+		  FROM floe.metric AS m WHERE m.unit IN ('count', 'bytes', 'rows') AND m.source <> 'clock' AND m.name NOT IN ('average_file_bytes', 'stat_column_count') AND (a ? m.name OR b ? m.name)) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.add_metrics(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.float8) IS 'a plus factor times b, metric by metric, without those that are zero';
+-- =================================================================================================
+-- 83 simulation: the model
+-- How tables were when it begins, how they are as simulated, and what an operation does that did not really run. The metrics of a table
+-- are those stored, which show what writers did, plus a difference: an operation that really ended and is not simulated is taken out
+-- by its measured effect, a simulated one is put in by the effect that it really had or, where it never ran, by what past runs had.
+-- =================================================================================================
+
+-- One at a time, and in the order in which passes lock: who plans, tables, decisions, the queue, what happened last.
+CREATE FUNCTION floe_internal.simulation_lock(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 4);
+	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	PERFORM 1 FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) ORDER BY t.table_id FOR NO KEY UPDATE;
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
+	PERFORM 1 FROM floe_internal.operation_queue AS q ORDER BY q.operation_id FOR UPDATE;
+	PERFORM 1 FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) ORDER BY x.table_id, x.operation FOR UPDATE;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_lock(pg_catalog.int8[]) IS 'Keeps these tables for a simulation until it is rolled back';
+
+-- What ended since is not known yet. Operations of other tables come back when their time has come: budgets count them.
+CREATE FUNCTION floe_internal.simulation_hide(of_table_ids pg_catalog.int8[], begins_at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	WITH gone AS (
+		DELETE FROM floe_internal.operation_log AS l WHERE l.finished_at > begins_at RETURNING l.*)
+	INSERT INTO floe_internal.simulated_past SELECT g.*, g.table_id = ANY (of_table_ids) FROM gone AS g;
+	INSERT INTO floe_internal.simulated_past
+		SELECT y.*, y.table_id = ANY (of_table_ids) FROM floe_internal.operation_queue AS q
+		CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(q)) AS y;
+	DELETE FROM floe_internal.operation_queue;
+	-- what was queued or under way then; what has not ended since does not
+	INSERT INTO floe_internal.operation_queue
+		SELECT y.* FROM floe_internal.simulated_past AS p JOIN floe_internal.operation_kind AS k ON k.operation = p.operation
+		CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_queue, to_jsonb(p) || jsonb_build_object('position', k.position, 'not_before', '-infinity', 'lost_sent', false,
+			'state', CASE WHEN p.dispatched_at <= begins_at THEN 'dispatching' ELSE 'queued' END)) AS y
+		WHERE p.is_own AND p.queued_at < begins_at
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
+		SELECT q.operation_id, q.table_id, q.operation_id, false, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
+		FROM floe_internal.operation_queue AS q JOIN floe_internal.simulated_past AS p ON p.operation_id = q.operation_id;
+	-- an engine that is down now was not then, as far as anybody knows
+	UPDATE floe_internal.engine AS e SET status = 'ok', retry_at = NULL, drained_at = NULL WHERE e.status <> 'removed' AND (e.retry_at IS NOT NULL OR e.drained_at IS NOT NULL);
+	DELETE FROM floe_internal.drain;
+	DELETE FROM floe_internal.pause;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_hide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Log and queue as they were then; what came later is put aside';
+
+-- Snapshots that are known: of the list as it is now, of the log, and the current one of each stored health. Between two of these as many as
+-- the count says are missing, at even distances.
+CREATE FUNCTION floe_internal.simulation_commits(begins_at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation, real_id)
+		SELECT x.table_id, (s.item ->> 'snapshot_id')::int8, (s.item ->> 'committed_at')::timestamptz, COALESCE(s.item ->> 'operation', 'unknown'),
+			CASE WHEN s.item ->> 'operation' = 'replace' AND x.finished_at > begins_at THEN x.operation_id END
+		FROM (SELECT p.table_id, p.operation_id, p.new_snapshots, p.finished_at FROM floe_internal.simulated_past AS p WHERE p.is_own
+			  UNION ALL
+			  SELECT l.table_id, l.operation_id, l.new_snapshots, l.finished_at FROM floe_internal.operation_log AS l WHERE l.table_id IN (SELECT t.table_id FROM floe_internal.simulated_table AS t)) AS x
+		CROSS JOIN LATERAL jsonb_array_elements(x.new_snapshots) AS s (item)
+		WHERE jsonb_typeof(x.new_snapshots) = 'array'
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation)
+		SELECT t.table_id, s.snapshot_id, s.committed_at, COALESCE(s.operation, 'unknown')
+		FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id
+		CROSS JOIN LATERAL floe_internal.snapshot_list(i.snapshots) AS s
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation)
+		SELECT DISTINCT ON (h.table_id, h.snapshot_id) h.table_id, h.snapshot_id, h.newest_snapshot_at, 'append'
+		FROM floe_internal.health_history AS h JOIN floe_internal.simulated_table AS t ON t.table_id = h.table_id
+		WHERE h.snapshot_id IS NOT NULL AND h.newest_snapshot_at IS NOT NULL
+		ORDER BY h.table_id, h.snapshot_id, h.assessed_at
+		ON CONFLICT DO NOTHING;
+	INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation)
+		SELECT g.table_id, - row_number() OVER (PARTITION BY g.table_id ORDER BY g.to_at, f.n), g.from_at + (g.to_at - g.from_at) * (f.n / (g.missing + 1.0)), 'append'
+		FROM (
+			SELECT s.table_id, s.from_at, s.to_at, (LEAST(s.expected, 100000) - (
+				SELECT count(*) FROM floe_internal.simulated_commit AS c
+				WHERE c.table_id = s.table_id AND c.committed_at > s.from_at AND c.committed_at <= s.to_at))::int4 AS missing
+			FROM (
+				SELECT y.table_id, y.to_at, y.from_at, y.grown - COALESCE((
+						SELECT sum((p.effect ->> 'snapshot_count')::float8) FROM floe_internal.simulated_past AS p
+						WHERE p.table_id = y.table_id AND p.operation = 'expire_snapshots' AND p.state = 'succeeded'
+						  AND p.engine_ended_at > y.before AND p.engine_ended_at <= y.assessed_at), 0) AS expected
+				FROM (
+					SELECT h.table_id, h.assessed_at, lag(h.assessed_at) OVER w AS before, h.newest_snapshot_at AS to_at,
+						COALESCE(lag(h.newest_snapshot_at) OVER w, h.oldest_snapshot_at - interval '1 millisecond') AS from_at,
+						h.snapshot_count - COALESCE(lag(h.snapshot_count) OVER w, 0) AS grown
+					FROM floe_internal.health_history AS h JOIN floe_internal.simulated_table AS t ON t.table_id = h.table_id
+					WHERE h.assessed_at >= t.known_at
+					WINDOW w AS (PARTITION BY h.table_id ORDER BY h.assessed_at)) AS y) AS s
+			WHERE s.to_at > s.from_at) AS g
+		CROSS JOIN LATERAL generate_series(1, g.missing) AS f (n)
+		ON CONFLICT DO NOTHING;
+	-- what had been expired before
+	DELETE FROM floe_internal.simulated_commit AS c USING floe_internal.simulated_table AS t
+		CROSS JOIN LATERAL (SELECT h.oldest_snapshot_at FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at >= t.known_at ORDER BY h.assessed_at LIMIT 1) AS f
+		WHERE c.table_id = t.table_id AND c.committed_at < f.oldest_snapshot_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_commits(pg_catalog.timestamptz) IS 'Fills floe_internal.simulated_commit';
+
+CREATE FUNCTION floe_internal.simulation_ratios() RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.simulated_ratio (table_id, operation, metric, ratio)
+		SELECT COALESCE(x.table_id, 0), x.operation, x.metric, percentile_cont(0.5) WITHIN GROUP (ORDER BY x.ratio)
+		FROM (
+			SELECT l.table_id, l.operation, e.metric, LEAST(COALESCE((l.effect ->> e.metric)::float8, 0), 0) / (l.before ->> e.basis)::float8 AS ratio
+			FROM (SELECT a.table_id, a.operation, a.before, a.effect FROM floe_internal.operation_log AS a WHERE a.state = 'succeeded'
+				  UNION ALL SELECT b.table_id, b.operation, b.before, b.effect FROM floe_internal.simulated_past AS b WHERE b.state = 'succeeded') AS l
+			JOIN floe_internal.operation_effect AS e ON e.operation = l.operation
+			WHERE (l.before ->> e.basis)::float8 > 0) AS x
+		GROUP BY GROUPING SETS ((x.table_id, x.operation, x.metric), (x.operation, x.metric));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_ratios() IS 'Fills floe_internal.simulated_ratio: of each table, and of all';
+
+-- What happened last, per table and operation, from the log. A schedule's time that was before was considered.
+CREATE FUNCTION floe_internal.simulation_bookkeeping(of_table_ids pg_catalog.int8[], begins_at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids);
+	INSERT INTO floe_internal.table_operation (table_id, operation, last_run_at, last_success_at, last_state, failures, failure_class, failure_message, failure_settings_hash, failure_metadata,
+			backoff_until, zero_changes, zero_change_until, zero_change_metadata, slices_left)
+		SELECT r.table_id, r.operation, r.last_run_at, r.last_success_at, r.last_state, r.failures, f.error_class, f.error_message, f.settings_hash, m.metadata_location,
+			CASE WHEN c.retries THEN f.finished_at + floe_internal.backoff_delay(r.failures::int4, c.base_delay, c.max_delay, r.table_id || r.operation) END,
+			r.zero_changes, CASE WHEN r.zero_changes > 0 THEN r.last_run_at + LEAST(interval '7 days', GREATEST((r.last_settings ->> 'min_interval')::interval, interval '1 hour') * pow(2, LEAST(r.zero_changes - 1, 10))) END,
+			CASE WHEN r.zero_changes > 0 THEN m.metadata_location END, COALESCE((r.last_estimate #>> '{slice,left}')::int8, 0)
+		FROM (
+			SELECT l.table_id, l.operation, max(l.finished_at) AS last_run_at, max(l.finished_at) FILTER (WHERE l.state IN ('succeeded', 'no_change')) AS last_success_at,
+				(array_agg(l.state ORDER BY l.back))[1] AS last_state, (array_agg(l.settings ORDER BY l.back))[1] AS last_settings, (array_agg(l.estimate ORDER BY l.back))[1] AS last_estimate,
+				count(*) FILTER (WHERE l.state = 'failed' AND NOT l.ended_failing) AS failures,
+				max(l.operation_id) FILTER (WHERE l.state = 'failed' AND NOT l.ended_failing) AS failed_id,
+				count(*) FILTER (WHERE l.state = 'no_change' AND NOT l.ended_idle)::int4 AS zero_changes
+			FROM (
+				SELECT p.table_id, p.operation, p.operation_id, p.state, p.finished_at, p.settings, p.estimate, row_number() OVER w AS back,
+					bool_or(p.state NOT IN ('failed', 'cancelled')) OVER w AS ended_failing, bool_or(p.state <> 'no_change') OVER w AS ended_idle
+				FROM floe_internal.operation_log AS p
+				WHERE p.table_id = ANY (of_table_ids) AND (p.started_at IS NOT NULL OR p.state = 'failed')
+				WINDOW w AS (PARTITION BY p.table_id, p.operation ORDER BY p.operation_id DESC)) AS l
+			GROUP BY l.table_id, l.operation) AS r
+		LEFT JOIN floe_internal.operation_log AS f ON f.operation_id = r.failed_id
+		LEFT JOIN floe_internal.error_class AS c ON c.error_class = COALESCE(f.error_class, 'transient')
+		LEFT JOIN LATERAL (SELECT h.metadata_location FROM floe_internal.health_history AS h
+			WHERE h.table_id = r.table_id AND h.assessed_at <= r.last_run_at AND (r.failed_id IS NOT NULL OR r.zero_changes > 0) ORDER BY h.assessed_at DESC LIMIT 1) AS m ON true;
+	PERFORM floe_internal.sync_schedules(of_table_ids, begins_at);
+	UPDATE floe_internal.table_operation AS x SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, begins_at, NOT s.origins ? 'schedule')
+		FROM floe_internal.table_setting AS s JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		WHERE x.table_id = ANY (of_table_ids) AND s.table_id = x.table_id AND s.operation = x.operation AND x.next_due_at <= begins_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_bookkeeping(pg_catalog.int8[], pg_catalog.timestamptz) IS 'floe_internal.table_operation as it was then';
+
+-- Of tables that are filled and emptied in one transaction there are no statistics: from here on nothing is read from end to end.
+
+-- Those to come are in the list, too: no reference reaches them, and they are too young to expire.
+CREATE FUNCTION floe_internal.simulate_snapshots(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $body$
+BEGIN
+	UPDATE floe_internal.iceberg_table AS i
+		SET snapshots = floe_internal.encode_snapshots(l.ids, l.times, l.operations)
+		FROM (SELECT x.id, COALESCE(array_agg(c.snapshot_id ORDER BY c.committed_at, c.snapshot_id) FILTER (WHERE c.table_id IS NOT NULL), '{}') AS ids,
+				  COALESCE(array_agg(c.committed_at ORDER BY c.committed_at, c.snapshot_id) FILTER (WHERE c.table_id IS NOT NULL), '{}') AS times,
+				  COALESCE(array_agg(c.operation ORDER BY c.committed_at, c.snapshot_id) FILTER (WHERE c.table_id IS NOT NULL), '{}') AS operations
+			  FROM unnest(of_table_ids) AS x (id)
+			  LEFT JOIN floe_internal.simulated_commit AS c ON c.table_id = x.id AND c.real_id IS NULL
+			  GROUP BY x.id) AS l
+		WHERE i.table_id = l.id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_snapshots(pg_catalog.int8[]) IS 'Snapshots of these tables as simulated';
+
+-- Partitions are not known of the past: nothing is sliced, and no partition is hot.
+CREATE FUNCTION floe_internal.simulate_state(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.health AS h WHERE h.table_id = ANY (of_table_ids);
+	INSERT INTO floe_internal.health
+		SELECT s.* FROM floe_internal.simulated_table AS t
+		CROSS JOIN LATERAL (SELECT h.* FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at <= at ORDER BY h.assessed_at DESC LIMIT 1) AS s
+		WHERE t.table_id = ANY (of_table_ids) AND t.difference = '{}';
+	INSERT INTO floe_internal.health
+		SELECT y.* FROM floe_internal.simulated_table AS t
+		CROSS JOIN LATERAL (SELECT to_jsonb(h) AS found FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at <= at ORDER BY h.assessed_at DESC LIMIT 1) AS s
+		CROSS JOIN LATERAL (SELECT COALESCE(jsonb_object_agg(d.key, GREATEST(0, round((s.found ->> d.key)::numeric + d.value::numeric))), '{}') AS changed
+			FROM jsonb_each_text(t.difference) AS d WHERE s.found ->> d.key IS NOT NULL) AS c
+		CROSS JOIN LATERAL (SELECT s.found || c.changed AS now) AS n
+		CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.health, n.now || jsonb_build_object(
+			'average_file_bytes', (n.now ->> 'data_bytes')::float8 / NULLIF((n.now ->> 'data_file_count')::float8, 0),
+			'delete_ratio', ((n.now ->> 'position_delete_row_count')::float8 + (n.now ->> 'equality_delete_row_count')::float8 + (n.now ->> 'deletion_vector_row_count')::float8)
+				/ NULLIF((n.now ->> 'record_count')::float8, 0),
+			'oldest_snapshot_at', (SELECT min(k.committed_at) FROM floe_internal.simulated_commit AS k WHERE k.table_id = t.table_id AND k.real_id IS NULL AND k.committed_at <= at))) AS y
+		WHERE t.table_id = ANY (of_table_ids) AND t.difference <> '{}';
+	UPDATE floe_internal.iceberg_table AS i
+		SET current_snapshot_id = x.snapshot_id, metadata_location = x.metadata_location,
+			refs = CASE WHEN x.snapshot_id IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('name', 'main', 'type', 'branch', 'snapshot_id', x.snapshot_id)) END
+		FROM (SELECT t.table_id, h.metadata_location || CASE WHEN t.difference = '{}' THEN '' ELSE '?simulated=' || md5(t.difference::text) END AS metadata_location,
+				  (SELECT k.snapshot_id FROM floe_internal.simulated_commit AS k WHERE k.table_id = t.table_id AND k.real_id IS NULL AND k.committed_at <= at
+				   ORDER BY k.committed_at DESC, k.snapshot_id DESC LIMIT 1) AS snapshot_id
+			  FROM floe_internal.simulated_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id WHERE t.table_id = ANY (of_table_ids)) AS x
+		WHERE i.table_id = x.table_id AND (i.current_snapshot_id IS DISTINCT FROM x.snapshot_id OR i.metadata_location IS DISTINCT FROM x.metadata_location);
+	UPDATE floe_internal.simulated_table AS t SET changed_at = at WHERE t.table_id = ANY (of_table_ids);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_state(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Health of these tables as simulated at a time';
+
+-- What others committed while it ran stays: their snapshots are known, and mostly how many files each added.
+CREATE FUNCTION floe_internal.own_effect(effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN effect IS NULL THEN '{}' WHEN o.commits = 0 THEN effect
+		ELSE effect || pg_catalog.jsonb_build_object('snapshot_count', COALESCE((effect ->> 'snapshot_count')::pg_catalog.float8, 0) - o.commits,
+			'data_file_count', COALESCE((effect ->> 'data_file_count')::pg_catalog.float8, 0) - o.files) END
+	FROM (SELECT pg_catalog.count(*) AS commits, COALESCE(pg_catalog.sum(COALESCE((s.item ->> 'added_data_files')::pg_catalog.float8, 0) - COALESCE((s.item ->> 'deleted_data_files')::pg_catalog.float8, 0)), 0) AS files
+		  FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s (item)
+		  WHERE s.item ->> 'operation' IS DISTINCT FROM 'replace') AS o;
+END;
+COMMENT ON FUNCTION floe_internal.own_effect(pg_catalog.jsonb, pg_catalog.jsonb) IS 'The effect of an operation of the log without what writers committed meanwhile';
+
+-- Operations that really ended until now, and worked: what they did is in what is stored, and is taken out. A simulated one that stands for them puts it in again.
+CREATE FUNCTION floe_internal.simulate_real(prior pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $body$
+DECLARE
+	p record;
+	touched int8[] := '{}'::int8[];
+BEGIN
+	INSERT INTO floe_internal.operation_log
+		SELECT y.* FROM floe_internal.simulated_past AS x CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(x)) AS y
+		WHERE x.finished_at > prior AND x.finished_at <= at AND NOT x.is_own;
+	FOR p IN
+		SELECT x.table_id, floe_internal.own_effect(x.effect, x.new_snapshots) AS effect FROM floe_internal.simulated_past AS x
+		WHERE x.finished_at > prior AND x.finished_at <= at AND x.is_own AND x.effect IS NOT NULL AND x.state = 'succeeded' ORDER BY x.finished_at, x.operation_id
+	LOOP
+		UPDATE floe_internal.simulated_table AS t SET difference = floe_internal.add_metrics(t.difference, p.effect, -1) WHERE t.table_id = p.table_id;
+		touched := touched || p.table_id;
+	END LOOP;
+	RETURN touched;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_real(pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'Takes out what really ended between two times; returns the tables';
+
+-- Of one that did not really run. Snapshots: those that its retention lets go, and the one that a rewrite commits.
+CREATE FUNCTION floe_internal.simulated_effect(q floe_internal.operation_queue, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	h jsonb := (SELECT to_jsonb(x) FROM floe_internal.health AS x WHERE x.table_id = q.table_id);
+	effect jsonb;
+BEGIN
+	IF q.operation = 'expire_snapshots' THEN
+		RETURN (SELECT jsonb_build_object('snapshot_count', - v.value) FROM floe_internal.metrics_at(ARRAY[q.table_id], at) AS v WHERE v.metric = 'expirable_snapshot_count');
+	END IF;
+	SELECT jsonb_object_agg(e.metric, round((h ->> e.basis)::numeric * COALESCE(own.ratio, every.ratio,
+			-- what was to apply deletes does
+			CASE WHEN e.ratio = 0 AND floe_internal.applies_deletes(q.settings -> 'options') THEN -1 ELSE e.ratio END)::numeric)) INTO effect
+		FROM floe_internal.operation_effect AS e
+		LEFT JOIN floe_internal.simulated_ratio AS own ON own.operation = e.operation AND own.metric = e.metric AND own.table_id = q.table_id
+		LEFT JOIN floe_internal.simulated_ratio AS every ON every.operation = e.operation AND every.metric = e.metric AND every.table_id = 0
+		WHERE e.operation = q.operation AND (h ->> e.basis)::float8 > 0;
+	IF effect IS NULL OR NOT EXISTS (SELECT 1 FROM jsonb_each_text(effect) AS e WHERE e.value::float8 <> 0) THEN
+		RETURN '{}'::jsonb;
+	END IF;
+	RETURN effect || CASE WHEN q.operation LIKE 'rewrite_%' THEN '{"snapshot_count": 1}' ELSE '{}'::jsonb END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulated_effect(floe_internal.operation_queue, pg_catalog.timestamptz) IS 'What an operation that never ran would have changed, by past runs of this table, else of all, else by floe_internal.operation_effect';
+-- =================================================================================================
+-- 83 what people ask: why, and what next
+-- why() of now is the gates; why() of a time is the history of verdicts (66) with what else is kept of
+-- that time; plan() is the planning step (85) without its writes.
+-- =================================================================================================
+
+CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
+BEGIN
+	RETURN QUERY
+		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
+			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
+			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
+		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
+		ORDER BY k.position, r.place;
+END
+$body$;
+COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
+	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
+
+-- Why at a time ---------------------------------------------------------------------------------------
+
+-- As floe.policy_history has them, so changes and drops since then do not matter.
+CREATE FUNCTION floe_internal.policies_at(of_levels pg_catalog.text[], at pg_catalog.timestamptz)
+	RETURNS TABLE (name pg_catalog.text, document pg_catalog.jsonb, place pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT p.name, p.document, pg_catalog.row_number() OVER (ORDER BY COALESCE((p.document ->> 'priority')::pg_catalog.int4, 0) DESC, p.specificity DESC, p.name)
+	FROM (SELECT v.name, v.document, floe_internal.match_pattern(v.document ->> 'pattern', of_levels) AS specificity
+		  FROM (SELECT DISTINCT ON (x.policy_id) x.name, x.action, x.document FROM floe_internal.policy_version AS x WHERE x.changed_at <= at ORDER BY x.policy_id, x.version DESC) AS v
+		  WHERE v.action <> 'drop' AND (v.document ->> 'enabled') IS DISTINCT FROM 'false') AS p
+	WHERE p.specificity IS NOT NULL;
+END;
+COMMENT ON FUNCTION floe_internal.policies_at(pg_catalog.text[], pg_catalog.timestamptz) IS 'Policies that matched a table at a time, as they were then, the one that wins first';
+
+-- A pause that a later one of the same pattern replaced is over, like one that was resumed.
+CREATE FUNCTION floe_internal.hold_at(of_levels pg_catalog.text[], at pg_catalog.timestamptz,
+		OUT since pg_catalog.timestamptz, OUT until pg_catalog.timestamptz, OUT reason pg_catalog.text, OUT set_by pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.since, h.until, h.reason, h.set_by FROM (
+		SELECT e.happened_at AS since, (e.data ->> 'until')::pg_catalog.timestamptz AS until, COALESCE(e.data ->> 'reason', 'paused') AS reason,
+			   pg_catalog.format('pause of %s by %s', e.data ->> 'pattern', e.data ->> 'by') AS set_by
+		FROM floe_internal.event AS e
+		WHERE e.kind = 'paused' AND e.happened_at <= at AND (e.data ->> 'until')::pg_catalog.timestamptz > at AND floe_internal.match_pattern(e.data ->> 'pattern', of_levels) IS NOT NULL
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.event AS r WHERE r.kind IN ('paused', 'resumed') AND r.event_id > e.event_id AND r.happened_at <= at
+				AND (r.data ->> 'pattern' = e.data ->> 'pattern' OR r.kind = 'resumed' AND r.data ->> 'pattern' = '**'))
+		UNION ALL
+		-- one whose event is beyond its retention
+		SELECT p.paused_at, p.until, COALESCE(p.reason, 'paused'), pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by)
+		FROM floe_internal.pause AS p WHERE p.paused_at <= at AND p.until > at AND floe_internal.match_pattern(p.pattern, of_levels) IS NOT NULL
+		UNION ALL
+		(SELECT e.happened_at, 'infinity', COALESCE(e.data ->> 'reason', 'drained'), 'drain by ' || (e.data ->> 'by')
+		 FROM (SELECT x.* FROM floe_internal.event AS x WHERE x.kind IN ('drained', 'undrained') AND x.happened_at <= at ORDER BY x.happened_at DESC, x.event_id DESC LIMIT 1) AS e
+		 WHERE e.kind = 'drained')) AS h
+	ORDER BY h.until DESC, h.since LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.hold_at(pg_catalog.text[], pg_catalog.timestamptz) IS 'The pause or drain that held a table back at a time; NULLs: none did';
+
+-- For what nothing called for: the metric that came closest, as the table's last health before that time had it.
+CREATE FUNCTION floe_internal.metric_at(of_table_id pg_catalog.int8, of_operation pg_catalog.text, documents pg_catalog.jsonb[], at pg_catalog.timestamptz,
+		OUT metric pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text) RETURNS pg_catalog.record
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT m.name, floe_internal.format_metric(v.value, m.unit), floe_internal.format_metric(l.warning, m.unit)
+	FROM (SELECT pg_catalog.to_jsonb(x) AS health FROM floe_internal.health_history AS x WHERE x.table_id = of_table_id AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 1) AS h
+	JOIN floe.metric AS m ON m.remedy = of_operation
+	CROSS JOIN LATERAL (SELECT (h.health ->> m.name)::pg_catalog.float8 AS value) AS v
+	CROSS JOIN LATERAL (SELECT COALESCE((SELECT (d.document #>> ARRAY['thresholds', m.name, 'warning'])::pg_catalog.float8 FROM pg_catalog.unnest(documents) WITH ORDINALITY AS d (document, place)
+		WHERE d.document #>> ARRAY['thresholds', m.name, 'warning'] IS NOT NULL ORDER BY d.place LIMIT 1), m.warning) AS warning) AS l
+	WHERE v.value IS NOT NULL
+	ORDER BY v.value / NULLIF(l.warning, 0) DESC NULLS LAST, m.position LIMIT 1;
+END;
+COMMENT ON FUNCTION floe_internal.metric_at(pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb[], pg_catalog.timestamptz)
+	IS 'Of the metrics that an operation mends the one nearest to its threshold at a time; documents: the policies of then, the one that wins first; NULLs: no health is kept of that time';
+
+CREATE FUNCTION floe.why(table_name pg_catalog.text, at pg_catalog.timestamptz,
+		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
+		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT since pg_catalog.timestamptz, OUT until pg_catalog.timestamptz, OUT operation_id pg_catalog.int8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	t CONSTANT floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
+	clock CONSTANT timestamptz := floe_internal.clock();
+	asked CONSTANT timestamptz := why.at;
+	kept CONSTANT interval := current_setting('floe.why_history_retention')::interval;
+	names text[];
+	documents jsonb[];
+	hold record;
+	trouble record;
+BEGIN
+	IF asked IS NULL OR asked > clock THEN
+		PERFORM floe_internal.refuse(format('%s is not a time of the past', COALESCE(asked::text, 'NULL')), NULL, 'floe.why(table) says what holds now and when it is looked at again, floe.plan() what comes next.');
+	ELSIF asked < clock - kept THEN
+		PERFORM floe_internal.refuse(format('what was decided before %s is not kept any more', clock - kept), NULL, 'floe.why_history_retention says how long it is; floe.operations goes back further.');
+	ELSIF asked < t.first_seen_at THEN
+		PERFORM floe_internal.refuse(format('floe did not know table "%s" then', t.name), format('It was seen first at %s.', t.first_seen_at), NULL);
+	END IF;
+	SELECT COALESCE(array_agg(format('policy "%s" (%s)', p.name, p.document ->> 'pattern') ORDER BY p.place), '{}'), COALESCE(array_agg(p.document ORDER BY p.place), '{}')
+		INTO names, documents FROM floe_internal.policies_at(t.levels, asked) AS p;
+	SELECT * INTO hold FROM floe_internal.hold_at(t.levels, asked);
+	SELECT e.kind, e.happened_at, e.message INTO trouble FROM floe_internal.event AS e
+		WHERE e.table_id = t.table_id AND e.kind IN ('table assessed', 'table error', 'table unsupported', 'table quarantined', 'table dropped') AND e.happened_at <= asked
+		ORDER BY e.event_id DESC LIMIT 1;
+	RETURN QUERY
+		SELECT k.operation, x.verdict, x.gate, x.value, x.limit_value, x.set_by, x.next_at, x.since, NULLIF(x.until, 'infinity'), x.operation_id
+		FROM floe_internal.operation_kind AS k
+		-- of the policies of then the first that has the operation, and the first that says whether it is on
+		LEFT JOIN LATERAL (SELECT d.place FROM unnest(documents) WITH ORDINALITY AS d (document, place) WHERE d.document ? k.operation ORDER BY d.place LIMIT 1) AS has ON true
+		LEFT JOIN LATERAL (SELECT d.place, d.document #>> ARRAY[k.operation, 'enabled'] AS enabled FROM unnest(documents) WITH ORDINALITY AS d (document, place)
+			WHERE d.document #>> ARRAY[k.operation, 'enabled'] IS NOT NULL ORDER BY d.place LIMIT 1) AS said ON true
+		LEFT JOIN floe_internal.verdict AS v ON v.table_id = t.table_id AND v.operation = k.operation AND v.since <= asked AND v.until > asked
+		LEFT JOIN LATERAL (
+			SELECT o.operation_id, o.queued_at, o.finished_at, r.item FROM (
+				SELECT l.operation_id, l.queued_at, l.finished_at, l.reason FROM floe_internal.operation_log AS l
+				WHERE l.table_id = t.table_id AND l.operation = k.operation AND l.queued_at <= asked AND l.finished_at > asked
+				UNION ALL
+				SELECT q.operation_id, q.queued_at, NULL, q.reason FROM floe_internal.operation_queue AS q WHERE q.table_id = t.table_id AND q.operation = k.operation AND q.queued_at <= asked) AS o
+			LEFT JOIN LATERAL (SELECT j.item FROM jsonb_array_elements(o.reason) WITH ORDINALITY AS j (item, place)
+				WHERE NOT EXISTS (SELECT 1 FROM floe_internal.gate AS g WHERE g.gate = j.item ->> 'gate') ORDER BY j.place LIMIT 1) AS r ON true
+			ORDER BY o.operation_id DESC LIMIT 1) AS run ON true
+		LEFT JOIN LATERAL (SELECT max(o.until) AS since FROM floe_internal.verdict AS o WHERE o.table_id = t.table_id AND o.operation = k.operation AND o.until <= asked) AS before ON true
+		LEFT JOIN LATERAL (SELECT min(o.since) AS until FROM floe_internal.verdict AS o WHERE o.table_id = t.table_id AND o.operation = k.operation AND o.since > asked) AS after ON true
+		LEFT JOIN LATERAL floe_internal.metric_at(t.table_id, k.operation, documents, asked) AS m ON v.table_id IS NULL
+		-- in the order of the gates; the first that holds
+		CROSS JOIN LATERAL (SELECT c.* FROM (VALUES
+			(1, run.operation_id IS NOT NULL, 'run', COALESCE(run.item ->> 'gate', v.gate), COALESCE(run.item ->> 'value', v.value), COALESCE(run.item ->> 'limit', v.limit_value),
+				COALESCE(run.item ->> 'set_by', v.set_by), NULL::timestamptz, run.queued_at, run.finished_at, run.operation_id),
+			(2, has.place IS NULL, 'off', 'policy', CASE WHEN documents = '{}' THEN 'no policy matched' ELSE 'no matching policy had it' END, NULL, NULL, NULL, NULL, NULL, NULL),
+			(3, said.enabled = 'false', 'off', 'enabled', 'false', NULL, names[said.place], NULL, NULL, NULL, NULL),
+			(4, trouble.kind <> 'table assessed', CASE trouble.kind WHEN 'table error' THEN 'wait' ELSE 'blocked' END, 'assessed', trouble.message, NULL,
+				format('last assessment (%s)', substr(trouble.kind, 7)), NULL, trouble.happened_at, NULL, NULL),
+			(5, v.gate IN (SELECT g.gate FROM floe_internal.gate AS g WHERE g.position < (SELECT p.position FROM floe_internal.gate AS p WHERE p.gate = 'paused')),
+				v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.since, v.until, v.operation_id),
+			(6, hold.since IS NOT NULL, 'blocked', 'paused', hold.reason, NULL, hold.set_by, NULLIF(hold.until, 'infinity'), hold.since, NULL, NULL),
+			(7, v.table_id IS NOT NULL AND v.verdict <> 'run', v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.since, v.until, v.operation_id),
+			(8, k.is_cadence, 'wait', 'schedule', NULL, NULL, NULL, NULL, COALESCE(before.since, t.first_seen_at), after.until, NULL),
+			(9, true, 'not needed', COALESCE(m.metric, 'need'), COALESCE(m.value, 'nothing called for it'), m.limit_value, NULL, NULL, COALESCE(before.since, t.first_seen_at), after.until, NULL)
+			) AS c (place, holds, verdict, gate, value, limit_value, set_by, next_at, since, until, operation_id)
+			WHERE c.holds ORDER BY c.place LIMIT 1) AS x
+		ORDER BY k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.timestamptz)
+	IS 'What was decided of a table at a time of the past, and why: one row per operation; since and until: how long that held (until NULL: it still does, or until the next change of which nothing is kept); value and limit_value as they were at the beginning, where nothing called for it as the health of then had them. Goes back as far as floe.why_history_retention';
+
+CREATE VIEW floe.why_history AS
+	SELECT t.name AS table_name, v.operation, v.verdict, v.gate, v.value, v.limit_value, v.set_by, v.next_at, v.score, v.since, NULLIF(v.until, 'infinity') AS until, v.operation_id
+	FROM floe_internal.verdict AS v
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = v.table_id;
+COMMENT ON VIEW floe.why_history IS 'Times during which operations were to run (operation_id: as what), waited or were blocked, with the gate that decided and its value at the beginning; until NULL: it holds. Where there is no row nothing called for the operation';
+
+-- Plan ------------------------------------------------------------------------------------------------
+
+CREATE TYPE floe_internal.plan_line AS (
+	rank pg_catalog.int4, table_name pg_catalog.text, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+	limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8,
+	objects pg_catalog.float8, bytes pg_catalog.float8, minutes pg_catalog.float8, gb_hours pg_catalog.float8, engine pg_catalog.text
+);
+COMMENT ON TYPE floe_internal.plan_line IS 'A row of floe.plan()';
+
+-- The planning step brings schedules in line with the policies first; here one that is not yet, and whose first time has come, is among what calls.
+CREATE FUNCTION floe_internal.plan_lines(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF floe_internal.plan_line
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	calls CONSTANT floe_internal.call[] := ARRAY(SELECT c FROM floe_internal.calls(of_table_ids, at) AS c
+		UNION SELECT ROW(s.table_id, s.operation)::floe_internal.call FROM floe_internal.schedules_to_sync(of_table_ids) AS s WHERE s.next_due_at <= at);
+BEGIN
+	IF calls = '{}' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
+			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
+			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
+		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, all_scores => false, of_calls => calls) AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
+		WHERE s.verdict = 'run' OR s.gate = 'budget'
+		-- below the line in the order in which they would have come
+		ORDER BY s.verdict <> 'run', CASE WHEN s.verdict = 'run' THEN s.rank END, s.score DESC NULLS LAST, t.name, k.position;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_lines(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What the planning step would make of these tables';
+
+CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
+		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
+		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
+		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8, OUT engine pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+DECLARE
+	at CONSTANT timestamptz := floe_internal.clock();
+	checked CONSTANT text := floe_internal.check_pattern(plan.pattern);
+	ids int8[];
+	stale int8[];
+	lines floe_internal.plan_line[];
+BEGIN
+	-- as floe_internal.plan_due()
+	ids := ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.policy_set AS s ON s.policy_set_id = t.policy_set_id AND s.policy_ids <> '{}'
+		WHERE t.status = 'ok' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
+	stale := ARRAY(SELECT floe_internal.stale_health(ids));
+	IF stale = '{}' OR current_setting('transaction_read_only')::bool THEN
+		RETURN QUERY SELECT l.* FROM floe_internal.plan_lines(ids, at) AS l;
+		RETURN;
+	END IF;
+	-- other file sizes are in force than health was computed with: it is computed anew as the planning step does it, and that is undone
+	BEGIN
+		PERFORM floe_internal.recompute_health(stale);
+		lines := ARRAY(SELECT l FROM floe_internal.plan_lines(ids, at) AS l);
+		RAISE EXCEPTION USING ERRCODE = 'FLPLN';
+	EXCEPTION WHEN SQLSTATE 'FLPLN' THEN
+		NULL;
+	END;
+	RETURN QUERY SELECT l.* FROM unnest(lines) AS l;
+END
+$body$;
+COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What the planning step would queue if it came to all matching tables now, in order, for which engine, with estimates; below the line (rank NULL) what a budget holds back. Writes nothing. In a read-only transaction file sizes that were changed since a table was judged are not yet taken into account';
+-- =================================================================================================
+-- 84 simulation: the run
+-- From one decision to the next: what was measured until then, what engines did until then, and then the decision itself, by the functions
+-- that a plan calls: sync_schedules(), tables_to_decide(), select_candidates(), advance_schedules(). What is not called is what would leave
+-- something behind even when it is rolled back: ids of operations and events come from sequences.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.end_simulated(q floe_internal.operation_queue, at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $body$
+DECLARE
+	r floe_internal.simulated_run;
+	p floe_internal.simulated_past;
+	t floe_internal.iceberg_table;
+	did jsonb;
+	gone int8;
+	now_metrics jsonb;
+BEGIN
+	SELECT * INTO r FROM floe_internal.simulated_run AS x WHERE x.operation_id = q.operation_id;
+	SELECT * INTO p FROM floe_internal.simulated_past AS x WHERE x.operation_id = r.real_id AND x.finished_at IS NOT NULL;
+	IF p.operation_id IS NULL THEN
+		r.real_id := NULL;
+	END IF;
+	did := CASE WHEN r.real_id IS NULL THEN floe_internal.simulated_effect(q, at) WHEN p.state = 'succeeded' THEN floe_internal.own_effect(p.effect, p.new_snapshots) ELSE '{}' END;
+	q.state := CASE WHEN r.real_id IS NOT NULL THEN p.state WHEN did = '{}' AND q.operation <> 'remove_orphan_files' THEN 'no_change' ELSE 'succeeded' END;
+	q.error_class := p.error_class;
+	q.error_message := p.error_message;
+	q.effect := did;
+	q.finished_at := at;
+	IF r.real_id IS NOT NULL AND p.started_at IS NULL THEN
+		q.dispatched_at := p.dispatched_at;
+		q.started_at := NULL;
+	ELSE
+		q.engine_ended_at := CASE WHEN p.engine_ended_at > p.started_at THEN q.started_at + (p.engine_ended_at - p.started_at) ELSE at END;
+	END IF;
+	UPDATE floe_internal.simulated_table AS x SET difference = floe_internal.add_metrics(x.difference, did, 1), decide_at = LEAST(x.decide_at, at) WHERE x.table_id = q.table_id;
+	IF q.operation = 'expire_snapshots' AND (did ->> 'snapshot_count')::float8 < 0 THEN
+		gone := - (did ->> 'snapshot_count')::float8;
+		DELETE FROM floe_internal.simulated_commit AS c WHERE c.table_id = q.table_id AND c.snapshot_id = ANY (ARRAY(
+			SELECT k.snapshot_id FROM floe_internal.simulated_commit AS k WHERE k.table_id = q.table_id AND k.real_id IS NULL AND k.committed_at <= at ORDER BY k.committed_at, k.snapshot_id LIMIT gone));
+		PERFORM floe_internal.simulate_snapshots(ARRAY[q.table_id]);
+	ELSIF q.operation LIKE 'rewrite_%' AND q.state = 'succeeded' THEN
+		UPDATE floe_internal.simulated_commit AS c SET real_id = NULL WHERE c.table_id = q.table_id AND c.real_id = r.real_id;
+		IF NOT FOUND THEN
+			INSERT INTO floe_internal.simulated_commit (table_id, snapshot_id, committed_at, operation) VALUES (q.table_id, q.operation_id, at, 'replace') ON CONFLICT DO NOTHING;
+		END IF;
+		PERFORM floe_internal.simulate_snapshots(ARRAY[q.table_id]);
+	END IF;
+	PERFORM floe_internal.simulate_state(ARRAY[q.table_id], at);
+	SELECT * INTO t FROM floe_internal.iceberg_table AS x WHERE x.table_id = q.table_id;
+	now_metrics := floe_internal.metrics_object(q.table_id, at);
+	q.after := now_metrics;
+	IF r.real_id IS NULL OR p.started_at IS NOT NULL OR p.state = 'failed' THEN
+		q.before_snapshots := ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s WHERE s.committed_at <= q.started_at OR s.committed_at > at);
+		PERFORM floe_internal.note_run(q, t, q.state, now_metrics);
+	END IF;
+	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
+	INSERT INTO floe_internal.operation_log SELECT (jsonb_populate_record(NULL::floe_internal.operation_log, to_jsonb(q))).*;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_simulated(floe_internal.operation_queue, pg_catalog.timestamptz) IS 'The end of an operation as simulated: what it did, what the next decision must know of it, and its row of the log';
+
+-- As floe_internal.claim_operation() without turns of catalogs and policies, which are a matter of minutes: who was asked for by hand, then by score.
+CREATE FUNCTION floe_internal.start_simulated(at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $body$
+DECLARE
+	q record;
+	-- a budget for concurrency is counted anew after each
+	most int8 := CASE WHEN EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL) THEN 1 ELSE 100 END;
+	started int;
+BEGIN
+	LOOP
+		started := 0;
+		FOR q IN
+			WITH place AS MATERIALIZED (
+				SELECT e.server_name, e.most - e.busy AS free FROM floe_internal.engine_places(at) AS e WHERE e.busy < e.most
+			), waiting AS MATERIALIZED (
+				SELECT x.operation_id, x.queued_at, x.table_id, x.operation, x.estimate, x.by_hand, x.score, place.free, row_number() OVER (PARTITION BY x.engine ORDER BY x.by_hand DESC, x.score DESC, x.operation_id) AS turn
+				FROM floe_internal.operation_queue AS x
+				JOIN floe_internal.simulated_run AS r ON r.operation_id = x.operation_id AND r.starts_at IS NULL
+				JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+				JOIN place ON place.server_name = x.engine
+				WHERE x.state = 'queued'
+				  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
+				  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+				  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
+								  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = x.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
+									AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
+										 WHERE o.state = 'dispatching' AND (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+			)
+			SELECT w.* FROM waiting AS w WHERE w.turn <= w.free ORDER BY w.by_hand DESC, w.score DESC, w.operation_id LIMIT most
+		LOOP
+			started := started + 1;
+			-- what a preflight asks: whether it is still called for, where the table has changed since
+			IF EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.table_id = q.table_id AND t.changed_at > q.queued_at)
+			   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
+					WHERE g.operation = q.operation AND g.status <> 'pass' AND g.gate <> 'interlock' AND NOT k.is_timing AND g.label <> 'cadence') THEN
+				DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
+				DELETE FROM floe_internal.simulated_run AS r WHERE r.operation_id = q.operation_id;
+				UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at) WHERE t.table_id = q.table_id;
+				CONTINUE;
+			END IF;
+			UPDATE floe_internal.simulated_run AS r SET starts_at = at, ends_at = at + make_interval(mins => 1) * GREATEST((q.estimate ->> 'minutes')::float8, 0.01) WHERE r.operation_id = q.operation_id;
+			UPDATE floe_internal.operation_queue AS x SET state = 'dispatching', dispatched_at = at, started_at = at, before = floe_internal.metrics_object(x.table_id, at) WHERE x.operation_id = q.operation_id;
+		END LOOP;
+		EXIT WHEN started = 0;
+	END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.start_simulated(pg_catalog.timestamptz) IS 'Sends queued operations to engines that have a place, as simulated';
+
+-- What engines do between two decisions, one event after the other. Returns the tables whose real operations were taken out meanwhile.
+CREATE FUNCTION floe_internal.simulate_engines(prior pg_catalog.timestamptz, upto pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := prior;
+	next timestamptz;
+	touched int8[] := '{}'::int8[];
+	q floe_internal.operation_queue;
+BEGIN
+	LOOP
+		PERFORM floe_internal.start_simulated(at);
+		-- one that waits for another of its table starts when that ends
+		SELECT min(x.next_at) INTO next FROM (
+			SELECT GREATEST(at, LEAST(CASE WHEN y.state = 'queued' AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = y.table_id AND o.state <> 'queued') THEN r.starts_at END,
+				r.ends_at)) AS next_at
+			FROM floe_internal.operation_queue AS y JOIN floe_internal.simulated_run AS r ON r.operation_id = y.operation_id WHERE r.starts_at IS NOT NULL) AS x;
+		EXIT WHEN next IS NULL OR next > upto;
+		touched := touched || floe_internal.simulate_real(at, next);
+		at := next;
+		PERFORM floe_internal.set_clock(at);
+		FOR q IN
+			SELECT x.* FROM floe_internal.operation_queue AS x JOIN floe_internal.simulated_run AS r ON r.operation_id = x.operation_id
+			WHERE r.ends_at <= at ORDER BY r.ends_at, x.operation_id
+		LOOP
+			PERFORM floe_internal.end_simulated(q, at);
+		END LOOP;
+		UPDATE floe_internal.operation_queue AS x SET state = 'dispatching', dispatched_at = r.starts_at, started_at = r.starts_at, before = floe_internal.metrics_object(x.table_id, at)
+			FROM floe_internal.simulated_run AS r
+			WHERE r.operation_id = x.operation_id AND x.operation_id IN (
+				SELECT DISTINCT ON (y.table_id) y.operation_id FROM floe_internal.operation_queue AS y JOIN floe_internal.simulated_run AS z ON z.operation_id = y.operation_id
+				WHERE y.state = 'queued' AND z.starts_at <= at AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = y.table_id AND o.state <> 'queued')
+				ORDER BY y.table_id, z.starts_at, y.position);
+	END LOOP;
+	touched := touched || floe_internal.simulate_real(at, upto);
+	PERFORM floe_internal.set_clock(upto);
+	RETURN touched;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_engines(pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'Starts and ends of operations between two times';
+
+-- Queues one operation as simulated. near: one that was really queued for the same within this long is the same.
+CREATE FUNCTION floe_internal.queue_simulated(c pg_catalog.jsonb, at pg_catalog.timestamptz, near pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $body$
+DECLARE
+	options jsonb := floe_internal.operation_options(c -> 'settings', c -> 'origins', floe_internal.options_of_floe(c ->> 'operation', c -> 'settings', c -> 'remedy_options'));
+	usable text[] := floe_internal.usable_engines((c ->> 'table_id')::int8, c ->> 'operation', options);
+	p floe_internal.simulated_past;
+	-- ids that no operation has, and later than those it has
+	new_id int8 := 1 + COALESCE((SELECT max(r.operation_id) FROM floe_internal.simulated_run AS r WHERE r.operation_id > 4611686018427387904), 4611686018427387904);
+	start timestamptz;
+BEGIN
+	IF usable IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT x.* INTO p FROM floe_internal.simulated_past AS x
+		WHERE x.table_id = (c ->> 'table_id')::int8 AND x.operation = c ->> 'operation' AND x.finished_at IS NOT NULL AND NOT x.by_hand
+		  AND x.queued_at > at - near AND x.queued_at < at + near
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.simulated_run AS r WHERE r.real_id = x.operation_id)
+		  -- the table is as it was, but for the operation itself
+		  AND (SELECT CASE WHEN x.finished_at <= at AND x.state = 'succeeded' THEN floe_internal.add_metrics(t.difference, floe_internal.own_effect(x.effect, x.new_snapshots), 1) ELSE t.difference END
+			   FROM floe_internal.simulated_table AS t WHERE t.table_id = x.table_id) = '{}'
+		ORDER BY abs(extract(epoch FROM x.queued_at - at)) LIMIT 1;
+	INSERT INTO floe_internal.operation_queue (operation_id, table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
+			reason, score, score_parts, estimate, queued_at, position)
+		SELECT new_id, t.table_id, t.name, k.operation, 'queued', false, 'floe', usable[1], (c -> 'settings') || jsonb_build_object('options', options), c ->> 'settings_hash', '{}',
+			COALESCE(c -> 'reasons', '[]'), COALESCE((c ->> 'score')::float8, 0), c -> 'score_parts', c -> 'estimate', at, k.position
+		FROM floe_internal.iceberg_table AS t, floe_internal.operation_kind AS k
+		WHERE t.table_id = (c ->> 'table_id')::int8 AND k.operation = c ->> 'operation'
+		ON CONFLICT DO NOTHING;
+	IF FOUND THEN
+		start := CASE WHEN p.operation_id IS NOT NULL THEN GREATEST(at, COALESCE(p.dispatched_at, p.finished_at)) END;
+		INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
+			VALUES (new_id, (c ->> 'table_id')::int8, p.operation_id, true, start, GREATEST(p.finished_at, start + (p.finished_at - COALESCE(p.dispatched_at, p.finished_at))));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.queue_simulated(pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.interval) IS 'Queues a candidate of floe_internal.select_candidates()';
+
+-- As floe_internal.plan_tables() for these tables.
+CREATE FUNCTION floe_internal.plan_simulated(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, near pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	every interval := current_setting('floe.decision_interval')::interval;
+	called int8[];
+	c record;
+	wait_ids int8[];
+	waits timestamptz[];
+BEGIN
+	PERFORM floe_internal.sync_schedules(of_table_ids, at);
+	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	IF called <> '{}' THEN
+		FOR c IN SELECT s.* FROM floe_internal.select_candidates(called, at, false, NULL) AS s
+		LOOP
+			IF c.verdict = 'run' THEN
+				PERFORM floe_internal.queue_simulated(to_jsonb(c), at, near);
+			ELSIF c.next_at > at THEN
+				wait_ids := wait_ids || c.table_id;
+				waits := waits || c.next_at;
+			END IF;
+		END LOOP;
+		PERFORM floe_internal.advance_schedules(called, at);
+	END IF;
+	UPDATE floe_internal.simulated_table AS t
+		SET decide_at = LEAST(COALESCE(q.decide_at, at + floe_internal.spread(t.table_id::text, every)), w.next_at, o.next_due_at)
+		FROM unnest(of_table_ids) AS x (table_id)
+		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
+		LEFT JOIN (SELECT z.table_id, min(z.next_due_at) AS next_due_at FROM floe_internal.table_operation AS z WHERE z.table_id = ANY (of_table_ids) AND z.next_due_at > at GROUP BY z.table_id) AS o ON o.table_id = x.table_id
+		WHERE t.table_id = x.table_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_simulated(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval) IS 'A decision upon these tables, as simulated, and when each is decided upon next';
+
+-- What is in force at a time: pauses, tables that were dropped, what people asked for by hand.
+CREATE FUNCTION floe_internal.simulate_people(prior pg_catalog.timestamptz, at pg_catalog.timestamptz, pauses floe_internal.pause_past[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
+AS $body$
+BEGIN
+	IF pauses IS NOT NULL THEN
+		DELETE FROM floe_internal.pause;
+		INSERT INTO floe_internal.pause (pause_id, pattern, until, reason, paused_by, paused_at) OVERRIDING SYSTEM VALUE
+			SELECT - row_number() OVER (), p.pattern, p.ended_at, p.reason, p.paused_by, p.paused_at
+			FROM unnest(pauses) AS p WHERE p.paused_at <= at AND p.ended_at > at;
+		-- the end of a pause makes its tables due
+		UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at)
+			FROM floe_internal.iceberg_table AS i, unnest(pauses) AS p
+			WHERE i.table_id = t.table_id AND t.decide_at > at AND p.ended_at > prior AND p.ended_at <= at AND floe_internal.match_pattern(p.pattern, i.levels) IS NOT NULL;
+	END IF;
+	UPDATE floe_internal.iceberg_table AS i SET status = 'dropped' FROM floe_internal.simulated_table AS t
+		WHERE t.gone_at > prior AND t.gone_at <= at AND i.table_id = t.table_id;
+	DELETE FROM floe_internal.operation_queue AS q USING floe_internal.simulated_table AS t WHERE t.gone_at > prior AND t.gone_at <= at AND q.table_id = t.table_id;
+	WITH asked AS (
+		INSERT INTO floe_internal.operation_queue
+			SELECT y.* FROM floe_internal.simulated_past AS p JOIN floe_internal.operation_kind AS k ON k.operation = p.operation
+			CROSS JOIN LATERAL jsonb_populate_record(NULL::floe_internal.operation_queue,
+				to_jsonb(p) || jsonb_build_object('position', k.position, 'not_before', '-infinity', 'lost_sent', false, 'state', 'queued')) AS y
+			WHERE p.is_own AND p.by_hand AND p.queued_at > prior AND p.queued_at <= at
+			ON CONFLICT DO NOTHING
+			RETURNING operation_id, table_id)
+	INSERT INTO floe_internal.simulated_run (operation_id, table_id, real_id, is_counted, starts_at, ends_at)
+		SELECT a.operation_id, a.table_id, a.operation_id, true, COALESCE(p.dispatched_at, p.finished_at),
+			CASE WHEN COALESCE(p.dispatched_at, p.finished_at) IS NOT NULL THEN COALESCE(p.finished_at, 'infinity') END
+		FROM asked AS a JOIN floe_internal.simulated_past AS p ON p.operation_id = a.operation_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulate_people(pg_catalog.timestamptz, pg_catalog.timestamptz, floe_internal.pause_past[]) IS 'Pauses, drops and triggers by hand between two times: they happen as they happened';
+-- =================================================================================================
+-- 84 simulation: what people call
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.simulated_budget(given pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	b floe.budget;
+	stray text;
+BEGIN
+	IF jsonb_typeof(given) <> 'object' OR jsonb_typeof(given -> 'name') IS DISTINCT FROM 'string' THEN
+		PERFORM floe_internal.refuse('each of "budgets" must be an object with a "name"', NULL, 'Its keys are the columns of floe.budget, for example {"name": "night", "operations": 20, "period": "1 day"}.');
+	END IF;
+	SELECT * INTO b FROM floe.budget AS x WHERE x.name = given ->> 'name';
+	IF NOT FOUND THEN
+		-- with the table's own defaults; like all of a simulation it is undone
+		INSERT INTO floe.budget (name) VALUES (given ->> 'name') RETURNING * INTO b;
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(given) AS k WHERE NOT to_jsonb(b) ? k ORDER BY k LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('budget "%s": unknown key "%s"', b.name, stray), NULL, 'Keys are the columns of floe.budget.');
+	END IF;
+	b := jsonb_populate_record(b, given);
+	DELETE FROM floe.budget AS x WHERE x.name = b.name;
+	INSERT INTO floe.budget SELECT b.*;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulated_budget(pg_catalog.jsonb) IS 'A budget as a simulation has it: a new one, or one that is there with other limits';
+
+CREATE FUNCTION floe_internal.simulated_policy(given pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF jsonb_typeof(given) IS DISTINCT FROM 'object' OR jsonb_typeof(given -> 'name') IS DISTINCT FROM 'string' THEN
+		PERFORM floe_internal.refuse('a policy to simulate needs a "name"', NULL,
+			'With a "pattern" it is a whole policy, as floe.export_policy() shows one; without, what changes in the policy of that name, as for floe.alter_policy().');
+	END IF;
+	IF given ? 'pattern' THEN
+		PERFORM floe.import_policy(given);
+	ELSE
+		PERFORM floe.alter_policy(given ->> 'name', given - 'name');
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulated_policy(pg_catalog.jsonb) IS 'A policy as a simulation has it';
+
+CREATE FUNCTION floe_internal.simulation_changes(given pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	stray text;
+	item jsonb;
+BEGIN
+	IF given IS NULL THEN
+		RETURN;
+	END IF;
+	IF jsonb_typeof(given) <> 'object' THEN
+		PERFORM floe_internal.refuse('what is to be simulated must be an object', NULL, 'A policy document with a "name", or {"policies": [...], "budgets": [...], "weights": {...}}.');
+	END IF;
+	IF given ? 'name' THEN
+		PERFORM floe_internal.simulated_policy(given);
+		RETURN;
+	END IF;
+	SELECT k INTO stray FROM jsonb_object_keys(given) AS k WHERE k NOT IN ('policies', 'budgets', 'weights') ORDER BY k LIMIT 1;
+	IF FOUND THEN
+		PERFORM floe_internal.refuse(format('unknown key "%s" in what is to be simulated', stray), NULL, 'Keys are "policies", "budgets" and "weights"; a policy document alone needs a "name".');
+	END IF;
+	IF COALESCE(jsonb_typeof(given -> 'policies'), 'array') <> 'array' OR COALESCE(jsonb_typeof(given -> 'budgets'), 'array') <> 'array' THEN
+		PERFORM floe_internal.refuse('"policies" and "budgets" must be lists', NULL, NULL);
+	END IF;
+	FOR item IN SELECT * FROM jsonb_array_elements(given -> 'policies')
+	LOOP
+		PERFORM floe_internal.simulated_policy(item);
+	END LOOP;
+	FOR item IN SELECT * FROM jsonb_array_elements(given -> 'budgets')
+	LOOP
+		PERFORM floe_internal.simulated_budget(item);
+	END LOOP;
+	IF given ? 'weights' THEN
+		PERFORM floe_internal.check_weights(given -> 'weights', 'weights');
+		UPDATE floe.debt_term AS t SET weight = (given -> 'weights' ->> t.term)::float8 WHERE given -> 'weights' ? t.term;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_changes(pg_catalog.jsonb) IS 'Policies, budgets and weights as a simulation has them';
+
+CREATE FUNCTION floe_internal.simulation_files(starts_at pg_catalog.timestamptz, at pg_catalog.timestamptz) RETURNS floe_internal.simulation_row
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result floe_internal.simulation_row;
+BEGIN
+	result.part := 'bucket';
+	result.starts_at := simulation_files.starts_at;
+	SELECT sum(s.data_file_count), sum(h.data_file_count), sum(s.excess_file_count), sum(h.excess_file_count), sum(s.snapshot_count), sum(h.snapshot_count)
+		INTO result.actual_files, result.simulated_files, result.actual_excess_files, result.simulated_excess_files, result.actual_snapshots, result.simulated_snapshots
+		FROM floe_internal.simulated_table AS t
+		JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		CROSS JOIN LATERAL (SELECT x.data_file_count, x.excess_file_count, x.snapshot_count FROM floe_internal.health_history AS x
+							WHERE x.table_id = t.table_id AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 1) AS s
+		WHERE t.known_at <= at AND t.gone_at > at;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_files(pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'Files and snapshots of all tables of a simulation at a time, as they were and as simulated';
+
+-- What reached an engine counts, for the bucket in which it was queued.
+CREATE FUNCTION floe_internal.simulation_operations(begins_at pg_catalog.timestamptz)
+	RETURNS TABLE (is_real pg_catalog.bool, operation_id pg_catalog.int8, table_name pg_catalog.text, operation pg_catalog.text, queued_at pg_catalog.timestamptz, state pg_catalog.text,
+				   gb_hours pg_catalog.float8, bytes pg_catalog.float8, real_id pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT x.is_real, x.operation_id, x.table_name, x.operation, x.queued_at, x.state,
+		   (x.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM x.took)::pg_catalog.float8 / 60 / NULLIF((x.estimate ->> 'minutes')::pg_catalog.float8, 0), 1),
+		   (x.estimate ->> 'bytes')::pg_catalog.float8, x.real_id
+	FROM (
+		SELECT true AS is_real, p.operation_id, p.table_name, p.operation, p.queued_at, p.state, p.estimate, p.engine_ended_at - p.started_at AS took, p.operation_id AS real_id
+		FROM floe_internal.simulated_past AS p WHERE p.is_own AND p.queued_at >= begins_at AND p.queued_at < floe_internal.clock() AND p.dispatched_at IS NOT NULL
+		UNION ALL
+		SELECT false, l.operation_id, l.table_name, l.operation, l.queued_at, l.state, l.estimate, l.engine_ended_at - l.started_at, r.real_id
+		FROM floe_internal.operation_log AS l JOIN floe_internal.simulated_run AS r ON r.operation_id = l.operation_id WHERE r.is_counted AND l.dispatched_at IS NOT NULL
+		UNION ALL
+		SELECT false, q.operation_id, q.table_name, q.operation, q.queued_at, 'running', q.estimate, NULL, r.real_id
+		FROM floe_internal.operation_queue AS q JOIN floe_internal.simulated_run AS r ON r.operation_id = q.operation_id WHERE r.is_counted AND q.dispatched_at IS NOT NULL) AS x;
+END;
+COMMENT ON FUNCTION floe_internal.simulation_operations(pg_catalog.timestamptz) IS 'Operations since then, as they were and as simulated';
+
+CREATE FUNCTION floe_internal.simulation_result(begins_at pg_catalog.timestamptz, files floe_internal.simulation_row[], notes pg_catalog.text[], detail pg_catalog.bool) RETURNS floe_internal.simulation_row[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (
+		WITH o AS MATERIALIZED (
+			SELECT x.*, COALESCE((SELECT max(f.starts_at) FROM unnest(files) AS f WHERE f.starts_at <= x.queued_at), begins_at) AS bucket FROM floe_internal.simulation_operations(begins_at) AS x
+		), g AS (
+			SELECT GROUPING(o.bucket, o.table_name, o.operation) AS kind, o.bucket, o.table_name, o.operation,
+				count(*) FILTER (WHERE o.is_real) AS a_ops, count(*) FILTER (WHERE NOT o.is_real) AS s_ops,
+				sum(o.gb_hours) FILTER (WHERE o.is_real) AS a_gb, sum(o.gb_hours) FILTER (WHERE NOT o.is_real) AS s_gb,
+				sum(o.bytes) FILTER (WHERE o.is_real) AS a_bytes, sum(o.bytes) FILTER (WHERE NOT o.is_real) AS s_bytes
+			FROM o GROUP BY GROUPING SETS ((), (o.operation), (o.bucket), (o.bucket, o.operation), (o.table_name, o.operation))
+		), f AS (
+			SELECT x.*, x.place = max(x.place) OVER () AS is_last FROM unnest(files) WITH ORDINALITY AS x
+				(part, starts_at, table_name, operation, actual_operations, simulated_operations, actual_gb_hours, simulated_gb_hours, actual_bytes, simulated_bytes,
+				 actual_files, simulated_files, actual_excess_files, simulated_excess_files, actual_snapshots, simulated_snapshots, told, place)
+		), rows AS (
+			SELECT 1 AS n, 'total' AS part, NULL::timestamptz AS starts_at, NULL::text AS table_name, NULL::text AS operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes,
+				f.actual_files, f.simulated_files, f.actual_excess_files, f.simulated_excess_files, f.actual_snapshots, f.simulated_snapshots, NULL::text AS told
+				FROM f LEFT JOIN g ON g.kind = 7 WHERE f.is_last
+			UNION ALL
+			SELECT 2, 'operation', NULL, NULL, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM g WHERE g.kind = 6
+			UNION ALL
+			SELECT 3, 'bucket', f.starts_at, NULL, NULL, COALESCE(g.a_ops, 0), COALESCE(g.s_ops, 0), g.a_gb, g.s_gb, g.a_bytes, g.s_bytes,
+				f.actual_files, f.simulated_files, f.actual_excess_files, f.simulated_excess_files, f.actual_snapshots, f.simulated_snapshots, NULL
+				FROM f LEFT JOIN g ON g.kind = 3 AND g.bucket = f.starts_at WHERE f.starts_at < floe_internal.clock()
+			UNION ALL
+			SELECT 4, 'bucket and operation', g.bucket, NULL, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM g WHERE g.kind = 2
+			UNION ALL
+			SELECT 5, 'table', NULL, g.table_name, g.operation, g.a_ops, g.s_ops, g.a_gb, g.s_gb, g.a_bytes, g.s_bytes, NULL, NULL, NULL, NULL, NULL, NULL,
+				format('%s would have had %s %s times instead of %s', g.table_name, g.operation, g.s_ops, g.a_ops) FROM g WHERE g.kind = 4 AND g.a_ops <> g.s_ops
+			UNION ALL
+			SELECT 6, 'run', o.queued_at, o.table_name, o.operation, NULL, 1, NULL, o.gb_hours, NULL, o.bytes, NULL, NULL, NULL, NULL, NULL, NULL,
+				concat_ws(', ', o.state, 'as operation ' || o.real_id) FROM o WHERE detail AND NOT o.is_real
+			UNION ALL
+			SELECT 7, 'note', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+				format('%s of %s simulated operations are ones that really ran, and end as those did; the effect and time of the others are estimated', count(*) FILTER (WHERE o.real_id IS NOT NULL), count(*))
+				FROM o WHERE NOT o.is_real
+			UNION ALL
+			SELECT 7, 'note', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, x FROM unnest(notes) AS x
+		)
+		SELECT array_agg(ROW(r.part, r.starts_at, r.table_name, r.operation, r.a_ops, r.s_ops, round(r.a_gb::numeric, 3)::float8, round(r.s_gb::numeric, 3)::float8, r.a_bytes, r.s_bytes,
+				r.actual_files, r.simulated_files, r.actual_excess_files, r.simulated_excess_files, r.actual_snapshots, r.simulated_snapshots, r.told)::floe_internal.simulation_row
+			ORDER BY r.n, CASE WHEN r.n = 5 THEN - abs(r.s_ops - r.a_ops) END, r.starts_at, r.table_name, r.operation, r.told) FROM rows AS r);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_result(pg_catalog.timestamptz, floe_internal.simulation_row[], pg_catalog.text[], pg_catalog.bool) IS 'What floe.simulate() answers';
+
+-- What is true but cannot be seen in the numbers.
+CREATE FUNCTION floe_internal.simulation_notes(of_table_ids pg_catalog.int8[], since pg_catalog.timestamptz, begins_at pg_catalog.timestamptz) RETURNS pg_catalog.text[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result text[] := '{}'::text[];
+	n int8;
+BEGIN
+	IF begins_at > since THEN
+		result := result || format('history begins at %s, and so does the simulation', begins_at);
+	END IF;
+	n := cardinality(of_table_ids) - (SELECT count(*) FROM floe_internal.simulated_table);
+	IF n > 0 THEN
+		result := result || format('%s tables have no stored health and are left out', n);
+	END IF;
+	result := result || ARRAY(
+		SELECT format('policy "%s" was changed at %s: as it is now it is simulated for the time before, too', v.name, max(v.changed_at)) FROM floe_internal.policy_version AS v
+		WHERE v.changed_at > begins_at GROUP BY v.name ORDER BY v.name);
+	SELECT count(*) INTO n FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id
+		CROSS JOIN LATERAL floe_internal.size_limits(t.table_id, t.properties) AS z
+		WHERE h.table_id = ANY (of_table_ids) AND (z.target_bytes, z.small_below, z.min_input_files) IS DISTINCT FROM (h.target_file_bytes, h.small_below_bytes, h.min_input_files);
+	IF n > 0 THEN
+		result := result || format('%s tables would have other file sizes: their files were counted by those that were in force', n);
+	END IF;
+	RETURN result;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.simulation_notes(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.timestamptz) IS 'What a simulation does not know';
+
+-- Everything from here on is rolled back by whoever calls it.
+CREATE FUNCTION floe_internal.run_simulation(of_table_ids pg_catalog.int8[], given pg_catalog.jsonb, since pg_catalog.timestamptz, begins_at pg_catalog.timestamptz, ends_at pg_catalog.timestamptz,
+		step pg_catalog.interval, bucket pg_catalog.interval, at_most pg_catalog.interval, detail pg_catalog.bool) RETURNS floe_internal.simulation_row[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	gives_up_at CONSTANT timestamptz := clock_timestamp() + at_most;
+	seconds CONSTANT float8 := extract(epoch FROM step);
+	at timestamptz := begins_at;
+	last timestamptz := '-infinity'::timestamptz;
+	next timestamptz;
+	boundary timestamptz := begins_at;
+	touched int8[];
+	unmatched int8[];
+	pauses floe_internal.pause_past[];
+	files floe_internal.simulation_row[];
+	notes text[];
+BEGIN
+	-- before anything else, as whoever changes policies
+	IF given ?| '{name,policies}' THEN
+		PERFORM floe_internal.lock_matches(true);
+	END IF;
+	PERFORM floe_internal.simulation_lock(of_table_ids);
+	SELECT array_agg(ROW(x.pattern, x.is_drain, x.reason, x.paused_by, x.paused_at, x.ended_at)::floe_internal.pause_past) INTO pauses FROM (
+		SELECT p.* FROM floe_internal.pause_past AS p WHERE p.ended_at > begins_at
+		UNION ALL SELECT p.pattern, false, p.reason, p.paused_by, p.paused_at, p.until FROM floe_internal.pause AS p
+		UNION ALL SELECT '**', true, d.reason, d.drained_by, d.drained_at, 'infinity' FROM floe_internal.drain AS d) AS x;
+	PERFORM floe_internal.set_clock(begins_at);
+	INSERT INTO floe_internal.simulated_table (table_id, known_at, gone_at)
+		SELECT t.table_id, k.known_at, CASE WHEN t.status = 'dropped' THEN t.dropped_at ELSE 'infinity' END
+		FROM floe_internal.iceberg_table AS t
+		CROSS JOIN LATERAL (SELECT COALESCE((SELECT max(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at <= begins_at),
+			(SELECT min(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = t.table_id AND h.assessed_at > begins_at)) AS known_at) AS k
+		WHERE t.table_id = ANY (of_table_ids) AND k.known_at IS NOT NULL;
+	UPDATE floe_internal.iceberg_table AS i SET status = 'ok', dropped_at = NULL, manifest_ids = NULL FROM floe_internal.simulated_table AS t WHERE i.table_id = t.table_id;
+	-- of those that were dropped the policies may never have been looked for
+	unmatched := ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id WHERE i.policy_set_id IS NULL);
+	IF unmatched <> '{}' THEN
+		PERFORM floe_internal.match_tables(unmatched);
+	END IF;
+	PERFORM floe_internal.simulation_changes(given);
+	PERFORM floe_internal.simulation_hide(of_table_ids, begins_at);
+	PERFORM floe_internal.simulation_bookkeeping(of_table_ids, begins_at);
+	PERFORM floe_internal.simulation_commits(begins_at);
+	PERFORM floe_internal.simulation_ratios();
+	PERFORM floe_internal.simulate_snapshots(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t));
+	UPDATE floe_internal.simulated_table AS t SET decide_at = begins_at WHERE t.known_at <= begins_at;
+	PERFORM floe_internal.simulate_state(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t WHERE t.known_at <= begins_at), begins_at);
+	UPDATE floe_internal.simulated_table AS t SET changed_at = NULL WHERE true;
+	notes := floe_internal.simulation_notes(of_table_ids, since, begins_at);
+	LOOP
+		IF clock_timestamp() > gives_up_at THEN
+			PERFORM floe_internal.refuse(format('the simulation has reached %s after %s and is given up', at, floe_internal.format_interval(at_most)), 'Passes wait while it runs.',
+				'Fewer tables, a later start, a longer step, or at_most => a longer time.', '57014');
+		END IF;
+		PERFORM floe_internal.simulate_people(last, at, pauses);
+		PERFORM floe_internal.plan_simulated(ARRAY(SELECT t.table_id FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id
+			JOIN floe_internal.policy_set AS s ON s.policy_set_id = i.policy_set_id AND s.policy_ids <> '{}'
+			WHERE t.decide_at <= at AND t.known_at <= at AND t.gone_at > at), at, step + interval '1 second');
+		SELECT min(x.at) INTO next FROM (
+			SELECT min(t.decide_at) AS at FROM floe_internal.simulated_table AS t JOIN floe_internal.iceberg_table AS i ON i.table_id = t.table_id
+				JOIN floe_internal.policy_set AS s ON s.policy_set_id = i.policy_set_id AND s.policy_ids <> '{}' WHERE t.gone_at > at AND t.known_at <= at
+			UNION ALL (SELECT h.assessed_at FROM floe_internal.health_history AS h WHERE h.assessed_at > at AND h.table_id = ANY (of_table_ids) ORDER BY h.assessed_at LIMIT 1)
+			UNION ALL SELECT min(LEAST(r.starts_at, r.ends_at)) FROM floe_internal.simulated_run AS r JOIN floe_internal.operation_queue AS q ON q.operation_id = r.operation_id WHERE LEAST(r.starts_at, r.ends_at) > at
+			UNION ALL SELECT min(r.ends_at) FROM floe_internal.simulated_run AS r JOIN floe_internal.operation_queue AS q ON q.operation_id = r.operation_id WHERE r.ends_at > at
+			-- one that waits for a place starts when there is one
+			UNION ALL SELECT at FROM floe_internal.simulated_run AS r JOIN floe_internal.operation_queue AS q ON q.operation_id = r.operation_id WHERE r.starts_at IS NULL
+			UNION ALL SELECT min(p.queued_at) FROM floe_internal.simulated_past AS p WHERE p.is_own AND p.by_hand AND p.queued_at > at
+			UNION ALL SELECT min(p.paused_at) FROM unnest(pauses) AS p WHERE p.paused_at > at
+			UNION ALL SELECT min(p.ended_at) FROM unnest(pauses) AS p WHERE p.ended_at > at
+			UNION ALL SELECT min(t.gone_at) FROM floe_internal.simulated_table AS t WHERE t.gone_at > at) AS x;
+		last := at;
+		at := LEAST(ends_at, begins_at + step * GREATEST(ceil(extract(epoch FROM LEAST(next, ends_at) - begins_at) / seconds), floor(extract(epoch FROM at - begins_at) / seconds) + 1));
+		WHILE boundary + bucket <= at LOOP
+			files := files || floe_internal.simulation_files(boundary, last);
+			boundary := boundary + bucket;
+		END LOOP;
+		touched := floe_internal.simulate_engines(last, at);
+		touched := touched || ARRAY(SELECT DISTINCT h.table_id FROM floe_internal.health_history AS h WHERE h.assessed_at > last AND h.assessed_at <= at AND h.table_id = ANY (of_table_ids));
+		PERFORM floe_internal.simulate_state(touched, at);
+		UPDATE floe_internal.simulated_table AS t SET decide_at = LEAST(t.decide_at, at) WHERE t.table_id = ANY (touched);
+		EXIT WHEN at >= ends_at;
+	END LOOP;
+	files := files || floe_internal.simulation_files(boundary, at);
+	RETURN floe_internal.simulation_result(begins_at, files, notes, detail);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.run_simulation(pg_catalog.int8[], pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.interval, pg_catalog.interval, pg_catalog.interval, pg_catalog.bool)
+	IS 'A simulation, in a subtransaction that the caller rolls back';
+
+CREATE FUNCTION floe.simulate(policy pg_catalog.jsonb DEFAULT NULL, since pg_catalog.timestamptz DEFAULT NULL, pattern pg_catalog.text DEFAULT '**', step pg_catalog.interval DEFAULT NULL,
+		bucket pg_catalog.interval DEFAULT '1 day', detail pg_catalog.bool DEFAULT false, at_most pg_catalog.interval DEFAULT '2 minutes') RETURNS SETOF floe_internal.simulation_row
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	now CONSTANT timestamptz := floe_internal.clock();
+	began CONSTANT timestamptz := COALESCE(simulate.since, now - interval '7 days');
+	checked CONSTANT text := floe_internal.check_pattern(simulate.pattern);
+	ids int8[];
+	first timestamptz;
+	result floe_internal.simulation_row[];
+BEGIN
+	IF began >= now OR began = '-infinity' THEN
+		PERFORM floe_internal.refuse(format('there is nothing to simulate since %s', began), NULL, 'For example since => now() - interval ''7 days''.');
+	END IF;
+	IF simulate.step < interval '1 second' OR simulate.bucket < interval '1 minute' OR COALESCE(simulate.bucket, '-1') < '0' OR COALESCE(simulate.at_most, '-1') <= '0' THEN
+		PERFORM floe_internal.refuse('a simulation needs a step of at least a second, a bucket of at least a minute and some time', NULL, NULL);
+	END IF;
+	ids := ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
+		WHERE (t.status <> 'dropped' OR t.dropped_at > began AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS o WHERE o.name = t.name AND o.table_id <> t.table_id))
+		  AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
+	first := (SELECT min(h.assessed_at) FROM floe_internal.health_history AS h WHERE h.table_id = ANY (ids));
+	IF first IS NULL OR first >= now THEN
+		PERFORM floe_internal.refuse(format('there is no stored health of tables that match %s', checked), NULL,
+			'Every change of a table''s health is stored from its first assessment on, for floe.health_history_retention: SELECT * FROM floe.health_history.');
+	END IF;
+	first := GREATEST(first, began);
+	BEGIN
+		-- whoever set a shorter time means it
+		PERFORM set_config('lock_timeout', '10s', true) WHERE (SELECT s.setting::int8 FROM pg_settings AS s WHERE s.name = 'lock_timeout') NOT BETWEEN 1 AND 10000;
+		result := floe_internal.run_simulation(ids, simulate.policy, began, first, now,
+			COALESCE(simulate.step, GREATEST((now - first) / 240, interval '1 minute')), simulate.bucket, simulate.at_most, simulate.detail);
+		RAISE EXCEPTION USING ERRCODE = 'FLOE0';
+	EXCEPTION
+		WHEN SQLSTATE 'FLOE0' THEN
+			NULL;
+	END;
+	RETURN QUERY SELECT * FROM unnest(result);
+END
+$body$;
+COMMENT ON FUNCTION floe.simulate(pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.text, pg_catalog.interval, pg_catalog.interval, pg_catalog.bool, pg_catalog.interval)
+	IS 'What would have happened since a time (default: 7 days) under another policy, {"policies": [...], "budgets": [...], "weights": {...}} or, with NULL, what is in force, against what did. Changes nothing; while it runs, passes wait for the tables of the pattern. step: how long between decisions; part run: with detail';
+-- =================================================================================================
 -- 85 steps of the pass that are SQL alone
 -- =================================================================================================
 
 -- For tables for which nothing calls now. Whatever else a decision depends on makes them due; what nobody tells is that snapshots become
--- expirable and get older, and that a deadline of floe's own passes. Where neither can call, another look at them is a matter of caution.
+-- expirable and get older, that conditions may speak of such, and that a deadline passes. Where none of these can call, another look at them is a matter of caution.
 CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, every pg_catalog.interval,
 		OUT table_id pg_catalog.int8, OUT decide_at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
+DECLARE
+	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
-			SELECT s.policy_set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning
-			FROM (SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AS s
+			-- the current snapshot is not expirable
+			SELECT s.set_id, COALESCE(min(w.warning) FILTER (WHERE m.name = 'expirable_snapshot_count'), 'Infinity') AS snapshots,
+				   bool_or(w.warning IS NOT NULL AND m.name <> 'expirable_snapshot_count')
+				   OR EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ?| '{conditions,deadline}') AS always,
+				   EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ? 'conditions') AS by_conditions
+			FROM unnest(set_ids) AS s (set_id)
 			JOIN floe.metric AS m ON m.source = 'clock' AND m.remedy IS NOT NULL
-			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.policy_set_id AND e.operation = ''
-		), deadline AS MATERIALIZED (
-			SELECT e.policy_set_id, b.operation, (b.value #>> '{}')::interval AS deadline
-			FROM floe_internal.builtin_setting AS b JOIN floe_internal.effective AS e ON e.operation = b.operation AND e.settings ? 'configured'
-			WHERE b.setting = 'deadline' AND e.policy_set_id IN (SELECT g.policy_set_id FROM growing AS g)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = ''
+			CROSS JOIN LATERAL (SELECT floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning OFFSET 0) AS w
+			GROUP BY s.set_id
+		), overdue AS MATERIALIZED (
+			SELECT t.table_id, min(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline) AS overdue_at
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			WHERE t.table_id = ANY (of_table_ids)
+			  AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
+				WHEN 'expire_snapshots' THEN h.snapshot_count > 1 ELSE NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = d.operation AND k.is_cadence) END
+			GROUP BY t.table_id
 		)
 		SELECT t.table_id, LEAST(
 			at + floe_internal.spread(t.table_id::text, GREATEST(every, '1 day')),
-			-- the current one is not expirable
-			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
-					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
-			(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
-			 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-			 WHERE d.policy_set_id = t.policy_set_id
-			   AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 ELSE h.snapshot_count > 1 END))
-		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			CASE WHEN g.always OR h.snapshot_count > g.snapshots THEN at + floe_internal.spread(t.table_id::text, every) END,
+			GREATEST(o.overdue_at + floe_internal.jitter(t.table_id::text, every), CASE WHEN o.overdue_at IS NOT NULL THEN at + floe_internal.spread(t.table_id::text, every) END),
+			(SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE g.by_conditions AND p.table_id = t.table_id AND p.next_poll_at > at))
+		FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		LEFT JOIN growing AS g ON g.set_id = t.policy_set_id
+		LEFT JOIN overdue AS o ON o.table_id = t.table_id
 		WHERE t.table_id = ANY (of_table_ids);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.quiet_until(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval)
 	IS 'When tables for which nothing calls are decided upon next: every so often where time alone can call, else after a day, or after that if it is longer';
+
+-- Who has to be decided upon: what is due, and what something calls for. For all others an earlier decision holds, and their rows stay as they are.
+CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
+BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
+	IF settled = '{}' THEN
+		RETURN of_table_ids;
+	END IF;
+	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled)
+		UNION SELECT floe_internal.tables_to_decide(settled, at)
+		-- what this transaction has changed makes nothing due before it commits
+		UNION SELECT floe_internal.stale_health(settled)
+		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force have changed';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -7524,42 +13248,66 @@ CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
+	planned int8[];
+	calls floe_internal.call[];
 	called int8[];
 	queued int4 := 0;
 	wait_ids int8[];
 	waits timestamptz[];
+	lines floe_internal.verdict_line[];
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	planned := floe_internal.tables_to_plan(of_table_ids, at);
 	-- before anything else of these tables; what changes from here on waits, and makes them due again
-	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
-	PERFORM floe_internal.recompute_health(of_table_ids);
-	PERFORM floe_internal.sync_schedules(of_table_ids, at);
-	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
+	PERFORM floe_internal.recompute_health(planned);
+	PERFORM floe_internal.sync_schedules(planned, at);
+	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
+	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
+	-- no budget holds what nothing calls for
+	PERFORM floe_internal.note_deferred(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), NULL, at) WHERE EXISTS (SELECT 1 FROM floe_internal.budget_deferral);
 	IF called <> '{}' THEN
-		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
-			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
+		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
+			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
+					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
+			INTO queued, wait_ids, waits, lines
+			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe', calls) AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;
-	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
-		SELECT x.table_id, LEAST(
-				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)),
-				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
-				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
-		FROM unnest(of_table_ids) AS x (table_id)
-		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
-		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+	PERFORM floe_internal.note_verdicts(planned, lines, at);
+	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);
 	RETURN queued;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_tables(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Steps 5 to 9 of a pass for these tables: issues, plan, gates, debt, selection; returns how many operations were queued';
+
+CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_catalog.int8[], wait_ids pg_catalog.int8[], waits pg_catalog.timestamptz[],
+		at pg_catalog.timestamptz, every pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+BEGIN
+	PERFORM floe_internal.plan_for(planned);
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
+		FROM unnest(planned) AS x (table_id)
+		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_due_at) AS next_due_at FROM floe_internal.table_operation AS y
+				   WHERE y.table_id = ANY (planned) AND y.next_due_at > at GROUP BY y.table_id) AS o ON o.table_id = x.table_id
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_later(pg_catalog.int8[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.timestamptz, pg_catalog.interval)
+	IS 'When each of the tables that were just decided upon is due again: the first of its waits, its schedules, or what time alone can do';
 
 -- Decides for all assessed tables of a pattern and queues what runs; returns how many.
 CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	PERFORM floe_internal.pass_boundaries();
 	-- Only tables that a policy configures at all.
 	RETURN floe_internal.plan_tables(ARRAY(
 		SELECT t.table_id
@@ -7633,6 +13381,10 @@ DECLARE
 BEGIN
 	decided := 0;
 	queued := 0;
+	IF floe_internal.pass_boundaries() THEN
+		decided := most;	-- more is due: with the commit of this
+		RETURN;
+	END IF;
 	-- by the index, whatever the planner thinks of the times in the table
 	IF COALESCE((SELECT d.decide_at FROM floe_internal.table_decision AS d ORDER BY d.decide_at LIMIT 1) > at, true) THEN
 		RETURN;
@@ -7649,6 +13401,7 @@ BEGIN
 		WHERE t.table_id = ANY (due) AND t.status = 'ok');
 	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
 	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
+	PERFORM floe_internal.note_verdicts(ARRAY(SELECT unnest(due) EXCEPT SELECT unnest(ids)), NULL, at);
 	queued := floe_internal.plan_portion(ids, at);
 END
 $body$;
@@ -7701,6 +13454,8 @@ CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER debt_preset_after AFTER INSERT OR UPDATE OR DELETE ON floe.debt_preset
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 
 -- =================================================================================================
 -- 86 retention
@@ -7733,22 +13488,34 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.policy_key', 'fixed', NULL, NULL, NULL, 'Keys of policy documents'),
 	('floe_internal.polaris_policy_type', 'fixed', NULL, NULL, NULL, 'Types of Polaris''s policies'),
 	('floe_internal.polaris_config_key', 'fixed', NULL, NULL, NULL, 'Keys of their config that have another name in floe'),
+	('floe_internal.import_field', 'fixed', NULL, NULL, NULL, 'Fields of other systems'' policies'),
+	('floe_internal.import_property', 'fixed', NULL, NULL, NULL, 'Table properties about maintenance'),
 	('floe_internal.gate', 'fixed', NULL, NULL, NULL, 'Gates'),
 	('floe_internal.identity', 'fixed', NULL, NULL, NULL, 'Which database this is, one row'),
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),
+	('floe.debt_preset', 'people', NULL, NULL, NULL, 'Weights of terms by name; floe''s own, and what people add'),
+	('floe_internal.engine_speed', 'state', NULL, NULL, NULL, 'At most twelve rows for each engine and operation; those of an engine go with it'),
 	('floe_internal.engine_session', 'fixed', NULL, NULL, NULL, 'At most pool_size rows for each engine; one goes when the engine has ended the session'),
 	('floe.resource_preset', 'people', NULL, NULL, NULL, 'Sizes of sessions that policies name'),
 	('floe.policy', 'people', NULL, NULL, NULL, 'Policies'),
 	('floe.policy_operation', 'people', NULL, NULL, NULL, 'What they say, at most a row for each operation'),
 	('floe.budget', 'people', NULL, NULL, NULL, 'Budgets'),
 	('floe_internal.policy_version', 'people', NULL, NULL, NULL, 'A row for each transaction that really changed a policy; kept for good, because it says who changed what'),
+	('floe_internal.pause_past', 'time', 'ended_at', 'floe.health_history_retention', NULL, 'A row for each pause and drain that is over'),
+	('floe_internal.operation_effect', 'fixed', NULL, NULL, NULL, 'What operations change, for simulations'),
+	('floe_internal.simulated_table', 'state', NULL, NULL, NULL, 'Written by a simulation, which is rolled back; always empty for others'),
+	('floe_internal.simulated_past', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_run', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_commit', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_ratio', 'state', NULL, NULL, NULL, 'The same'),
 	('floe_internal.drain', 'people', NULL, NULL, NULL, 'At most one row'),
 	('floe_internal.pause', 'time', 'until', NULL, '0', 'Pauses; a row goes when its pause is over'),
 	('floe_internal.trigger_request', 'time', 'requested_at', NULL, '1 day', 'Triggers of tables that are not assessed yet; a row goes with its answer, and at the latest after a day'),
 	('floe_internal.event', 'time', 'happened_at', 'floe.event_retention', NULL, 'A few rows for each operation, one for each change of state of a table, catalog or engine'),
 	('floe_internal.health_history', 'time', 'assessed_at', 'floe.health_history_retention', NULL, 'A row for each change of a table''s health; those of a dropped table go with it'),
+	('floe_internal.verdict', 'time', 'until', 'floe.why_history_retention', NULL, 'A row for each time during which an operation of a table was to run, waited or was blocked; those of a forgotten table go with it'),
 	('floe_internal.operation_log', 'time', 'finished_at', 'floe.operation_log_retention', NULL, 'A row for each operation that ended'),
 	('floe_internal.pass', 'time', 'started_at', 'floe.pass_retention', NULL, 'A row for each pass; one that is at work stays however old it is'),
 	('floe_internal.iceberg_table', 'state', NULL, 'floe.dropped_table_retention', NULL, 'A row for each table of a catalog. A dropped one is emptied after a day, and goes with its history after its retention'),
@@ -7761,12 +13528,15 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.policy_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes a policy; always empty for others'),
 	('floe_internal.external_operation', 'time', 'seen_at', 'floe.operation_log_retention', NULL, 'A row for each maintenance of a table that others did'),
 	('floe_internal.settings_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes policies; always empty for others'),
+	('floe_internal.policy_validity', 'owner', NULL, NULL, NULL, 'A row for each policy with valid_during'),
 	('floe_internal.policy_set', 'state', NULL, NULL, NULL, 'Lists of policies that tables have; one that no table has goes with the next purge'),
 	('floe_internal.policy_source', 'owner', NULL, NULL, NULL, 'A row for each catalog whose policies are read'),
 	('floe_internal.catalog_policy', 'owner', NULL, NULL, NULL, 'A row for each policy attached in such a catalog, 1000 at most'),
 	('floe_internal.table_poll', 'owner', NULL, NULL, NULL, 'A row for each table; goes when a dropped one is emptied'),
 	('floe_internal.table_decision', 'owner', NULL, NULL, NULL, 'A row for each table that a policy configures; goes when a dropped one is emptied'),
 	('floe_internal.health', 'owner', NULL, NULL, NULL, 'A row for each assessed table'),
+	('floe_internal.budget_deferral', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation that a budget holds back'),
+	('floe_internal.table_circuit', 'owner', NULL, NULL, NULL, 'A row for each table whose circuit is open'),
 	('floe_internal.table_operation', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation'),
 	('floe_internal.policy_match', 'owner', NULL, NULL, NULL, 'A row for each table and policy that matches it'),
 	('floe_internal.effective', 'owner', NULL, NULL, NULL, 'At most a row for each policy list and operation');
@@ -7794,6 +13564,7 @@ ALTER TABLE floe_internal.table_operation SET (fillfactor = 85, autovacuum_vacuu
 -- Emptied from their old end, where each purge begins.
 ALTER TABLE floe_internal.event SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.health_history SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.verdict SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.operation_log SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.manifest SET (autovacuum_vacuum_scale_factor = 0.05);
 
@@ -7926,6 +13697,7 @@ BEGIN
 		DELETE FROM floe_internal.catalog AS c WHERE c.status = 'removed' AND c.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id);
 	END IF;
 	DELETE FROM floe_internal.engine AS e WHERE e.status = 'removed' AND e.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.engine = e.server_name);
+	DELETE FROM floe_internal.engine_speed AS s WHERE s.engine <> '' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.engine);
 	RETURN n = most OR cardinality(ids) = most_tables;
 END
 $body$;
@@ -7993,6 +13765,8 @@ BEGIN
 		more := floe_internal.purge_old(r, at, most) OR more;
 	END LOOP;
 	more := floe_internal.purge_passes(at, most) OR more;
+	-- it changes as time passes and decides nothing, so it is done here, some tables at a time
+	more := floe_internal.refresh_outlook(200) OR more;
 	RETURN floe_internal.purge_manifests(at, most) OR more;
 END
 $body$;
@@ -8274,17 +14048,18 @@ CREATE VIEW floe.operations AS
 		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
-		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
+		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason,
+		   o.measured - 'error' AS measured, o.measured -> 'error' AS estimate_error
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
-				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason
+				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason, l.measured
 		  FROM floe_internal.operation_log AS l
 		  UNION ALL
 		  SELECT q.operation_id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.requested_by, q.policies, q.attempt, q.queued_at, q.started_at, q.finished_at,
 				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
-				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason
+				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason, q.measured
 		  FROM floe_internal.operation_queue AS q) AS o;
-COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); slice: which part of the table it was about, NULL: the whole';
+COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); measured: the same in the quantities of estimate, estimate_error: how far off that was; slice: which part of the table it was about, NULL: the whole';
 
 CREATE VIEW floe.events AS
 	SELECT e.event_id AS id, e.happened_at, e.kind, e.catalog, e.table_name, e.operation_id, e.message, e.data
@@ -8327,13 +14102,15 @@ CREATE VIEW floe.tables AS
 		   (SELECT pg_catalog.array_agg(p.name ORDER BY m.place) FROM floe_internal.policy_set AS s CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
 			JOIN floe.policy AS p ON p.policy_id = m.policy_id WHERE s.policy_set_id = t.policy_set_id) AS policies,
 		   l.operation AS last_operation, l.state AS last_state, l.finished_at AS last_finished_at,
-		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at
+		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at,
+		   circuit.open_until AS circuit_open_until
 	FROM floe_internal.iceberg_table AS t
 	LEFT JOIN floe_internal.health AS h ON h.table_id = t.table_id
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = t.table_id
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = t.table_id
 	LEFT JOIN LATERAL (SELECT x.operation, x.state, x.finished_at FROM floe_internal.operation_log AS x WHERE x.table_id = t.table_id ORDER BY x.operation_id DESC LIMIT 1) AS l ON true
 	LEFT JOIN LATERAL (SELECT x.operation, x.state FROM floe_internal.operation_queue AS x WHERE x.table_id = t.table_id ORDER BY x.state = 'queued', x.position LIMIT 1) AS q ON true;
-COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict';
+COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict. circuit_open_until: several different operations failed on it, and none is sent before; in the past: the next run tells';
 
 CREATE FUNCTION floe.status(pattern pg_catalog.text DEFAULT '**',
 		OUT name pg_catalog.text, OUT status pg_catalog.text, OUT verdict pg_catalog.text, OUT next_operation pg_catalog.text, OUT reason pg_catalog.text, OUT debt pg_catalog.float8,
@@ -8450,8 +14227,11 @@ CREATE VIEW floe.breakers AS
 	SELECT 'engine', e.server_name,
 		   CASE WHEN e.status <> 'error' THEN 'closed' WHEN COALESCE(e.retry_at, '-infinity') <= floe_internal.clock() THEN 'half-open' ELSE 'open' END,
 		   e.failures, e.error_since, CASE WHEN e.status = 'error' THEN e.retry_at END, e.error_message
-	FROM floe_internal.engine AS e WHERE e.status <> 'removed';
-COMMENT ON VIEW floe.breakers IS 'Circuit breakers. closed: it works; open: nothing is sent before retry_at; half-open: the next request tells';
+	FROM floe_internal.engine AS e WHERE e.status <> 'removed'
+	UNION ALL
+	SELECT 'table', t.name, CASE WHEN c.open_until > floe_internal.clock() THEN 'open' ELSE 'half-open' END, c.failures, c.opened_at, c.open_until, c.error_message
+	FROM floe_internal.table_circuit AS c JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id WHERE t.status <> 'dropped';
+COMMENT ON VIEW floe.breakers IS 'Circuit breakers. closed: it works; open: nothing is sent before retry_at; half-open: the next request, or the next operation on the table, tells. Of tables only those that are not closed';
 
 CREATE VIEW floe.lag AS
 	SELECT c.server_name AS catalog,
@@ -8470,6 +14250,990 @@ CREATE VIEW floe.lag AS
 	WHERE c.status <> 'removed';
 COMMENT ON VIEW floe.lag IS 'How far behind floe is with each catalog: what is due and since when (tables to look at, decisions), and what is queued. NULL: nothing is due';
 -- =================================================================================================
+-- 93 returns
+-- What maintenance was worth: what each run gave and cost, measured when it ends; a weekly sum that outlasts the log; which
+-- operations never pay, and with auto_tune their longer interval. A failed run costs, too, and what is unknown is never zero.
+-- =================================================================================================
+
+CREATE TABLE floe.rate (
+	name		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	price		pg_catalog.numeric CHECK (price >= 0 AND price < 1e12),
+	currency	pg_catalog.text NOT NULL DEFAULT 'USD' CHECK (pg_catalog.length(currency) BETWEEN 1 AND 10),
+	unit		pg_catalog.text NOT NULL,
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.rate IS 'Prices by which floe tells what storage and engines cost. Defaults are list prices of an order of magnitude: put your own in';
+COMMENT ON COLUMN floe.rate.price IS 'For one unit; NULL: not known, and so are all costs made of it';
+COMMENT ON COLUMN floe.rate.currency IS 'Shown beside every sum; floe converts nothing';
+COMMENT ON COLUMN floe.rate.unit IS 'What the price is for; a GB is 2^30 bytes';
+COMMENT ON COLUMN floe.rate.is_changed IS 'The row was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.rate (name, position, price, unit, description) VALUES
+	('storage', 1, 0.023, 'GB of stored files for a month', 'Object storage: what floe.waste is priced at'),
+	('engine', 2, 0.02, 'GB of engine memory for an hour', 'Compute, by memory_gb of the engine''s SERVER (2 where it does not say): what floe.roi is priced at');
+
+CREATE TABLE floe.return_threshold (
+	operation				pg_catalog.text PRIMARY KEY REFERENCES floe_internal.operation_kind,
+	runs					pg_catalog.int4 NOT NULL DEFAULT 3 CHECK (runs BETWEEN 1 AND 1000),
+	objects_per_gb_hour		pg_catalog.numeric CHECK (objects_per_gb_hour >= 0 AND objects_per_gb_hour < 1e15),
+	bytes_per_gb_hour		pg_catalog.numeric CHECK (bytes_per_gb_hour >= 0 AND bytes_per_gb_hour < 1e21),
+	longest_interval		pg_catalog.interval NOT NULL DEFAULT '30 days' CHECK (longest_interval OPERATOR(pg_catalog.>=) '1 hour'::pg_catalog.interval AND longest_interval OPERATOR(pg_catalog.<=) '1 year'::pg_catalog.interval),
+	is_changed				pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.return_threshold IS 'From what return on a run pays, by operation. One of the two is enough; a run that removed nothing never pays';
+COMMENT ON COLUMN floe.return_threshold.runs IS 'After so many runs in a row that did not pay, the operation is in floe.unprofitable, and with auto_tune its interval is stretched';
+COMMENT ON COLUMN floe.return_threshold.objects_per_gb_hour IS 'Files, manifests or snapshots removed per GB-hour of the engine; NULL: their number does not count. An operation that writes statistics removes nothing: it pays when it wrote them';
+COMMENT ON COLUMN floe.return_threshold.bytes_per_gb_hour IS 'Bytes removed per GB-hour of the engine; NULL: they do not count';
+COMMENT ON COLUMN floe.return_threshold.longest_interval IS 'auto_tune doubles the interval up to this; never beyond the deadline, and never below what the policy says';
+COMMENT ON COLUMN floe.return_threshold.is_changed IS 'The row was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.return_threshold (operation, objects_per_gb_hour, bytes_per_gb_hour)
+	SELECT k.operation, CASE WHEN k.operation LIKE 'compute%' THEN NULL ELSE 10 END, CASE WHEN k.operation LIKE 'compute%' THEN NULL ELSE 1073741824 END
+	FROM floe_internal.operation_kind AS k;
+
+CREATE FUNCTION floe_internal.rate_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.rate AS r SET (price, currency) = (NEW.price, NEW.currency) WHERE r.name = NEW.name;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.rate_before() IS 'Trigger: marks changed rows of floe.rate, and takes them back from a dump';
+
+CREATE TRIGGER rate_before BEFORE INSERT OR UPDATE ON floe.rate
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.rate_before();
+
+CREATE FUNCTION floe_internal.return_threshold_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.return_threshold AS r SET (runs, objects_per_gb_hour, bytes_per_gb_hour, longest_interval) = (NEW.runs, NEW.objects_per_gb_hour, NEW.bytes_per_gb_hour, NEW.longest_interval)
+		WHERE r.operation = NEW.operation;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.return_threshold_before() IS 'Trigger: marks changed rows of floe.return_threshold, and takes them back from a dump';
+
+CREATE TRIGGER return_threshold_before BEFORE INSERT OR UPDATE ON floe.return_threshold
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.return_threshold_before();
+
+-- What a run gave ------------------------------------------------------------------------------------
+
+-- What its own snapshots say is its own doing; a difference of metrics has what writers did meanwhile in it.
+CREATE FUNCTION floe_internal.own_snapshots(new_snapshots pg_catalog.jsonb,
+		OUT files_removed pg_catalog.numeric, OUT bytes_removed pg_catalog.numeric, OUT bytes_touched pg_catalog.numeric)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.bool_and(s.item ?& '{added_data_files,deleted_data_files}') THEN pg_catalog.sum((s.item ->> 'deleted_data_files')::pg_catalog.numeric - (s.item ->> 'added_data_files')::pg_catalog.numeric) END,
+		   CASE WHEN pg_catalog.bool_and(s.item ?& '{added_bytes,removed_bytes}') THEN pg_catalog.sum((s.item ->> 'removed_bytes')::pg_catalog.numeric - (s.item ->> 'added_bytes')::pg_catalog.numeric) END,
+		   CASE WHEN pg_catalog.bool_and(s.item ? 'removed_bytes') THEN pg_catalog.sum((s.item ->> 'removed_bytes')::pg_catalog.numeric) END
+	FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(new_snapshots) = 'array' THEN new_snapshots ELSE '[]' END) AS s (item)
+	WHERE s.item ->> 'operation' = 'replace';
+END;
+COMMENT ON FUNCTION floe_internal.own_snapshots(pg_catalog.jsonb) IS 'Data files and bytes that the rewrites among new snapshots took out of the table less those that they put in, and bytes that they read; NULL: there are none, or a summary does not say';
+
+-- effect has what changed; what is in before and not in effect did not change; what is in neither is unknown.
+CREATE FUNCTION floe_internal.went_down(before pg_catalog.jsonb, effect pg_catalog.jsonb, metric pg_catalog.text) RETURNS pg_catalog.numeric
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN effect ? metric THEN - (effect ->> metric)::pg_catalog.numeric WHEN before ? metric AND effect IS NOT NULL THEN 0 END;
+END;
+COMMENT ON FUNCTION floe_internal.went_down(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text) IS 'By how much a metric became less; NULL: unknown';
+
+CREATE FUNCTION floe_internal.measured_gain(operation pg_catalog.text, state pg_catalog.text, before pg_catalog.jsonb, effect pg_catalog.jsonb, new_snapshots pg_catalog.jsonb, engine_result pg_catalog.jsonb,
+		OUT objects_removed pg_catalog.numeric, OUT files_removed pg_catalog.numeric, OUT bytes_removed pg_catalog.numeric, OUT bytes_touched pg_catalog.numeric)
+	RETURNS pg_catalog.record
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	own record;
+BEGIN
+	IF operation LIKE 'rewrite%' AND operation <> 'rewrite_manifests' THEN
+		SELECT * INTO own FROM floe_internal.own_snapshots(new_snapshots);
+		bytes_touched := COALESCE(own.bytes_touched, CASE WHEN state = 'no_change' THEN 0 END);
+		bytes_removed := COALESCE(own.bytes_removed, floe_internal.went_down(before, effect, 'data_bytes') + floe_internal.went_down(before, effect, 'delete_bytes'));
+		objects_removed := floe_internal.went_down(before, effect, 'position_delete_file_count') + floe_internal.went_down(before, effect, 'deletion_vector_count');
+		IF operation = 'rewrite_data_files' THEN
+			objects_removed := COALESCE(own.files_removed, floe_internal.went_down(before, effect, 'data_file_count')) + COALESCE(objects_removed, 0)
+				+ COALESCE(floe_internal.went_down(before, effect, 'equality_delete_file_count'), 0);
+		END IF;
+		files_removed := objects_removed;
+	ELSIF operation = 'rewrite_manifests' THEN
+		objects_removed := floe_internal.went_down(before, effect, 'manifest_count');
+		files_removed := objects_removed;
+		bytes_removed := floe_internal.went_down(before, effect, 'manifest_bytes');
+	ELSIF operation = 'expire_snapshots' THEN
+		-- those that writers made meanwhile hide as many that went
+		objects_removed := floe_internal.went_down(before, effect, 'snapshot_count') + CASE WHEN jsonb_typeof(new_snapshots) = 'array' THEN jsonb_array_length(new_snapshots) ELSE 0 END;
+		files_removed := (SELECT sum(v.value::numeric) FROM jsonb_array_elements(CASE WHEN jsonb_typeof(engine_result) = 'array' THEN engine_result ELSE '[]' END) AS r
+			CROSS JOIN LATERAL jsonb_each_text(CASE WHEN jsonb_typeof(r) = 'object' THEN r ELSE '{}' END) AS v
+			WHERE v.key LIKE 'deleted\_%\_count' AND v.value ~ '^[0-9]{1,18}$');
+	ELSIF operation = 'remove_orphan_files' THEN
+		objects_removed := (effect ->> 'orphan_files_removed')::numeric;
+		files_removed := objects_removed;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.measured_gain(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb)
+	IS 'What a run removed, as the table''s metadata before and after shows it; negative: there is more than before; NULL: unknown. Files that a rewrite replaced stay in the store until their snapshots expire';
+
+CREATE FUNCTION floe_internal.pays(operation pg_catalog.text, state pg_catalog.text, objects_removed pg_catalog.numeric, bytes_removed pg_catalog.numeric, gb_hours pg_catalog.numeric,
+		objects_needed pg_catalog.numeric, bytes_needed pg_catalog.numeric) RETURNS pg_catalog.bool
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN operation LIKE 'compute%' THEN state = 'succeeded'
+		WHEN COALESCE(objects_removed > 0 AND objects_removed >= objects_needed * COALESCE(gb_hours, 0), false) THEN true
+		WHEN COALESCE(bytes_removed > 0 AND bytes_removed >= bytes_needed * COALESCE(gb_hours, 0), false) THEN true
+		-- who failed or changed nothing need not have been counted
+		WHEN objects_removed IS NULL AND bytes_removed IS NULL THEN CASE WHEN state IN ('failed', 'no_change') THEN false END
+		ELSE false END;
+END;
+COMMENT ON FUNCTION floe_internal.pays(pg_catalog.text, pg_catalog.text, pg_catalog.numeric, pg_catalog.numeric, pg_catalog.numeric, pg_catalog.numeric, pg_catalog.numeric)
+	IS 'Whether a run paid by its operation''s floe.return_threshold; NULL: nobody can tell';
+
+-- The policy that configures the operation, from the gates it passed: a run costs once, however many policies had a say in it.
+CREATE FUNCTION floe_internal.paying_policy(reason pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE((SELECT pg_catalog.substring(r.item ->> 'set_by', '^policy "(.*)" \(') FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(reason) = 'array' THEN reason ELSE '[]' END) AS r (item)
+		WHERE r.item ->> 'gate' = 'policy' LIMIT 1), '');
+END;
+COMMENT ON FUNCTION floe_internal.paying_policy(pg_catalog.jsonb) IS 'Name of the policy on whose account a run goes; empty: no policy configures the operation, somebody asked for it by name';
+
+CREATE FUNCTION floe_internal.measured_return(l floe_internal.operation_log) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	gain record;
+	needed floe.return_threshold;
+	took numeric := extract(epoch FROM l.engine_ended_at - l.started_at)::numeric / 60;
+	memory numeric;
+	spent numeric;
+BEGIN
+	-- what was cancelled in the queue cost nothing and is no run
+	IF l.started_at IS NULL AND l.outcome IS NULL THEN
+		RETURN NULL;
+	END IF;
+	SELECT * INTO gain FROM floe_internal.measured_gain(l.operation, l.state, l.before, l.effect, l.new_snapshots, l.engine_result);
+	SELECT * INTO needed FROM floe.return_threshold AS t WHERE t.operation = l.operation;
+	memory := COALESCE((SELECT (s.options ->> 'memory_gb')::numeric FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = l.engine), 2);
+	spent := GREATEST(took, 0) / 60 * memory;
+	RETURN jsonb_strip_nulls(jsonb_build_object('objects_removed', gain.objects_removed, 'files_removed', gain.files_removed, 'bytes_removed', gain.bytes_removed,
+		'bytes_touched', gain.bytes_touched, 'minutes', round(GREATEST(took, 0), 4), 'gb_hours', round(spent, 6), 'policy', floe_internal.paying_policy(l.reason),
+		'pays', CASE WHEN l.state <> 'cancelled' THEN floe_internal.pays(l.operation, l.state, gain.objects_removed, gain.bytes_removed, spent, needed.objects_per_gb_hour, needed.bytes_per_gb_hour) END));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.measured_return(floe_internal.operation_log) IS 'What a run gave and cost: objects, files and bytes removed, bytes read, minutes, GB-hours, the policy it ran for, and whether it paid; NULL: it never reached an engine';
+
+-- The weekly sum -------------------------------------------------------------------------------------
+
+CREATE TABLE floe_internal.weekly_return (
+	week				pg_catalog.timestamptz NOT NULL,
+	table_name			pg_catalog.text NOT NULL,
+	operation			pg_catalog.text NOT NULL REFERENCES floe_internal.operation_kind,
+	engine				pg_catalog.text NOT NULL,
+	policy				pg_catalog.text NOT NULL,
+	runs				pg_catalog.int8 NOT NULL,
+	succeeded			pg_catalog.int8 NOT NULL,
+	no_change			pg_catalog.int8 NOT NULL,
+	failed				pg_catalog.int8 NOT NULL,
+	cancelled			pg_catalog.int8 NOT NULL,
+	paid				pg_catalog.int8 NOT NULL,
+	unpaid				pg_catalog.int8 NOT NULL,
+	objects_estimated	pg_catalog.numeric,
+	objects_removed		pg_catalog.numeric,
+	files_removed		pg_catalog.numeric,
+	bytes_estimated		pg_catalog.numeric,
+	bytes_touched		pg_catalog.numeric,
+	bytes_removed		pg_catalog.numeric,
+	minutes_estimated	pg_catalog.numeric,
+	minutes				pg_catalog.numeric,
+	gb_hours_estimated	pg_catalog.numeric,
+	gb_hours			pg_catalog.numeric,
+	PRIMARY KEY (week, table_name, operation, engine, policy)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE floe_internal.weekly_return IS 'Everything that ever reached an engine, by week, table, operation, engine and policy: each run is added once, in the transaction that writes it into the log, and stays when the log is trimmed';
+COMMENT ON COLUMN floe_internal.weekly_return.week IS 'Monday, 00:00 UTC, of the week in which the runs ended';
+COMMENT ON COLUMN floe_internal.weekly_return.policy IS 'The one that configures the operation; empty: none does';
+COMMENT ON COLUMN floe_internal.weekly_return.unpaid IS 'Runs that did not pay; those of which nobody can tell are neither here nor in paid';
+COMMENT ON COLUMN floe_internal.weekly_return.objects_removed IS 'Of those runs of which it is known; NULL: of none';
+
+CREATE FUNCTION floe_internal.measure_return() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	NEW.worth := floe_internal.measured_return(NEW);
+	RETURN NEW;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.measure_return() IS 'Trigger: an operation that ends is measured';
+
+CREATE TRIGGER operation_log_measure BEFORE INSERT ON floe_internal.operation_log
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.measure_return();
+
+-- The interval that is stretched: the longest of what the settings say.
+CREATE FUNCTION floe_internal.tuned_interval(settings pg_catalog.jsonb, at pg_catalog.timestamptz) RETURNS pg_catalog.interval
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	cron CONSTANT text := settings #>> '{schedule,cron}';
+	zone CONSTANT text := COALESCE(settings ->> 'timezone', 'UTC');
+	first_at timestamptz;
+BEGIN
+	IF cron IS NOT NULL THEN
+		first_at := floe_internal.cron_next(cron, zone, at);
+	END IF;
+	RETURN GREATEST((settings ->> 'min_interval')::interval, (settings #>> '{schedule,every}')::interval, floe_internal.cron_next(cron, zone, first_at) - first_at, interval '1 hour');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tuned_interval(pg_catalog.jsonb, pg_catalog.timestamptz) IS 'How often an operation may come by its settings: min_interval, every, the gap of its cron schedule, whichever is longest, and at least an hour';
+
+CREATE FUNCTION floe_internal.note_return() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	m CONSTANT jsonb := NEW.worth;
+	e CONSTANT jsonb := NEW.estimate;
+	needed floe.return_threshold;
+	called_for text;
+	row_count int4;
+	base interval;
+	until timestamptz;
+BEGIN
+	INSERT INTO floe_internal.weekly_return AS w
+		VALUES (date_trunc('week', NEW.finished_at, 'UTC'), NEW.table_name, NEW.operation, NEW.engine, m ->> 'policy', 1, (NEW.state = 'succeeded')::int, (NEW.state = 'no_change')::int,
+			(NEW.state = 'failed')::int, (NEW.state = 'cancelled')::int, COALESCE((m ->> 'pays')::bool, false)::int, COALESCE(NOT (m ->> 'pays')::bool, false)::int,
+			(e ->> 'objects')::numeric, (m ->> 'objects_removed')::numeric, (m ->> 'files_removed')::numeric, (e ->> 'bytes')::numeric, (m ->> 'bytes_touched')::numeric,
+			(m ->> 'bytes_removed')::numeric, (e ->> 'minutes')::numeric, (m ->> 'minutes')::numeric, (e ->> 'gb_hours')::numeric, (m ->> 'gb_hours')::numeric)
+		ON CONFLICT (week, table_name, operation, engine, policy) DO UPDATE
+			SET runs = w.runs + 1, succeeded = w.succeeded + EXCLUDED.succeeded, no_change = w.no_change + EXCLUDED.no_change, failed = w.failed + EXCLUDED.failed,
+				cancelled = w.cancelled + EXCLUDED.cancelled, paid = w.paid + EXCLUDED.paid, unpaid = w.unpaid + EXCLUDED.unpaid,
+				objects_estimated = COALESCE(w.objects_estimated + EXCLUDED.objects_estimated, w.objects_estimated, EXCLUDED.objects_estimated),
+				objects_removed = COALESCE(w.objects_removed + EXCLUDED.objects_removed, w.objects_removed, EXCLUDED.objects_removed),
+				files_removed = COALESCE(w.files_removed + EXCLUDED.files_removed, w.files_removed, EXCLUDED.files_removed),
+				bytes_estimated = COALESCE(w.bytes_estimated + EXCLUDED.bytes_estimated, w.bytes_estimated, EXCLUDED.bytes_estimated),
+				bytes_touched = COALESCE(w.bytes_touched + EXCLUDED.bytes_touched, w.bytes_touched, EXCLUDED.bytes_touched),
+				bytes_removed = COALESCE(w.bytes_removed + EXCLUDED.bytes_removed, w.bytes_removed, EXCLUDED.bytes_removed),
+				minutes_estimated = COALESCE(w.minutes_estimated + EXCLUDED.minutes_estimated, w.minutes_estimated, EXCLUDED.minutes_estimated),
+				minutes = COALESCE(w.minutes + EXCLUDED.minutes, w.minutes, EXCLUDED.minutes),
+				gb_hours_estimated = COALESCE(w.gb_hours_estimated + EXCLUDED.gb_hours_estimated, w.gb_hours_estimated, EXCLUDED.gb_hours_estimated),
+				gb_hours = COALESCE(w.gb_hours + EXCLUDED.gb_hours, w.gb_hours, EXCLUDED.gb_hours);
+	-- what a person wanted says nothing against the schedule, unless it paid
+	IF NOT m ? 'pays' OR NEW.by_hand AND NOT (m ->> 'pays')::bool THEN
+		RETURN NULL;
+	END IF;
+	IF (m ->> 'pays')::bool THEN
+		UPDATE floe_internal.table_operation AS x SET unpaid_runs = 0, stretched_until = NULL, stretched_metric = NULL, stretched_value = NULL
+			WHERE x.table_id = NEW.table_id AND x.operation = NEW.operation AND x.unpaid_runs > 0;
+		RETURN NULL;
+	END IF;
+	UPDATE floe_internal.table_operation AS x SET unpaid_runs = x.unpaid_runs + 1 WHERE x.table_id = NEW.table_id AND x.operation = NEW.operation RETURNING x.unpaid_runs INTO row_count;
+	SELECT * INTO needed FROM floe.return_threshold AS t WHERE t.operation = NEW.operation;
+	-- after a failure the backoff says how long
+	IF row_count >= needed.runs AND NEW.state <> 'failed' THEN
+		called_for := (SELECT r ->> 'gate' FROM jsonb_array_elements(NEW.reason) AS r WHERE r ->> 'gate' IN (SELECT k.name FROM floe.metric AS k) LIMIT 1);
+		base := floe_internal.tuned_interval(NEW.settings, NEW.finished_at);
+		until := LEAST(NEW.finished_at + GREATEST(base, LEAST(base * pow(2, LEAST(row_count - needed.runs + 1, 16)), needed.longest_interval)),
+			NEW.finished_at + (NEW.settings ->> 'deadline')::interval);
+		UPDATE floe_internal.table_operation AS x SET stretched_until = until, stretched_metric = called_for, stretched_value = (NEW.before ->> called_for)::float8
+			WHERE x.table_id = NEW.table_id AND x.operation = NEW.operation;
+	END IF;
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_return() IS 'Trigger: adds a run to the sum of its week, and counts those in a row that did not pay';
+
+CREATE TRIGGER operation_log_return AFTER INSERT ON floe_internal.operation_log
+	FOR EACH ROW WHEN (NEW.worth IS NOT NULL) EXECUTE FUNCTION floe_internal.note_return();
+
+INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
+	('floe.rate', 'fixed', NULL, NULL, NULL, 'Prices; people put their own in'),
+	('floe.return_threshold', 'fixed', NULL, NULL, NULL, 'From what return on a run pays; people change it'),
+	('floe_internal.weekly_return', 'time', 'week', NULL, '5 years', 'At most a row for each week, table, operation, engine and policy in which something ran; it outlasts the log');
+
+-- What people read ----------------------------------------------------------------------------------
+
+CREATE VIEW floe.roi AS
+	SELECT l.operation_id AS id, l.table_name, l.operation, l.state, l.engine, l.worth ->> 'policy' AS policy, l.finished_at,
+		   (l.estimate ->> 'objects')::pg_catalog.numeric AS objects_estimated, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+		   (l.worth ->> 'files_removed')::pg_catalog.numeric AS files_removed,
+		   (l.estimate ->> 'bytes')::pg_catalog.numeric AS bytes_estimated, (l.worth ->> 'bytes_touched')::pg_catalog.numeric AS bytes_touched, (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed,
+		   (l.estimate ->> 'minutes')::pg_catalog.numeric AS minutes_estimated, (l.worth ->> 'minutes')::pg_catalog.numeric AS minutes,
+		   (l.estimate ->> 'gb_hours')::pg_catalog.numeric AS gb_hours_estimated, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours,
+		   pg_catalog.round((l.worth ->> 'objects_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0), 1) AS objects_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'bytes_removed')::pg_catalog.numeric / NULLIF((l.worth ->> 'gb_hours')::pg_catalog.numeric, 0)) AS bytes_per_gb_hour,
+		   pg_catalog.round((l.worth ->> 'gb_hours')::pg_catalog.numeric * r.price, 6) AS cost, r.currency, (l.worth ->> 'pays')::pg_catalog.bool AS pays
+	FROM floe_internal.operation_log AS l
+	LEFT JOIN floe.rate AS r ON r.name = 'engine'
+	WHERE l.worth IS NOT NULL;
+COMMENT ON VIEW floe.roi IS 'Return of each run in the log that reached an engine, failed ones included: estimated against measured. NULL: unknown; bytes_removed of a rewrite are those of the table as it is, older snapshots hold the files until they expire; pays: by floe.return_threshold';
+
+CREATE FUNCTION floe.roi_by(dimension pg_catalog.text, since pg_catalog.interval DEFAULT '10 years',
+		OUT name pg_catalog.text, OUT runs pg_catalog.int8, OUT succeeded pg_catalog.int8, OUT no_change pg_catalog.int8, OUT failed pg_catalog.int8, OUT cancelled pg_catalog.int8,
+		OUT paid pg_catalog.int8, OUT unpaid pg_catalog.int8, OUT objects_estimated pg_catalog.numeric, OUT objects_removed pg_catalog.numeric, OUT files_removed pg_catalog.numeric,
+		OUT bytes_estimated pg_catalog.numeric, OUT bytes_touched pg_catalog.numeric, OUT bytes_removed pg_catalog.numeric, OUT minutes_estimated pg_catalog.numeric, OUT minutes pg_catalog.numeric,
+		OUT gb_hours_estimated pg_catalog.numeric, OUT gb_hours pg_catalog.numeric, OUT objects_per_gb_hour pg_catalog.numeric, OUT bytes_per_gb_hour pg_catalog.numeric,
+		OUT cost pg_catalog.numeric, OUT currency pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF dimension IS NULL OR dimension NOT IN ('table', 'policy', 'engine', 'operation', 'week', 'catalog') THEN
+		PERFORM floe_internal.refuse(format('there is no dimension "%s"', dimension), NULL, 'Dimensions are table, policy, engine, operation, week and catalog.');
+	END IF;
+	RETURN QUERY
+		SELECT g.name, g.runs, g.succeeded, g.no_change, g.failed, g.cancelled, g.paid, g.unpaid, g.objects_estimated, g.objects_removed, g.files_removed,
+			   g.bytes_estimated, g.bytes_touched, g.bytes_removed, g.minutes_estimated, g.minutes, g.gb_hours_estimated, g.gb_hours,
+			   round(g.objects_removed / NULLIF(g.gb_hours, 0), 1), round(g.bytes_removed / NULLIF(g.gb_hours, 0)), round(g.gb_hours * r.price, 4), r.currency
+		FROM (SELECT CASE dimension WHEN 'table' THEN w.table_name WHEN 'policy' THEN w.policy WHEN 'engine' THEN w.engine WHEN 'operation' THEN w.operation
+						WHEN 'week' THEN to_char(w.week AT TIME ZONE 'UTC', 'YYYY-MM-DD') ELSE (floe_internal.parse_name(w.table_name))[1] END AS name,
+					 sum(w.runs)::int8 AS runs, sum(w.succeeded)::int8 AS succeeded, sum(w.no_change)::int8 AS no_change, sum(w.failed)::int8 AS failed, sum(w.cancelled)::int8 AS cancelled,
+					 sum(w.paid)::int8 AS paid, sum(w.unpaid)::int8 AS unpaid, sum(w.objects_estimated) AS objects_estimated, sum(w.objects_removed) AS objects_removed, sum(w.files_removed) AS files_removed,
+					 sum(w.bytes_estimated) AS bytes_estimated, sum(w.bytes_touched) AS bytes_touched, sum(w.bytes_removed) AS bytes_removed, sum(w.minutes_estimated) AS minutes_estimated,
+					 sum(w.minutes) AS minutes, sum(w.gb_hours_estimated) AS gb_hours_estimated, sum(w.gb_hours) AS gb_hours
+			  FROM floe_internal.weekly_return AS w
+			  -- whole weeks: the one in which that time lies counts
+			  WHERE w.week >= date_trunc('week', floe_internal.clock() - since, 'UTC')
+			  GROUP BY 1) AS g
+		LEFT JOIN floe.rate AS r ON r.name = 'engine'
+		ORDER BY g.name;
+END
+$body$;
+COMMENT ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval)
+	IS 'Return of all runs of the last while, in whole weeks, by table, policy, engine, operation, week (its Monday) or catalog; also of runs that the log does not have any more. Sums are over the runs of which the number is known; unpaid: did not pay';
+
+CREATE VIEW floe.roi_by_table AS SELECT * FROM floe.roi_by('table');
+COMMENT ON VIEW floe.roi_by_table IS 'floe.roi_by(''table'')';
+CREATE VIEW floe.roi_by_policy AS SELECT * FROM floe.roi_by('policy');
+COMMENT ON VIEW floe.roi_by_policy IS 'floe.roi_by(''policy''); name empty: operations that people asked for and no policy configures';
+CREATE VIEW floe.roi_by_operation AS SELECT * FROM floe.roi_by('operation');
+COMMENT ON VIEW floe.roi_by_operation IS 'floe.roi_by(''operation'')';
+CREATE VIEW floe.roi_by_week AS SELECT * FROM floe.roi_by('week');
+COMMENT ON VIEW floe.roi_by_week IS 'floe.roi_by(''week'')';
+
+-- A table's operation by the runs in a row; a policy's, if of all its runs of the last four weeks none paid.
+CREATE VIEW floe.unprofitable AS
+	SELECT u.operation, u.table_name, u.policy, u.unpaid_runs, u.since, u.gb_hours, pg_catalog.round(u.gb_hours * r.price, 4) AS cost, r.currency, u.objects_removed, u.bytes_removed, u.last_state,
+		   t.objects_per_gb_hour AS objects_needed_per_gb_hour, t.bytes_per_gb_hour AS bytes_needed_per_gb_hour, u.stretched_until
+	FROM (SELECT x.operation, i.name AS table_name, e.policy, x.unpaid_runs::pg_catalog.int8 AS unpaid_runs, e.since, e.gb_hours, e.objects_removed, e.bytes_removed, x.last_state, x.stretched_until
+		  FROM floe_internal.table_operation AS x
+		  JOIN floe_internal.iceberg_table AS i ON i.table_id = x.table_id AND i.status <> 'dropped'
+		  JOIN floe.return_threshold AS n ON n.operation = x.operation AND x.unpaid_runs >= n.runs
+		  CROSS JOIN LATERAL (
+			SELECT pg_catalog.min(o.finished_at) AS since, pg_catalog.sum(o.gb_hours) AS gb_hours, pg_catalog.sum(o.objects_removed) AS objects_removed, pg_catalog.sum(o.bytes_removed) AS bytes_removed,
+				   (pg_catalog.array_agg(o.policy ORDER BY o.operation_id DESC))[1] AS policy
+			FROM (SELECT l.operation_id, l.finished_at, (l.worth ->> 'gb_hours')::pg_catalog.numeric AS gb_hours, (l.worth ->> 'objects_removed')::pg_catalog.numeric AS objects_removed,
+						 (l.worth ->> 'bytes_removed')::pg_catalog.numeric AS bytes_removed, l.worth ->> 'policy' AS policy
+				  FROM floe_internal.operation_log AS l
+				  WHERE l.table_id = x.table_id AND l.operation = x.operation AND l.worth ->> 'pays' = 'false' AND NOT l.by_hand
+				  ORDER BY l.operation_id DESC LIMIT x.unpaid_runs) AS o) AS e
+		  UNION ALL
+		  SELECT w.operation, NULL, w.policy, pg_catalog.sum(w.unpaid)::pg_catalog.int8, pg_catalog.min(w.week), pg_catalog.sum(w.gb_hours), pg_catalog.sum(w.objects_removed), pg_catalog.sum(w.bytes_removed), NULL, NULL
+		  FROM floe_internal.weekly_return AS w
+		  WHERE w.week >= pg_catalog.date_trunc('week', floe_internal.clock() - '28 days'::pg_catalog.interval, 'UTC') AND w.policy <> ''
+		  GROUP BY w.operation, w.policy
+		  HAVING pg_catalog.sum(w.paid) = 0 AND pg_catalog.sum(w.unpaid) >= (SELECT n.runs FROM floe.return_threshold AS n WHERE n.operation = w.operation)) AS u
+	JOIN floe.return_threshold AS t ON t.operation = u.operation
+	LEFT JOIN floe.rate AS r ON r.name = 'engine';
+COMMENT ON VIEW floe.unprofitable IS 'Operations that do not pay: of a table, whose last runs, failed ones included, all gave less than floe.return_threshold asks for, with what they cost and removed together; and, with table_name NULL, of a policy of whose runs in the last four weeks none paid. stretched_until: with auto_tune on it is not before then';
+-- =================================================================================================
+-- 94 fleet
+-- What is held for nothing and what it costs; how each table stands against its deadlines; when it crosses a threshold if it goes
+-- on like this; totals over time. What takes milliseconds for each table is computed by the way and kept, so that the worst of
+-- 100,000 tables are one look into an index.
+-- =================================================================================================
+
+CREATE TABLE floe_internal.table_outlook (
+	table_id			pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	due_at				pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	computed_at			pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
+	severity			pg_catalog.float8,
+	level				pg_catalog.text,
+	metric				pg_catalog.text,
+	value				pg_catalog.float8,
+	warning				pg_catalog.float8,
+	operation			pg_catalog.text,
+	deadline_at			pg_catalog.timestamptz,
+	deadline_operation	pg_catalog.text,
+	forecast_at			pg_catalog.timestamptz,
+	forecast_metric		pg_catalog.text,
+	forecast_level		pg_catalog.text,
+	forecast_confidence	pg_catalog.float8,
+	expirable_bytes		pg_catalog.int8,
+	delete_bytes		pg_catalog.int8,
+	orphan_bytes		pg_catalog.int8,
+	overhead_bytes		pg_catalog.int8,
+	waste_bytes			pg_catalog.int8
+) WITH (fillfactor = 80);
+CREATE INDEX table_outlook_due ON floe_internal.table_outlook (due_at);
+CREATE INDEX table_outlook_severity ON floe_internal.table_outlook (severity DESC NULLS LAST);
+CREATE INDEX table_outlook_waste ON floe_internal.table_outlook (waste_bytes DESC NULLS LAST);
+CREATE INDEX table_outlook_deadline ON floe_internal.table_outlook (deadline_at);
+CREATE INDEX table_outlook_forecast ON floe_internal.table_outlook (forecast_at);
+COMMENT ON TABLE floe_internal.table_outlook IS 'What the fleet''s views show of each table; computed anew within the hour after its health changed, and every six hours';
+COMMENT ON COLUMN floe_internal.table_outlook.due_at IS 'When it is to be computed next';
+COMMENT ON COLUMN floe_internal.table_outlook.severity IS 'Of the worst metric: 0.5 at its warning, 1 at critical';
+COMMENT ON COLUMN floe_internal.table_outlook.deadline_at IS 'The first deadline of an operation that has something to do; in the past: missed';
+COMMENT ON COLUMN floe_internal.table_outlook.forecast_at IS 'The first crossing of a threshold by a metric that is not beyond it yet; NULL: none within a year, or not known';
+
+CREATE TABLE floe_internal.fleet_day (
+	day						pg_catalog.timestamptz PRIMARY KEY,
+	measured_at				pg_catalog.timestamptz NOT NULL,
+	tables					pg_catalog.int8 NOT NULL,
+	tables_warning			pg_catalog.int8 NOT NULL,
+	tables_critical			pg_catalog.int8 NOT NULL,
+	tables_overdue			pg_catalog.int8 NOT NULL,
+	data_file_count			pg_catalog.numeric,
+	data_bytes				pg_catalog.numeric,
+	excess_file_count		pg_catalog.numeric,
+	snapshot_count			pg_catalog.numeric,
+	manifest_count			pg_catalog.numeric,
+	expirable_bytes			pg_catalog.numeric,
+	delete_bytes			pg_catalog.numeric,
+	orphan_bytes			pg_catalog.numeric,
+	overhead_bytes			pg_catalog.numeric
+);
+COMMENT ON TABLE floe_internal.fleet_day IS 'Totals of all tables, a row for each day, as last measured on it';
+COMMENT ON COLUMN floe_internal.fleet_day.day IS '00:00 UTC';
+
+INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
+	('floe_internal.table_outlook', 'owner', NULL, NULL, NULL, 'A row for each assessed table'),
+	('floe_internal.fleet_day', 'time', 'day', NULL, '5 years', 'A row for each day: totals of the fleet');
+
+CREATE FUNCTION floe_internal.outlook_due() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	INSERT INTO floe_internal.table_outlook AS o (table_id) VALUES (NEW.table_id)
+		ON CONFLICT (table_id) DO UPDATE SET due_at = o.computed_at + interval '1 hour' WHERE o.due_at > o.computed_at + interval '1 hour';
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.outlook_due() IS 'Trigger: what changed is computed anew, but no more than once an hour';
+
+CREATE TRIGGER health_history_outlook AFTER INSERT ON floe_internal.health_history
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.outlook_due();
+
+-- Waste ---------------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.waste_of(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, expirable_bytes pg_catalog.int8, delete_bytes pg_catalog.int8, orphan_bytes pg_catalog.int8, overhead_bytes pg_catalog.int8)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT h.table_id,
+		   floe_internal.expirable_bytes(t.snapshots, t.refs, t.current_snapshot_id, (s.settings ->> 'options.max_snapshot_age')::pg_catalog.interval, (s.settings ->> 'options.retain_last')::pg_catalog.int4,
+				(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::pg_catalog.interval, at),
+		   h.delete_bytes, CASE WHEN o.bytes IS NOT NULL THEN LEAST(o.bytes, 9e18)::pg_catalog.int8 END,
+		   -- what manifests hold of each entry, for those files that bin-packing would remove
+		   (h.manifest_bytes::pg_catalog.float8 * h.excess_file_count / NULLIF(h.data_file_count, 0))::pg_catalog.int8
+	FROM floe_internal.health AS h
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id
+	JOIN floe_internal.table_setting AS s ON s.table_id = h.table_id AND s.operation = 'expire_snapshots'
+	-- as many a day as between the last two runs, of the average size of the table's files
+	LEFT JOIN LATERAL (
+		SELECT CASE WHEN pg_catalog.count(*) = 2 AND pg_catalog.max(r.finished_at) > pg_catalog.min(r.finished_at) THEN
+					(pg_catalog.array_agg(r.removed ORDER BY r.finished_at DESC))[1] / EXTRACT(epoch FROM pg_catalog.max(r.finished_at) - pg_catalog.min(r.finished_at))::pg_catalog.float8
+					* GREATEST(EXTRACT(epoch FROM at - pg_catalog.max(r.finished_at))::pg_catalog.float8, 0) * h.average_file_bytes END AS bytes
+		FROM (SELECT l.finished_at, (l.worth ->> 'files_removed')::pg_catalog.float8 AS removed
+			  FROM floe_internal.operation_log AS l
+			  WHERE l.table_id = h.table_id AND l.operation = 'remove_orphan_files' AND l.worth ? 'files_removed' AND l.state <> 'failed'
+			  ORDER BY l.operation_id DESC LIMIT 2) AS r
+		WHERE EXISTS (SELECT 1 FROM floe_internal.table_operation AS x WHERE x.table_id = h.table_id AND x.operation = 'remove_orphan_files' AND x.last_success_at IS NOT NULL)) AS o ON true
+	WHERE h.table_id = ANY (of_table_ids);
+END;
+COMMENT ON FUNCTION floe_internal.waste_of(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Bytes that some tables hold for nothing; NULL: not known';
+
+-- Forecast ------------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.trend(x pg_catalog.float8[], y pg_catalog.float8[], OUT slope pg_catalog.float8, OUT confidence pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY p.slope),
+		   (pg_catalog.count(*) FILTER (WHERE p.slope > 0) - pg_catalog.count(*) FILTER (WHERE p.slope < 0))::pg_catalog.float8 / NULLIF(pg_catalog.count(*), 0)
+	FROM (SELECT (y[j.n] - y[i.n]) / (x[j.n] - x[i.n]) AS slope
+		  FROM pg_catalog.generate_series(1, pg_catalog.cardinality(x)) AS i (n) JOIN pg_catalog.generate_series(1, pg_catalog.cardinality(x)) AS j (n) ON j.n > i.n
+		  WHERE x[j.n] > x[i.n]) AS p;
+END;
+COMMENT ON FUNCTION floe_internal.trend(pg_catalog.float8[], pg_catalog.float8[]) IS 'Theil-Sen: the median slope of all pairs, which a few outliers do not move; confidence: Kendall''s tau, 1 where it only rises, 0 where it rises as often as it falls, -1 where it only falls. x ascending';
+
+-- What maintenance does in a few minutes is no trend: the time from the look before it to the look after it is cut out, with the change in it.
+CREATE FUNCTION floe_internal.forecasts(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, since pg_catalog.interval, most_samples pg_catalog.int4)
+	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, level pg_catalog.text, severity pg_catalog.float8, warning pg_catalog.float8, critical pg_catalog.float8,
+				   remedy pg_catalog.text, requires pg_catalog.text, per_day pg_catalog.float8, confidence pg_catalog.float8, samples pg_catalog.int4, warning_at pg_catalog.timestamptz, critical_at pg_catalog.timestamptz)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH judged AS MATERIALIZED (
+		SELECT j.* FROM floe_internal.judged_metrics(of_table_ids, at) AS j WHERE j.warning IS NOT NULL AND j.value IS NOT NULL
+	), ranked AS (
+		SELECT h.*, pg_catalog.row_number() OVER (PARTITION BY h.table_id ORDER BY h.assessed_at DESC) - 1 AS place, pg_catalog.count(*) OVER (PARTITION BY h.table_id) AS number
+		FROM pg_catalog.unnest(of_table_ids) AS i (id)
+		-- by the index, and no more of a table that changes every minute
+		CROSS JOIN LATERAL (SELECT x.* FROM floe_internal.health_history AS x WHERE x.table_id = i.id AND x.assessed_at > at - since AND x.assessed_at <= at ORDER BY x.assessed_at DESC LIMIT 500) AS h
+	), sample AS MATERIALIZED (
+		-- evenly thinned, the newest kept; as it is now, because history holds changes only
+		SELECT r.table_id, r.assessed_at, pg_catalog.to_jsonb(r) AS metrics FROM ranked AS r
+		WHERE r.place * most_samples / GREATEST(r.number, 1) <> (r.place - 1) * most_samples / GREATEST(r.number, 1) OR r.number <= most_samples OR r.place = 0
+		UNION ALL
+		SELECT h.table_id, at, pg_catalog.to_jsonb(h) FROM floe_internal.health AS h WHERE h.table_id = ANY (of_table_ids) AND h.assessed_at < at
+	), step AS MATERIALIZED (
+		SELECT s.table_id, s.assessed_at, s.metrics, pg_catalog.lag(s.assessed_at) OVER (PARTITION BY s.table_id ORDER BY s.assessed_at) AS before_at FROM sample AS s
+	), cut AS MATERIALIZED (
+		SELECT s.table_id, s.assessed_at, s.metrics, pg_catalog.count(*) FILTER (WHERE
+				EXISTS (SELECT 1 FROM floe_internal.operation_log AS l WHERE l.table_id = s.table_id AND l.started_at <= s.assessed_at AND l.engine_ended_at > s.before_at)
+				OR EXISTS (SELECT 1 FROM floe_internal.external_operation AS x WHERE x.table_id = s.table_id AND x.done_at <= s.assessed_at AND x.done_at > s.before_at))
+			OVER (PARTITION BY s.table_id ORDER BY s.assessed_at) AS cuts
+		FROM step AS s
+	), moved AS (
+		SELECT c.table_id, j.metric, c.assessed_at, v.y, c.cuts = pg_catalog.lag(c.cuts) OVER w AS is_trend,
+			   EXTRACT(epoch FROM c.assessed_at - pg_catalog.lag(c.assessed_at) OVER w)::pg_catalog.float8 / 86400 AS dx, v.y - pg_catalog.lag(v.y) OVER w AS dy
+		FROM cut AS c JOIN judged AS j ON j.table_id = c.table_id
+		CROSS JOIN LATERAL (SELECT (c.metrics ->> j.metric)::pg_catalog.float8 AS y) AS v
+		WHERE v.y IS NOT NULL
+		WINDOW w AS (PARTITION BY c.table_id, j.metric ORDER BY c.assessed_at)
+	), glued AS (
+		SELECT m.table_id, m.metric, m.assessed_at, pg_catalog.sum(CASE WHEN m.is_trend THEN m.dx ELSE 0 END) OVER w AS x, pg_catalog.sum(CASE WHEN m.is_trend THEN m.dy ELSE 0 END) OVER w AS y
+		FROM moved AS m WINDOW w AS (PARTITION BY m.table_id, m.metric ORDER BY m.assessed_at)
+	), fit AS (
+		SELECT a.table_id, a.metric, a.samples, t.slope, t.confidence
+		FROM (SELECT k.table_id, k.metric, pg_catalog.count(DISTINCT k.x)::pg_catalog.int4 AS samples, pg_catalog.array_agg(k.x ORDER BY k.assessed_at) AS xs, pg_catalog.array_agg(k.y ORDER BY k.assessed_at) AS ys
+			  FROM glued AS k GROUP BY k.table_id, k.metric) AS a
+		CROSS JOIN LATERAL floe_internal.trend(a.xs, a.ys) AS t
+	)
+	SELECT j.table_id, j.metric, j.value, j.unit, j.level, j.severity, j.warning, j.critical, j.remedy, j.requires,
+		   CASE WHEN f.samples >= 4 THEN f.slope END, CASE WHEN f.samples >= 4 THEN f.confidence END, COALESCE(f.samples, 0),
+		   CASE WHEN f.samples >= 4 AND f.slope > 0 AND f.confidence >= 0.5 AND j.value < j.warning AND (j.warning - j.value) / f.slope <= 365
+				THEN at + pg_catalog.make_interval(secs => (j.warning - j.value) / f.slope * 86400) END,
+		   CASE WHEN f.samples >= 4 AND f.slope > 0 AND f.confidence >= 0.5 AND j.value < j.critical AND j.critical < 'Infinity' AND (j.critical - j.value) / f.slope <= 365
+				THEN at + pg_catalog.make_interval(secs => (j.critical - j.value) / f.slope * 86400) END
+	FROM judged AS j
+	LEFT JOIN fit AS f ON f.table_id = j.table_id AND f.metric = j.metric;
+END;
+COMMENT ON FUNCTION floe_internal.forecasts(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval, pg_catalog.int4)
+	IS 'Metrics with thresholds, how they went in the time since, without what maintenance did, and when they cross; per_day and confidence NULL: fewer than four samples; a crossing is never in the past, and NULL where there is none within a year or the confidence is below 0.5';
+
+CREATE FUNCTION floe.forecast(pattern pg_catalog.text, since pg_catalog.interval DEFAULT '30 days',
+		OUT table_name pg_catalog.text, OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT level pg_catalog.text, OUT warning pg_catalog.float8, OUT critical pg_catalog.float8,
+		OUT per_day pg_catalog.float8, OUT confidence pg_catalog.float8, OUT samples pg_catalog.int4, OUT warning_at pg_catalog.timestamptz, OUT critical_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT t.name, f.metric, f.value, f.level, f.warning, NULLIF(f.critical, 'Infinity'), f.per_day, round(f.confidence::numeric, 3)::float8, f.samples, f.warning_at, f.critical_at
+	FROM floe_internal.forecasts(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL),
+		floe_internal.clock(), since, 32) AS f
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = f.table_id
+	JOIN floe.metric AS m ON m.name = f.metric
+	ORDER BY LEAST(f.warning_at, f.critical_at), f.severity DESC, t.name, m.position
+$body$;
+COMMENT ON FUNCTION floe.forecast(pg_catalog.text, pg_catalog.interval)
+	IS 'When metrics of these tables cross their thresholds if they go on as they did: a linear trend (Theil-Sen) over the stored history, from which the jumps of maintenance are taken out; confidence: Kendall''s tau, below 0.5 it is no trend. Takes milliseconds a table; floe.fleet has the first crossing of every table at hand';
+
+-- Keeping it ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.compute_outlook(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	WITH f AS MATERIALIZED (
+		SELECT * FROM floe_internal.forecasts(of_table_ids, at, interval '30 days', 16)
+	), worst AS (
+		SELECT DISTINCT ON (f.table_id) f.* FROM f ORDER BY f.table_id, f.severity DESC, f.metric
+	), crossing AS (
+		SELECT DISTINCT ON (f.table_id) f.table_id, f.metric, f.confidence, LEAST(f.warning_at, f.critical_at) AS at, CASE WHEN f.warning_at <= f.critical_at OR f.critical_at IS NULL THEN 'warning' ELSE 'critical' END AS level
+		FROM f WHERE f.warning_at IS NOT NULL OR f.critical_at IS NOT NULL ORDER BY f.table_id, LEAST(f.warning_at, f.critical_at), f.metric
+	), todo AS MATERIALIZED (
+		SELECT DISTINCT v.table_id, m.remedy FROM floe_internal.metrics_at(of_table_ids, at) AS v JOIN floe.metric AS m ON m.name = v.metric WHERE m.requires IS NULL AND m.remedy IS NOT NULL AND v.value > 0
+	), deadline AS (
+		SELECT DISTINCT ON (s.table_id) s.table_id, s.operation, COALESCE(x.last_success_at, t.first_seen_at) + (s.settings ->> 'deadline')::interval AS at
+		FROM floe_internal.table_setting AS s
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
+		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = s.table_id AND x.operation = s.operation
+		WHERE s.table_id = ANY (of_table_ids) AND s.settings ?& '{configured,deadline}' AND COALESCE(s.settings ->> 'enabled', 'true') <> 'false'
+		  AND EXISTS (SELECT 1 FROM todo AS d WHERE d.table_id = s.table_id AND d.remedy = s.operation)
+		ORDER BY s.table_id, 3
+	)
+	UPDATE floe_internal.table_outlook AS o
+		SET due_at = compute_outlook.at + interval '6 hours', computed_at = compute_outlook.at, severity = w.severity, level = w.level, metric = w.metric, value = w.value, warning = w.warning, operation = w.remedy,
+			deadline_at = d.at, deadline_operation = d.operation, forecast_at = c.at, forecast_metric = c.metric, forecast_level = c.level, forecast_confidence = c.confidence,
+			expirable_bytes = z.expirable_bytes, delete_bytes = z.delete_bytes, orphan_bytes = z.orphan_bytes, overhead_bytes = z.overhead_bytes,
+			waste_bytes = CASE WHEN num_nonnulls(z.expirable_bytes, z.delete_bytes, z.orphan_bytes, z.overhead_bytes) > 0
+				THEN LEAST(COALESCE(z.expirable_bytes, 0)::numeric + COALESCE(z.delete_bytes, 0) + COALESCE(z.orphan_bytes, 0) + COALESCE(z.overhead_bytes, 0), 9e18)::int8 END
+		FROM unnest(of_table_ids) AS i (id)
+		LEFT JOIN worst AS w ON w.table_id = i.id
+		LEFT JOIN crossing AS c ON c.table_id = i.id
+		LEFT JOIN deadline AS d ON d.table_id = i.id
+		LEFT JOIN floe_internal.waste_of(of_table_ids, compute_outlook.at) AS z ON z.table_id = i.id
+		WHERE o.table_id = i.id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.compute_outlook(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Computes floe_internal.table_outlook of some tables';
+
+CREATE FUNCTION floe_internal.refresh_outlook(most pg_catalog.int4) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	ids int8[] := ARRAY(SELECT o.table_id FROM floe_internal.table_outlook AS o WHERE o.due_at <= at ORDER BY o.due_at LIMIT most FOR UPDATE SKIP LOCKED);
+BEGIN
+	IF ids <> '{}' THEN
+		PERFORM floe_internal.compute_outlook(ids, at);
+	END IF;
+	IF cardinality(ids) < most AND EXISTS (SELECT 1 FROM floe_internal.table_outlook) AND NOT EXISTS (SELECT 1 FROM floe_internal.fleet_day AS d WHERE d.measured_at > at - interval '1 hour') THEN
+		INSERT INTO floe_internal.fleet_day AS d
+			SELECT date_trunc('day', at, 'UTC'), at, count(*), count(*) FILTER (WHERE o.level = 'warning'), count(*) FILTER (WHERE o.level = 'critical'), count(*) FILTER (WHERE o.deadline_at < at),
+				   sum(h.data_file_count), sum(h.data_bytes), sum(h.excess_file_count), sum(h.snapshot_count), sum(h.manifest_count),
+				   sum(o.expirable_bytes), sum(o.delete_bytes), sum(o.orphan_bytes), sum(o.overhead_bytes)
+			FROM floe_internal.table_outlook AS o
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id AND t.status <> 'dropped'
+			LEFT JOIN floe_internal.health AS h ON h.table_id = o.table_id
+			ON CONFLICT (day) DO UPDATE SET (measured_at, tables, tables_warning, tables_critical, tables_overdue, data_file_count, data_bytes, excess_file_count, snapshot_count, manifest_count,
+					expirable_bytes, delete_bytes, orphan_bytes, overhead_bytes) =
+				(EXCLUDED.measured_at, EXCLUDED.tables, EXCLUDED.tables_warning, EXCLUDED.tables_critical, EXCLUDED.tables_overdue, EXCLUDED.data_file_count, EXCLUDED.data_bytes,
+				 EXCLUDED.excess_file_count, EXCLUDED.snapshot_count, EXCLUDED.manifest_count, EXCLUDED.expirable_bytes, EXCLUDED.delete_bytes, EXCLUDED.orphan_bytes, EXCLUDED.overhead_bytes);
+	END IF;
+	RETURN cardinality(ids) = most;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.refresh_outlook(pg_catalog.int4) IS 'Computes the outlook of tables for which it is due, at most so many, and once an hour the totals of the day; true: there may be more';
+
+-- What people read ----------------------------------------------------------------------------------
+
+CREATE VIEW floe.waste AS
+	SELECT t.name AS table_name, o.expirable_bytes, o.delete_bytes, o.orphan_bytes AS orphan_bytes_estimated, o.overhead_bytes AS small_file_overhead_bytes, o.waste_bytes, h.data_bytes,
+		   pg_catalog.round(o.waste_bytes / 1073741824::pg_catalog.numeric * r.price, 4) AS price_per_month, r.currency, o.computed_at
+	FROM floe_internal.table_outlook AS o
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id AND t.status <> 'dropped'
+	LEFT JOIN floe_internal.health AS h ON h.table_id = o.table_id
+	LEFT JOIN floe.rate AS r ON r.name = 'storage'
+	WHERE o.computed_at > '-infinity';
+COMMENT ON VIEW floe.waste IS 'Bytes that each table holds for nothing, and what they cost a month. expirable_bytes: files that only snapshots need which expire_snapshots would remove, at least; delete_bytes: delete files; orphan_bytes_estimated: as many as between the last two runs that removed orphans, for the time since; small_file_overhead_bytes: what manifests hold of files that bin-packing would remove. NULL: not known, and not in waste_bytes. As of computed_at';
+
+CREATE VIEW floe.fleet AS
+	SELECT t.name AS table_name, o.severity, o.level, o.metric, o.value, o.warning, o.operation, o.deadline_operation,
+		   CASE WHEN o.deadline_at < c.now THEN c.now - o.deadline_at END AS deadline_lag, o.deadline_at,
+		   (SELECT pg_catalog.jsonb_object_agg(x.operation, x.last_success_at) FROM floe_internal.table_operation AS x WHERE x.table_id = o.table_id AND x.last_success_at IS NOT NULL) AS last_success,
+		   o.forecast_at, o.forecast_metric, o.forecast_level, o.forecast_confidence, o.waste_bytes, o.computed_at
+	FROM floe_internal.table_outlook AS o
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id AND t.status <> 'dropped'
+	-- a function of no fixed value would keep an ORDER BY from the index, were it in a column
+	CROSS JOIN (SELECT floe_internal.clock() AS now) AS c
+	WHERE o.computed_at > '-infinity';
+COMMENT ON VIEW floe.fleet IS 'How each table stands: its worst metric (severity 0.5 at warning, 1 at critical) and what mends it, the first deadline and by how much it is missed, the last success of each operation, and the next threshold that it crosses if it goes on like this. As of computed_at, which is at most an hour after a change of its health; ORDER BY severity DESC NULLS LAST LIMIT n is one look into an index';
+
+CREATE VIEW floe.fleet_history AS
+	SELECT d.day, d.measured_at, d.tables, d.tables_warning, d.tables_critical, d.tables_overdue, d.data_file_count, d.data_bytes, d.excess_file_count, d.snapshot_count, d.manifest_count,
+		   d.expirable_bytes, d.delete_bytes, d.orphan_bytes AS orphan_bytes_estimated, d.overhead_bytes AS small_file_overhead_bytes,
+		   pg_catalog.round((COALESCE(d.expirable_bytes, 0) + COALESCE(d.delete_bytes, 0) + COALESCE(d.orphan_bytes, 0) + COALESCE(d.overhead_bytes, 0)) / 1073741824 * r.price, 2) AS waste_per_month, r.currency
+	FROM floe_internal.fleet_day AS d LEFT JOIN floe.rate AS r ON r.name = 'storage';
+COMMENT ON VIEW floe.fleet_history IS 'Totals of all tables, a row for each day (UTC) as last measured on it, kept for five years; sums are over the tables of which the number is known; waste_per_month: at the price of today';
+-- =================================================================================================
+-- 94 recommendations
+-- Properties of a table that are worth changing, because stored health shows what they cost: with the evidence, the statement, and
+-- what to expect. A property that somebody set is left alone; floe changes none of them itself.
+-- =================================================================================================
+
+CREATE TABLE floe.recommendation_rule (
+	name		pg_catalog.text PRIMARY KEY,
+	position	pg_catalog.int2 NOT NULL UNIQUE,
+	is_enabled	pg_catalog.bool NOT NULL DEFAULT true,
+	threshold	pg_catalog.float8 NOT NULL CHECK (threshold >= 0 AND threshold <= 1e18),
+	unit		pg_catalog.text NOT NULL,
+	description	pg_catalog.text NOT NULL,
+	is_changed	pg_catalog.bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE floe.recommendation_rule IS 'Rules of floe.recommendations(); each can be switched off, and its threshold changed';
+COMMENT ON COLUMN floe.recommendation_rule.threshold IS 'From where on it applies, in its unit; partition_bytes, rewritten_file_size and partition_spec apply below it';
+COMMENT ON COLUMN floe.recommendation_rule.is_changed IS 'The row was changed after installation: pg_dump carries it';
+
+INSERT INTO floe.recommendation_rule (name, position, threshold, unit, description) VALUES
+	('stat_columns', 1, 50, 'columns', 'Many columns with statistics in each file, and manifests of more than 2 kB for each: limit them to the columns that queries filter by'),
+	('partition_bytes', 2, 0.25, 'of the target file size', 'Partitions far below the target file size: their one file stays small, and is rewritten with each new one'),
+	('rewritten_file_size', 3, 0.6, 'of the target file size', 'Files that rewrites wrote came out far below the target, because it is compared with sizes in memory'),
+	('metadata_retention', 4, 50, 'metadata files', 'Many earlier metadata files, and nobody deletes those that are dropped from the list'),
+	('write_distribution', 5, 10, 'files per commit', 'Commits of many small files to a partitioned table: rows are not brought together by partition before they are written'),
+	('delete_mode', 6, 1, 'times the table''s bytes', 'Deletes and updates that rewrote whole files for a few rows, again and again'),
+	('deletion_vectors', 7, 100, 'position delete files', 'Many position delete files: deletion vectors of format version 3 are at most one for each data file'),
+	('manifest_merge', 8, 50, 'manifests', 'Many small manifests that commits do not merge'),
+	('snapshot_retention', 9, 1, 'snapshots', 'The table property says another age of snapshots than the policy in force: whoever else expires snapshots keeps to it'),
+	('gc_enabled', 10, 20, 'snapshots', 'gc.enabled=false keeps a policy from expiring snapshots'),
+	('partition_spec', 11, 0.0625, 'of the target file size', 'A hundred partitions or more of tiny size: the partition spec is too fine');
+
+CREATE FUNCTION floe_internal.recommendation_rule_before() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		NEW.is_changed := true;
+		RETURN NEW;
+	END IF;
+	UPDATE floe.recommendation_rule AS r SET (is_enabled, threshold) = (NEW.is_enabled, NEW.threshold) WHERE r.name = NEW.name;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.recommendation_rule_before() IS 'Trigger: marks changed rows of floe.recommendation_rule, and takes them back from a dump';
+
+CREATE TRIGGER recommendation_rule_before BEFORE INSERT OR UPDATE ON floe.recommendation_rule
+	FOR EACH ROW EXECUTE FUNCTION floe_internal.recommendation_rule_before();
+
+CREATE TABLE floe_internal.dismissal (
+	pattern			pg_catalog.text NOT NULL,
+	rule			pg_catalog.text NOT NULL REFERENCES floe.recommendation_rule,
+	reason			pg_catalog.text,
+	dismissed_by	pg_catalog.text NOT NULL,
+	dismissed_at	pg_catalog.timestamptz NOT NULL,
+	PRIMARY KEY (pattern, rule)
+);
+COMMENT ON TABLE floe_internal.dismissal IS 'Recommendations that somebody does not want to see again, by pattern of tables';
+
+INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep, description) VALUES
+	('floe.recommendation_rule', 'fixed', NULL, NULL, NULL, 'Rules of recommendations; people switch them off'),
+	('floe_internal.dismissal', 'people', NULL, NULL, NULL, 'Recommendations that somebody dismissed');
+
+-- Statements ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.spark_table(levels pg_catalog.text[]) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.string_agg('`' || pg_catalog.replace(l.level, '`', '``') || '`', '.' ORDER BY l.place) FROM pg_catalog.unnest(levels) WITH ORDINALITY AS l (level, place);
+END;
+COMMENT ON FUNCTION floe_internal.spark_table(pg_catalog.text[]) IS 'A table''s name for Spark, quoted';
+
+-- By what renders floe's own statements, which knows what Trino cannot address.
+CREATE FUNCTION floe_internal.trino_table(levels pg_catalog.text[]) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN substring(floe_internal.render_statement('trino', levels[1], levels[2:cardinality(levels) - 1], levels[cardinality(levels)], 'rewrite_manifests', '{}', floe_internal.clock()) FROM '^ALTER TABLE (.*) EXECUTE ');
+EXCEPTION WHEN feature_not_supported OR invalid_parameter_value OR external_routine_exception THEN
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.trino_table(pg_catalog.text[]) IS 'A table''s name for Trino, quoted; NULL: Trino cannot address it';
+
+CREATE FUNCTION floe_internal.spark_properties(levels pg_catalog.text[], properties pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('ALTER TABLE %s SET TBLPROPERTIES (%s)', floe_internal.spark_table(levels), pg_catalog.string_agg(pg_catalog.format('''%s'' = ''%s''', q.key, q.value), ', ' ORDER BY q.key))
+	FROM (SELECT pg_catalog.replace(pg_catalog.replace(p.key, '\', '\\'), '''', '\''') AS key, pg_catalog.replace(pg_catalog.replace(p.value, '\', '\\'), '''', '\''') AS value FROM pg_catalog.jsonb_each_text(properties) AS p) AS q;
+END;
+COMMENT ON FUNCTION floe_internal.spark_properties(pg_catalog.text[], pg_catalog.jsonb) IS 'The statement that sets table properties in Spark';
+
+-- format_version is a property of Trino's own; others it sets only where iceberg.allowed-extra-properties names them.
+CREATE FUNCTION floe_internal.trino_properties(name pg_catalog.text, properties pg_catalog.jsonb) RETURNS pg_catalog.text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN properties ? 'format-version' THEN pg_catalog.format('ALTER TABLE %s SET PROPERTIES format_version = %s', name, properties ->> 'format-version')
+		ELSE pg_catalog.format('ALTER TABLE %s SET PROPERTIES extra_properties = MAP(ARRAY[%s], ARRAY[%s])', name, pg_catalog.string_agg(pg_catalog.format('''%s''', pg_catalog.replace(p.key, '''', '''''')), ', ' ORDER BY p.key),
+			pg_catalog.string_agg(pg_catalog.format('''%s''', pg_catalog.replace(p.value, '''', '''''')), ', ' ORDER BY p.key)) END
+	FROM pg_catalog.jsonb_each_text(properties) AS p WHERE name IS NOT NULL HAVING pg_catalog.count(*) > 0;
+END;
+COMMENT ON FUNCTION floe_internal.trino_properties(pg_catalog.text, pg_catalog.jsonb) IS 'The statement that sets table properties in Trino 465 or later; NULL without a name';
+
+-- Evidence ------------------------------------------------------------------------------------------
+
+CREATE FUNCTION floe_internal.power_of_two(bytes pg_catalog.float8, lowest pg_catalog.float8, highest pg_catalog.float8) RETURNS pg_catalog.int8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.pow(2, pg_catalog.ceil(pg_catalog.ln(LEAST(GREATEST(bytes, lowest), highest)) / pg_catalog.ln(2) - 1e-9))::pg_catalog.int8;
+END;
+COMMENT ON FUNCTION floe_internal.power_of_two(pg_catalog.float8, pg_catalog.float8, pg_catalog.float8) IS 'The next power of two, between two limits';
+
+-- How writers commit, by the retained snapshots that are no rewrites.
+CREATE FUNCTION floe_internal.write_pattern(snapshots pg_catalog.bytea,
+		OUT commits pg_catalog.int8, OUT files_per_commit pg_catalog.float8, OUT bytes_per_file pg_catalog.float8, OUT overwrites pg_catalog.int8, OUT overwritten_bytes pg_catalog.numeric, OUT kept_share pg_catalog.float8)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*) FILTER (WHERE s.added_data_files > 0 AND s.added_bytes IS NOT NULL),
+		   pg_catalog.avg(s.added_data_files) FILTER (WHERE s.added_data_files > 0 AND s.added_bytes IS NOT NULL),
+		   pg_catalog.sum(s.added_bytes) FILTER (WHERE s.added_data_files > 0 AND s.added_bytes IS NOT NULL)::pg_catalog.float8 / NULLIF(pg_catalog.sum(s.added_data_files) FILTER (WHERE s.added_bytes IS NOT NULL), 0)::pg_catalog.float8,
+		   pg_catalog.count(*) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes),
+		   pg_catalog.sum(s.removed_bytes) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes),
+		   (pg_catalog.sum(s.added_bytes) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes))::pg_catalog.float8
+				/ NULLIF(pg_catalog.sum(s.removed_bytes) FILTER (WHERE s.operation = 'overwrite' AND s.deleted_data_files > 0 AND s.removed_bytes > 0 AND s.added_bytes >= 0.8 * s.removed_bytes), 0)::pg_catalog.float8
+	FROM floe_internal.snapshot_list(snapshots) AS s WHERE s.operation IS DISTINCT FROM 'replace';
+END;
+COMMENT ON FUNCTION floe_internal.write_pattern(pg_catalog.bytea) IS 'Commits of writers that say what they added, with files and bytes; overwrites: those that wrote at least four fifths of what they took out again, which is how a few rows are changed by copying files';
+
+CREATE FUNCTION floe_internal.rule_matches(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+	RETURNS TABLE (table_id pg_catalog.int8, rule pg_catalog.text, properties pg_catalog.jsonb, evidence pg_catalog.text, effect pg_catalog.text, caution pg_catalog.text)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH limits AS MATERIALIZED (
+		SELECT pg_catalog.jsonb_object_agg(r.name, r.threshold) AS from_value FROM floe.recommendation_rule AS r
+	), fact AS MATERIALIZED (
+		SELECT h.*, COALESCE(t.properties, '{}') AS p, t.format_version, t.details, t.snapshots, h.data_bytes / NULLIF(h.partition_count, 0)::pg_catalog.float8 AS partition_bytes,
+			   h.manifest_bytes / NULLIF(h.data_file_count, 0)::pg_catalog.float8 AS entry_bytes, s.settings, s.origins, l.from_value
+		FROM floe_internal.health AS h
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = h.table_id
+		LEFT JOIN floe_internal.table_setting AS s ON s.table_id = h.table_id AND s.operation = 'expire_snapshots'
+		CROSS JOIN limits AS l
+		WHERE h.table_id = ANY (of_table_ids)
+	)
+	SELECT f.table_id, v.rule, v.properties, v.evidence, v.effect, v.caution
+	FROM fact AS f
+	LEFT JOIN LATERAL floe_internal.write_pattern(f.snapshots) AS w ON true
+	LEFT JOIN LATERAL (
+		SELECT pg_catalog.sum(x.bytes)::pg_catalog.float8 / NULLIF(pg_catalog.sum(x.files), 0)::pg_catalog.float8 AS bytes_per_file, pg_catalog.sum(x.files) AS files
+		FROM (SELECT (i.item ->> 'added_bytes')::pg_catalog.numeric AS bytes, (i.item ->> 'added_data_files')::pg_catalog.numeric AS files
+			  FROM (SELECT l.new_snapshots FROM floe_internal.operation_log AS l
+					WHERE l.table_id = f.table_id AND l.operation = 'rewrite_data_files' AND l.state = 'succeeded' ORDER BY l.operation_id DESC LIMIT 5) AS o
+			  CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(o.new_snapshots) = 'array' THEN o.new_snapshots ELSE '[]' END) AS i (item)
+			  WHERE i.item ->> 'operation' = 'replace' AND i.item ?& '{added_bytes,added_data_files}') AS x) AS r ON true
+	CROSS JOIN LATERAL (SELECT (floe_internal.property_value(f.p, 'history.expire.max-snapshot-age-ms', 'ms') #>> '{}')::pg_catalog.interval AS property_age,
+		CASE WHEN f.origins ? 'options.max_snapshot_age' THEN (f.settings ->> 'options.max_snapshot_age')::pg_catalog.interval END AS policy_age) AS e
+	CROSS JOIN LATERAL (VALUES
+		('stat_columns',
+			f.stat_column_count >= (f.from_value ->> 'stat_columns')::pg_catalog.float8 AND f.entry_bytes >= 2048
+				AND NOT EXISTS (SELECT 1 FROM pg_catalog.jsonb_object_keys(f.p) AS k (key) WHERE k.key LIKE 'write.metadata.metrics.%'),
+			'{"write.metadata.metrics.max-inferred-column-defaults": "32"}'::pg_catalog.jsonb,
+			pg_catalog.format('%s columns with statistics in the mean data file, %s of manifest for each of %s files', pg_catalog.round(f.stat_column_count::pg_catalog.numeric, 1), floe_internal.format_metric(f.entry_bytes, 'bytes'), f.data_file_count),
+			pg_catalog.format('manifests shrink to about %s %% as files are written anew, and planning reads that much less', pg_catalog.round((100 * 32 / GREATEST(f.stat_column_count, 32))::pg_catalog.numeric)),
+			'the first 32 columns keep statistics; columns that queries filter by need write.metadata.metrics.column.NAME'),
+		('partition_bytes',
+			f.partition_count > 1 AND f.data_bytes >= 1073741824 AND f.partition_bytes < (f.from_value ->> 'partition_bytes')::pg_catalog.float8 * f.target_file_bytes
+				AND f.partition_bytes >= (f.from_value ->> 'partition_spec')::pg_catalog.float8 * f.target_file_bytes AND NOT f.p ? 'write.target-file-size-bytes',
+			pg_catalog.jsonb_build_object('write.target-file-size-bytes', floe_internal.power_of_two(f.partition_bytes, 16777216, 536870912)::pg_catalog.text),
+			pg_catalog.format('%s partitions of %s on average, target file size %s', f.partition_count, floe_internal.format_metric(f.partition_bytes, 'bytes'), floe_internal.format_metric(f.target_file_bytes, 'bytes')),
+			'the one file of a partition is no small file any more, and is not rewritten with each new one', NULL),
+		('rewritten_file_size',
+			r.files >= 4 AND r.bytes_per_file < (f.from_value ->> 'rewritten_file_size')::pg_catalog.float8 * f.target_file_bytes AND f.partition_bytes >= 2 * f.target_file_bytes AND NOT f.p ? 'write.target-file-size-bytes',
+			pg_catalog.jsonb_build_object('write.target-file-size-bytes', (pg_catalog.round(f.target_file_bytes * LEAST(4, f.target_file_bytes / r.bytes_per_file) / 16777216) * 16777216)::pg_catalog.int8::pg_catalog.text),
+			pg_catalog.format('the last rewrites wrote %s files of %s on average, target file size %s', r.files, floe_internal.format_metric(r.bytes_per_file, 'bytes'), floe_internal.format_metric(f.target_file_bytes, 'bytes')),
+			pg_catalog.format('files of about %s', floe_internal.format_metric(f.target_file_bytes, 'bytes')), 'a target_file_size of a policy goes before the property in floe''s rewrites'),
+		('metadata_retention',
+			f.metadata_log_count >= (f.from_value ->> 'metadata_retention')::pg_catalog.float8 AND NOT f.p ? 'write.metadata.delete-after-commit.enabled',
+			pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('write.metadata.delete-after-commit.enabled', 'true',
+				'write.metadata.previous-versions-max', CASE WHEN NOT f.p ? 'write.metadata.previous-versions-max' THEN '20' END)),
+			pg_catalog.format('%s earlier metadata files, the current one is %s', f.metadata_log_count, floe_internal.format_metric(f.metadata_json_bytes, 'bytes')),
+			pg_catalog.format('each commit deletes the oldest beyond %s; now about %s are kept in the list, and more in the store', COALESCE(f.p ->> 'write.metadata.previous-versions-max', '20'), floe_internal.format_metric(f.metadata_log_count * f.metadata_json_bytes::pg_catalog.float8, 'bytes')),
+			'metadata files that have left the list already are for remove_orphan_files'),
+		('write_distribution',
+			f.details ->> 'is_partitioned' = 'true' AND w.commits >= 3 AND w.files_per_commit >= (f.from_value ->> 'write_distribution')::pg_catalog.float8 AND w.bytes_per_file < 0.25 * f.target_file_bytes
+				AND NOT f.p ? 'write.distribution-mode',
+			'{"write.distribution-mode": "hash"}',
+			pg_catalog.format('the last %s commits added %s files of %s each on average', w.commits, pg_catalog.round(w.files_per_commit::pg_catalog.numeric, 1), floe_internal.format_metric(w.bytes_per_file, 'bytes')),
+			'one writer for each partition, so about one file for each partition and commit', 'writers shuffle their rows; Spark does so by itself from Iceberg 1.2 on, Flink and older Spark do not'),
+		('delete_mode',
+			f.format_version >= 2 AND w.overwrites >= 3 AND w.overwritten_bytes >= (f.from_value ->> 'delete_mode')::pg_catalog.float8 * f.data_bytes AND f.data_bytes > 0
+				AND NOT f.p ?| '{write.delete.mode,write.update.mode,write.merge.mode}',
+			'{"write.delete.mode": "merge-on-read", "write.update.mode": "merge-on-read", "write.merge.mode": "merge-on-read"}',
+			pg_catalog.format('%s commits rewrote %s of files to keep %s %% of them; the table has %s', w.overwrites, floe_internal.format_metric(w.overwritten_bytes::pg_catalog.float8, 'bytes'),
+				pg_catalog.round((100 * w.kept_share)::pg_catalog.numeric, 1), floe_internal.format_metric(f.data_bytes, 'bytes')),
+			'a change of a few rows writes a delete file instead of the data file', 'readers apply the deletes until they are compacted: let a policy have rewrite_position_delete_files and rewrite_data_files'),
+		('deletion_vectors',
+			f.format_version = 2 AND f.position_delete_file_count >= (f.from_value ->> 'deletion_vectors')::pg_catalog.float8 AND f.p ->> 'write.delete.mode' = 'merge-on-read',
+			'{"format-version": "3"}',
+			pg_catalog.format('%s position delete files for %s data files', f.position_delete_file_count, f.data_file_count),
+			pg_catalog.format('at most %s deletion vectors', f.data_file_count), 'cannot be undone, and every reader and writer must know format version 3: Spark with Iceberg 1.8 or later'),
+		('manifest_merge',
+			f.excess_manifest_count >= (f.from_value ->> 'manifest_merge')::pg_catalog.float8 AND COALESCE(pg_catalog.lower(f.p ->> 'commit.manifest-merge.enabled'), 'true') <> 'false' AND NOT f.p ? 'commit.manifest.min-count-to-merge',
+			'{"commit.manifest.min-count-to-merge": "20"}',
+			pg_catalog.format('%s manifests of %s on average, %s more than their bytes need', f.manifest_count, floe_internal.format_metric(f.manifest_bytes / NULLIF(f.manifest_count, 0)::pg_catalog.float8, 'bytes'), f.excess_manifest_count),
+			'commits merge small manifests from 20 on, instead of 100', 'fast appends, which Flink and others can use, never merge'),
+		('snapshot_retention',
+			e.property_age <> e.policy_age AND f.snapshot_count >= (f.from_value ->> 'snapshot_retention')::pg_catalog.float8,
+			pg_catalog.jsonb_build_object('history.expire.max-snapshot-age-ms', (EXTRACT(epoch FROM e.policy_age) * 1000)::pg_catalog.int8::pg_catalog.text),
+			pg_catalog.format('the policy keeps snapshots for %s, the table property says %s', floe_internal.format_interval(e.policy_age), floe_internal.format_interval(e.property_age)),
+			'whoever else expires snapshots keeps them as long as the policy does', NULL),
+		('gc_enabled',
+			pg_catalog.lower(f.p ->> 'gc.enabled') = 'false' AND f.settings ? 'configured' AND f.expirable_snapshot_count >= (f.from_value ->> 'gc_enabled')::pg_catalog.float8
+				AND NOT f.p ? 'nessie.commit.id' AND f.details ->> 'gc_owner' IS NULL,
+			'{"gc.enabled": "true"}',
+			pg_catalog.format('%s of %s snapshots could be expired, and a policy asks for it', f.expirable_snapshot_count, f.snapshot_count),
+			'expire_snapshots and remove_orphan_files may delete files', 'only if nobody else uses the files: a table that was made by the snapshot procedure, or shares its location, needs gc.enabled=false'),
+		('partition_spec',
+			f.partition_count >= 100 AND f.data_bytes >= 1073741824 AND f.partition_bytes < (f.from_value ->> 'partition_spec')::pg_catalog.float8 * f.target_file_bytes,
+			NULL,
+			pg_catalog.format('%s partitions of %s on average, target file size %s', f.partition_count, floe_internal.format_metric(f.partition_bytes, 'bytes'), floe_internal.format_metric(f.target_file_bytes, 'bytes')),
+			'fewer files and manifest entries for what is written from then on', 'what is written stays as it is until it is rewritten with output_spec_id')
+		) AS v (rule, applies, properties, evidence, effect, caution)
+	JOIN floe.recommendation_rule AS k ON k.name = v.rule AND k.is_enabled
+	WHERE v.applies AND f.is_complete;
+END;
+COMMENT ON FUNCTION floe_internal.rule_matches(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Which rules apply to some tables by their stored health, with what to set; properties NULL: not a matter of a property. Dismissals aside';
+
+-- One field by the hour or the day: the next coarser transform. For all others it takes somebody who knows the queries.
+CREATE FUNCTION floe_internal.coarser_spec(specs pg_catalog.jsonb, details pg_catalog.jsonb, OUT field pg_catalog.text, OUT "column" pg_catalog.text, OUT spark pg_catalog.text, OUT trino pg_catalog.text)
+	RETURNS pg_catalog.record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT s.item #>> '{fields,0,name}', c.item ->> 'name', CASE s.item #>> '{fields,0,transform}' WHEN 'hour' THEN 'days' ELSE 'months' END, CASE s.item #>> '{fields,0,transform}' WHEN 'hour' THEN 'day' ELSE 'month' END
+	FROM pg_catalog.jsonb_array_elements(COALESCE(specs, '[]')) AS s (item)
+	JOIN pg_catalog.jsonb_array_elements(COALESCE(details -> 'columns', '[]')) AS c (item) ON c.item -> 'id' = s.item #> '{fields,0,source_id}'
+	WHERE s.item -> 'is_default' = 'true' AND pg_catalog.jsonb_array_length(s.item -> 'fields') = 1 AND s.item #>> '{fields,0,transform}' IN ('hour', 'day') AND pg_catalog.strpos(c.item ->> 'name', '.') = 0;
+END;
+COMMENT ON FUNCTION floe_internal.coarser_spec(pg_catalog.jsonb, pg_catalog.jsonb) IS 'The coarser transform of a partition spec of one field by hour or day; NULLs: another spec';
+
+CREATE FUNCTION floe.recommendations(pattern pg_catalog.text DEFAULT '**',
+		OUT table_name pg_catalog.text, OUT rule pg_catalog.text, OUT properties pg_catalog.jsonb, OUT evidence pg_catalog.text, OUT effect pg_catalog.text, OUT caution pg_catalog.text,
+		OUT spark_sql pg_catalog.text, OUT trino_sql pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+	SELECT t.name, m.rule, m.properties, m.evidence, m.effect, m.caution,
+		   CASE WHEN m.properties IS NOT NULL THEN floe_internal.spark_properties(t.levels, m.properties)
+				WHEN c.field IS NOT NULL THEN format('ALTER TABLE %s REPLACE PARTITION FIELD %s WITH %s(%s)', floe_internal.spark_table(t.levels), floe_internal.spark_table(ARRAY[c.field]), c.spark, floe_internal.spark_table(ARRAY[c."column"])) END,
+		   CASE WHEN m.properties IS NOT NULL THEN floe_internal.trino_properties(floe_internal.trino_table(t.levels), m.properties)
+				WHEN c."column" ~ '^[a-z_][a-z0-9_]*$' THEN format('ALTER TABLE %s SET PROPERTIES partitioning = ARRAY[''%s(%s)'']', floe_internal.trino_table(t.levels), c.trino, c."column") END
+	FROM floe_internal.rule_matches(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
+			WHERE x.status = 'ok' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock()) AS m
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = m.table_id
+	JOIN floe.recommendation_rule AS k ON k.name = m.rule
+	LEFT JOIN LATERAL floe_internal.coarser_spec(t.specs, t.details) AS c ON m.properties IS NULL
+	WHERE NOT EXISTS (SELECT 1 FROM floe_internal.dismissal AS d WHERE d.rule = m.rule AND floe_internal.match_pattern(d.pattern, t.levels) IS NOT NULL)
+	ORDER BY t.name, k.position
+$body$;
+COMMENT ON FUNCTION floe.recommendations(pg_catalog.text)
+	IS 'Table properties worth changing, by rules of floe.recommendation_rule over stored health: the evidence, what to expect, what to mind, and the statement for Spark and for Trino (465 or later; NULL where Trino cannot), in a catalog that is named as the SERVER is. Properties that are set are left alone, but for those that contradict a policy';
+
+CREATE FUNCTION floe.dismiss(pattern pg_catalog.text, rule pg_catalog.text, reason pg_catalog.text DEFAULT NULL) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n int;
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe.recommendation_rule AS r WHERE r.name = dismiss.rule) THEN
+		PERFORM floe_internal.refuse(format('there is no rule "%s"', dismiss.rule), NULL, 'Rules are ' || (SELECT string_agg(r.name, ', ' ORDER BY r.position) FROM floe.recommendation_rule AS r) || '.');
+	END IF;
+	INSERT INTO floe_internal.dismissal AS d (pattern, rule, reason, dismissed_by, dismissed_at)
+		VALUES (floe_internal.check_pattern(dismiss.pattern), dismiss.rule, dismiss.reason, SESSION_USER, floe_internal.clock()) ON CONFLICT DO NOTHING;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n > 0;
+END
+$body$;
+COMMENT ON FUNCTION floe.dismiss(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'No more of this rule''s recommendations for these tables; false: they were dismissed already. floe.undismiss() takes it back';
+
+CREATE FUNCTION floe.undismiss(pattern pg_catalog.text, rule pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	n int;
+BEGIN
+	DELETE FROM floe_internal.dismissal AS d WHERE d.pattern = floe_internal.check_pattern(undismiss.pattern) AND d.rule = undismiss.rule;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n > 0;
+END
+$body$;
+COMMENT ON FUNCTION floe.undismiss(pg_catalog.text, pg_catalog.text) IS 'Takes back floe.dismiss() with the same pattern and rule; false: there is no such';
+
+CREATE VIEW floe.dismissals AS
+	SELECT d.pattern, d.rule, d.reason, d.dismissed_by, d.dismissed_at FROM floe_internal.dismissal AS d;
+COMMENT ON VIEW floe.dismissals IS 'Recommendations that somebody dismissed';
+-- =================================================================================================
 -- 95 privileges
 -- Nothing is for PUBLIC. floe_viewer reads; floe_operator also acts; floe_admin also edits policies and
 -- budgets. floe_internal is for nobody: the functions of floe run as their owner where they need it.
@@ -8483,18 +15247,28 @@ REVOKE ALL ON SCHEMA floe, floe_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA floe TO floe_viewer;
 GRANT SELECT ON ALL TABLES IN SCHEMA floe TO floe_viewer;
 GRANT EXECUTE ON FUNCTION floe.effective_policy(pg_catalog.text), floe.matching_tables(pg_catalog.text), floe.health(pg_catalog.text), floe.partition_health(pg_catalog.text),
-	floe.why(pg_catalog.text, pg_catalog.bool), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
+	floe.why(pg_catalog.text, pg_catalog.bool), floe.why(pg_catalog.text, pg_catalog.timestamptz), floe.plan(pg_catalog.text), floe.debt(pg_catalog.text), floe.status(pg_catalog.text), floe.stats(pg_catalog.interval),
 	floe.export_policy(pg_catalog.text), floe.approved_engines(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.roi_by(pg_catalog.text, pg_catalog.interval), floe.forecast(pg_catalog.text, pg_catalog.interval), floe.recommendations(pg_catalog.text) TO floe_viewer;
+GRANT EXECUTE ON FUNCTION floe.dismiss(pg_catalog.text, pg_catalog.text, pg_catalog.text), floe.undismiss(pg_catalog.text, pg_catalog.text) TO floe_operator;
+GRANT UPDATE (is_enabled, threshold) ON floe.recommendation_rule TO floe_admin;
+
+-- For the owners of policies, whom these look for.
+GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb), floe.drop_policy(pg_catalog.text, pg_catalog.bool),
+	floe.import_policy(pg_catalog.jsonb), floe.own_policy(pg_catalog.text, pg_catalog.text), floe.restore_policy(pg_catalog.text, pg_catalog.int4),
+	floe.policy_diff(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) TO floe_viewer;
 
 -- Functions inside views are run as whoever reads the view.
-GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
+GRANT EXECUTE ON FUNCTION floe_internal.clock(), floe_internal.connection_options(), floe_internal.engine_options(), floe_internal.engine_operations(), floe_internal.connection_types(), floe_internal.queue_opens(pg_catalog.timestamptz), floe_internal.budget_state(pg_catalog.timestamptz), floe_internal.workers(), floe_internal.format_name(pg_catalog.text[]),
 	floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) TO floe_viewer;
 
 GRANT EXECUTE ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb), floe.refresh(pg_catalog.text), floe.notify_commit(pg_catalog.text),
-	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.drain_engine(pg_catalog.text, pg_catalog.text), floe.undrain_engine(pg_catalog.text), floe.cancel(pg_catalog.int8),
+	floe.pause(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.text), floe.resume(pg_catalog.text), floe.retry(pg_catalog.text), floe.drain(pg_catalog.text), floe.undrain(), floe.drain_engine(pg_catalog.text, pg_catalog.text), floe.undrain_engine(pg_catalog.text), floe.cancel(pg_catalog.int8),
 	floe.check_catalog(pg_catalog.text), floe.check_engine(pg_catalog.text), floe.watch_catalog(pg_catalog.text), floe.unwatch_catalog(pg_catalog.text), floe.notify_jdbc_commit(),
 	floe_internal.jdbc_relation(pg_catalog.text), floe_internal.drop_watch(pg_catalog.regclass, pg_catalog.text),
 	floe_internal.put_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) TO floe_operator;
+-- It reads, but passes wait while it does.
+GRANT EXECUTE ON FUNCTION floe.simulate(pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.text, pg_catalog.interval, pg_catalog.interval, pg_catalog.bool, pg_catalog.interval) TO floe_operator;
 GRANT EXECUTE ON PROCEDURE floe.run_maintenance(pg_catalog.text, pg_catalog.bool) TO floe_operator;
 -- Who may CALL it may have pg_cron CALL it as him; whether he may use pg_cron at all, pg_cron decides. What they call runs partly as the caller.
 GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), floe_internal.prepare_schedule(pg_catalog.text, pg_catalog.name), floe_internal.prepare_unschedule(pg_catalog.name),
@@ -8502,17 +15276,20 @@ GRANT EXECUTE ON FUNCTION floe.schedule(pg_catalog.text), floe.unschedule(), flo
 	floe_internal.pg_cron_command() TO floe_operator;
 
 -- All but ids and times: rows that bring those come from a dump.
-GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after),
-	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) ON floe.policy TO floe_admin;
-GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after),
-	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after) ON floe.policy_operation TO floe_admin;
+GRANT DELETE, INSERT (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner),
+	UPDATE (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner) ON floe.policy TO floe_admin;
+GRANT DELETE, INSERT (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune),
+	UPDATE (operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, slice_bytes, slice_time, quiet_period, resources, options, fallback_engines, fallback_after, auto_tune) ON floe.policy_operation TO floe_admin;
 GRANT INSERT, UPDATE, DELETE ON floe.budget TO floe_admin;
 GRANT DELETE, INSERT (pattern, engines, description), UPDATE (pattern, engines, description) ON floe.engine_approval TO floe_admin;
 GRANT UPDATE (warning, critical, weight) ON floe.metric TO floe_admin;
 GRANT UPDATE (weight) ON floe.debt_term TO floe_admin;
+GRANT DELETE, INSERT (preset, term, weight), UPDATE (preset, term, weight) ON floe.debt_preset TO floe_admin;
+GRANT UPDATE (price, currency) ON floe.rate TO floe_admin;
+GRANT UPDATE (runs, objects_per_gb_hour, bytes_per_gb_hour, longest_interval) ON floe.return_threshold TO floe_admin;
 GRANT DELETE, INSERT (name, conf, description), UPDATE (name, conf, description) ON floe.resource_preset TO floe_admin;
-GRANT EXECUTE ON FUNCTION floe.create_policy(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb), floe.alter_policy(pg_catalog.text, pg_catalog.jsonb),
-	floe.drop_policy(pg_catalog.text, pg_catalog.bool), floe.import_policy(pg_catalog.jsonb), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
+GRANT EXECUTE ON FUNCTION floe.import_policies(pg_catalog.jsonb, pg_catalog.jsonb), floe.check_import(pg_catalog.jsonb, pg_catalog.jsonb),
+	floe.import_table_properties(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bool), floe.approve_engines(pg_catalog.text, pg_catalog.text[], pg_catalog.text),
 	floe.drop_engine_approval(pg_catalog.text) TO floe_admin;
 
 -- What pg_dump carries: what people wrote. What was measured and done stays behind: it belongs to the tables of this database's catalogs.
@@ -8523,7 +15300,12 @@ SELECT pg_catalog.pg_extension_config_dump('floe.budget', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.engine_approval', '');
 SELECT pg_catalog.pg_extension_config_dump('floe.metric', 'WHERE is_changed');
 SELECT pg_catalog.pg_extension_config_dump('floe.debt_term', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.debt_preset', 'WHERE NOT is_builtin');
 SELECT pg_catalog.pg_extension_config_dump('floe.resource_preset', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.rate', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.return_threshold', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe.recommendation_rule', 'WHERE is_changed');
+SELECT pg_catalog.pg_extension_config_dump('floe_internal.dismissal', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.policy_version', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause', '');
 SELECT pg_catalog.pg_extension_config_dump('floe_internal.pause_pause_id_seq', '');

@@ -154,6 +154,12 @@ INSERT INTO lab.case (gate, told, operation, by_hand, named, setup) VALUES
 	('engine', '... at 12:05', 'rewrite_data_files', false, false, $$UPDATE floe_internal.engine SET status = 'error', error_message = 'connection refused', retry_at = '2026-03-02 12:05+00'; SELECT lab.at('2026-03-02 12:05+00')$$),
 	('engine', 'of the operation', 'rewrite_data_files', false, false, $$SELECT lab.engine('big'); SELECT floe.alter_policy('p', '{"rewrite_data_files": {"engine": "big"}}'); UPDATE floe_internal.engine SET retry_at = 'infinity', error_message = 'down' WHERE server_name = 'spark'$$),
 
+	('circuit', 'closed', 'rewrite_data_files', false, false, ''),
+	('circuit', 'open until 12:30', 'rewrite_data_files', false, false, $$INSERT INTO floe_internal.table_circuit VALUES (lab.id('demo.db.t'), '2026-03-02 12:00+00', '2026-03-02 12:30+00', 1, 3, '{rewrite_data_files,expire_snapshots}', 'transient', 'it broke')$$),
+	('circuit', '... by hand', 'rewrite_data_files', true, false, $$INSERT INTO floe_internal.table_circuit VALUES (lab.id('demo.db.t'), '2026-03-02 12:00+00', '2026-03-02 12:30+00', 1, 3, '{rewrite_data_files,expire_snapshots}', 'transient', 'it broke')$$),
+	('circuit', '... at 12:30', 'rewrite_data_files', false, false, $$INSERT INTO floe_internal.table_circuit VALUES (lab.id('demo.db.t'), '2026-03-02 12:00+00', '2026-03-02 12:30+00', 1, 3, '{rewrite_data_files,expire_snapshots}', 'transient', 'it broke'); SELECT lab.at('2026-03-02 12:30+00')$$),
+	('circuit', '... of another table', 'rewrite_data_files', false, false, $$INSERT INTO floe_internal.table_circuit VALUES (lab.id('demo.db.other'), '2026-03-02 12:00+00', '2026-03-02 12:30+00', 1, 3, '{rewrite_data_files,expire_snapshots}', 'transient', 'it broke')$$),
+
 	('backoff', 'no failure', 'rewrite_data_files', false, false, ''),
 	('backoff', 'until 12:10', 'rewrite_data_files', false, false, $$SELECT lab.fail('demo.db.t', 'rewrite_data_files', 'transient', 2, '2026-03-02 12:10+00')$$),
 	('backoff', '... by hand', 'rewrite_data_files', true, false, $$SELECT lab.fail('demo.db.t', 'rewrite_data_files', 'transient', 2, '2026-03-02 12:10+00')$$),

@@ -34,7 +34,7 @@ SELECT lab.plan($$INSERT INTO floe.budget (name, engine, operations) VALUES ('bi
 -- of the engine that gets it, which is not the first one named
 SELECT lab.plan($$INSERT INTO floe.budget (name, engine, operations) VALUES ('big', 'big', 0); SELECT floe.alter_policy('p', '{"fallback_engines": ["big"]}'); SELECT floe.approve_engines('**', '{big}')$$);
 SELECT lab.plan($$INSERT INTO floe.budget (name, operations, is_enabled) VALUES ('off', 0, false)$$);
--- several: the first by name that stops it is named; all it passes pay
+-- several: all that stop it are named; all it passes pay
 SELECT lab.plan($$INSERT INTO floe.budget (name, pattern, operations) VALUES ('all', '**', 3), ('demo', 'demo.**', 2)$$);
 -- a dear engine costs more of the same time
 SELECT operation, gb_hours FROM floe.plan('demo.db.c');
@@ -49,27 +49,27 @@ SELECT table_name, operation, verdict FROM floe.plan() WHERE verdict = 'run';
 SELECT floe_internal.plan_and_queue(NULL);
 SELECT operation_id, table_name, operation FROM floe_internal.operation_queue ORDER BY 1;
 SELECT floe_internal.plan_and_queue(NULL);
-SELECT name, operations_left, tables_left, used_tables, free_at FROM floe_internal.budget_state(floe_internal.clock());
+SELECT name, operations_left, tables_used, frees_at FROM floe.budgets;
 -- queued ones count for as long as they wait
 SELECT lab.rows($$SELECT lab.later('3 days')$$, 'SELECT floe_internal.plan_and_queue(NULL)');
 -- one is cancelled before it was sent: it never counted
-SELECT lab.rows($$SELECT floe.cancel(2)$$, 'SELECT name, operations_left FROM floe_internal.budget_state(floe_internal.clock())');
+SELECT lab.rows($$SELECT floe.cancel(2)$$, 'SELECT name, operations_left FROM floe.budgets');
 -- one ran and ended at 12:30: it counts until 12:00 tomorrow, when its dispatch is a day ago
 SELECT lab.claim(1, 'demo.db.a'), floe_internal.operation_saved(1, '\x01', 's') IS NULL AS saved;
 SELECT lab.later('30 minutes'), floe_internal.engine_ended(1, 'succeeded', NULL, '', NULL, NULL) IS NULL AS ended, lab.assess('demo.db.a', files => 4, file_bytes => 500000000, snapshots => 60, snapshot_gap => '1 day') IS NULL AS assessed;
 UPDATE floe_internal.operation_queue SET before_snapshots = '{}' WHERE operation_id = 1;
 SELECT state FROM floe_internal.operation_verified(1);
 SELECT floe.cancel(2);
-SELECT name, operations_left, used_tables, free_at FROM floe_internal.budget_state(floe_internal.clock());
-SELECT lab.rows($$SELECT lab.at('2026-03-03 11:59:59+00')$$, 'SELECT operations_left FROM floe_internal.budget_state(floe_internal.clock())');
-SELECT lab.rows($$SELECT lab.at('2026-03-03 12:00+00')$$, 'SELECT operations_left FROM floe_internal.budget_state(floe_internal.clock())');
-SELECT lab.rows($$UPDATE floe.budget SET period = '10 minutes'$$, 'SELECT operations_left FROM floe_internal.budget_state(floe_internal.clock())');
+SELECT name, operations_left, tables_used, frees_at FROM floe.budgets;
+SELECT lab.rows($$SELECT lab.at('2026-03-03 11:59:59+00')$$, 'SELECT operations_left FROM floe.budgets');
+SELECT lab.rows($$SELECT lab.at('2026-03-03 12:00+00')$$, 'SELECT operations_left FROM floe.budgets');
+SELECT lab.rows($$UPDATE floe.budget SET period = '10 minutes'$$, 'SELECT operations_left FROM floe.budgets');
 -- by estimate until the engine is done, then by the time it took: 30 minutes of 2 GB
 UPDATE floe.budget SET gb_hours = 1.5, operations = 10;
-SELECT l.estimate ->> 'gb_hours' AS estimated, round((b.gb_hours_limit - b.gb_hours_left)::numeric, 2) AS used FROM floe.operations AS l, floe_internal.budget_state(floe_internal.clock()) AS b WHERE l.id = 1;
+SELECT l.estimate ->> 'gb_hours' AS estimated, round(b.gb_hours_used::numeric, 2) AS used FROM floe.operations AS l, floe.budgets AS b WHERE l.id = 1;
 -- overdrawn: the limit was lowered; nothing more goes, and nothing breaks
 UPDATE floe.budget SET gb_hours = 0.5, operations = 0;
-SELECT name, operations_left, round(gb_hours_left::numeric, 2) AS gb_hours_left FROM floe_internal.budget_state(floe_internal.clock());
+SELECT name, operations_left, round(gb_hours_left::numeric, 2) AS gb_hours_left FROM floe.budgets;
 SELECT lab.plan('');
 
 -- ---- a trigger is held by budgets too, but pays only for what it names ----

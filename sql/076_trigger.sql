@@ -41,7 +41,7 @@ SELECT count(*) FROM floe.operations;
 SELECT operation, verdict, gate, next_at FROM floe.why('demo.db.t');
 SELECT * FROM floe.trigger('demo.db.t');
 SELECT id, operation, state, origin, requested_by, policies, engine FROM floe.operations ORDER BY id;
-SELECT reason -> 14 AS window FROM floe.operations WHERE operation = 'expire_snapshots';
+SELECT jsonb_path_query_first(reason, '$[*] ? (@.gate == "window")') AS window FROM floe.operations WHERE operation = 'expire_snapshots';
 -- again: it waits already
 SELECT operation, verdict, gate, value FROM floe.trigger('demo.db.t');
 -- once they have ended

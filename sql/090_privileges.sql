@@ -43,7 +43,7 @@ FROM pg_class AS c WHERE c.relnamespace = 'floe'::regnamespace AND c.relkind IN 
 SELECT p.proname, (SELECT string_agg(r.who, ' ' ORDER BY r.role = 'regress_admin', r.role = 'regress_operator') FROM lab.roles AS r WHERE has_function_privilege(r.role, p.oid, 'EXECUTE')) AS who_can
 FROM pg_proc AS p WHERE p.pronamespace = 'floe'::regnamespace ORDER BY 1;
 SELECT count(*) AS functions_of_floe_internal FROM pg_proc AS p, lab.roles AS r WHERE p.pronamespace = 'floe_internal'::regnamespace AND has_function_privilege(r.role, p.oid, 'EXECUTE') AND p.proname NOT IN ('clock', 'connection_options', 'engine_options', 'workers', 'match_pattern', 'format_name',
-	'engine_operations', 'connection_types', 'queue_opens',	-- of floe.engine_option and floe.queue
+	'engine_operations', 'connection_types', 'queue_opens', 'budget_state',	-- of floe.engine_option, floe.queue and floe.budgets
 	'pg_cron_command', 'prepare_schedule', 'tell_pg_cron', 'prepare_unschedule', 'end_pg_cron_jobs',	-- parts of floe.schedule() and floe.unschedule(), which run as the caller
 	'jdbc_relation', 'drop_watch', 'put_watch');	-- and of floe.watch_catalog() and floe.unwatch_catalog()
 -- every column of every view, with the functions that it calls

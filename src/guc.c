@@ -37,6 +37,7 @@ int floe_max_assessment_mb = 64 * 1024;
 static int decision_interval_min = 15;
 static int health_history_retention_min;
 static int event_retention_min;
+static int why_history_retention_min;
 static int operation_log_retention_min;
 static int pass_retention_min;
 static int dropped_table_retention_min;
@@ -101,6 +102,9 @@ define_retention(void)
 							NULL);
 	DefineCustomIntVariable("floe.event_retention", "How long events are kept.", NULL, &event_retention_min, 30 * 1440,
 							60, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("floe.why_history_retention", "How long it is kept what was decided, and why.", NULL,
+							&why_history_retention_min, 90 * 1440, 60, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL,
+							NULL);
 	DefineCustomIntVariable("floe.operation_log_retention", "How long operations that ended are kept.", NULL,
 							&operation_log_retention_min, 365 * 1440, 1440, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL,
 							NULL, NULL);

@@ -472,8 +472,15 @@ finish_row(const FloeHealthOptions *options, Row *r)
 	row->delete_ratio = ratio(row->delete_row_count, row->record_count);
 	if (row->small_file_count >= options->min_input_files ||
 		(row->small_file_count > 1 && row->small_file_bytes > options->target_file_bytes))
+	{
 		row->excess_file_count =
 			Max(0, row->small_file_count - divide_up(row->small_file_bytes, options->target_file_bytes));
+		row->rewrite_file_count = row->small_file_count;
+		row->rewrite_bytes = row->small_file_bytes;
+	}
+	/* one that is too large is split, and so taken along, whatever else there is */
+	row->rewrite_file_count += row->oversized_file_count;
+	row->rewrite_bytes += row->oversized_file_bytes;
 	return row;
 }
 
@@ -497,6 +504,8 @@ sum_rows(FloeHealth *h, FloeStatus *st)
 			{&t->record_count, row->record_count},
 			{&t->small_file_count, row->small_file_count},
 			{&t->small_file_bytes, row->small_file_bytes},
+			{&t->rewrite_file_count, row->rewrite_file_count},
+			{&t->rewrite_bytes, row->rewrite_bytes},
 			{&t->oversized_file_count, row->oversized_file_count},
 			{&t->oversized_file_bytes, row->oversized_file_bytes},
 			{&t->position_deletes.files, row->position_deletes.files},

@@ -46,6 +46,8 @@ typedef struct FloeHealthTotals
 	double average_file_bytes;
 	int64_t small_file_count, small_file_bytes;
 	int64_t excess_file_count;
+	/* what bin-packing would read: files outside the limits, of partitions it touches */
+	int64_t rewrite_file_count, rewrite_bytes;
 	int64_t oversized_file_count, oversized_file_bytes;
 	FloeHealthDeletes position_deletes, equality_deletes, deletion_vectors;
 	int64_t excess_delete_file_count;
@@ -82,6 +84,7 @@ typedef struct FloeHealthPartition
 	double average_file_bytes; /* NaN: no data files */
 	int64_t small_file_count, small_file_bytes;
 	int64_t excess_file_count;
+	int64_t rewrite_file_count, rewrite_bytes;
 	int64_t oversized_file_count, oversized_file_bytes;
 	FloeHealthDeletes position_deletes, equality_deletes, deletion_vectors;
 	int64_t excess_delete_file_count;

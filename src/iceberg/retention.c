@@ -137,6 +137,26 @@ walk_all(const FloeLineage *lineage, Node *nodes)
 	}
 }
 
+static void
+add_freed(const FloeLineage *lineage, const bool *expires, FloeExpiry *expiry)
+{
+	for (int i = 0; i < lineage->count; i++)
+	{
+		const FloeSnapshot *child = &lineage->snapshots[i];
+		int parent = lineage->parent[i];
+		int64 value;
+
+		if (parent < 0 || !expires[parent])
+			continue;
+		if (floe_snapshot_counter(child, FLOE_COUNTER_DELETED_DATA_FILES, &value) &&
+			__builtin_add_overflow(expiry->freed_files, value, &expiry->freed_files))
+			expiry->freed_files = PG_INT64_MAX;
+		if (floe_snapshot_counter(child, FLOE_COUNTER_REMOVED_FILES_SIZE, &value) &&
+			__builtin_add_overflow(expiry->freed_bytes, value, &expiry->freed_bytes))
+			expiry->freed_bytes = PG_INT64_MAX;
+	}
+}
+
 bool
 floe_retention_apply(const FloeLineage *lineage, const FloeRef *refs, int ref_count, const FloeRetention *defaults,
 					 int64 now_ms, FloeArena *arena, FloeExpiry *expiry, FloeStatus *st)
@@ -144,12 +164,13 @@ floe_retention_apply(const FloeLineage *lineage, const FloeRef *refs, int ref_co
 	size_t n = (size_t) lineage->count;
 	Node *nodes = floe_arena_alloc0(arena, n * sizeof(Node));
 	bool *tagged = floe_arena_alloc0(arena, n * sizeof(bool));
+	bool *expires = floe_arena_alloc0(arena, n * sizeof(bool));
 	int64 cutoff = minus(now_ms, defaults->max_snapshot_age_ms);
 
 	memset(expiry, 0, sizeof(*expiry));
 	expiry->snapshot_ids = floe_arena_alloc(arena, n * sizeof(int64));
 	expiry->refs = floe_arena_alloc(arena, (size_t) ref_count * sizeof(int));
-	if (nodes == NULL || tagged == NULL || expiry->snapshot_ids == NULL || expiry->refs == NULL)
+	if (nodes == NULL || tagged == NULL || expires == NULL || expiry->snapshot_ids == NULL || expiry->refs == NULL)
 		return floe_fail(st, FLOE_ERR_TOO_LARGE, "no memory left for the retention of %d snapshots", lineage->count);
 	if (n == 0)
 		return true;
@@ -189,6 +210,9 @@ floe_retention_apply(const FloeLineage *lineage, const FloeRef *refs, int ref_co
 		expiry->oldest_ms = Min(expiry->oldest_ms, timestamp);
 		expiry->newest_ms = Max(expiry->newest_ms, timestamp);
 		expiry->snapshot_ids[expiry->snapshot_count++] = lineage->snapshots[i].id;
+		expires[i] = true;
 	}
+	if (expiry->snapshot_count > 0)
+		add_freed(lineage, expires, expiry);
 	return true;
 }

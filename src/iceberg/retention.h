@@ -30,6 +30,13 @@ typedef struct FloeExpiry
 	int64 newest_ms;
 	int *refs; /* indexes of refs to be dropped */
 	int ref_count;
+	/*
+	 * Data files and bytes that children of snapshots to be removed took out of
+	 * the table: what only those snapshots hold.  As far as summaries tell;
+	 * too much where another snapshot that stays is older than they are.
+	 */
+	int64 freed_files;
+	int64 freed_bytes;
 } FloeExpiry;
 
 /*

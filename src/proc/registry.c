@@ -19,7 +19,10 @@ static FloeRegistry *registry = NULL;
 static LWLock *registry_lock = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
-static uint32 wanted = 0; /* by the current transaction */
+
+/* Nested transactions that are told apart. */
+#define WAKE_LEVELS 16
+static uint32 wanted[WAKE_LEVELS]; /* by the current transaction, and by each one nested in it */
 
 FloeWorkerSlot *floe_my_slot = NULL;
 
@@ -113,7 +116,28 @@ on_transaction(XactEvent event, void *arg)
 {
 	/* whoever commits a prepared one does not know; what it made is found when it is due */
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		wanted = 0;
+		memset(wanted, 0, sizeof(wanted));
+}
+
+static int
+wake_level(void)
+{
+	return Min(GetCurrentTransactionNestLevel(), WAKE_LEVELS) - 1;
+}
+
+/* What was rolled back to a savepoint wakes nobody. */
+static void
+on_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+{
+	int level = wake_level();
+
+	/* those deeper than the levels that are told apart share the last one: waking too many does no harm */
+	if (level == 0 || GetCurrentTransactionNestLevel() > WAKE_LEVELS)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		wanted[level - 1] |= wanted[level];
+	if (event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB)
+		wanted[level] = 0;
 }
 
 /*
@@ -123,11 +147,15 @@ on_transaction(XactEvent event, void *arg)
 static void
 on_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
 {
-	uint32 who = wanted;
+	uint32 who = 0;
 
-	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || who == 0)
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
 		return;
-	wanted = 0;
+	for (int i = 0; i < WAKE_LEVELS; i++)
+		who |= wanted[i];
+	if (who == 0)
+		return;
+	memset(wanted, 0, sizeof(wanted));
 	if (is_commit)
 		floe_registry_wake(MyDatabaseId, who);
 }
@@ -142,10 +170,11 @@ floe_wake_at_commit(uint32 who)
 	if (!registered)
 	{
 		RegisterXactCallback(on_transaction, NULL);
+		RegisterSubXactCallback(on_subtransaction, NULL);
 		RegisterResourceReleaseCallback(on_release, NULL);
 	}
 	registered = true;
-	wanted |= who;
+	wanted[wake_level()] |= who;
 }
 
 bool

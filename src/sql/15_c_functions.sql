@@ -132,9 +132,11 @@ CREATE TYPE floe_internal.manifest_totals AS (
 	deleted_entry_count			pg_catalog.int8,
 	stat_column_count			pg_catalog.float8,
 	is_inexact					pg_catalog.bool,
-	needs_paths					pg_catalog.bool
+	needs_paths					pg_catalog.bool,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
-COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths';
+COMMENT ON TYPE floe_internal.manifest_totals IS 'Metrics that a merge over manifest aggregates yields; NULL: unknown. is_inexact: a size threshold fell inside a histogram bucket. needs_paths: dangling deletes need data manifests read again with file paths. rewrite_file_count, rewrite_bytes: what bin-packing would read';
 
 CREATE TYPE floe_internal.partition_totals AS (
 	spec_id						pg_catalog.int4,
@@ -197,15 +199,28 @@ CREATE FUNCTION floe_internal.snapshot_list(encoded pg_catalog.bytea,
 	AS 'MODULE_PATHNAME', 'floe_sql_snapshot_list';
 COMMENT ON FUNCTION floe_internal.snapshot_list(pg_catalog.bytea) IS 'The snapshots of a table as stored by the assessor; NULL counters are unknown';
 
+CREATE FUNCTION floe_internal.encode_snapshots(ids pg_catalog.int8[], committed_at pg_catalog.timestamptz[], operations pg_catalog.text[]) RETURNS pg_catalog.bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_encode_snapshots';
+COMMENT ON FUNCTION floe_internal.encode_snapshots(pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.text[]) IS 'The reverse of snapshot_list() for one branch without counters, oldest first: for floe.simulate()';
+
 CREATE FUNCTION floe_internal.expirable(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
 		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz,
 		OUT snapshot_count pg_catalog.int4, OUT ref_count pg_catalog.int4,
-		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz)
+		OUT oldest_at pg_catalog.timestamptz, OUT next_at pg_catalog.timestamptz, OUT freed_files pg_catalog.int8, OUT freed_bytes pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'floe_sql_expirable';
 COMMENT ON FUNCTION floe_internal.expirable(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
-	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit';
+	IS 'What expire_snapshots would remove with this retention at this time (Iceberg RemoveSnapshots); oldest_at: oldest of those; next_at: when the answer grows next without a new commit; freed_files, freed_bytes: what the children of those took out of the table, as far as their summaries say it, and what so nobody refers to any more (too much where a tag or branch keeps an older snapshot)';
+
+CREATE FUNCTION floe_internal.expirable_bytes(encoded pg_catalog.bytea, refs pg_catalog.jsonb, current_snapshot_id pg_catalog.int8,
+		max_snapshot_age pg_catalog.interval, min_snapshots_to_keep pg_catalog.int4, max_ref_age pg_catalog.interval, at pg_catalog.timestamptz)
+	RETURNS pg_catalog.int8
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_expirable_bytes';
+COMMENT ON FUNCTION floe_internal.expirable_bytes(pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.int8, pg_catalog.interval, pg_catalog.int4, pg_catalog.interval, pg_catalog.timestamptz)
+	IS 'Bytes that only snapshots hold which expire_snapshots would remove, at least, by the summaries of the snapshots that took the files out; NULL: a summary does not say';
 
 -- options and statements --------------------------------------------------------------------------
 

@@ -101,6 +101,7 @@ CREATE TABLE floe_internal.iceberg_table (
 );
 CREATE UNIQUE INDEX iceberg_table_key ON floe_internal.iceberg_table (catalog_id, namespace, table_name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
 CREATE UNIQUE INDEX iceberg_table_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.<>) 'dropped';
+CREATE INDEX iceberg_table_dropped_name ON floe_internal.iceberg_table (name) WHERE status OPERATOR(pg_catalog.=) 'dropped';
 CREATE INDEX iceberg_table_policy_set ON floe_internal.iceberg_table (policy_set_id);
 CREATE INDEX iceberg_table_location ON floe_internal.iceberg_table (location_key) WHERE status OPERATOR(pg_catalog.<>) 'dropped' OR is_left_behind;
 CREATE INDEX iceberg_table_unlocated ON floe_internal.iceberg_table (catalog_id, table_id) WHERE location_key IS NULL AND status OPERATOR(pg_catalog.<>) 'dropped';
@@ -227,10 +228,13 @@ CREATE TABLE floe_internal.health (
 	table_stats_lag				pg_catalog.int8,
 	table_stats_at				pg_catalog.timestamptz,
 	partition_stats_lag			pg_catalog.int8,
-	partition_stats_at			pg_catalog.timestamptz
+	partition_stats_at			pg_catalog.timestamptz,
+	rewrite_file_count			pg_catalog.int8,
+	rewrite_bytes				pg_catalog.int8
 );
 COMMENT ON TABLE floe_internal.health IS 'Measured state of each table at its last change; NULL is unknown, never zero. Ages are kept as times and computed when read';
 COMMENT ON COLUMN floe_internal.health.is_complete IS 'All manifests were read; otherwise only what the manifest list and the metadata tell is known';
+COMMENT ON COLUMN floe_internal.health.rewrite_file_count IS 'Data files that bin-packing would read: those outside the size limits, of partitions in which it would do anything; rewrite_bytes: their size. For estimates; not a metric';
 COMMENT ON COLUMN floe_internal.health.expirable_snapshot_count IS 'At assessed_at, by the retention then in force; computed anew where it is used';
 
 CREATE TABLE floe_internal.health_history (LIKE floe_internal.health);

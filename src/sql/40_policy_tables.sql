@@ -18,6 +18,10 @@ CREATE TABLE floe.policy (
 	weights			pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	valid_during	pg_catalog.tstzrange,
+	score			pg_catalog.text,
+	locks			pg_catalog.jsonb NOT NULL DEFAULT '{}',
+	owner			pg_catalog.text NOT NULL,
 	created_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at		pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -31,6 +35,10 @@ COMMENT ON COLUMN floe.policy.poll_interval IS 'Longest time between two looks a
 COMMENT ON COLUMN floe.policy.min_poll_interval IS 'Shortest time between two looks at a table that nobody asked for';
 COMMENT ON COLUMN floe.policy.thresholds IS 'metric -> {"warning": n, "critical": n} in the metric''s unit';
 COMMENT ON COLUMN floe.policy.weights IS 'debt term -> weight';
+COMMENT ON COLUMN floe.policy.valid_during IS 'The policy counts only within this; the beginning belongs to it, the end does not; NULL: always';
+COMMENT ON COLUMN floe.policy.score IS 'What orders candidates: a preset of floe.debt_preset, or a function of the user''s own, schema-qualified';
+COMMENT ON COLUMN floe.policy.locks IS 'field -> what every policy and table property below this one may set it to; docs/policies.md has the forms';
+COMMENT ON COLUMN floe.policy.owner IS 'Role that may change and drop the policy, as may its members and floe_admin; by name, so that a restore does not need the role';
 
 CREATE TABLE floe.resource_preset (
 	name		pg_catalog.text PRIMARY KEY,
@@ -70,6 +78,7 @@ CREATE TABLE floe.policy_operation (
 	resources		pg_catalog.jsonb,
 	fallback_engines	pg_catalog.text[],
 	fallback_after	pg_catalog.interval CHECK (fallback_after OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
+	auto_tune		pg_catalog.bool,
 	schedule_set_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (policy_id, operation),
 	CONSTRAINT policy_operation_one_schedule CHECK (schedule IS NULL OR every IS NULL)
@@ -91,6 +100,7 @@ COMMENT ON COLUMN floe.policy_operation.slice_bytes IS 'rewrite_data_files: most
 COMMENT ON COLUMN floe.policy_operation.slice_time IS 'rewrite_data_files: the same as a time, by the speed learned from the log';
 COMMENT ON COLUMN floe.policy_operation.quiet_period IS 'rewrite_data_files: a partition that was written within this is left alone while others have something to gain; default: twice the median gap between commits, at least 2 minutes, for tables that are written every 10 minutes or more often; 0: none is';
 COMMENT ON COLUMN floe.policy_operation.schedule_set_at IS 'When schedule, every, timezone, jitter or the policy''s pattern were last changed, or the policy was last switched on: the schedule begins with this';
+COMMENT ON COLUMN floe.policy_operation.auto_tune IS 'Runs that never pay are called for less often; NULL: as another policy says, else not';
 COMMENT ON COLUMN floe.policy_operation.options IS 'Options of the procedure, canonical; floe.operation_option lists them';
 
 CREATE TABLE floe_internal.policy_version (
@@ -128,10 +138,14 @@ CREATE TABLE floe_internal.effective (
 	problem			pg_catalog.text,
 	engine_names	pg_catalog.text[],
 	engine_refusals	pg_catalog.jsonb,
+	locked			pg_catalog.jsonb,
+	bounds			pg_catalog.jsonb,
 	PRIMARY KEY (policy_set_id, operation)
 );
 COMMENT ON TABLE floe_internal.effective IS 'Resolved settings of each policy list, by operation; operation "" holds what is not of one operation. origins: setting -> policy_id';
 COMMENT ON COLUMN floe_internal.effective.problem IS 'Why the options, taken together from several policies, are not valid, or no engine that they name can honour them: the operation is blocked';
+COMMENT ON COLUMN floe_internal.effective.locked IS 'setting -> what a lock overruled: {"asked": value, "by": policy_id or null, "holder": policy_id, "allows": text}; NULL: nothing';
+COMMENT ON COLUMN floe_internal.effective.bounds IS 'setting -> locks that hold what a table property says, the lowest first; NULL: none';
 COMMENT ON COLUMN floe_internal.effective.engine_names IS 'Engines named, the preferred one first';
 COMMENT ON COLUMN floe_internal.effective.engine_refusals IS 'Of these, which cannot honour it, and why; one that does not exist is not among them, and is asked when it does';
 
@@ -147,6 +161,7 @@ COMMENT ON TABLE floe_internal.builtin_setting IS 'floe''s defaults, below polic
 INSERT INTO floe_internal.builtin_setting VALUES
 	('', 'poll_interval', '"1 hour"'),
 	('', 'min_poll_interval', '"1 minute"'),
+	('', 'score', '"benefit"'),
 	('rewrite_data_files', 'min_interval', '"1 hour"'),
 	('rewrite_data_files', 'timeout', '"4 hours"'),
 	('rewrite_data_files', 'max_attempts', '5'),

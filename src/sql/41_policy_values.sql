@@ -9,7 +9,7 @@ CREATE TABLE floe_internal.policy_key (
 	key			pg_catalog.text NOT NULL,
 	position	pg_catalog.int2 NOT NULL,
 	column_name	pg_catalog.text NOT NULL,
-	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset')),
+	value_type	pg_catalog.text NOT NULL CHECK (value_type IN ('boolean', 'integer', 'interval', 'text', 'text list', 'object', 'bytes', 'preset', 'time range')),
 	description	pg_catalog.text NOT NULL,
 	PRIMARY KEY (scope, key)
 );
@@ -24,6 +24,9 @@ INSERT INTO floe_internal.policy_key VALUES
 	('policy', 'min_poll_interval', 6, 'min_poll_interval', 'interval', 'shortest time between two looks at a table'),
 	('policy', 'thresholds', 7, 'thresholds', 'object', 'metric: {"warning": n, "critical": n}'),
 	('policy', 'weights', 8, 'weights', 'object', 'debt term: weight'),
+	('policy', 'valid_during', 9, 'valid_during', 'time range', 'counts only within this'),
+	('policy', 'score', 10, 'score', 'text', 'debt preset or function that orders candidates'),
+	('policy', 'locks', 11, 'locks', 'object', 'field: what policies below may set it to'),
 	('policy', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('policy', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full'),
 	('operation', 'enabled', 1, 'is_enabled', 'boolean', 'false: never run'),
@@ -44,6 +47,7 @@ INSERT INTO floe_internal.policy_key VALUES
 	('operation', 'slice_time', 16, 'slice_time', 'interval', 'most time one run is to take'),
 	('operation', 'quiet_period', 17, 'quiet_period', 'interval', 'partitions written within this are left alone'),
 	('operation', 'resources', 18, 'resources', 'preset', 'preset or Spark settings of the session'),
+	('operation', 'auto_tune', 19, 'auto_tune', 'boolean', 'runs that never pay become fewer'),
 	('operation', 'fallback_engines', 20, 'fallback_engines', 'text list', 'engines to take over, in order'),
 	('operation', 'fallback_after', 21, 'fallback_after', 'interval', 'how long an engine must have failed or been full');
 
@@ -240,6 +244,46 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_weights(pg_catalog.jsonb, pg_catalog.text) IS 'Weights of debt terms';
 
+-- A preset by its name, which has no dot, or a function by its schema and name. Who names one must be allowed to call it: it will be called for him.
+CREATE FUNCTION floe_internal.check_score(score pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	f record;
+BEGIN
+	IF strpos(score, '.') > 0 THEN
+		SELECT * INTO f FROM floe_internal.score_function(score);
+		IF f.problem IS NULL AND NOT has_function_privilege(SESSION_USER, f.function_oid, 'EXECUTE') THEN
+			f.problem := format('you may not call %s', f.function_oid::regprocedure);
+		END IF;
+		IF f.problem IS NOT NULL THEN
+			PERFORM floe_internal.refuse(format('%s: %s', place, f.problem), NULL, 'A score function takes one floe.debt_input, returns double precision, and is a security definer or owned by a superuser.');
+		END IF;
+	ELSIF NOT EXISTS (SELECT 1 FROM floe.debt_preset AS p WHERE p.preset = score) THEN
+		PERFORM floe_internal.refuse(format('%s: there is no score "%s"', place, left(score, 100)), NULL,
+			format('Valid are %s, and the name of a function with its schema, such as "ops.my_score".', (SELECT string_agg(DISTINCT p.preset, ', ') FROM floe.debt_preset AS p)));
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_score(pg_catalog.text, pg_catalog.text) IS 'Refuses a score that is neither a debt preset nor a function there is';
+
+CREATE FUNCTION floe_internal.check_valid_during(value pg_catalog.tstzrange, place pg_catalog.text) RETURNS pg_catalog.tstzrange
+	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	result tstzrange := tstzrange(NULLIF(lower(value), '-infinity'), NULLIF(upper(value), 'infinity'), '[)');
+BEGIN
+	IF value IS NULL THEN
+		RETURN NULL;
+	END IF;
+	IF isempty(value) OR isempty(result) OR lower(result) = 'infinity' OR upper(result) = '-infinity' THEN
+		PERFORM floe_internal.refuse(place || ' is never', 'The beginning belongs to it, the end does not.', 'Write for example ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open.');
+	END IF;
+	RETURN NULLIF(result, '(,)');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.check_valid_during(pg_catalog.tstzrange, pg_catalog.text) IS 'A time range with its beginning and without its end; NULL for always';
+
 CREATE FUNCTION floe_internal.check_engine_name(engine pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -346,6 +390,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.resource_conf(pg_catalog.jsonb) IS 'Spark settings of the session that an operation asks for; NULL: the engine''s own';
 
+-- Inside a function that runs as its owner, current_user is not who called it. Only who may SET ROLE to a role can make this say so.
+CREATE FUNCTION floe_internal.acting_role() RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), SESSION_USER::pg_catalog.text);
+END;
+COMMENT ON FUNCTION floe_internal.acting_role() IS 'The role of the session: the one of SET ROLE, else the one that logged in';
+
 CREATE FUNCTION floe_internal.policy_before() RETURNS pg_catalog.trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -380,6 +432,15 @@ BEGIN
 	NEW.thresholds := floe_internal.check_thresholds(COALESCE(NEW.thresholds, '{}'), place || ': thresholds',
 		is_new OR TG_OP = 'UPDATE' AND NEW.thresholds IS DISTINCT FROM OLD.thresholds);
 	NEW.weights := floe_internal.check_weights(COALESCE(NEW.weights, '{}'), place || ': weights');
+	NEW.valid_during := floe_internal.check_valid_during(NEW.valid_during, place || ': valid_during');
+	IF NEW.score IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.score IS DISTINCT FROM OLD.score) THEN
+		PERFORM floe_internal.check_score(NEW.score, place || ': score');
+	END IF;
+	NEW.locks := COALESCE(NEW.locks, '{}');
+	IF is_new OR TG_OP = 'UPDATE' AND NEW.locks IS DISTINCT FROM OLD.locks THEN
+		NEW.locks := floe_internal.check_locks(NEW.locks, place || ': locks');
+	END IF;
+	NEW.owner := COALESCE(NEW.owner, CASE WHEN TG_OP = 'UPDATE' THEN OLD.owner END, floe_internal.acting_role());
 	IF NEW.engine IS NOT NULL AND (is_new OR TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine) THEN
 		PERFORM floe_internal.check_engine_name(NEW.engine, place || ': engine');
 	END IF;

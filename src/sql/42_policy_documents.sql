@@ -18,7 +18,7 @@ BEGIN
 		PERFORM floe_internal.refuse(place || ': the document is larger than 256 kB', NULL, NULL);
 	END IF;
 	SELECT k INTO stray FROM jsonb_object_keys(document) AS k
-		WHERE k NOT IN ('name', 'pattern', 'exclude')
+		WHERE k NOT IN ('name', 'pattern', 'exclude', 'owner')
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_key AS p WHERE p.scope = 'policy' AND p.key = k)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS o WHERE o.operation = k)
 		ORDER BY k LIMIT 1;
@@ -45,6 +45,25 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_keys(pg_catalog.jsonb, pg_catalog.text) IS 'Refuses keys that a policy document does not have, listing those it has';
+
+-- A time that does not say its zone is one of UTC, whoever saves it.
+CREATE FUNCTION floe_internal.time_range_from(value pg_catalog.jsonb, place pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+AS $body$
+BEGIN
+	IF jsonb_typeof(value) = 'string' THEN
+		RETURN (value #>> '{}')::tstzrange::text;
+	ELSIF jsonb_typeof(value) = 'array' AND jsonb_array_length(value) = 2 AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(value) AS e WHERE jsonb_typeof(e) NOT IN ('string', 'null')) THEN
+		RETURN tstzrange((value ->> 0)::timestamptz, (value ->> 1)::timestamptz, '[)')::text;
+	END IF;
+	RAISE EXCEPTION 'no range' USING ERRCODE = 'invalid_text_representation';
+EXCEPTION WHEN data_exception THEN
+	PERFORM floe_internal.refuse(format('%s must be the beginning and the end of a time, not %s', place, left(value::text, 100)), NULL,
+		'Write ["2026-11-24 00:00 Europe/Amsterdam", "2026-12-02 00:00 Europe/Amsterdam"]; null for an end that is open. Without a zone it is UTC.');
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.time_range_from(pg_catalog.jsonb, pg_catalog.text) IS 'Text of a tstzrange from one, or from a list of its beginning and end';
 
 -- One value of a document as jsonb in the form jsonb_populate_record() turns into the column.
 CREATE FUNCTION floe_internal.policy_value(value pg_catalog.jsonb, value_type pg_catalog.text, place pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -95,6 +114,8 @@ BEGIN
 				NULL;
 			END;
 			PERFORM floe_internal.refuse(format('%s must be a size, not %s', place, shown), NULL, 'Write a number of bytes or a text such as "50 GB".');
+		WHEN 'time range' THEN
+			RETURN to_jsonb(floe_internal.time_range_from(value, place));
 		WHEN 'object', 'preset' THEN
 			NULL;	-- checked where it is saved, with messages that know the content
 	END CASE;
@@ -164,19 +185,19 @@ BEGIN
 			END IF;
 			new_row := jsonb_populate_record(old_row, columns);
 			UPDATE floe.policy_operation AS o
-				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after) =
+				SET (is_enabled, engine, schedule, every, timezone, jitter, windows, days, min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after, auto_tune) =
 					(new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone, new_row.jitter, new_row.windows, new_row.days,
 					 new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout, new_row.max_attempts, new_row.options,
-					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after)
+					 new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after, new_row.auto_tune)
 				WHERE o.policy_id = saved_policy_id AND o.operation = kind.operation;
 		ELSE
 			columns := columns || jsonb_build_object('options', COALESCE(NULLIF(columns -> 'options', 'null'), '{}'));
 			new_row := jsonb_populate_record(NULL::floe.policy_operation, columns);
 			INSERT INTO floe.policy_operation (policy_id, operation, is_enabled, engine, schedule, every, timezone, jitter, windows, days,
-					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after)
+					min_interval, conditions, deadline, timeout, max_attempts, options, slice_bytes, slice_time, quiet_period, resources, fallback_engines, fallback_after, auto_tune)
 				VALUES (saved_policy_id, kind.operation, new_row.is_enabled, new_row.engine, new_row.schedule, new_row.every, new_row.timezone,
 					new_row.jitter, new_row.windows, new_row.days, new_row.min_interval, new_row.conditions, new_row.deadline, new_row.timeout,
-					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after);
+					new_row.max_attempts, new_row.options, new_row.slice_bytes, new_row.slice_time, new_row.quiet_period, new_row.resources, new_row.fallback_engines, new_row.fallback_after, new_row.auto_tune);
 		END IF;
 	END LOOP;
 END
@@ -234,12 +255,18 @@ DECLARE
 	place text := format('policy "%s"', create_policy.name);
 	new_row floe.policy;
 	new_id int4;
+	new_owner text := floe_internal.acting_role();
 BEGIN
 	IF create_policy.name IS NULL OR create_policy.pattern IS NULL OR document IS NULL THEN
 		PERFORM floe_internal.refuse('a policy needs a name, a pattern and a document', NULL, 'For example floe.create_policy(''defaults'', ''demo.**'', ''{"engine": "spark", "rewrite_data_files": {}}'').');
 	END IF;
 	PERFORM floe_internal.check_policy_keys(document, place);
 	PERFORM floe_internal.lock_matches(true);
+	PERFORM floe_internal.check_policy_scope(create_policy.pattern, place);
+	IF jsonb_typeof(document -> 'owner') <> 'null' THEN
+		new_owner := floe_internal.policy_value(document -> 'owner', 'text', place || ': owner') #>> '{}';
+		PERFORM floe_internal.check_new_owner(new_owner, place || ': owner');
+	END IF;
 	IF document ->> 'name' <> create_policy.name OR document ->> 'pattern' <> create_policy.pattern THEN
 		PERFORM floe_internal.refuse(place || ': the document says another name or pattern', NULL, 'Leave "name" and "pattern" out of the document, or use floe.import_policy().');
 	END IF;
@@ -248,13 +275,19 @@ BEGIN
 			USING ERRCODE = 'duplicate_object', HINT = 'Use floe.alter_policy() to change it.';
 	END IF;
 	new_row := jsonb_populate_record(NULL::floe.policy, floe_internal.policy_columns(document, 'policy', place));
-	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after)
+	-- what is between these statements is not what anybody asked for
+	INSERT INTO floe_internal.policy_change (policy_id) VALUES (0);
+	INSERT INTO floe.policy (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner)
 		VALUES (create_policy.name, floe_internal.pattern_with_exclusions(create_policy.pattern, document -> 'exclude', place),
 			COALESCE(new_row.priority, 0), COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
+			COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
+			new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_owner)
 		RETURNING policy.policy_id INTO new_id;
 	PERFORM floe_internal.save_operations(new_id, document, place);
+	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
 	PERFORM floe_internal.check_policy_conflict(new_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[new_id]);
+	PERFORM floe_internal.match_policies(ARRAY[new_id]);
 	RETURN new_id;
 END
 $body$;
@@ -301,6 +334,7 @@ DECLARE
 BEGIN
 	PERFORM floe_internal.lock_matches(true);
 	old_row := floe_internal.policy_by_name(alter_policy.name);
+	PERFORM floe_internal.check_policy_owner(old_row);
 	PERFORM floe_internal.check_policy_keys(changes, place);
 	new_row := jsonb_populate_record(old_row, floe_internal.policy_columns(changes, 'policy', place));
 	IF jsonb_typeof(changes -> 'thresholds') = 'object' THEN
@@ -314,6 +348,10 @@ BEGIN
 		PERFORM floe_internal.check_weights((SELECT COALESCE(jsonb_object_agg(k, 0), '{}') FROM jsonb_object_keys(changes -> 'weights') AS k), place || ': weights');
 		new_row.weights := floe_internal.merge_values(old_row.weights, changes -> 'weights');
 	END IF;
+	IF jsonb_typeof(changes -> 'locks') = 'object' THEN
+		-- each lock is one thing
+		new_row.locks := COALESCE((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(old_row.locks || (changes -> 'locks')) AS e WHERE e.value <> 'null'), '{}');
+	END IF;
 	IF changes ? 'name' THEN
 		new_row.name := floe_internal.policy_value(changes -> 'name', 'text', place || ': name') #>> '{}';
 		IF EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.name = new_row.name AND p.policy_id <> old_row.policy_id) THEN
@@ -322,19 +360,29 @@ BEGIN
 	END IF;
 	IF changes ? 'pattern' THEN
 		new_row.pattern := floe_internal.policy_value(changes -> 'pattern', 'text', place || ': pattern') #>> '{}';
+		PERFORM floe_internal.check_policy_scope(new_row.pattern, place);
+	END IF;
+	IF jsonb_typeof(changes -> 'owner') <> 'null' THEN
+		new_row.owner := floe_internal.policy_value(changes -> 'owner', 'text', place || ': owner') #>> '{}';
+		IF new_row.owner <> old_row.owner THEN
+			PERFORM floe_internal.check_new_owner(new_row.owner, place || ': owner');
+		END IF;
 	END IF;
 	-- what is between these statements is not what anybody asked for
 	INSERT INTO floe_internal.policy_change (policy_id) VALUES (old_row.policy_id);
 	UPDATE floe.policy AS p
-		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after) =
+		SET (name, pattern, priority, is_enabled, description, engine, poll_interval, min_poll_interval, thresholds, weights, fallback_engines, fallback_after, valid_during, score, locks, owner) =
 			(new_row.name, floe_internal.pattern_with_exclusions(new_row.pattern, changes -> 'exclude', place), COALESCE(new_row.priority, 0),
 			 COALESCE(new_row.is_enabled, true), new_row.description, new_row.engine, new_row.poll_interval, new_row.min_poll_interval,
-			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after)
+			 COALESCE(new_row.thresholds, '{}'), COALESCE(new_row.weights, '{}'), new_row.fallback_engines, new_row.fallback_after,
+			 new_row.valid_during, new_row.score, COALESCE(new_row.locks, '{}'), new_row.owner)
 		WHERE p.policy_id = old_row.policy_id;
 	PERFORM floe_internal.save_operations(old_row.policy_id, changes, place);
 	DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = old_row.policy_id;
 	PERFORM floe_internal.check_policy_conflict(old_row.policy_id);
+	PERFORM floe_internal.check_policy_locks(ARRAY[old_row.policy_id]);
 	PERFORM floe_internal.check_policy_engines(old_row.policy_id, changes);
+	PERFORM floe_internal.policy_altered(old_row, changes);
 	RETURN old_row.policy_id;
 END
 $body$;
@@ -348,6 +396,7 @@ BEGIN
 	IF NOT missing_ok THEN
 		PERFORM floe_internal.policy_by_name(drop_policy.name);
 	END IF;
+	PERFORM floe_internal.check_policy_owner(p) FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	DELETE FROM floe.policy AS p WHERE p.name = drop_policy.name;
 	RETURN FOUND;
 END
@@ -356,9 +405,9 @@ COMMENT ON FUNCTION floe.drop_policy(pg_catalog.text, pg_catalog.bool) IS 'Remov
 
 -- Intervals as PostgreSQL writes them by default, whatever IntervalStyle the session has.
 CREATE FUNCTION floe_internal.policy_document(exported_policy_id pg_catalog.int4) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres' SET timezone = 'UTC' SET datestyle = 'ISO, MDY'
 AS $body$
-	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern)
+	SELECT pg_catalog.jsonb_build_object('name', p.name, 'pattern', p.pattern, 'owner', p.owner)
 		|| COALESCE((SELECT pg_catalog.jsonb_object_agg(k.key, pg_catalog.to_jsonb(p) -> k.column_name)
 					 FROM floe_internal.policy_key AS k
 					 WHERE k.scope = 'policy' AND pg_catalog.to_jsonb(p) -> k.column_name NOT IN ('null', '{}')), '{}')
@@ -400,6 +449,9 @@ BEGIN
 	IF jsonb_typeof(document -> 'weights') = 'object' THEN
 		result := result || jsonb_build_object('weights', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.weights) AS k) || (document -> 'weights'));
 	END IF;
+	IF jsonb_typeof(document -> 'locks') = 'object' THEN
+		result := result || jsonb_build_object('locks', (SELECT COALESCE(jsonb_object_agg(k, NULL), '{}') FROM jsonb_object_keys(old_row.locks) AS k) || (document -> 'locks'));
+	END IF;
 	FOR given, part, old_options IN
 		SELECT o.operation, document -> o.operation, o.options FROM floe.policy_operation AS o
 		WHERE o.policy_id = old_row.policy_id AND jsonb_typeof(document -> o.operation) = 'object'
@@ -419,14 +471,8 @@ AS $body$
 DECLARE
 	policy_name text;
 	old_row floe.policy;
-	left_out text[];
 BEGIN
-	IF floe_internal.is_polaris_policy(document) THEN
-		SELECT p.translated, p.left_out INTO document, left_out FROM floe_internal.polaris_document(document) AS p;
-		IF left_out <> '{}' THEN
-			RAISE NOTICE 'policy "%": left out, as floe has nothing of the kind: %', document ->> 'name', array_to_string(left_out, ', ');
-		END IF;
-	END IF;
+	document := floe_internal.own_document(document);
 	IF jsonb_typeof(document) IS DISTINCT FROM 'object' OR jsonb_typeof(document -> 'name') IS DISTINCT FROM 'string'
 		OR jsonb_typeof(document -> 'pattern') IS DISTINCT FROM 'string' THEN
 		PERFORM floe_internal.refuse('a policy document needs the texts "name" and "pattern"', NULL, 'floe.export_policy() shows the form.');
@@ -440,5 +486,5 @@ BEGIN
 	RETURN floe.alter_policy(policy_name, floe_internal.replacing_change(old_row, document));
 END
 $body$;
-COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. A maintenance policy as Polaris answers with it is taken, too, once it has a "pattern"';
+COMMENT ON FUNCTION floe.import_policy(pg_catalog.jsonb) IS 'Makes the policy of the document, or turns the one of that name into it; returns its id. One policy of the Java service, Polaris or Gravitino is taken, too (docs/imports.md)';
 

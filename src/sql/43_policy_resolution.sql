@@ -4,75 +4,15 @@
 -- the same policies match in the same order share one row set in floe_internal.effective.
 -- =================================================================================================
 
--- What one policy sets, one row per field. operation '' is the policy as a whole. A policy's own engine
--- stands for each operation, so that it competes with other policies' operation engines.
-CREATE VIEW floe_internal.policy_setting AS
-	SELECT p.policy_id, o.operation, v.setting, v.value
-	FROM floe.policy AS p
-	JOIN floe.policy_operation AS o USING (policy_id)
-	CROSS JOIN LATERAL (VALUES
-		('configured', pg_catalog.to_jsonb(true)),
-		('enabled', pg_catalog.to_jsonb(o.is_enabled)),
-		('schedule', CASE WHEN o.schedule IS NOT NULL THEN pg_catalog.jsonb_build_object('cron', o.schedule)
-						  WHEN o.every IS NOT NULL THEN pg_catalog.jsonb_build_object('every', o.every) END),
-		('timezone', pg_catalog.to_jsonb(o.timezone)),
-		('jitter', pg_catalog.to_jsonb(o.jitter)),
-		('windows', pg_catalog.to_jsonb(o.windows)),
-		('days', pg_catalog.to_jsonb(o.days)),
-		('min_interval', pg_catalog.to_jsonb(o.min_interval)),
-		('conditions', o.conditions),
-		('deadline', pg_catalog.to_jsonb(o.deadline)),
-		('timeout', pg_catalog.to_jsonb(o.timeout)),
-		('max_attempts', pg_catalog.to_jsonb(o.max_attempts)),
-		('slice_bytes', pg_catalog.to_jsonb(o.slice_bytes)),
-		('slice_time', pg_catalog.to_jsonb(o.slice_time)),
-		('quiet_period', pg_catalog.to_jsonb(o.quiet_period)),
-		('resources', o.resources)) AS v (setting, value)
-	WHERE v.value IS NOT NULL
-	UNION ALL
-	SELECT p.policy_id, k.operation, 'engine', pg_catalog.to_jsonb(COALESCE(o.engine, p.engine))
-	FROM floe.policy AS p
-	CROSS JOIN floe_internal.operation_kind AS k
-	LEFT JOIN floe.policy_operation AS o ON o.policy_id = p.policy_id AND o.operation = k.operation
-	WHERE COALESCE(o.engine, p.engine) IS NOT NULL
-	UNION ALL
-	SELECT p.policy_id, k.operation, v.setting, v.value
-	FROM floe.policy AS p
-	CROSS JOIN floe_internal.operation_kind AS k
-	LEFT JOIN floe.policy_operation AS o ON o.policy_id = p.policy_id AND o.operation = k.operation
-	CROSS JOIN LATERAL (VALUES ('fallback_engines', pg_catalog.to_jsonb(COALESCE(o.fallback_engines, p.fallback_engines))),
-		('fallback_after', pg_catalog.to_jsonb(COALESCE(o.fallback_after, p.fallback_after)))) AS v (setting, value)
-	WHERE v.value IS NOT NULL
-	UNION ALL
-	SELECT o.policy_id, o.operation, 'options.' || e.key, e.value
-	FROM floe.policy_operation AS o
-	CROSS JOIN LATERAL pg_catalog.jsonb_each(o.options) AS e
-	UNION ALL
-	SELECT p.policy_id, '', 'poll_interval', pg_catalog.to_jsonb(p.poll_interval)
-	FROM floe.policy AS p WHERE p.poll_interval IS NOT NULL
-	UNION ALL
-	SELECT p.policy_id, '', 'min_poll_interval', pg_catalog.to_jsonb(p.min_poll_interval)
-	FROM floe.policy AS p WHERE p.min_poll_interval IS NOT NULL
-	UNION ALL
-	SELECT p.policy_id, '', 'thresholds.' || m.key || '.' || l.key, l.value
-	FROM floe.policy AS p
-	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.thresholds) AS m
-	CROSS JOIN LATERAL pg_catalog.jsonb_each(m.value) AS l
-	UNION ALL
-	SELECT p.policy_id, '', 'weights.' || w.key, w.value
-	FROM floe.policy AS p
-	CROSS JOIN LATERAL pg_catalog.jsonb_each(p.weights) AS w;
-COMMENT ON VIEW floe_internal.policy_setting IS 'Fields that each policy sets, one row a field';
-
 CREATE FUNCTION floe_internal.check_policy_conflict(saved_policy_id pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 DECLARE
 	clash record;
 BEGIN
 	SELECT a.name AS saved, b.name AS other, s.operation, s.setting INTO clash
 	FROM floe.policy AS a
-	JOIN floe.policy AS b ON b.policy_id <> a.policy_id AND b.pattern = a.pattern AND b.priority = a.priority AND b.is_enabled AND a.is_enabled
+	JOIN floe.policy AS b ON b.policy_id <> a.policy_id AND b.pattern = a.pattern AND b.priority = a.priority AND b.is_enabled AND a.is_enabled AND COALESCE(a.valid_during && b.valid_during, true)
 	JOIN floe_internal.policy_setting AS s ON s.policy_id = a.policy_id AND s.setting <> 'configured'
 	JOIN floe_internal.policy_setting AS t ON t.policy_id = b.policy_id AND t.operation = s.operation AND t.setting = s.setting
 	WHERE a.policy_id = saved_policy_id
@@ -85,7 +25,7 @@ BEGIN
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide';
+COMMENT ON FUNCTION floe_internal.check_policy_conflict(pg_catalog.int4) IS 'Refuses two enabled policies of one pattern and priority that set the same field, because only their names would decide; they may follow each other in time';
 
 -- Options that several policies set together, as one statement would have them.
 CREATE FUNCTION floe_internal.options_problem(of_operation pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
@@ -144,27 +84,47 @@ AS $body$
 DECLARE
 	polls jsonb := (SELECT jsonb_object_agg(e.policy_set_id, e.settings) FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.operation = '');
 BEGIN
+	IF set_ids = '{}' THEN
+		RETURN;
+	END IF;
 	DELETE FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids);
-	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals)
-		WITH winner AS (
+	INSERT INTO floe_internal.effective (policy_set_id, operation, settings, origins, problem, engine_names, engine_refusals, locked, bounds)
+		WITH locked AS MATERIALIZED (
+			SELECT * FROM floe_internal.locked_settings(set_ids)
+		), first AS (
 			SELECT DISTINCT ON (s.policy_set_id, v.operation, v.setting) s.policy_set_id, v.operation, v.setting, v.value, v.policy_id
 			FROM floe_internal.policy_set AS s
 			CROSS JOIN LATERAL unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
 			JOIN floe_internal.policy_setting AS v ON v.policy_id = m.policy_id
 			WHERE s.policy_set_id = ANY (set_ids)
 			ORDER BY s.policy_set_id, v.operation, v.setting, m.place
+		), winner AS (
+			SELECT f.policy_set_id, f.operation, f.setting, f.value, f.policy_id, NULL::jsonb AS locked, NULL::jsonb AS bounds FROM first AS f
+			WHERE NOT EXISTS (SELECT 1 FROM locked AS l WHERE (l.policy_set_id, l.operation, l.setting) = (f.policy_set_id, f.operation, f.setting))
+			UNION ALL
+			SELECT l.policy_set_id, l.operation, l.setting, l.value, l.policy_id, l.locked, l.bounds FROM locked AS l
 		), resolved AS (
-			SELECT w.policy_set_id, w.operation, jsonb_object_agg(w.setting, w.value) AS settings, jsonb_object_agg(w.setting, w.policy_id) AS origins,
+			SELECT w.policy_set_id, w.operation, COALESCE(jsonb_object_agg(w.setting, w.value) FILTER (WHERE w.value IS NOT NULL), '{}') AS settings,
+				   COALESCE(jsonb_object_agg(w.setting, w.policy_id) FILTER (WHERE w.value IS NOT NULL), '{}') AS origins,
+				   jsonb_object_agg(w.setting, w.locked) FILTER (WHERE w.locked IS NOT NULL) AS locked, jsonb_object_agg(w.setting, w.bounds) FILTER (WHERE w.bounds IS NOT NULL) AS bounds,
 				   -- three fields make a schedule, and each may be another policy's
 				   jsonb_build_object('since', max(o.schedule_set_at) FILTER (WHERE w.setting IN ('schedule', 'timezone', 'jitter'))) AS since
 			FROM winner AS w LEFT JOIN floe.policy_operation AS o ON o.policy_id = w.policy_id AND o.operation = w.operation
 			GROUP BY w.policy_set_id, w.operation
+		), whole AS MATERIALIZED (
+			SELECT r.policy_set_id, r.operation, r.origins, r.locked, r.bounds,
+				   CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings,
+				   -- what engines and options depend on: the same in most lists
+				   r.settings - '{configured,enabled,schedule,timezone,jitter,windows,days,min_interval,conditions,deadline,timeout,max_attempts,slice_bytes,slice_time,quiet_period,auto_tune,fallback_after}'::text[] AS core
+			FROM resolved AS r
+		), answer AS MATERIALIZED (
+			SELECT d.operation, d.core, o.problem AS options_problem, n.problem, n.names, n.refusals
+			FROM (SELECT DISTINCT w.operation, w.core FROM whole AS w WHERE w.operation <> '') AS d
+			CROSS JOIN LATERAL (SELECT floe_internal.options_problem(d.operation, d.core) AS problem OFFSET 0) AS o
+			CROSS JOIN LATERAL floe_internal.resolve_engines(d.operation, d.core, d.core, o.problem IS NULL) AS n
 		)
-		SELECT r.policy_set_id, r.operation, x.settings, r.origins, COALESCE(o.problem, n.problem), n.names, n.refusals
-		FROM resolved AS r
-		CROSS JOIN LATERAL (SELECT CASE WHEN r.settings ? 'schedule' THEN jsonb_set(r.settings, '{schedule}', (r.settings -> 'schedule') || r.since) ELSE r.settings END AS settings OFFSET 0) AS x
-		CROSS JOIN LATERAL (SELECT CASE WHEN r.operation <> '' THEN floe_internal.options_problem(r.operation, x.settings) END AS problem OFFSET 0) AS o
-		LEFT JOIN LATERAL floe_internal.resolve_engines(r.operation, x.settings, r.origins, o.problem IS NULL) AS n ON r.operation <> '';
+		SELECT w.policy_set_id, w.operation, w.settings, w.origins, COALESCE(a.options_problem, a.problem), a.names, a.refusals, w.locked, w.bounds
+		FROM whole AS w LEFT JOIN answer AS a ON a.operation = w.operation AND a.core = w.core;
 	INSERT INTO floe_internal.settings_change (decide_ids, poll_ids)
 		SELECT array_agg(t.table_id), COALESCE(array_agg(t.table_id) FILTER (WHERE e.settings IS DISTINCT FROM polls -> s.set_id::text), '{}')
 		FROM unnest(set_ids) AS s (set_id)
@@ -175,13 +135,84 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.resolve_sets(pg_catalog.int4[]) IS 'Computes floe_internal.effective for these policy lists';
 
+-- Validity. Whether a policy counts now is stored, so that all tables follow at once, by the next boundary and not by being looked at.
+
+CREATE TABLE floe_internal.policy_validity (
+	policy_id	pg_catalog.int4 PRIMARY KEY REFERENCES floe.policy ON DELETE CASCADE,
+	is_valid	pg_catalog.bool NOT NULL,
+	next_at		pg_catalog.timestamptz NOT NULL
+);
+CREATE INDEX policy_validity_next ON floe_internal.policy_validity (next_at);
+COMMENT ON TABLE floe_internal.policy_validity IS 'Policies with valid_during: whether they count, as of the last boundary that was noticed';
+COMMENT ON COLUMN floe_internal.policy_validity.next_at IS 'When that changes; infinity: never again';
+
+-- Returns those for which it changed.
+CREATE FUNCTION floe_internal.set_validity(of_policy_ids pg_catalog.int4[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	changed int4[];
+BEGIN
+	WITH new AS (
+		SELECT p.policy_id, p.valid_during @> at AS is_valid,
+			   CASE WHEN lower(p.valid_during) > at THEN lower(p.valid_during) WHEN upper(p.valid_during) > at THEN upper(p.valid_during) ELSE 'infinity' END AS next_at
+		FROM floe.policy AS p WHERE p.policy_id = ANY (of_policy_ids) AND p.valid_during IS NOT NULL
+	), gone AS (
+		DELETE FROM floe_internal.policy_validity AS v USING floe.policy AS p
+			WHERE v.policy_id = ANY (of_policy_ids) AND p.policy_id = v.policy_id AND p.valid_during IS NULL RETURNING v.policy_id, v.is_valid
+	), put AS (
+		INSERT INTO floe_internal.policy_validity AS v (policy_id, is_valid, next_at) SELECT n.policy_id, n.is_valid, n.next_at FROM new AS n
+			ON CONFLICT (policy_id) DO UPDATE SET (is_valid, next_at) = (EXCLUDED.is_valid, EXCLUDED.next_at)
+	)
+	-- the statement sees the table as it was
+	SELECT array_agg(x.policy_id) INTO changed FROM (
+		SELECT n.policy_id FROM new AS n LEFT JOIN floe_internal.policy_validity AS v ON v.policy_id = n.policy_id WHERE n.is_valid IS DISTINCT FROM COALESCE(v.is_valid, true)
+		UNION ALL
+		SELECT g.policy_id FROM gone AS g WHERE NOT g.is_valid) AS x;
+	RETURN COALESCE(changed, '{}');
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.set_validity(pg_catalog.int4[], pg_catalog.timestamptz) IS 'Computes floe_internal.policy_validity for these policies; returns those that begin or cease to count';
+
+-- Whoever plans calls this first. It does not wait for who is changing policies: the next plan follows soon.
+CREATE FUNCTION floe_internal.pass_boundaries() RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	due int4[];
+	changed int4[];
+BEGIN
+	IF NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.next_at <= at) OR NOT floe_internal.lock_matches_at_once() THEN
+		RETURN false;
+	END IF;
+	due := ARRAY(SELECT v.policy_id FROM floe_internal.policy_validity AS v WHERE v.next_at <= at);
+	changed := floe_internal.set_validity(due, at);
+	IF changed <> '{}' THEN
+		-- a schedule begins with the policy: what would have been due before is not made up for
+		INSERT INTO floe_internal.policy_change (policy_id) VALUES (0) ON CONFLICT DO NOTHING;
+		UPDATE floe.policy_operation AS o SET schedule_set_at = at FROM floe_internal.policy_validity AS v WHERE v.policy_id = o.policy_id AND v.policy_id = ANY (changed) AND v.is_valid;
+		DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = 0;
+		PERFORM floe_internal.resolve_policies(changed);
+		PERFORM floe_internal.assign_sets(ARRAY(SELECT DISTINCT m.table_id FROM floe_internal.policy_match AS m WHERE m.policy_id = ANY (changed)));
+		PERFORM floe_internal.write_event(CASE WHEN v.is_valid THEN 'policy began' ELSE 'policy ended' END, NULL, NULL, NULL, NULL,
+				format('policy "%s" (%s) %s', p.name, p.pattern, CASE WHEN v.is_valid THEN 'counts from now on' ELSE 'does not count any more' END), NULL)
+			FROM floe.policy AS p JOIN floe_internal.policy_validity AS v ON v.policy_id = p.policy_id
+			WHERE p.policy_id = ANY (changed) AND p.is_enabled;
+	END IF;
+	RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.pass_boundaries() IS 'Policies that began or ended by themselves since the last time come into or go out of the policy lists; true: there was one';
+
 -- The policy list of each table, from the matches as they stand.
 CREATE FUNCTION floe_internal.policy_list(of_table_ids pg_catalog.int8[]) RETURNS TABLE (table_id pg_catalog.int8, policy_ids pg_catalog.int4[])
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT t.table_id, COALESCE(pg_catalog.array_agg(m.policy_id ORDER BY p.priority DESC, m.specificity DESC, p.name) FILTER (WHERE m.policy_id IS NOT NULL), '{}')
 	FROM pg_catalog.unnest(of_table_ids) AS t (table_id)
-	LEFT JOIN (floe_internal.policy_match AS m JOIN floe.policy AS p ON p.policy_id = m.policy_id) ON m.table_id = t.table_id
+	LEFT JOIN (floe_internal.policy_match AS m JOIN floe.policy AS p ON p.policy_id = m.policy_id
+		AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.policy_id = p.policy_id AND NOT v.is_valid)) ON m.table_id = t.table_id
 	GROUP BY t.table_id;
 END;
 COMMENT ON FUNCTION floe_internal.policy_list(pg_catalog.int8[]) IS 'Matching policies of each table, winner first';
@@ -237,11 +268,12 @@ AS $body$
 BEGIN
 	PERFORM floe_internal.lock_matches(false);
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
-		SELECT t.table_id, p.policy_id, m.specificity
-		FROM floe_internal.iceberg_table AS t
-		CROSS JOIN floe.policy AS p
-		CROSS JOIN LATERAL floe_internal.match_pattern(p.pattern, t.levels) AS m (specificity)
-		WHERE t.table_id = ANY (new_table_ids) AND p.is_enabled AND m.specificity IS NOT NULL
+		-- policy by policy: a pattern is read once, and then asked about each table
+		WITH t AS MATERIALIZED (SELECT x.table_id, x.levels FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (new_table_ids))
+		SELECT m.table_id, p.policy_id, m.specificity
+		FROM floe.policy AS p
+		CROSS JOIN LATERAL (SELECT t.table_id, floe_internal.match_pattern(p.pattern, t.levels) AS specificity FROM t OFFSET 0) AS m
+		WHERE p.is_enabled AND m.specificity IS NOT NULL
 		ON CONFLICT DO NOTHING;
 	PERFORM floe_internal.assign_sets(new_table_ids);
 END
@@ -272,6 +304,49 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.match_policies(pg_catalog.int4[]) IS 'Finds the tables of changed policies and gives every touched table its new policy list';
 
+-- A list that no table has is made again, should one get it: to keep it right would cost as much as one that is in use.
+CREATE FUNCTION floe_internal.resolve_policies(changed_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed_policy_ids AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.policy_set_id = s.policy_set_id);
+	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed_policy_ids));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.resolve_policies(pg_catalog.int4[]) IS 'Computes floe_internal.effective for the lists in which a changed policy is';
+
+-- Which of these policies are being saved in several steps, whose end follows up all of them.
+CREATE FUNCTION floe_internal.is_being_saved(of_policy_ids pg_catalog.int4[]) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN EXISTS (SELECT 1 FROM floe_internal.policy_change AS c WHERE c.policy_id = 0 OR c.policy_id = ANY (of_policy_ids));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.is_being_saved(pg_catalog.int4[]) IS 'Whether floe.create_policy() or floe.alter_policy() is between two of its statements';
+
+-- The end of floe.alter_policy().
+CREATE FUNCTION floe_internal.policy_altered(old_row floe.policy, changes pg_catalog.jsonb) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	new_row floe.policy;
+	ids int4[] := ARRAY[old_row.policy_id];
+	moves bool;
+BEGIN
+	SELECT * INTO new_row FROM floe.policy AS p WHERE p.policy_id = old_row.policy_id;
+	moves := (new_row.pattern, new_row.priority, new_row.is_enabled, new_row.name, new_row.valid_during) IS DISTINCT FROM (old_row.pattern, old_row.priority, old_row.is_enabled, old_row.name, old_row.valid_during);
+	-- what only gives it another place in the lists changes nothing within a list that stays, unless locks depend on the place
+	IF changes - ARRAY['priority', 'name', 'valid_during', 'description', 'owner'] <> '{}' OR EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.locks <> '{}') THEN
+		PERFORM floe_internal.resolve_policies(ids);
+	END IF;
+	IF moves THEN
+		PERFORM floe_internal.match_policies(ids);
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.policy_altered(floe.policy, pg_catalog.jsonb) IS 'Matches and resolves once for all that floe.alter_policy() changed';
+
 -- Statement triggers: resolution follows each statement, so a transaction sees the effect of its own changes.
 
 CREATE FUNCTION floe_internal.policy_after() RETURNS pg_catalog.trigger
@@ -286,16 +361,25 @@ BEGIN
 			   array_agg(n.policy_id)
 		INTO changed, resolve_only
 		FROM new_rows AS n JOIN old_rows AS o USING (policy_id);
+		changed := NULLIF(COALESCE(changed, '{}') || floe_internal.set_validity(resolve_only, floe_internal.clock()), '{}');
 		-- what was due before, while it was off or for tables it did not match, is not made up for
 		UPDATE floe.policy_operation AS x SET schedule_set_at = floe_internal.clock()
 			FROM new_rows AS n JOIN old_rows AS o USING (policy_id)
 			WHERE x.policy_id = n.policy_id AND n.is_enabled AND (NOT o.is_enabled OR n.pattern <> o.pattern);
-		PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && resolve_only));
+		IF floe_internal.is_being_saved(resolve_only) THEN
+			RETURN NULL;
+		END IF;
+		PERFORM floe_internal.resolve_policies(resolve_only);
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(resolve_only) AS id;
 	ELSE
 		SELECT array_agg(n.policy_id) INTO changed FROM new_rows AS n;
+		PERFORM floe_internal.set_validity(changed, floe_internal.clock());
+		IF floe_internal.is_being_saved(changed) THEN
+			RETURN NULL;
+		END IF;
 		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
+	PERFORM floe_internal.check_policy_locks(ARRAY(SELECT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.created_at = now()));
 	IF changed IS NOT NULL THEN
 		PERFORM floe_internal.match_policies(changed);
 	END IF;
@@ -339,9 +423,17 @@ BEGIN
 		SELECT array_agg(DISTINCT o.policy_id) INTO changed FROM old_rows AS o;
 	ELSE
 		SELECT array_agg(DISTINCT n.policy_id) INTO changed FROM new_rows AS n;
-		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
 	END IF;
-	PERFORM floe_internal.resolve_sets(ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s WHERE s.policy_ids && changed));
+	IF floe_internal.is_being_saved(changed) THEN
+		RETURN NULL;
+	END IF;
+	IF TG_OP = 'DELETE' THEN
+		PERFORM floe_internal.check_policy_locks(changed);	-- what is fixed must be set
+	ELSE
+		PERFORM floe_internal.check_policy_conflict(id) FROM unnest(changed) AS id;
+		PERFORM floe_internal.check_policy_locks(ARRAY(SELECT DISTINCT n.policy_id FROM new_rows AS n WHERE TG_OP = 'UPDATE' OR n.schedule_set_at = floe_internal.clock()));
+	END IF;
+	PERFORM floe_internal.resolve_policies(changed);
 	RETURN NULL;
 END
 $body$;

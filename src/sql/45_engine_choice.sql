@@ -94,7 +94,7 @@ COMMENT ON FUNCTION floe_internal.check_operation_engines(floe.policy, floe.poli
 CREATE TABLE floe_internal.policy_change (
 	policy_id	pg_catalog.int4 PRIMARY KEY
 );
-COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps; always empty for others';
+COMMENT ON TABLE floe_internal.policy_change IS 'Policies that this transaction is changing in several steps, 0 for one that it is making, -1 while it applies those of a catalog; always empty for others';
 
 CREATE FUNCTION floe_internal.check_policy_engines(changed_policy_id pg_catalog.int4, changes pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -116,10 +116,12 @@ $body$;
 COMMENT ON FUNCTION floe_internal.check_policy_engines(pg_catalog.int4, pg_catalog.jsonb) IS 'The engines of a policy after a change, as far as the change is about them';
 
 CREATE FUNCTION floe_internal.resources_refusal(engine_type pg_catalog.text, settings pg_catalog.jsonb) RETURNS pg_catalog.text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END;
-END;
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN settings ? 'resources' AND engine_type NOT IN ('livy', 'kyuubi') THEN pg_catalog.format('resources: TYPE %s has them fixed when its server starts', engine_type) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.resources_refusal(pg_catalog.text, pg_catalog.jsonb) IS 'Why an engine of this TYPE cannot have a session of the size that the settings ask for; NULL: it can, or none is asked for';
 
 -- Why engines that settings of several policies name cannot honour what these set together. Approval is the table's, health the moment's.

@@ -1,5 +1,5 @@
 -- =================================================================================================
--- 50 operations: queue, log, bookkeeping, events, budgets
+-- 50 operations: queue, log, bookkeeping, events
 -- The queue is hot and small: a row leaves it for the log in the transaction that ends the operation.
 -- =================================================================================================
 
@@ -39,16 +39,18 @@ CREATE TABLE floe_internal.operation_log (
 	outcome				pg_catalog.text,
 	engine_result		pg_catalog.jsonb,
 	engine_row_count	pg_catalog.int8,
+	worth				pg_catalog.jsonb,
 	error_class			pg_catalog.text REFERENCES floe_internal.error_class,
 	error_message		pg_catalog.text,
 	cancel_requested_by	pg_catalog.text,
 	engine_reason		pg_catalog.text,
+	measured			pg_catalog.jsonb,
 	PRIMARY KEY (operation_id)
 );
 CREATE INDEX operation_log_table ON floe_internal.operation_log (table_id, operation_id);
--- what floe_internal.throughput() learns from
-CREATE INDEX operation_log_speed ON floe_internal.operation_log (engine, operation, operation_id) WHERE state = 'succeeded' AND estimate ->> 'bytes' IS NOT NULL AND engine_ended_at > started_at;
 CREATE INDEX operation_log_finished ON floe_internal.operation_log (finished_at);
+-- what an engine may still be at (60, pins)
+CREATE INDEX operation_log_lost ON floe_internal.operation_log (table_id, finished_at) WHERE outcome = 'lost';
 -- when an engine last did what it was asked for
 CREATE INDEX operation_log_engine ON floe_internal.operation_log (engine, finished_at) WHERE state = 'succeeded';
 COMMENT ON TABLE floe_internal.operation_log IS 'Operations that ended; kept for floe.operation_log_retention';
@@ -59,9 +61,11 @@ COMMENT ON COLUMN floe_internal.operation_log.reason IS 'The gates that let it t
 COMMENT ON COLUMN floe_internal.operation_log.before IS 'Metrics right before the statement was sent';
 COMMENT ON COLUMN floe_internal.operation_log.after IS 'Metrics after the engine ended';
 COMMENT ON COLUMN floe_internal.operation_log.effect IS 'after minus before, for every metric that changed';
+COMMENT ON COLUMN floe_internal.operation_log.measured IS 'What it really touched, gained and took, by the keys of estimate, and in error how far off these were (|estimated - measured| / measured); NULL: it never came to that';
 COMMENT ON COLUMN floe_internal.operation_log.new_snapshots IS 'Snapshots that appeared in between, with their operation: replace is a rewrite, anything else is a writer''s commit';
 COMMENT ON COLUMN floe_internal.operation_log.outcome IS 'What the engine said: succeeded, failed, cancelled, lost';
 COMMENT ON COLUMN floe_internal.operation_log.engine_result IS 'Rows the engine returned, by column name, capped';
+COMMENT ON COLUMN floe_internal.operation_log.worth IS 'What the run gave and cost, as floe_internal.measured_return() says; what is unknown is not in it. NULL: it never reached an engine';
 
 CREATE TABLE floe_internal.operation_queue (
 	LIKE floe_internal.operation_log INCLUDING DEFAULTS,
@@ -75,6 +79,7 @@ CREATE TABLE floe_internal.operation_queue (
 	lost_sent			pg_catalog.bool NOT NULL DEFAULT false,
 	engines				pg_catalog.text[],
 	before_statistics	pg_catalog.text[],
+	snapshots_before	pg_catalog.bytea,
 	PRIMARY KEY (operation_id),
 	FOREIGN KEY (table_id) REFERENCES floe_internal.iceberg_table,
 	FOREIGN KEY (state) REFERENCES floe_internal.operation_state
@@ -89,6 +94,7 @@ COMMENT ON COLUMN floe_internal.operation_queue.driver_pass IS 'The pass that dr
 COMMENT ON COLUMN floe_internal.operation_queue.engines IS 'Engines that may have it, the preferred one first; NULL: only the one in engine. In the queue engine is the first of them, from the dispatch on the one that was chosen';
 COMMENT ON COLUMN floe_internal.operation_queue.saved IS 'The engine adapter''s durable state, committed before the request that needs it; holds handles, so it is a secret';
 COMMENT ON COLUMN floe_internal.operation_queue.before_snapshots IS 'Snapshot ids right before the statement was sent';
+COMMENT ON COLUMN floe_internal.operation_queue.snapshots_before IS 'The snapshot list right before expire_snapshots was sent: what those that went had taken out of the table; NULL: another operation';
 COMMENT ON COLUMN floe_internal.operation_queue.before_statistics IS 'Statistics files of the table right before the statement was sent: a commit of statistics makes no snapshot';
 COMMENT ON COLUMN floe_internal.operation_queue.lost_sent IS 'The statement may have reached the engine before it was lost';
 
@@ -147,10 +153,16 @@ CREATE TABLE floe_internal.table_operation (
 	zero_change_value		pg_catalog.float8,
 	zero_change_metadata	pg_catalog.text,
 	schedule_key			pg_catalog.text,
+	unpaid_runs				pg_catalog.int4 NOT NULL DEFAULT 0,
+	stretched_until			pg_catalog.timestamptz,
+	stretched_metric		pg_catalog.text,
+	stretched_value			pg_catalog.float8,
 	next_due_at				pg_catalog.timestamptz,
 	slices_left				pg_catalog.int8 NOT NULL DEFAULT 0,
 	slice_halvings			pg_catalog.int4 NOT NULL DEFAULT 0,
 	slice_tried				pg_catalog.text[] NOT NULL DEFAULT '{}',
+	tuned_every				pg_catalog.interval,
+	tuned_by				pg_catalog.text,
 	PRIMARY KEY (table_id, operation)
 );
 CREATE INDEX table_operation_due ON floe_internal.table_operation (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -161,6 +173,10 @@ COMMENT ON COLUMN floe_internal.table_operation.zero_changes IS 'Runs in a row t
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metric IS 'The metric that called for the last of them; another one ends the wait; NULL: it was called for by conditions, a deadline or a person';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_value IS 'Its value after that run; when it grows, the wait ends';
 COMMENT ON COLUMN floe_internal.table_operation.zero_change_metadata IS 'The table''s metadata after that run; without a metric, another one ends the wait';
+COMMENT ON COLUMN floe_internal.table_operation.unpaid_runs IS 'Runs in a row that did not pay by floe.return_threshold, failed ones included';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_until IS 'With auto_tune on, not before this time, unless the deadline is over or the metric that called for the last run is critical or has doubled; NULL: it pays';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_metric IS 'The metric that called for the last run; NULL: none did';
+COMMENT ON COLUMN floe_internal.table_operation.stretched_value IS 'Its value before that run';
 COMMENT ON COLUMN floe_internal.table_operation.schedule_key IS 'The schedule next_due_at was computed from';
 COMMENT ON COLUMN floe_internal.table_operation.next_due_at IS 'Next time the schedule names, jitter included; NULL: not scheduled';
 
@@ -168,6 +184,24 @@ CREATE INDEX table_operation_slices ON floe_internal.table_operation (table_id) 
 COMMENT ON COLUMN floe_internal.table_operation.slices_left IS 'Partitions that the budget of the last run did not reach: the next run follows at once';
 COMMENT ON COLUMN floe_internal.table_operation.slice_halvings IS 'Conflicts, or ends of a resource, in a row: each halves the next slice';
 COMMENT ON COLUMN floe_internal.table_operation.slice_tried IS 'Parts of the table, in the state in which they are, in which a run changed nothing: others come first';
+
+COMMENT ON COLUMN floe_internal.table_operation.tuned_every IS 'How often floe_internal.tune_cadence() found that it pays; NULL: nothing is known, or nothing may be learned';
+COMMENT ON COLUMN floe_internal.table_operation.tuned_by IS 'What that was found from, for people';
+
+CREATE TABLE floe_internal.table_circuit (
+	table_id		pg_catalog.int8 PRIMARY KEY REFERENCES floe_internal.iceberg_table ON DELETE CASCADE,
+	opened_at		pg_catalog.timestamptz NOT NULL,
+	open_until		pg_catalog.timestamptz NOT NULL,
+	openings		pg_catalog.int4 NOT NULL DEFAULT 1,
+	failures		pg_catalog.int8 NOT NULL,
+	operations		pg_catalog.text[] NOT NULL,
+	error_class		pg_catalog.text NOT NULL REFERENCES floe_internal.error_class,
+	error_message	pg_catalog.text
+);
+COMMENT ON TABLE floe_internal.table_circuit IS 'Tables on which several different operations failed: none is sent to them until open_until. Then the circuit is half-open: the next run closes it, which removes the row, or opens it for longer';
+COMMENT ON COLUMN floe_internal.table_circuit.openings IS 'In a row: each opens it for twice as long';
+COMMENT ON COLUMN floe_internal.table_circuit.failures IS 'Failures that opened it';
+COMMENT ON COLUMN floe_internal.table_circuit.operations IS 'Operations that failed';
 
 CREATE SEQUENCE floe_internal.dispatch_turn_seq;
 COMMENT ON SEQUENCE floe_internal.dispatch_turn_seq IS 'Order of dispatches';
@@ -207,58 +241,24 @@ CREATE TABLE floe_internal.event (
 );
 CREATE INDEX event_time ON floe_internal.event (happened_at);
 CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
+-- what held everything back at some time, for floe.why() of that time
+CREATE INDEX event_hold ON floe_internal.event (happened_at) WHERE kind IN ('paused', 'resumed', 'drained', 'undrained');
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
 		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
 		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
 	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
-	SELECT pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
+	PERFORM pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
 		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
-	SELECT floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
-END;
-COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
-
-CREATE TABLE floe.budget (
-	name			pg_catalog.text PRIMARY KEY,
-	pattern			pg_catalog.text NOT NULL DEFAULT '**',
-	engine			pg_catalog.text,
-	period			pg_catalog.interval NOT NULL DEFAULT '1 day' CHECK (period OPERATOR(pg_catalog.>) '0'::pg_catalog.interval AND period OPERATOR(pg_catalog.<=) '10 years'::pg_catalog.interval),
-	operations		pg_catalog.int8 CHECK (operations >= 0),
-	tables			pg_catalog.int8 CHECK (tables >= 0),
-	bytes			pg_catalog.int8 CHECK (bytes >= 0),
-	gb_hours		pg_catalog.float8 CHECK (gb_hours >= 0),
-	concurrency		pg_catalog.int4 CHECK (concurrency >= 0),
-	is_enabled		pg_catalog.bool NOT NULL DEFAULT true,
-	description		pg_catalog.text
-);
-COMMENT ON TABLE floe.budget IS 'Limits on what is dispatched for matching tables within a sliding period; NULL: no limit of that kind. Tested before an operation is added, by its estimate';
-COMMENT ON COLUMN floe.budget.pattern IS 'Tables it covers';
-COMMENT ON COLUMN floe.budget.engine IS 'Only operations on this engine; NULL: on any';
-COMMENT ON COLUMN floe.budget.period IS 'Operations dispatched within this long count; at most ten years';
-COMMENT ON COLUMN floe.budget.bytes IS 'Bytes to be rewritten, by estimate';
-COMMENT ON COLUMN floe.budget.gb_hours IS 'Engine memory times time: by estimate until the engine is done, then as measured';
-COMMENT ON COLUMN floe.budget.concurrency IS 'Operations at the engine at one time';
-
-CREATE FUNCTION floe_internal.budget_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	NEW.pattern := floe_internal.check_pattern(NEW.pattern);
-	-- pg_dump switches check_function_bodies off: what a dump names may be gone
-	IF NEW.engine IS NOT NULL AND (TG_OP = 'UPDATE' AND NEW.engine IS DISTINCT FROM OLD.engine OR TG_OP = 'INSERT' AND current_setting('check_function_bodies')::bool) THEN
-		PERFORM floe_internal.check_engine_name(NEW.engine, format('budget "%s"', NEW.name));
-	END IF;
-	RETURN NEW;
+	PERFORM floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.budget_before() IS 'Checks a row of floe.budget';
-
-CREATE TRIGGER budget_before BEFORE INSERT OR UPDATE ON floe.budget
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.budget_before();
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
 
 CREATE TABLE floe_internal.engine_session (
 	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -271,40 +271,3 @@ CREATE TABLE floe_internal.engine_session (
 COMMENT ON TABLE floe_internal.engine_session IS 'Sessions at engines that are kept for several operations, one after another. One is in use while its operation is at the engine';
 COMMENT ON COLUMN floe_internal.engine_session.key IS 'Digest of the settings it was started with, resources included: only operations with the same can use it';
 COMMENT ON COLUMN floe_internal.engine_session.name IS 'At the engine, which keeps it unique: whoever finds none of that name there makes it anew';
-
-CREATE TABLE floe.debt_term (
-	term		pg_catalog.text PRIMARY KEY,
-	position	pg_catalog.int2 NOT NULL UNIQUE,
-	weight		pg_catalog.float8 NOT NULL CHECK (weight BETWEEN 0 AND 1000),
-	is_penalty	pg_catalog.bool NOT NULL DEFAULT false,
-	description	pg_catalog.text NOT NULL,
-	is_changed	pg_catalog.bool NOT NULL DEFAULT false
-);
-COMMENT ON TABLE floe.debt_term IS 'Terms of the debt score. Each is a number from 0 to 1 before its weight, so that no term drowns another by its unit';
-COMMENT ON COLUMN floe.debt_term.weight IS 'floe''s default; a policy can set its own in "weights"';
-COMMENT ON COLUMN floe.debt_term.is_penalty IS 'Subtracted: a table that keeps failing must not climb';
-COMMENT ON COLUMN floe.debt_term.is_changed IS 'The weight was changed after installation: pg_dump carries it';
-
-INSERT INTO floe.debt_term VALUES
-	('severity', 1, 3, false, 'How far the worst metric with this remedy is beyond its thresholds: 0 at zero, 0.5 at warning, 1 at critical'),
-	('gain', 2, 2, false, 'Objects (files, manifests, snapshots) that would go, on a logarithmic scale up to 100000'),
-	('benefit', 3, 2, false, 'Objects that would go per GB-hour of the engine, on a logarithmic scale up to 100000'),
-	('age', 4, 1, false, 'Time since the last success against the deadline, or against 30 days without one'),
-	('failures', 5, 1, true, 'Consecutive failures, up to 5');
-
-CREATE FUNCTION floe_internal.debt_term_before() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF TG_OP = 'UPDATE' THEN
-		NEW.is_changed := true;
-		RETURN NEW;
-	END IF;
-	UPDATE floe.debt_term AS t SET weight = NEW.weight WHERE t.term = NEW.term;
-	RETURN CASE WHEN NOT FOUND THEN NEW END;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.debt_term_before() IS 'Trigger: marks changed rows of floe.debt_term, and takes them back from a dump';
-
-CREATE TRIGGER debt_term_before BEFORE INSERT OR UPDATE ON floe.debt_term
-	FOR EACH ROW EXECUTE FUNCTION floe_internal.debt_term_before();

@@ -19,15 +19,27 @@ INSERT INTO floe_internal.property_setting VALUES
 	('history.expire.max-snapshot-age-ms', 'expire_snapshots', 'options.max_snapshot_age', 'ms', '"5 days"'),
 	('history.expire.min-snapshots-to-keep', 'expire_snapshots', 'options.retain_last', 'count', '1');
 
+-- For functions that set plan_cache_mode, which thereby ends with them. A plan is made for many tables as they are; for a few it would take longer than using one that is there.
+CREATE FUNCTION floe_internal.plan_for(table_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM set_config('plan_cache_mode', CASE WHEN cardinality(table_ids) > 1000 THEN 'force_custom_plan' ELSE 'force_generic_plan' END, true);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.plan_for(pg_catalog.int8[]) IS 'How statements of the calling function that go through some tables are planned: anew for many, once for few';
+
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
-	SELECT CASE
+	RETURN (SELECT CASE
 		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
 		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
-		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
-END;
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END);
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
 
 CREATE FUNCTION floe_internal.builtin_settings(of_operation pg_catalog.text) RETURNS pg_catalog.jsonb
@@ -59,22 +71,36 @@ CREATE VIEW floe_internal.table_setting AS
 	SELECT t.table_id, k.operation,
 		   -- few tables have one of these properties
 		   COALESCE(b.settings, '{}') || CASE WHEN t.properties ?| (SELECT pg_catalog.array_agg(p.property) FROM floe_internal.property_setting AS p)
-				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(e.settings, '{}') AS settings,
+				THEN floe_internal.property_settings(k.operation, t.properties) ELSE '{}' END || COALESCE(l.held -> 'settings', '{}') || COALESCE(e.settings, '{}') AS settings,
 		   COALESCE(e.settings, '{}') AS policy_settings,
-		   COALESCE(e.origins, '{}') AS origins
+		   COALESCE(e.origins, '{}') || COALESCE(l.held -> 'origins', '{}') AS origins,
+		   COALESCE(e.locked, '{}') || COALESCE(l.held -> 'locked', '{}') AS locked
 	FROM floe_internal.iceberg_table AS t
 	CROSS JOIN (SELECT o.operation FROM floe_internal.operation_kind AS o UNION ALL SELECT '') AS k
 	LEFT JOIN (SELECT o.operation, floe_internal.builtin_settings(o.operation) AS settings
 			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
-	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation;
-COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies';
+	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation
+	-- few policies lock what a table property can say
+	LEFT JOIN LATERAL (SELECT floe_internal.held_properties(k.operation, t.properties, e.bounds) AS held OFFSET 0) AS l ON e.bounds IS NOT NULL;
+COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies; locked: what locks overruled';
+
+CREATE FUNCTION floe_internal.lock_origin(locked pg_catalog.jsonb, setting pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.format('lock of policy "%s" (%s): %s; ', h.name, h.pattern, locked ->> 'allows')
+		|| COALESCE((SELECT pg_catalog.format('policy "%s" (%s) asks for ', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (locked ->> 'by')::pg_catalog.int4),
+			locked ->> 'property' || ' asks for ', 'built in is ')
+		|| COALESCE(floe_internal.setting_text(setting, locked -> 'asked'), 'nothing')
+	FROM floe.policy AS h WHERE h.policy_id = (locked ->> 'holder')::pg_catalog.int4;
+END;
+COMMENT ON FUNCTION floe_internal.lock_origin(pg_catalog.jsonb, pg_catalog.text) IS 'Which lock a setting in force comes from, and what it overruled, for people';
 
 -- Who set it: for floe.why() and floe.effective_policy().
 CREATE FUNCTION floe_internal.origin_text(setting pg_catalog.text, of_operation pg_catalog.text, origins pg_catalog.jsonb, properties pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT COALESCE(
-		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
+		(SELECT pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '') FROM floe.policy AS p WHERE p.policy_id = (origins ->> setting)::pg_catalog.int4),
 		(SELECT 'table property ' || s.property FROM floe_internal.property_setting AS s
 		 WHERE s.operation = of_operation AND s.setting = origin_text.setting AND floe_internal.property_value(properties, s.property, s.unit) IS NOT NULL),
 		'built in');
@@ -89,25 +115,54 @@ DECLARE
 	wanted text := floe_internal.format_name(floe_internal.parse_name(find_table.name));
 	result floe_internal.iceberg_table;
 BEGIN
-	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted ORDER BY t.status = 'dropped', t.table_id DESC LIMIT 1;
+	-- each of the two has an index of its own
+	SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status <> 'dropped';
+	IF NOT FOUND THEN
+		SELECT * INTO result FROM floe_internal.iceberg_table AS t WHERE t.name = wanted AND t.status = 'dropped' ORDER BY t.table_id DESC LIMIT 1;
+	END IF;
 	RETURN result;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.find_table(pg_catalog.text) IS 'The table of that name, NULL if floe has not seen it; a live one goes before a dropped one';
+
+-- Only when there is no such table, so it may look through all of them.
+CREATE FUNCTION floe_internal.unknown_table_hint(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	levels CONSTANT text[] := floe_internal.parse_name(unknown_table_hint.name);
+	wanted CONSTANT text := lower(array_to_string(levels, '.'));
+	near text;
+BEGIN
+	IF levels IS NULL THEN
+		RETURN 'The name is NULL.';
+	END IF;
+	IF unknown_table_hint.name ~ '[*?]' THEN
+		RETURN format('As a pattern it stands for many; for each of them: SELECT t.name, w.* FROM floe.matching_tables(%L) AS t (name), floe.why(t.name) AS w.', unknown_table_hint.name);
+	END IF;
+	-- another case, or without its catalog or the beginning of its namespace
+	near := (SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM (
+		SELECT t.name FROM floe_internal.iceberg_table AS t CROSS JOIN LATERAL lower(array_to_string(t.levels, '.')) AS n
+		WHERE t.status <> 'dropped' AND (n = wanted OR right(n, length(wanted) + 1) = '.' || wanted)
+		ORDER BY t.name LIMIT 3) AS x);
+	RETURN CASE
+		WHEN near IS NOT NULL THEN format('There is %s. Names keep their case and begin with the catalog.', near)
+		WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = levels[1])
+			THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
+		ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', levels[1]) END;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.unknown_table_hint(pg_catalog.text) IS 'What whoever names a table that floe does not know may have meant, or can do';
 
 CREATE FUNCTION floe_internal.require_table(name pg_catalog.text) RETURNS floe_internal.iceberg_table
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	result floe_internal.iceberg_table := floe_internal.find_table(require_table.name);
-	catalog_name text := (floe_internal.parse_name(require_table.name))[1];
 BEGIN
 	IF result.table_id IS NULL THEN
 		RAISE EXCEPTION 'table "%" is not known to floe', require_table.name
-			USING ERRCODE = 'undefined_table',
-				HINT = CASE WHEN EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.server_name = catalog_name)
-					THEN 'CALL floe.run_maintenance() lists the catalog; SELECT name FROM floe.tables shows what it found. Names keep their case.'
-					ELSE format('There is no catalog "%s": the first part of the name is a SERVER of wrapper floe_catalog.', catalog_name) END;
+			USING ERRCODE = 'undefined_table', HINT = floe_internal.unknown_table_hint(require_table.name);
 	END IF;
 	RETURN result;
 END
@@ -120,8 +175,8 @@ CREATE FUNCTION floe.effective_policy(table_name pg_catalog.text,
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET intervalstyle = 'postgres'
 AS $body$
 	SELECT NULLIF(s.operation, ''), CASE e.key WHEN 'conditions' THEN 'when' ELSE e.key END,
-		   CASE WHEN e.key = 'schedule' THEN COALESCE(e.value ->> 'cron', 'every ' || (e.value ->> 'every')) ELSE e.value #>> '{}' END,
-		   floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}'))
+		   floe_internal.setting_text(e.key, e.value),
+		   COALESCE(floe_internal.lock_origin(s.locked -> e.key, e.key), floe_internal.origin_text(e.key, s.operation, s.origins, COALESCE(t.properties, '{}')))
 	FROM (SELECT (floe_internal.require_table(table_name)).*) AS t
 	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id
 	LEFT JOIN floe_internal.operation_kind AS k ON k.operation = s.operation

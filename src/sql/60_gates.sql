@@ -24,14 +24,15 @@ INSERT INTO floe_internal.gate VALUES
 	('location', 7, false, 'No other table shares the location or lies inside it, and of all tables of the catalog it is known'),
 	('paused', 8, false, 'Nobody paused it'),
 	('need', 9, false, 'A metric, condition, deadline or cadence calls for it'),
-	('interlock', 10, false, 'No other operation works on the table'),
+	('interlock', 10, false, 'No other operation works on the table; for the removal of orphans, nor one that floe had to give up and that may still write'),
 	('engine', 11, false, 'An engine that the policies name exists, can do it, is approved for the table, and is neither drained nor known to be down'),
-	('backoff', 12, true, 'The last failure is long enough ago, or what it waits for has changed'),
-	('zero_change', 13, true, 'The last run helped, or the metric that called for it has grown since'),
-	('schedule', 14, true, 'The schedule''s time has come'),
-	('window', 15, true, 'Inside a window of an allowed day'),
-	('min_interval', 16, true, 'Long enough after the last run that did not fail'),
-	('writers', 17, false, 'Not all partitions that need it are being written, by somebody who also deletes');
+	('circuit', 12, true, 'Not several different operations failed on the table, or it is time to try one'),
+	('backoff', 13, true, 'The last failure is long enough ago, or what it waits for has changed'),
+	('zero_change', 14, true, 'The last run helped, or the metric that called for it has moved since'),
+	('schedule', 15, true, 'The schedule''s time has come'),
+	('window', 16, true, 'Inside a window of an allowed day'),
+	('min_interval', 17, true, 'Long enough after the last run that did not fail'),
+	('writers', 18, false, 'Not all partitions that need it are being written, by somebody who also deletes');
 
 CREATE FUNCTION floe_internal.schedule_key(settings pg_catalog.jsonb) RETURNS pg_catalog.text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -76,28 +77,33 @@ COMMENT ON FUNCTION floe_internal.schedule_next(pg_catalog.jsonb, pg_catalog.tex
 CREATE FUNCTION floe_internal.engine_state(engine_name pg_catalog.text,
 		OUT server_type pg_catalog.text, OUT status pg_catalog.text, OUT retry_at pg_catalog.timestamptz, OUT error_message pg_catalog.text, OUT stamp pg_catalog.text, OUT drain pg_catalog.text)
 	RETURNS pg_catalog.record
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	SELECT s.server_type, COALESCE(e.status, 'new'), e.retry_at, e.error_message,
 		   pg_catalog.md5(pg_catalog.concat_ws('|', s.server_oid, s.options,
 			   (SELECT pg_catalog.string_agg(u.xmin::pg_catalog.text, ',' ORDER BY u.oid) FROM pg_catalog.pg_user_mapping AS u WHERE u.umserver = s.server_oid))),
 		   CASE WHEN e.drained_at IS NOT NULL THEN pg_catalog.concat_ws(': ', 'drained by ' || e.drained_by, e.drain_reason) END
+	INTO server_type, status, retry_at, error_message, stamp, drain
 	FROM floe_internal.server AS s
 	LEFT JOIN floe_internal.engine AS e ON e.server_name = s.server_name AND e.status <> 'removed'
 	WHERE s.wrapper = 'floe_engine' AND s.server_name = engine_name;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.engine_state(pg_catalog.text) IS 'An engine as a gate sees it; stamp changes with its definition or credentials (of which it holds nothing); drain: by whom and why nothing new is sent to it; NULLs: no such engine';
 
 -- The statement's options: what policies set, plus what the metric's remedy needs to have an effect.
 CREATE FUNCTION floe_internal.operation_options(settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT COALESCE(remedy_options, '{}') || COALESCE((
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT COALESCE(remedy_options, '{}') || COALESCE((
 		SELECT pg_catalog.jsonb_object_agg(pg_catalog.substr(e.key, 9), e.value)
 		FROM pg_catalog.jsonb_each(settings) AS e
 		-- table properties are the engine's business: it reads them itself
-		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}');
-END;
+		WHERE e.key LIKE 'options.%' AND (origins ? e.key OR e.key = 'options.older_than')), '{}'));
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.operation_options(pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options that go into the statement';
 
 CREATE FUNCTION floe_internal.table_schema(details pg_catalog.jsonb, specs pg_catalog.jsonb) RETURNS pg_catalog.jsonb
@@ -124,8 +130,11 @@ END;
 COMMENT ON FUNCTION floe_internal.options_problem(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.int8)
 	IS 'Why options that are valid cannot be used with this table: a column that it has not, a snapshot that it needs; NULL: nothing. Options as they are stored';
 
+CREATE TYPE floe_internal.call AS (table_id pg_catalog.int8, operation pg_catalog.text);
+COMMENT ON TYPE floe_internal.call IS 'Something can call for this operation of this table (68)';
+
 -- What decides for one table and operation, before any gate.
-CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.decision_context(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, "position" pg_catalog.int2, deletes_files pg_catalog.bool, is_cadence pg_catalog.bool,
 				   settings pg_catalog.jsonb, origins pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, severity pg_catalog.float8, threshold_policy pg_catalog.int4,
@@ -135,6 +144,7 @@ BEGIN ATOMIC
 	WITH setting AS MATERIALIZED (
 		SELECT x.table_id, x.operation, x.settings, x.origins, x.settings ->> 'engine' AS engine
 		FROM floe_internal.table_setting AS x WHERE x.table_id = ANY (of_table_ids) AND x.operation <> ''
+		  AND (of_calls IS NULL OR (x.table_id, x.operation) IN (SELECT o.table_id, o.operation FROM pg_catalog.unnest(of_calls) AS o))
 	), engine AS MATERIALIZED (
 		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
 	), measured AS MATERIALIZED (
@@ -188,20 +198,20 @@ BEGIN ATOMIC
 			  LEFT JOIN judged AS j ON j.table_id = s.table_id AND j.metric = q.item ->> 'metric') AS x
 		WHERE s.settings ? 'conditions') AS c ON true;
 END;
-COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Settings, worst metric, conditions and potential effect per table and operation';
+COMMENT ON FUNCTION floe_internal.decision_context(pg_catalog.int8[], pg_catalog.timestamptz, floe_internal.call[]) IS 'Settings, worst metric, conditions and potential effect per table and operation; of_calls: of these, NULL: of all';
 
-CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[])
+CREATE FUNCTION floe_internal.gates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, gate pg_catalog.text, gate_position pg_catalog.int2,
 				   status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb)
 	-- plpgsql, because its plan lives as long as the session: making it takes many times as long as using it for one table
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
 	WITH policy AS MATERIALIZED (
-		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern)) AS names FROM floe.policy AS p
+		SELECT pg_catalog.jsonb_object_agg(p.policy_id, pg_catalog.format('policy "%s" (%s)', p.name, p.pattern) || COALESCE(' until ' || pg_catalog.upper(p.valid_during), '')) AS names FROM floe.policy AS p
 	), engine AS MATERIALIZED (
 		SELECT s.server_name, e.retry_at, e.error_message, e.drain
 		FROM floe_internal.server AS s CROSS JOIN LATERAL floe_internal.engine_state(s.server_name) AS e WHERE s.wrapper = 'floe_engine'
@@ -227,12 +237,13 @@ BEGIN
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
 		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
-	FROM floe_internal.decision_context(of_table_ids, at) AS c
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id
+	FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS c
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id AND t.table_id = ANY (of_table_ids)	-- the same, said so that the index is used for a few
 	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
 	LEFT JOIN floe_internal.effective AS eff ON eff.policy_set_id = t.policy_set_id AND eff.operation = c.operation
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = c.table_id
 	LEFT JOIN floe_internal.table_operation AS x ON x.table_id = c.table_id AND x.operation = c.operation
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = c.table_id
 	LEFT JOIN LATERAL (
 		SELECT x.reason, x.until, x.told FROM (
 			SELECT p.reason, p.until, pg_catalog.format('pause of %s by %s', p.pattern, p.paused_by) AS told
@@ -244,6 +255,11 @@ BEGIN
 		SELECT q.operation_id, q.operation, q.state FROM floe_internal.operation_queue AS q
 		WHERE q.table_id = c.table_id AND (q.operation = c.operation OR q.state <> 'queued')
 		ORDER BY q.state = 'queued', q.operation_id LIMIT 1) AS busy ON true
+	LEFT JOIN LATERAL (
+		-- whose files would be orphans to it
+		SELECT w.operation_id, w.operation, w.until FROM floe_internal.may_still_write(c.table_id, at) AS w
+		WHERE c.operation = 'remove_orphan_files' AND w.is_given_up AND w.until > at
+		ORDER BY w.until DESC LIMIT 1) AS ghost ON true
 	LEFT JOIN LATERAL (
 		-- three look-ups, each by the index on locations: the same, inside, above
 		SELECT o.name FROM (
@@ -277,9 +293,11 @@ BEGIN
 	LEFT JOIN LATERAL (SELECT x.* FROM floe_internal.hot_partitions(c.table_id, c.settings, floe_internal.applies_deletes(c.remedy_options) OR c.settings ?| '{options.delete_file_threshold,options.delete_ratio_threshold}',
 		c.severity, at) AS x WHERE h.table_id IS NOT NULL) AS hot ON true
 	CROSS JOIN policy
+	CROSS JOIN LATERAL (SELECT CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(c.settings, c.origins, x.tuned_every) END AS every OFFSET 0) AS tuned
 	CROSS JOIN LATERAL (SELECT
-		CASE WHEN x.schedule_key = floe_internal.schedule_key(c.settings) THEN x.next_due_at
-			ELSE floe_internal.schedule_next(c.settings, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
+		tuned.every AS tuned_every,
+		CASE WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
+			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
 		floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
 			c.settings ->> 'timezone', at) AS window_at,
@@ -287,10 +305,13 @@ BEGIN
 		CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
 		x.failures > 0 AND x.failure_settings_hash = c.settings_hash AND x.failure_metadata IS NOT DISTINCT FROM t.metadata_location AS unchanged,
+		-- what time does not mend, and what it has not mended so often
+		COALESCE(x.failure_class IN ('config', 'permanent'), false) AS never_by_time,
+		COALESCE(x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4, false) AS tried_enough,
 		c.operation = ANY (named) AS is_named,
 		-- what the last run left of a large table
 		COALESCE(x.slices_left > 0 AND x.last_state <> 'cancelled', false) AND c.potential AS goes_on,
-		EXISTS (SELECT 1 FROM floe_internal.policy_match AS m WHERE m.table_id = t.table_id) AS has_policy,
+		EXISTS (SELECT 1 FROM floe_internal.policy_set AS m WHERE m.policy_set_id = t.policy_set_id AND m.policy_ids <> '{}') AS has_policy,
 		-- functions of SQL are made ready anew for each row of VALUES, so they are called here
 		floe_internal.format_interval((c.settings ->> 'min_interval')::pg_catalog.interval) AS rest_told,
 		floe_internal.format_interval(at - CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END) AS run_told,
@@ -309,7 +330,10 @@ BEGIN
 		WHEN d0.goes_on THEN 'slice'
 		WHEN NOT c.conditions_met THEN 'conditions'
 		WHEN c.metric IS NULL AND c.settings ? 'deadline' THEN 'later'
-		ELSE 'metric' END AS called_by
+		ELSE 'metric' END AS called_by,
+		-- auto_tune: what never pays comes less often, but never past a deadline, and no more once the need is another
+		CASE WHEN x.stretched_until > at AND c.settings ->> 'auto_tune' = 'true' AND COALESCE(d0.overdue_at > at, true) AND COALESCE(c.severity < 1, true)
+			AND NOT COALESCE(c.metric = x.stretched_metric AND c.value >= 2 * x.stretched_value, false) THEN x.stretched_until END AS stretched_until
 		OFFSET 0) AS d
 	CROSS JOIN LATERAL (VALUES
 		('policy',
@@ -356,7 +380,7 @@ BEGIN
 				WHEN 'metric' THEN floe_internal.format_metric(c.value, c.unit)
 				ELSE COALESCE('last success ' || d.success_told || ' ago', 'never run') END,
 			CASE d.called_by
-				WHEN 'cadence' THEN c.settings #>> '{schedule,every}'
+				WHEN 'cadence' THEN COALESCE(floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,every}')
 				WHEN 'deadline' THEN c.settings ->> 'deadline'
 				WHEN 'later' THEN c.settings ->> 'deadline'
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN floe_internal.format_metric(c.warning, c.unit) END END,
@@ -367,35 +391,46 @@ BEGIN
 				WHEN 'metric' THEN CASE WHEN c.metric IS NOT NULL THEN COALESCE(policy.names ->> c.threshold_policy::pg_catalog.text, 'built in') END
 				ELSE COALESCE(policy.names ->> (c.origins ->> CASE d.called_by WHEN 'cadence' THEN 'schedule' WHEN 'later' THEN 'deadline' ELSE d.called_by END), 'built in') END,
 			CASE WHEN d.called_by = 'later' AND c.potential THEN d.overdue_at WHEN d.due_at > at THEN d.due_at ELSE poll.next_poll_at END),
-		('interlock', CASE WHEN busy.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
-			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state) ELSE 'free' END, NULL, NULL, NULL),
+		('interlock', CASE WHEN busy.operation_id IS NOT NULL OR ghost.operation_id IS NOT NULL THEN 'wait' ELSE 'pass' END, 'interlock',
+			CASE WHEN busy.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) is %s', busy.operation_id, busy.operation, busy.state)
+				WHEN ghost.operation_id IS NOT NULL THEN pg_catalog.format('operation %s (%s) was given up and may still write', ghost.operation_id, ghost.operation) ELSE 'free' END, NULL, NULL,
+			CASE WHEN busy.operation_id IS NULL THEN ghost.until END),
 		('engine',
 			CASE WHEN e.able = 0 THEN 'blocked' WHEN e.ready IS NULL THEN 'wait' ELSE 'pass' END, 'engine',
 			CASE WHEN e.listed = 0 THEN 'no policy names an engine' WHEN e.ready IS NULL THEN e.why_not
 				WHEN e.ready = eff.engine_names[1] THEN e.ready ELSE pg_catalog.format('%s (%s)', e.ready, e.why_not) END, NULL,
 			CASE WHEN e.able = 0 AND e.approval IS NOT NULL THEN 'approval of ' || e.approval
 				WHEN e.listed > 0 THEN COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'engine' THEN 'engine' ELSE 'fallback_engines' END), 'built in') END, e.retry_at),
+		('circuit', CASE WHEN circuit.open_until > at THEN 'wait' ELSE 'pass' END, 'circuit',
+			CASE WHEN circuit.table_id IS NULL THEN 'closed'
+				ELSE pg_catalog.format('%s: %s failures (%s), last: %s', CASE WHEN circuit.open_until > at THEN 'open' ELSE 'half-open' END, circuit.failures, pg_catalog.array_to_string(circuit.operations, ', '), circuit.error_message) END, NULL,
+			CASE WHEN circuit.table_id IS NOT NULL THEN 'operations that failed on this table; a success or floe.retry() closes it' END, circuit.open_until),
 		('backoff',
-			CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN 'wait'
+			CASE WHEN d.unchanged AND d.never_by_time THEN 'wait'
+				WHEN d.unchanged AND d.tried_enough AND COALESCE(x.last_run_at, at) + interval '7 days' > at THEN 'wait'
 				WHEN x.backoff_until > at AND x.failure_settings_hash = c.settings_hash THEN 'wait' ELSE 'pass' END, 'backoff',
 			CASE WHEN x.failures > 0 THEN pg_catalog.format('%s failure(s), last: %s', x.failures, x.failure_message) ELSE 'no failure' END,
-			CASE WHEN d.unchanged AND x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4 THEN c.settings ->> 'max_attempts' END,
-			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND (x.failure_class IN ('config', 'permanent') OR x.failures >= (c.settings ->> 'max_attempts')::pg_catalog.int4)
-					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table'
+			CASE WHEN d.unchanged AND d.tried_enough THEN c.settings ->> 'max_attempts' END,
+			CASE WHEN x.failures > 0 THEN CASE WHEN d.unchanged AND d.never_by_time
+					THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or floe.retry()'
+				WHEN d.unchanged AND d.tried_enough THEN 'error class ' || x.failure_class || ': waits for a change of policy, server or table, or a week'
 				ELSE 'error class ' || x.failure_class END END,
-			CASE WHEN NOT d.unchanged OR (x.failure_class NOT IN ('config', 'permanent') AND x.failures < (c.settings ->> 'max_attempts')::pg_catalog.int4) THEN x.backoff_until END),
+			CASE WHEN NOT d.unchanged OR NOT d.never_by_time THEN CASE WHEN d.unchanged AND d.tried_enough THEN GREATEST(x.backoff_until, COALESCE(x.last_run_at, at) + interval '7 days') ELSE x.backoff_until END END),
 		('zero_change', CASE WHEN x.zero_change_until > at AND CASE WHEN x.zero_change_metric IS NULL THEN t.metadata_location IS NOT DISTINCT FROM x.zero_change_metadata
-				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
+				ELSE NOT COALESCE(c.metric IS DISTINCT FROM x.zero_change_metric OR c.value > x.zero_change_value OR c.value < 0.9 * x.zero_change_value, false) END THEN 'wait' ELSE 'pass' END, 'zero_change',
 			COALESCE(x.zero_changes, 0) || ' run(s) without effect', NULL,
-			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' grows', 'the table changes')) END, x.zero_change_until),
+			CASE WHEN x.zero_changes > 0 THEN pg_catalog.format('last run; ends when %s', COALESCE(x.zero_change_metric || ' moves', 'the table changes')) END, x.zero_change_until),
 		('schedule', CASE WHEN d.due_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'schedule',
-			COALESCE(c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL, COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in'), d.due_at),
+			COALESCE('every ' || floe_internal.format_interval(d.tuned_every), c.settings #>> '{schedule,cron}', 'every ' || (c.settings #>> '{schedule,every}'), 'none'), NULL,
+			CASE WHEN d.tuned_every IS NOT NULL THEN x.tuned_by ELSE COALESCE(policy.names ->> (c.origins ->> 'schedule'), 'built in') END, d.due_at),
 		('window', CASE WHEN d.window_at > at THEN 'wait' WHEN d.window_at IS NULL THEN 'wait' ELSE 'pass' END, 'window',
 			COALESCE(NULLIF(pg_catalog.concat_ws(' on ', c.settings ->> 'windows', c.settings ->> 'days'), ''), 'none'), NULL,
 			COALESCE(policy.names ->> (c.origins ->> CASE WHEN c.origins ? 'windows' THEN 'windows' ELSE 'days' END), 'built in'), d.window_at),
-		('min_interval', CASE WHEN d.rested_at > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
-			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END), d.rest_told,
-			COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in'), d.rested_at),
+		('min_interval', CASE WHEN GREATEST(d.rested_at, d.stretched_until) > at AND NOT d.goes_on THEN 'wait' ELSE 'pass' END, 'min_interval',
+			COALESCE(d.run_told, CASE WHEN x.last_state = 'failed' THEN 'only failed so far' ELSE 'never run' END),
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN floe_internal.format_interval(d.stretched_until - x.last_run_at) ELSE d.rest_told END,
+			CASE WHEN d.stretched_until > COALESCE(d.rested_at, '-infinity') THEN pg_catalog.format('auto_tune: the last %s runs did not pay', x.unpaid_runs)
+				ELSE COALESCE(policy.names ->> (c.origins ->> 'min_interval'), 'built in') END, GREATEST(d.rested_at, d.stretched_until)),
 		('writers', CASE WHEN hot.stops AND d.is_named IS NOT TRUE AND COALESCE(d.overdue_at > at, true) THEN 'wait' ELSE 'pass' END, 'writers',
 			COALESCE(hot.told, 'none in the way'), hot.limit_told,
 			CASE WHEN hot.told IS NOT NULL THEN COALESCE(policy.names ->> (c.origins ->> 'quiet_period'), 'commit interval ' || floe_internal.format_metric(h.commit_interval, 'seconds')) END, hot.hot_until)
@@ -403,18 +438,19 @@ BEGIN
 	JOIN floe_internal.gate AS k ON k.gate = g.gate;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[])
+COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], floe_internal.call[])
 	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
 
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
-CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true)
+CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text,
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	WITH all_gates AS MATERIALIZED (
-		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named)
+		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls)
 	), first_stop AS (
 		SELECT DISTINCT ON (g.table_id, g.operation) g.*
 		FROM all_gates AS g
@@ -432,6 +468,6 @@ BEGIN ATOMIC
 		   r.reasons
 	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
 END;
-COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
 

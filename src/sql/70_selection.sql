@@ -4,79 +4,105 @@
 -- does not fit is passed over, and the list goes on below it.
 -- =================================================================================================
 
--- What a budget has left: dispatched or queued within its period counts, by estimate, and its time as measured once it is known.
-CREATE FUNCTION floe_internal.budget_state(at pg_catalog.timestamptz)
-	RETURNS TABLE (name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-				   operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-				   operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz)
+-- One line of the reasons.
+CREATE FUNCTION floe_internal.budget_hold(budget pg_catalog.text, share pg_catalog.text, kind pg_catalog.text, used pg_catalog.float8, needs pg_catalog.float8, most pg_catalog.float8,
+		overshoot pg_catalog.bool, next_at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT b.name, b.pattern, b.engine,
-		   b.operations - pg_catalog.count(u.operation_id), b.tables - pg_catalog.count(DISTINCT u.table_id),
-		   b.bytes - COALESCE(pg_catalog.sum(u.bytes), 0), b.gb_hours - COALESCE(pg_catalog.sum(u.gb_hours), 0),
-		   COALESCE(pg_catalog.array_agg(DISTINCT u.table_id) FILTER (WHERE u.table_id IS NOT NULL), '{}'),
-		   b.operations, b.tables, b.bytes, b.gb_hours,
-		   pg_catalog.min(u.counted_at) + b.period
-	FROM floe.budget AS b
-	LEFT JOIN LATERAL (
-		SELECT o.operation_id, o.table_id, (o.estimate ->> 'bytes')::pg_catalog.float8 AS bytes,
-			   (o.estimate ->> 'gb_hours')::pg_catalog.float8 * COALESCE(EXTRACT(epoch FROM o.took)::pg_catalog.float8 / 60 / NULLIF((o.estimate ->> 'minutes')::pg_catalog.float8, 0), 1) AS gb_hours, o.counted_at
-		FROM (SELECT l.operation_id, l.table_id, l.estimate, l.engine, l.dispatched_at AS counted_at, l.engine_ended_at - l.started_at AS took FROM floe_internal.operation_log AS l
-			  WHERE l.dispatched_at > at - b.period AND l.finished_at > at - b.period AND l.started_at IS NOT NULL
-			  UNION ALL
-			  SELECT q.operation_id, q.table_id, q.estimate, q.engine, COALESCE(q.dispatched_at, q.queued_at), q.engine_ended_at - q.started_at FROM floe_internal.operation_queue AS q) AS o
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-		WHERE (b.engine IS NULL OR b.engine = o.engine) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL) AS u ON true
-	WHERE b.is_enabled
-	GROUP BY b.name;
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', 'budget', 'status', CASE WHEN f.never THEN 'blocked' ELSE 'wait' END,
+		'value', CASE WHEN most = 0 THEN 'nothing is allowed'
+			WHEN f.never THEN pg_catalog.format('needs %s, more than the whole budget: %s', f.need, CASE kind WHEN 'bytes' THEN 'a smaller slice_bytes (of rewrite_data_files), overshoot or a higher limit lets it run' ELSE 'overshoot or a higher limit lets it run' END)
+			ELSE pg_catalog.format('%s left, needs %s', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(GREATEST(most - used, 0), kind)
+				WHEN 'gb_hours' THEN pg_catalog.round(GREATEST(most - used, 0)::pg_catalog.numeric, 3)::pg_catalog.text ELSE GREATEST(most - used, 0)::pg_catalog.text END, f.need) END,
+		'limit', CASE kind WHEN 'bytes' THEN floe_internal.format_metric(most, kind) ELSE most::pg_catalog.text END,
+		'set_by', pg_catalog.format('budget "%s" (%s)', budget, kind || COALESCE(' of ' || NULLIF(share, ''), '')),
+		'next_at', CASE WHEN NOT f.never THEN next_at END, 'budget', budget, 'share', NULLIF(share, ''), 'kind', kind, 'left', most - used, 'needs', needs))
+	FROM (SELECT CASE kind WHEN 'bytes' THEN CASE WHEN needs IS NULL THEN 'an unknown number' ELSE floe_internal.format_metric(needs, kind) END WHEN 'gb_hours' THEN pg_catalog.round(needs::pg_catalog.numeric, 3)::pg_catalog.text ELSE needs::pg_catalog.text END AS need,
+				 COALESCE(most = 0 AND NOT overshoot OR needs > most AND NOT overshoot, false) AS never) AS f;
 END;
-COMMENT ON FUNCTION floe_internal.budget_state(pg_catalog.timestamptz) IS 'What is left of each enabled budget; negative when its limit was lowered or an operation took longer than estimated. free_at: when the oldest use leaves the period';
+COMMENT ON FUNCTION floe_internal.budget_hold(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8, pg_catalog.bool, pg_catalog.timestamptz)
+	IS 'What one limit of a budget says to what it holds back: how much was left, how much it needs, and when its turn comes; blocked: it needs more than there ever is. needs NULL: unknown';
 
-CREATE TYPE floe_internal.budget_line AS (
-	name pg_catalog.text, pattern pg_catalog.text, engine pg_catalog.text,
-	operations_left pg_catalog.float8, tables_left pg_catalog.float8, bytes_left pg_catalog.float8, gb_hours_left pg_catalog.float8, used_tables pg_catalog.int8[],
-	operations_limit pg_catalog.float8, tables_limit pg_catalog.float8, bytes_limit pg_catalog.float8, gb_hours_limit pg_catalog.float8, free_at pg_catalog.timestamptz
-);
-COMMENT ON TYPE floe_internal.budget_line IS 'One budget while candidates are chosen';
+CREATE FUNCTION floe_internal.budgets_of(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool) RETURNS pg_catalog.text[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(b.name ORDER BY b.name) FROM floe.budget AS b
+	WHERE b.is_enabled AND pg_catalog.num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0
+	  AND CASE b.by_hand WHEN 'only' THEN budgets_of.by_hand WHEN 'ignored' THEN NOT budgets_of.by_hand ELSE true END
+	  -- of a few tables it is worth while to know that a budget is about others
+	  AND (b.pattern = '**' OR pg_catalog.cardinality(of_table_ids) > 100 OR EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t
+			WHERE t.table_id = ANY (of_table_ids) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL));
+END;
+COMMENT ON FUNCTION floe_internal.budgets_of(pg_catalog.int8[], pg_catalog.bool) IS 'Enabled budgets with a limit for a period that may concern these tables; NULL: there are none';
 
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
--- over candidates, not tables: a greedy choice is sequential by nature.
-CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false)
+-- over candidates, not tables: a greedy choice is sequential by nature. So all that it asks is made ready for it: which budgets cover a candidate, and its
+-- share of each, are numbers (slots), and what is used is in arrays by these numbers.
+CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT false, all_scores pg_catalog.bool DEFAULT true,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
 	c record;
-	b record;
-	budgets floe_internal.budget_line[];
-	stopped text;
 	part record;
 	share float8;
+	-- budgets, by number
+	names CONSTANT text[] := floe_internal.budgets_of(of_table_ids, by_hand);
+	most_operations float8[]; most_tables float8[]; most_bytes float8[]; most_gb_hours float8[];
+	is_tested bool[]; may_overshoot bool[];
+	lasts interval[];
+	ends timestamptz[];
+	-- what counts now, in the order in which it stops counting
+	use_budget int4[]; use_share text[]; use_table int8[]; use_at timestamptz[]; use_bytes float8[]; use_gb_hours float8[]; use_last bool[];
+	-- of shares, by slot: used, and by what is put off asked for; freed when the use before "next" has left the period
+	operations float8[] := ARRAY[NULL::float8]; tables float8[] := ARRAY[NULL::float8]; bytes float8[] := ARRAY[NULL::float8]; gb_hours float8[] := ARRAY[NULL::float8];
+	asked_operations float8[] := ARRAY[NULL::float8]; asked_tables float8[] := ARRAY[NULL::float8]; asked_bytes float8[] := ARRAY[NULL::float8]; asked_gb_hours float8[] := ARRAY[NULL::float8];
+	next_use int4[] := ARRAY[NULL::int4]; last_use int4[] := ARRAY[NULL::int4];
+	table_state int2[] := ARRAY[NULL::int2];		-- of a table in a share: 1 it counts, 2 it is put off
+	holds jsonb;
+	need_bytes float8; need_gb_hours float8;
+	is_unknown bool; is_new bool; is_first bool;
+	lacks_operations bool; lacks_tables bool; lacks_bytes bool; lacks_gb_hours bool;
+	s int4; n int4;
+	turn timestamptz;
+	rounds float8;
+	tolerance CONSTANT float8 := 1e-9;	-- of sums
 BEGIN
-	SELECT array_agg(ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-			s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line ORDER BY s.name)
-		INTO budgets FROM floe_internal.budget_state(at) AS s;
+	IF names IS NOT NULL THEN
+		SELECT array_agg(b.operations ORDER BY b.name), array_agg(b.tables ORDER BY b.name), array_agg(b.bytes ORDER BY b.name), array_agg(b.gb_hours ORDER BY b.name),
+			   array_agg(NOT (select_candidates.by_hand AND b.by_hand = 'exempt') ORDER BY b.name), array_agg(b.overshoot ORDER BY b.name),
+			   array_agg(make_interval(secs => extract(epoch FROM COALESCE(p.ends_at, at) - p.began_at)::float8) ORDER BY b.name), array_agg(p.ends_at ORDER BY b.name)
+			INTO most_operations, most_tables, most_bytes, most_gb_hours, is_tested, may_overshoot, lasts, ends
+			FROM floe.budget AS b CROSS JOIN LATERAL floe_internal.budget_period(b.calendar, b.timezone, b.period, at) AS p WHERE b.name = ANY (names);
+		SELECT array_agg(u.n ORDER BY u.place), array_agg(u.share ORDER BY u.place), array_agg(u.table_id ORDER BY u.place), array_agg(u.counted_at ORDER BY u.place),
+			   array_agg(u.bytes ORDER BY u.place), array_agg(u.gb_hours ORDER BY u.place), array_agg(u.is_last ORDER BY u.place)
+			INTO use_budget, use_share, use_table, use_at, use_bytes, use_gb_hours, use_last
+			FROM (SELECT z.*, array_position(names, z.budget) AS n, row_number() OVER (ORDER BY z.budget, z.share, z.counted_at, z.operation_id) AS place,
+						 lead(z.operation_id) OVER (PARTITION BY z.budget, z.share, z.table_id ORDER BY z.counted_at, z.operation_id) IS NULL AS is_last
+				  FROM floe_internal.budget_use(at, names) AS z) AS u;
+	END IF;
 	rank := 0;
 	FOR c IN
 		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
 		WITH portion AS (
 			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
-		)
+		), found AS MATERIALIZED (
 		SELECT candidate.* FROM portion
 		CROSS JOIN LATERAL (
 			WITH d AS MATERIALIZED (
-				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons) AS x
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons, of_calls) AS x
 				-- what nobody asked for takes nothing out of a budget
 				WHERE named IS NULL OR x.operation = ANY (named)
 			), p AS MATERIALIZED (
-				SELECT x.table_id, x.operation, sum(x.contribution) AS score, jsonb_object_agg(x.term, round(x.contribution::numeric, 4)) AS parts
-				FROM floe_internal.debt_terms(portion.ids, at) AS x GROUP BY x.table_id, x.operation
-			), e AS MATERIALIZED (
-				SELECT * FROM floe_internal.estimates(portion.ids, at)
+				-- what does not run needs no score, unless somebody looks at it
+				SELECT x.* FROM floe_internal.scores(ARRAY(SELECT floe_internal.candidate(d.table_id, d.operation, d.settings, d.remedy_options, d.severity)
+					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
-			SELECT d.*, p.score AS debt, p.parts, e.objects, e.bytes, e.minutes, e.gb_hours, e.runs, t.name, t.levels,
+			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, (f.origins ->> 'configured')::int4 AS policy_id,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -87,80 +113,166 @@ BEGIN
 			FROM d
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
-			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation
-			LEFT JOIN e ON e.table_id = d.table_id AND e.operation = d.operation) AS candidate
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
+		), budget AS MATERIALIZED (
+			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
+		), covered AS (
+			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share
+			FROM found AS f
+			LEFT JOIN floe.policy AS i ON i.policy_id = f.policy_id
+			JOIN budget AS b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, f.levels, f.engine, f.operation, select_candidates.by_hand, i.owner)
+			WHERE f.verdict = 'run'
+		), numbered AS (
+			-- sorted together instead of joined: the planner knows nothing of how many there are
+			SELECT z.*, dense_rank() OVER share AS slot, dense_rank() OVER (ORDER BY z.n, z.share, z.table_id) AS table_slot
+			FROM (SELECT v.table_id, v.operation, v.n, v.share, NULL::int8 AS place, NULL::float8 AS bytes, NULL::float8 AS gb_hours, false AS is_last FROM covered AS v
+				  UNION ALL
+				  SELECT u.table_id, NULL, u.n, u.share, u.place, u.bytes, u.gb_hours, u.is_last
+				  FROM unnest(use_budget, use_share, use_table, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, table_id, bytes, gb_hours, is_last, place)) AS z
+			WINDOW share AS (ORDER BY z.n, z.share)
+		), summed AS (
+			SELECT z.*, count(z.place) OVER share AS operations, count(*) FILTER (WHERE z.is_last) OVER share AS tables, sum(z.bytes) OVER share AS all_bytes, sum(z.gb_hours) OVER share AS all_gb_hours,
+				   min(z.place) OVER share AS first_place, max(z.place) OVER share AS last_place, bool_or(z.place IS NOT NULL) OVER (PARTITION BY z.table_slot) AS is_used
+			FROM numbered AS z WINDOW share AS (PARTITION BY z.slot)
+		), charge AS (
+			SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(v.slot::int4) AS slots, array_agg(v.table_slot::int4) AS table_slots, array_agg(v.is_used) AS is_used, array_agg(v.share) AS shares,
+				   array_agg(v.operations::float8) AS operations, array_agg(v.tables::float8) AS tables, array_agg(COALESCE(v.all_bytes, 0)) AS bytes, array_agg(COALESCE(v.all_gb_hours, 0)) AS gb_hours,
+				   array_agg(COALESCE(v.first_place, 1)::int4) AS first_places, array_agg(COALESCE(v.last_place, 0)::int4) AS last_places
+			FROM summed AS v WHERE v.operation IS NOT NULL GROUP BY v.table_id, v.operation
+		)
+		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places
+		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
-		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 4); score_parts := c.parts;
-		estimate := jsonb_strip_nulls(jsonb_build_object('objects', c.objects, 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-			'gb_hours', round(c.gb_hours::numeric, 4), 'past_runs', c.runs));
+		set_by := c.set_by; next_at := c.next_at; score := round(c.debt::numeric, 6); score_parts := c.parts;
+		estimate := c.estimate;
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
+		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
+		-- have given options of his own, with which enqueue() asks.
+		IF verdict = 'run' AND NOT by_hand
+		   AND floe_internal.usable_engines(c.table_id, c.operation, floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)) IS NULL THEN
+			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
+			value := floe_internal.passed_over(c.table_id, c.operation,
+				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
+			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
+		END IF;
+		IF c.score_problem IS NOT NULL AND reasons IS NOT NULL THEN
+			reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'score', 'status', 'pass', 'value', c.score_problem, 'set_by', 'default preset'));
+		END IF;
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
 				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
 				c.bytes := (part.detail ->> 'bytes')::float8;
-				c.minutes := 0.2 + (c.minutes - 0.2) * COALESCE(share, 1);
-				c.gb_hours := c.gb_hours * COALESCE(share, 1);
-				estimate := estimate || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes, 'minutes', round(c.minutes::numeric, 2),
-					'gb_hours', round(c.gb_hours::numeric, 4), 'slice', part.detail));
+				-- what starting costs, the part costs as well
+				c.gb_hours := c.gb_hours / c.minutes;
+				c.minutes := (c.estimate ->> 'fixed_minutes')::float8 + (c.minutes - (c.estimate ->> 'fixed_minutes')::float8) * COALESCE(share, 1);
+				c.gb_hours := c.gb_hours * c.minutes;
+				estimate := estimate - '{files_touched,bytes_freed,minutes_low,minutes_high}'::text[] || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes,
+					'files_after', (c.estimate ->> 'files_before')::float8 - (part.detail ->> 'objects')::float8, 'minutes', round(c.minutes::numeric, 4),
+					'gb_hours', round(c.gb_hours::numeric, 6), 'slice', part.detail));
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
-		IF verdict = 'run' THEN
-			stopped := NULL;
-			FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
+		IF verdict = 'run' AND c.slots IS NOT NULL THEN
+			holds := NULL;
+			need_bytes := COALESCE(c.bytes, 0);
+			need_gb_hours := COALESCE(c.gb_hours, 0);
+			-- these two rewrite nothing
+			is_unknown := c.bytes IS NULL AND operation NOT IN ('expire_snapshots', 'remove_orphan_files');
+			FOR i IN 1 .. array_length(c.slots, 1)
 			LOOP
-				b := budgets[i];
-				CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-				IF b.operations_left < 1 THEN
-					stopped := 'operations'; value := (b.operations_limit - b.operations_left)::text; limit_value := b.operations_limit::text;
-				ELSIF b.tables_left < 1 AND NOT c.table_id = ANY (b.used_tables) THEN
-					stopped := 'tables'; value := (b.tables_limit - b.tables_left)::text; limit_value := b.tables_limit::text;
-				ELSIF b.bytes_left < COALESCE(c.bytes, 0) THEN
-					stopped := 'bytes'; value := floe_internal.format_metric(b.bytes_limit - b.bytes_left, 'bytes') || ' + ' || floe_internal.format_metric(c.bytes, 'bytes');
-					limit_value := floe_internal.format_metric(b.bytes_limit, 'bytes');
-				ELSIF b.gb_hours_left < COALESCE(c.gb_hours, 0) THEN
-					stopped := 'gb_hours'; value := round((b.gb_hours_limit - b.gb_hours_left)::numeric, 3) || ' + ' || round(c.gb_hours::numeric, 3); limit_value := b.gb_hours_limit::text;
+				s := c.slots[i];
+				n := c.numbers[i];
+				IF operations[s] IS NULL THEN
+					operations[s] := c.operations[i]; tables[s] := c.tables[i]; bytes[s] := c.all_bytes[i]; gb_hours[s] := c.all_gb_hours[i];
+					asked_operations[s] := 0; asked_tables[s] := 0; asked_bytes[s] := 0; asked_gb_hours[s] := 0;
+					next_use[s] := c.first_places[i]; last_use[s] := c.last_places[i];
 				END IF;
-				IF stopped IS NOT NULL THEN
-					verdict := 'wait'; gate := 'budget'; set_by := format('budget "%s" (%s)', b.name, stopped); next_at := b.free_at;
-					reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', 'budget', 'status', 'wait', 'value', value, 'limit', limit_value, 'set_by', set_by, 'next_at', next_at)));
-					EXIT;
-				END IF;
-			END LOOP;
-			IF stopped IS NULL THEN
-				FOR i IN 1 .. COALESCE(array_length(budgets, 1), 0)
-				LOOP
-					b := budgets[i];
-					CONTINUE WHEN (b.engine IS NOT NULL AND b.engine IS DISTINCT FROM c.engine) OR floe_internal.match_pattern(b.pattern, c.levels) IS NULL;
-					b.operations_left := b.operations_left - 1;
-					IF NOT c.table_id = ANY (b.used_tables) THEN
-						b.tables_left := b.tables_left - 1;
-						b.used_tables := b.used_tables || c.table_id;
+				is_new := most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1;
+				is_first := may_overshoot[n] AND operations[s] = 0;
+				lacks_operations := operations[s] >= most_operations[n];
+				lacks_tables := is_new AND tables[s] >= most_tables[n];
+				lacks_bytes := (need_bytes > 0 AND bytes[s] + need_bytes > most_bytes[n] OR is_unknown AND bytes[s] >= most_bytes[n]) AND NOT is_first;
+				lacks_gb_hours := need_gb_hours > 0 AND gb_hours[s] + need_gb_hours > most_gb_hours[n] AND NOT is_first;
+				CONTINUE WHEN (is_tested[n] AND (lacks_operations OR lacks_tables OR lacks_bytes OR lacks_gb_hours)) IS NOT TRUE;
+				turn := NULL;
+				IF NOT COALESCE(most_operations[n] < 1 OR is_new AND most_tables[n] < 1
+						OR NOT may_overshoot[n] AND (need_bytes > most_bytes[n] OR is_unknown AND most_bytes[n] = 0 OR need_gb_hours > most_gb_hours[n]), false) THEN
+					-- Its turn comes when enough has left the period for all that is put off before it, and for itself.
+					asked_operations[s] := asked_operations[s] + 1;
+					asked_bytes[s] := asked_bytes[s] + CASE WHEN is_unknown THEN 1 ELSE LEAST(need_bytes, most_bytes[n]) END;
+					asked_gb_hours[s] := asked_gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF is_new AND table_state[c.table_slots[i]] IS DISTINCT FROM 2 THEN
+						asked_tables[s] := asked_tables[s] + 1;
+						table_state[c.table_slots[i]] := 2;
 					END IF;
-					b.bytes_left := b.bytes_left - COALESCE(c.bytes, 0);
-					b.gb_hours_left := b.gb_hours_left - COALESCE(c.gb_hours, 0);
-					budgets[i] := b;
+					LOOP
+						-- of what counts by now nothing but this plan's is left in the end: then whole periods
+						rounds := GREATEST(0, (operations[s] + asked_operations[s]) / NULLIF(most_operations[n], 0), (tables[s] + asked_tables[s]) / NULLIF(most_tables[n], 0),
+							(bytes[s] + asked_bytes[s]) / NULLIF(most_bytes[n], 0), (gb_hours[s] + asked_gb_hours[s]) / NULLIF(most_gb_hours[n], 0));
+						EXIT WHEN rounds <= 1 + tolerance OR ends[n] IS NOT NULL OR next_use[s] > last_use[s];
+						asked_operations[s] := asked_operations[s] - 1;
+						asked_tables[s] := asked_tables[s] - use_last[next_use[s]]::int4;
+						asked_bytes[s] := asked_bytes[s] - use_bytes[next_use[s]];
+						asked_gb_hours[s] := asked_gb_hours[s] - use_gb_hours[next_use[s]];
+						next_use[s] := next_use[s] + 1;
+					END LOOP;
+					turn := CASE
+						WHEN ends[n] IS NOT NULL THEN ends[n] + lasts[n] * (ceil(LEAST(1000, GREATEST(1, asked_operations[s] / NULLIF(most_operations[n], 0), asked_tables[s] / NULLIF(most_tables[n], 0),
+							asked_bytes[s] / NULLIF(most_bytes[n], 0), asked_gb_hours[s] / NULLIF(most_gb_hours[n], 0))) - tolerance) - 1)
+						WHEN rounds > 1 + tolerance THEN at + lasts[n] * (ceil(LEAST(1000, rounds) - tolerance) - 1)
+						WHEN next_use[s] > c.first_places[i] THEN use_at[next_use[s] - 1] + lasts[n]
+						ELSE at + lasts[n] END;
+				END IF;
+				holds := COALESCE(holds, '[]') || to_jsonb(array_remove(ARRAY[
+					CASE WHEN lacks_operations THEN floe_internal.budget_hold(names[n], c.shares[i], 'operations', operations[s], 1, most_operations[n], false, turn) END,
+					CASE WHEN lacks_tables THEN floe_internal.budget_hold(names[n], c.shares[i], 'tables', tables[s], 1, most_tables[n], false, turn) END,
+					CASE WHEN lacks_bytes THEN floe_internal.budget_hold(names[n], c.shares[i], 'bytes', bytes[s], CASE WHEN NOT is_unknown THEN need_bytes END, most_bytes[n], may_overshoot[n], turn) END,
+					CASE WHEN lacks_gb_hours THEN floe_internal.budget_hold(names[n], c.shares[i], 'gb_hours', gb_hours[s], need_gb_hours, most_gb_hours[n], may_overshoot[n], turn) END], NULL));
+			END LOOP;
+			IF holds IS NULL THEN
+				FOR i IN 1 .. array_length(c.slots, 1)
+				LOOP
+					s := c.slots[i];
+					n := c.numbers[i];
+					operations[s] := operations[s] + 1;
+					-- what is larger than the budget takes all of it
+					bytes[s] := bytes[s] + LEAST(need_bytes, most_bytes[n]);
+					gb_hours[s] := gb_hours[s] + LEAST(need_gb_hours, most_gb_hours[n]);
+					IF most_tables[n] IS NOT NULL AND NOT c.is_used[i] AND table_state[c.table_slots[i]] IS DISTINCT FROM 1 THEN
+						tables[s] := tables[s] + 1;
+						table_state[c.table_slots[i]] := 1;
+					END IF;
 				END LOOP;
-				rank := rank + 1;
+			ELSE
+				-- the one that says never, else the one that says latest
+				SELECT h.item ->> 'status', h.item ->> 'value', h.item ->> 'limit', (h.item ->> 'next_at')::timestamptz INTO verdict, value, limit_value, next_at
+					FROM jsonb_array_elements(holds) AS h (item) ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget' LIMIT 1;
+				gate := 'budget';
+				set_by := (SELECT string_agg(h.item ->> 'set_by', ', ' ORDER BY h.item ->> 'status', (h.item ->> 'next_at')::timestamptz DESC, h.item ->> 'budget', h.place) FROM jsonb_array_elements(holds) WITH ORDINALITY AS h (item, place));
+				reasons := reasons || holds;
 			END IF;
+		END IF;
+		IF verdict = 'run' THEN
+			rank := rank + 1;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool)
+COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
 	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
 -- and its own defaults (7 days, 100 MB) are neither the table's nor what floe judged by; Iceberg's library keeps min-snapshots-to-keep in it, too.
 CREATE FUNCTION floe_internal.options_of_floe(of_operation pg_catalog.text, settings pg_catalog.jsonb, remedy_options pg_catalog.jsonb) RETURNS pg_catalog.jsonb
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT CASE WHEN e.server_type IS NULL THEN COALESCE(remedy_options, '{}') ELSE COALESCE((
 			SELECT pg_catalog.jsonb_object_agg(r.key, r.value) FROM pg_catalog.jsonb_each(remedy_options) AS r
 			JOIN floe_internal.engine_options() AS o ON o.engine_type = e.server_type AND o.operation = of_operation AND o.option = r.key), '{}') END
 		|| CASE WHEN e.server_type IS DISTINCT FROM 'trino' THEN '{}'
@@ -171,45 +283,43 @@ BEGIN ATOMIC
 				THEN pg_catalog.jsonb_build_object('max_snapshot_age', LEAST(pg_catalog.ceil(EXTRACT(epoch FROM (settings ->> 'options.max_snapshot_age')::pg_catalog.interval)), 3153600000)::pg_catalog.int8 || ' seconds')
 			ELSE '{}' END
 	FROM (SELECT 1) AS one
-	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine';
-END;
+	LEFT JOIN floe_internal.server AS e ON e.wrapper = 'floe_engine' AND e.server_name = settings ->> 'engine');
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.options_of_floe(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'The metric''s remedy options that the engine has, and what the engine has to be told because it does not know it';
 
--- A cheap look before the decision proper, which takes milliseconds for each table: most tables of a fleet need nothing.
--- What a person asked for by name does not come this way.
-CREATE FUNCTION floe_internal.tables_to_decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.int8
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	-- a metric is beyond a threshold; so many tables at a time, that the cost grows with their number
-	WITH portion AS (
-		SELECT pg_catalog.array_agg(x.id) AS ids FROM pg_catalog.unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 1000
-	), judged AS MATERIALIZED (
-		SELECT j.table_id, j.remedy, j.severity, j.value, j.requires FROM portion CROSS JOIN LATERAL floe_internal.judged_metrics(portion.ids, at) AS j WHERE j.remedy IS NOT NULL
-	)
-	SELECT j.table_id FROM judged AS j WHERE j.severity >= 0.5
-	-- floe's own deadline is over, and there is something to do
-	UNION
-	SELECT j.table_id FROM judged AS j
-		JOIN floe_internal.builtin_setting AS b ON b.operation = j.remedy AND b.setting = 'deadline'
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = j.table_id
-		JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = b.operation AND e.settings ? 'configured'
-		LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = b.operation
-		WHERE j.value > 0 AND j.requires IS NULL AND COALESCE(x.last_success_at, t.first_seen_at) + (b.value #>> '{}')::pg_catalog.interval <= at
-	-- a policy calls by conditions or a deadline
-	UNION
-	SELECT t.table_id FROM floe_internal.iceberg_table AS t JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id
-		WHERE t.table_id = ANY (of_table_ids) AND e.settings ?| '{conditions,deadline}'
-	-- a large table is not done with
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
-	-- a schedule's time has come
-	UNION
-	SELECT x.table_id FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
-END;
-COMMENT ON FUNCTION floe_internal.tables_to_decide(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables for which anything can call at all, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); for all others every verdict would be "not needed" or "off"';
+-- What goes into the statement: what floe adds, what policies set, and what a person gave, which is checked alone first, so that an option given by an
+-- alias replaces the policy's.
+CREATE FUNCTION floe_internal.options_to_send(of_operation pg_catalog.text, settings pg_catalog.jsonb, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, given pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN floe_internal.check_options(of_operation, floe_internal.operation_options(settings, origins, floe_internal.options_of_floe(of_operation, settings, remedy_options))
+		|| floe_internal.check_options(of_operation, COALESCE(given, '{}')));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.options_to_send(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb) IS 'Options of an operation that is to be queued, canonical';
+
+-- For floe.budgets: what the decisions about these tables left to budgets, and nothing else of them.
+CREATE FUNCTION floe_internal.note_deferred(of_table_ids pg_catalog.int8[], deferred pg_catalog.jsonb[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	DELETE FROM floe_internal.budget_deferral AS d
+		WHERE d.table_id = ANY (of_table_ids)
+		  AND NOT EXISTS (SELECT 1 FROM unnest(deferred) AS x (item) WHERE (x.item ->> 'table_id')::int8 = d.table_id AND x.item ->> 'operation' = d.operation);
+	INSERT INTO floe_internal.budget_deferral AS d (table_id, operation, holds, score, deferred_since, next_at)
+		SELECT (x.item ->> 'table_id')::int8, x.item ->> 'operation', jsonb_path_query_array(x.item -> 'reasons', '$[*] ? (@.gate == "budget")'), (x.item ->> 'score')::float8, at, (x.item ->> 'next_at')::timestamptz
+		FROM unnest(deferred) AS x (item)
+		ON CONFLICT (table_id, operation) DO UPDATE SET holds = EXCLUDED.holds, score = EXCLUDED.score, next_at = EXCLUDED.next_at
+		WHERE (d.holds, d.score, d.next_at) IS DISTINCT FROM (EXCLUDED.holds, EXCLUDED.score, EXCLUDED.next_at);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.note_deferred(pg_catalog.int8[], pg_catalog.jsonb[], pg_catalog.timestamptz) IS 'Brings floe_internal.budget_deferral in line with what was just decided about these tables';
 
 -- Queues what is called for.
-CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text)
+CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
+		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
 				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -221,6 +331,7 @@ DECLARE
 	new_settings jsonb;
 	usable text[];
 	problem text;
+	deferred jsonb[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
@@ -229,7 +340,7 @@ BEGIN
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
 			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
-		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named) AS s
+		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -238,10 +349,7 @@ BEGIN
 		operation_id := NULL;
 		problem := NULL;
 		IF c.verdict = 'run' THEN
-			-- checked alone first, so that an option given by an alias replaces the policy's
-			new_settings := c.settings || jsonb_build_object('options', floe_internal.check_options(c.operation,
-				floe_internal.operation_options(c.settings, c.origins, floe_internal.options_of_floe(c.operation, c.settings, c.remedy_options))
-				|| floe_internal.check_options(c.operation, COALESCE(extra_options -> c.operation, '{}'))));
+			new_settings := c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
 			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
 			-- what the policies set has passed a gate
@@ -272,45 +380,42 @@ BEGIN
 					format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
 			END IF;
 		END IF;
+		IF c.gate = 'budget' THEN
+			deferred := deferred || jsonb_build_object('table_id', c.table_id, 'operation', c.operation, 'score', COALESCE(c.score, 0), 'next_at', c.next_at, 'reasons', c.reasons);
+		END IF;
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
 		set_by := c.set_by; next_at := c.next_at; score := c.score;
 		RETURN NEXT;
 	END LOOP;
+	IF NOT by_hand THEN
+		PERFORM floe_internal.note_deferred(of_table_ids, deferred, at);
+	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text)
+COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
-
--- Rows for schedules in force: new or changed ones get their first time.
-CREATE FUNCTION floe_internal.sync_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	INSERT INTO floe_internal.table_operation AS x (table_id, operation, schedule_key, next_due_at)
-		SELECT s.table_id, s.operation, floe_internal.schedule_key(s.settings),
-			   floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, o.last_run_at, NOT s.origins ? 'schedule')
-		FROM floe_internal.table_setting AS s
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		LEFT JOIN floe_internal.table_operation AS o ON o.table_id = s.table_id AND o.operation = s.operation
-		WHERE s.table_id = ANY (of_table_ids) AND s.operation <> '' AND s.settings ? 'configured'
-		  AND floe_internal.schedule_key(s.settings) IS DISTINCT FROM o.schedule_key
-		ON CONFLICT (table_id, operation) DO UPDATE SET schedule_key = EXCLUDED.schedule_key, next_due_at = EXCLUDED.next_due_at;
-END;
-COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	due floe_internal.call[] := ARRAY(SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_operation AS x WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids));
+BEGIN
+	IF due = '{}' THEN
+		RETURN;
+	END IF;
 	UPDATE floe_internal.table_operation AS x
-		SET next_due_at = floe_internal.schedule_next(s.settings, t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
+		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, x.tuned_every) END,
+			t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
 		FROM floe_internal.table_setting AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM floe_internal.table_operation AS y WHERE y.next_due_at <= at AND y.table_id = ANY (of_table_ids)), at, false, NULL, false) AS d
+		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
 			ON d.table_id = s.table_id AND d.operation = s.operation
-		WHERE x.table_id = s.table_id AND x.operation = s.operation AND s.table_id = ANY (of_table_ids)
+		WHERE x.table_id = s.table_id AND x.operation = s.operation
 		  AND x.next_due_at <= at
 		  AND (d.verdict IN ('not needed', 'off')
 			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
-

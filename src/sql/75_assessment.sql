@@ -393,6 +393,8 @@ BEGIN
 				WHERE t.table_id = ANY (of_table_ids) AND t.status = 'error' RETURNING t.table_id)
 		SELECT array_agg(c.table_id) INTO healed FROM changed AS c;
 		PERFORM floe_internal.decide_soon(healed);
+		PERFORM floe_internal.write_event('table assessed', t.levels[1], t.table_id, t.name, NULL, format('%s can be read again, and is as it was', t.name), NULL)
+			FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (healed);
 	END IF;
 	PERFORM 1 FROM floe_internal.table_poll AS p WHERE p.table_id = ANY (of_table_ids) ORDER BY p.table_id FOR NO KEY UPDATE;
 	UPDATE floe_internal.table_poll AS p
@@ -560,7 +562,9 @@ BEGIN
 		  SELECT (SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE p.catalog_id = k.id AND p.claim_pass IS NULL ORDER BY p.next_poll_at LIMIT 1)
 		  FROM unnest(catalog_ids) AS k (id)
 		  UNION ALL
-		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)) AS d);
+		  SELECT (SELECT x.decide_at FROM floe_internal.table_decision AS x WHERE decisions ORDER BY x.decide_at LIMIT 1)
+		  UNION ALL
+		  SELECT (SELECT v.next_at FROM floe_internal.policy_validity AS v WHERE decisions ORDER BY v.next_at LIMIT 1)) AS d);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, or a table decided upon; NULL: never. Each is one look into an index';
+COMMENT ON FUNCTION floe_internal.next_assessor_ms(pg_catalog.int4[], pg_catalog.bool) IS 'Milliseconds until a catalog must be listed, a table of these catalogs looked at, a table decided upon, or a policy begins or ends; NULL: never. Each is one look into an index';

@@ -35,6 +35,8 @@ BEGIN
 	new_row.is_complete := t.manifest_ids IS NOT NULL;
 	new_row.is_inexact := COALESCE(m.is_inexact, false);
 	new_row.excess_file_count := m.excess_file_count;
+	new_row.rewrite_file_count := m.rewrite_file_count;
+	new_row.rewrite_bytes := m.rewrite_bytes;
 	new_row.small_file_count := m.small_file_count;
 	new_row.small_file_bytes := m.small_file_bytes;
 	new_row.data_file_count := m.data_file_count;
@@ -161,6 +163,37 @@ COMMENT ON FUNCTION floe_internal.apply_assessment(pg_catalog.int8, pg_catalog.j
 	IS 'Stores what was read of a table and judges it; is_complete: all manifests of the list are stored; this_look: from the claim. What a look that began later has found stays. False: it was dropped while it was read, and is as it was';
 
 -- Tables whose sizes in force changed since their health was computed. What retention lets go is counted where it is used.
+CREATE FUNCTION floe_internal.stale_health(of_table_ids pg_catalog.int8[]) RETURNS SETOF pg_catalog.int8
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
+	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
+BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
+	RETURN QUERY
+		-- the same sizes for all tables of a policy list, but for those with properties of their own, and those without a list
+		WITH common AS MATERIALIZED (
+			SELECT s.set_id, z.* FROM unnest(set_ids) AS s (set_id)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = 'rewrite_data_files'
+			CROSS JOIN LATERAL floe_internal.sizes(floe_internal.builtin_settings('rewrite_data_files') || COALESCE(e.settings, '{}')) AS z
+		)
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
+			JOIN common AS z ON z.set_id = i.policy_set_id
+			WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+			  AND NOT COALESCE(i.properties ?| own_sizes, false)
+		UNION ALL
+		SELECT h.table_id FROM floe_internal.health AS h
+			JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files'
+				  AND s.table_id = ANY (ARRAY(SELECT i.table_id FROM floe_internal.iceberg_table AS i WHERE i.table_id = ANY (of_table_ids) AND (i.policy_set_id IS NULL OR i.properties ?| own_sizes))) OFFSET 0) AS s
+				ON s.table_id = h.table_id
+			CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
+			WHERE (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.stale_health(pg_catalog.int8[]) IS 'Those of some tables whose health was computed with other file sizes than are in force';
+
 CREATE FUNCTION floe_internal.recompute_health(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -168,11 +201,7 @@ DECLARE
 	t record;
 	n int4 := 0;
 BEGIN
-	FOR t IN
-		SELECT h.table_id FROM floe_internal.health AS h JOIN floe_internal.iceberg_table AS i ON i.table_id = h.table_id
-		JOIN (SELECT s.table_id, s.settings FROM floe_internal.table_setting AS s WHERE s.operation = 'rewrite_data_files' AND s.table_id = ANY (of_table_ids) OFFSET 0) AS s ON s.table_id = h.table_id
-		CROSS JOIN LATERAL floe_internal.sizes(s.settings) AS z
-		WHERE h.table_id = ANY (of_table_ids) AND (h.target_file_bytes, h.small_below_bytes, h.oversized_above_bytes, h.min_input_files) IS DISTINCT FROM (z.target_bytes, z.small_below, z.oversized_above, z.min_input_files)
+	FOR t IN SELECT x.table_id FROM floe_internal.stale_health(of_table_ids) AS x (table_id)
 	LOOP
 		PERFORM floe_internal.compute_health(t.table_id);
 		n := n + 1;

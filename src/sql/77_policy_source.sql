@@ -28,6 +28,7 @@ CREATE TABLE floe_internal.catalog_policy (
 	applied			pg_catalog.jsonb,
 	left_out		pg_catalog.text[] NOT NULL DEFAULT '{}',
 	problem			pg_catalog.text,
+	locked			pg_catalog.text[] NOT NULL DEFAULT '{}',
 	changed_at		pg_catalog.timestamptz NOT NULL,
 	PRIMARY KEY (catalog_id, target, is_table, policy_type)
 );
@@ -35,6 +36,7 @@ CREATE INDEX catalog_policy_policy ON floe_internal.catalog_policy (policy_id);
 COMMENT ON TABLE floe_internal.catalog_policy IS 'Attachments of policies in a catalog, as it told them, and the policy of floe that stands for each';
 COMMENT ON COLUMN floe_internal.catalog_policy.target IS 'Levels below the catalog; {}: the catalog itself';
 COMMENT ON COLUMN floe_internal.catalog_policy.applied IS 'What the policy of floe was made from: it is made again only when this changes';
+COMMENT ON COLUMN floe_internal.catalog_policy.locked IS 'What of it locks of policies above overrule';
 COMMENT ON COLUMN floe_internal.catalog_policy.problem IS 'Why floe does not do what it says; its operation is switched off there';
 
 -- A policy that only stands for an attachment goes with it.
@@ -228,6 +230,7 @@ BEGIN
 	-- before any row is locked, as for every change of policies; a reading that brings nothing new does not wait for it
 	IF EXISTS (SELECT FROM floe_internal.attached_policies(namespaces, table_names, answers)) OR EXISTS (SELECT FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id) THEN
 		PERFORM floe_internal.lock_matches(true);
+		INSERT INTO floe_internal.policy_change (policy_id) VALUES (-1);
 		PERFORM floe_internal.store_catalog_policies(of_catalog_id, namespaces, table_names, answers);
 		IF (SELECT count(*) FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id) > most THEN
 			PERFORM floe_internal.refuse(format('the catalog has more than %s policies attached', most), NULL, NULL, '54000');
@@ -241,6 +244,8 @@ BEGIN
 		LOOP
 			PERFORM floe_internal.apply_catalog_policy(of_catalog_id, changed.target, changed.is_table, changed.policy_type, changed.applied);
 		END LOOP;
+		DELETE FROM floe_internal.policy_change AS c WHERE c.policy_id = -1;
+		PERFORM floe_internal.note_catalog_locks();
 		n := (SELECT count(*) FROM floe_internal.catalog_policy AS p WHERE p.catalog_id = of_catalog_id);
 	END IF;
 	UPDATE floe_internal.policy_source AS s
@@ -281,8 +286,8 @@ COMMENT ON FUNCTION floe_internal.policy_source_failed(pg_catalog.int4, pg_catal
 CREATE VIEW floe.catalog_policies AS
 	SELECT c.server_name AS catalog, CASE WHEN p.target = '{}' THEN NULL ELSE floe_internal.format_name(p.target) END AS target,
 		   CASE WHEN p.target = '{}' THEN 'catalog' WHEN p.is_table THEN 'table' ELSE 'namespace' END AS target_kind,
-		   p.policy_type AS type, p.document ->> 'name' AS name, p.document ->> 'version' AS version, f.name AS policy, p.left_out, p.problem, p.changed_at
+		   p.policy_type AS type, p.document ->> 'name' AS name, p.document ->> 'version' AS version, f.name AS policy, p.left_out, p.problem, p.changed_at, p.locked
 	FROM floe_internal.catalog_policy AS p
 	JOIN floe_internal.catalog AS c ON c.catalog_id = p.catalog_id
 	LEFT JOIN floe.policy AS f ON f.policy_id = p.policy_id;
-COMMENT ON VIEW floe.catalog_policies IS 'Policies that catalogs keep (SERVER option policy_source), where each is attached, and the policy of floe that stands for it. left_out: what of its config means nothing here; problem: why floe does not do what it says, so that its operation is off there';
+COMMENT ON VIEW floe.catalog_policies IS 'Policies that catalogs keep (SERVER option policy_source), where each is attached, and the policy of floe that stands for it. left_out: what of its config means nothing here; problem: why floe does not do what it says, so that its operation is off there; locked: what of it locks of policies above overrule';

@@ -36,10 +36,10 @@ BEGIN
 	END IF;
 	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
 			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
-			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason)
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason, measured)
 		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
 			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
-			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason);
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason, q.measured);
 	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
@@ -83,6 +83,50 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.policy_turn(pg_catalog.int4, pg_catalog.text) IS 'The policy whose turn an operation takes: of those that configure it, the one that wins; - where there is none';
 
+-- For who holds the lock of the claimers.
+CREATE FUNCTION floe_internal.full_shares() RETURNS pg_catalog.text[]
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN ARRAY(
+		SELECT b.name || chr(31) FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency = 0
+		UNION ALL
+		SELECT b.name || chr(31) || x.share
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		JOIN floe.budget AS b ON b.is_enabled AND b.concurrency > 0
+			AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, q.engine, q.operation, q.by_hand, i.owner)
+		CROSS JOIN LATERAL (SELECT floe_internal.budget_share(b.per, t.levels, q.engine, i.name, i.owner) AS share) AS x
+		WHERE q.state IN ('dispatching', 'running', 'lost') AND EXISTS (SELECT 1 FROM floe.budget AS y WHERE y.is_enabled AND y.concurrency > 0)
+		GROUP BY b.name, x.share HAVING count(*) >= b.concurrency);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.full_shares() IS 'Budgets of concurrency under which nothing more may be sent now, each with its share behind the character 31; those that allow nothing at all, without one';
+
+CREATE FUNCTION floe_internal.engine_budgets_allow(q floe_internal.operation_queue, t floe_internal.iceberg_table, engine_name pg_catalog.text, of_budgets pg_catalog.text[], at pg_catalog.timestamptz) RETURNS pg_catalog.bool
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN NOT EXISTS (
+		SELECT 1 FROM floe.budget AS b
+		LEFT JOIN floe_internal.policy_in_charge AS i ON i.policy_set_id = t.policy_set_id AND i.operation = q.operation
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS operations, count(DISTINCT u.table_id) AS tables, COALESCE(bool_or(u.table_id = t.table_id), false) AS has_table, COALESCE(sum(u.bytes), 0) AS bytes, COALESCE(sum(u.gb_hours), 0) AS gb_hours
+			FROM floe_internal.budget_use(at, ARRAY[b.name]) AS u
+			WHERE u.operation_id <> q.operation_id AND u.share = floe_internal.budget_share(b.per, t.levels, engine_name, i.name, i.owner)) AS u
+		WHERE b.name = ANY (of_budgets) AND NOT (q.by_hand AND b.by_hand = 'exempt')
+		  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, engine_name, q.operation, q.by_hand, i.owner)
+		  AND (u.operations >= b.operations OR u.tables >= b.tables AND NOT u.has_table
+			   OR NOT (b.overshoot AND u.operations = 0) AND (
+					(q.estimate ->> 'bytes')::float8 > 0 AND u.bytes + (q.estimate ->> 'bytes')::float8 > b.bytes
+					OR (q.estimate ->> 'gb_hours')::float8 > 0 AND u.gb_hours + (q.estimate ->> 'gb_hours')::float8 > b.gb_hours)));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.engine_budgets_allow(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.text[], pg_catalog.timestamptz)
+	IS 'Whether the budgets of engines let an operation go to one that is not the first of its list; what it takes from a budget already is not counted twice';
+
 -- The next operation for a free engine, never two on one table, in the order of operations within a table. People go first. Then catalogs take turns, and
 -- within a catalog its policies; a score decides only within these: nobody with many bad tables keeps the engine for himself.
 -- An engine also takes what others stand before it for, while each of those is gone, drained, or has failed or been full for long: decided here and only
@@ -99,25 +143,26 @@ DECLARE
 	full_ones text[];
 	failing text[];
 	failing_since timestamptz[];
-	tight floe_internal.budget_line[];
+	is_choice bool;
+	tight text[];
+	full_shares text[];
 BEGIN
 	IF EXISTS (SELECT 1 FROM floe_internal.drain) THEN
 		RETURN;
 	END IF;
-	IF EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL) THEN
+	is_choice := EXISTS (SELECT 1 FROM floe_internal.operation_queue AS x WHERE x.state = 'queued' AND x.engines IS NOT NULL);
+	-- the plan has tested the budgets of the engine that stands first
+	tight := CASE WHEN is_choice THEN ARRAY(SELECT b.name FROM floe.budget AS b WHERE b.is_enabled AND (b.engine IS NOT NULL OR b.per = 'engine') AND num_nonnulls(b.operations, b.tables, b.bytes, b.gb_hours) > 0) ELSE '{}' END;
+	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
+	IF tight <> '{}' OR EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
+	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
+		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
+	END IF;
+	full_shares := floe_internal.full_shares();
+	IF is_choice THEN
 		SELECT array_agg(p.server_name) FILTER (WHERE NOT p.is_drained), array_agg(p.server_name) FILTER (WHERE p.is_full),
 			   array_agg(p.server_name) FILTER (WHERE p.failing_since IS NOT NULL), array_agg(p.failing_since) FILTER (WHERE p.failing_since IS NOT NULL)
 			INTO here, full_ones, failing, failing_since FROM floe_internal.engine_places(at) AS p;
-		-- the plan has tested the budgets of the engine that stands first
-		IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.engine IS NOT NULL) THEN
-			tight := ARRAY(SELECT ROW(s.name, s.pattern, s.engine, s.operations_left, s.tables_left, s.bytes_left, s.gb_hours_left, s.used_tables,
-				s.operations_limit, s.tables_limit, s.bytes_limit, s.gb_hours_limit, s.free_at)::floe_internal.budget_line FROM floe_internal.budget_state(at) AS s WHERE s.engine IS NOT NULL);
-		END IF;
-	END IF;
-	-- a budget can be about several engines, a catalog's limit always is: who counts what runs under it does so alone
-	IF EXISTS (SELECT 1 FROM floe.budget AS b WHERE b.is_enabled AND b.concurrency IS NOT NULL)
-	   OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_catalog' AND s.options ? 'max_operations') THEN
-		PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 1);
 	END IF;
 	FOR e IN
 		-- one claimer at a time for each engine, so that its limit holds
@@ -143,11 +188,7 @@ BEGIN
 					WHERE l.place < array_position(x.engines, e.server_name) AND l.name = ANY (here)
 					  AND NOT COALESCE(failing_since[array_position(failing, l.name)] + floe_internal.fallback_after(x.settings) <= at, false)
 					  AND NOT (l.name = ANY (COALESCE(full_ones, '{}')) AND x.queued_at + floe_internal.fallback_after(x.settings) <= at))
-				AND NOT EXISTS (
-					SELECT 1 FROM unnest(tight) AS b
-					WHERE b.engine = e.server_name AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-					  AND (b.operations_left < 1 OR b.tables_left < 1 AND NOT x.table_id = ANY (b.used_tables) OR b.bytes_left < COALESCE((x.estimate ->> 'bytes')::float8, 0)
-						   OR b.gb_hours_left < COALESCE((x.estimate ->> 'gb_hours')::float8, 0))))
+				AND (tight = '{}' OR floe_internal.engine_budgets_allow(x, t, e.server_name, tight, at)))
 		  AND (claim_operation.pattern IS NULL OR floe_internal.match_pattern(claim_operation.pattern, t.levels) IS NOT NULL)
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS o WHERE o.table_id = x.table_id AND (o.state <> 'queued' OR o.position < x.position))
 		  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE p.until > at AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
@@ -155,11 +196,11 @@ BEGIN
 						  WHERE s.wrapper = 'floe_catalog' AND s.server_name = t.levels[1] AND s.options ? 'max_operations'
 							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
 								 WHERE o.state IN ('dispatching', 'running', 'lost') AND u.catalog_id = t.catalog_id) >= (s.options ->> 'max_operations')::int4)
-		  AND NOT EXISTS (SELECT 1 FROM floe.budget AS b
-						  WHERE b.is_enabled AND b.concurrency IS NOT NULL AND (b.engine IS NULL OR b.engine = e.server_name) AND floe_internal.match_pattern(b.pattern, t.levels) IS NOT NULL
-							AND (SELECT count(*) FROM floe_internal.operation_queue AS o JOIN floe_internal.iceberg_table AS u ON u.table_id = o.table_id
-								 WHERE o.state IN ('dispatching', 'running', 'lost') AND (b.engine IS NULL OR b.engine = o.engine)
-								   AND floe_internal.match_pattern(b.pattern, u.levels) IS NOT NULL) >= b.concurrency)
+		  AND (full_shares = '{}' OR NOT EXISTS (
+				SELECT 1 FROM floe.budget AS b LEFT JOIN floe_internal.policy_in_charge AS i ON (b.per IN ('policy', 'owner') OR b.owner IS NOT NULL) AND i.policy_set_id = t.policy_set_id AND i.operation = x.operation
+				WHERE b.is_enabled AND b.concurrency IS NOT NULL AND NOT (x.by_hand AND b.by_hand = 'exempt')
+				  AND floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, t.levels, e.server_name, x.operation, x.by_hand, i.owner)
+				  AND (b.concurrency = 0 OR b.name || chr(31) || floe_internal.budget_share(b.per, t.levels, e.server_name, i.name, i.owner) = ANY (full_shares))))
 		ORDER BY x.by_hand DESC, ct.turn NULLS FIRST, pt.turn NULLS FIRST, x.score DESC, x.operation_id
 		LIMIT 1 FOR UPDATE OF x SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
@@ -214,6 +255,7 @@ DECLARE
 	sliced jsonb;
 	more_options jsonb;
 	slice jsonb;
+	ghost record;
 BEGIN
 	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
 	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
@@ -254,6 +296,16 @@ BEGIN
 		PERFORM floe_internal.end_operation(of_operation_id, 'cancelled', reason);
 		RETURN;
 	END IF;
+	-- The gate "interlock", which knows no more than that the operation itself is there, is asked of those given up alone.
+	IF q.operation = 'remove_orphan_files' THEN
+		SELECT w.* INTO ghost FROM floe_internal.may_still_write(q.table_id, at) AS w WHERE w.is_given_up AND w.until > at ORDER BY w.until DESC LIMIT 1;
+		IF FOUND THEN
+			go := false;
+			reason := format('back in the queue until %s: operation %s (%s) was given up and may still write', ghost.until, ghost.operation_id, ghost.operation);
+			UPDATE floe_internal.operation_queue AS x SET state = 'queued', driver_pass = NULL, attempt = x.attempt - 1, not_before = ghost.until WHERE x.operation_id = of_operation_id;
+			RETURN;
+		END IF;
+	END IF;
 	options := COALESCE(q.settings -> 'options', '{}');
 	-- what floe adds by itself it added for the engine that stands first; another one may have to be told more, such as the table's own retention
 	IF q.engine IS DISTINCT FROM q.settings ->> 'engine' THEN
@@ -266,6 +318,7 @@ BEGIN
 			CROSS JOIN LATERAL floe_internal.options_of_floe(q.operation, s.settings || jsonb_build_object('engine', q.engine), '{}') AS x (now_options)
 			WHERE s.table_id = q.table_id AND s.operation = q.operation AND (x.now_options ->> 'max_snapshot_age')::interval > (options ->> 'max_snapshot_age')::interval), '{}');
 	END IF;
+	options := floe_internal.pinned_options(q.operation_id, q.table_id, q.operation, options, q.settings, t.snapshots, at);
 	usable := floe_internal.usable_engines(q.table_id, q.operation, options);
 	IF usable IS NULL OR q.engine <> ALL (usable) OR EXISTS (SELECT 1 FROM floe_internal.engine AS n WHERE n.server_name = q.engine AND n.drained_at IS NOT NULL) THEN
 		go := false;
@@ -316,6 +369,7 @@ BEGIN
 	END IF;
 	-- what was asked for by hand did not pass the gate, and a table's columns change
 	problem := floe_internal.options_problem(q.operation, options, t.details, t.specs, t.refs, t.current_snapshot_id);
+	problem := COALESCE(problem, floe_internal.pinned_snapshot_problem(q.table_id, options, t.snapshots, at));
 	IF problem IS NULL THEN
 		BEGIN
 			statement := floe_internal.render_statement(engine_type, engine_catalog, t.namespace, t.table_name, q.operation, options, at,
@@ -338,6 +392,7 @@ BEGIN
 		SET before = floe_internal.metrics_object(q.table_id, at), before_snapshot_id = t.current_snapshot_id,
 			before_snapshots = ARRAY(SELECT s.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS s),
 			before_statistics = floe_internal.statistics_files(q.operation, t.details),
+			snapshots_before = CASE WHEN q.operation = 'expire_snapshots' THEN t.snapshots END,
 			statement = preflight.statement,
 			estimate = CASE WHEN slice IS NULL THEN x.estimate - 'slice' ELSE x.estimate || jsonb_build_object('slice', slice) END
 		WHERE x.operation_id = of_operation_id;
@@ -516,6 +571,8 @@ DECLARE
 	gone int;
 	removed int8;
 	files int;
+	lost_files float8;
+	lost_bytes float8;
 	has_effect bool;
 	final_state text;
 BEGIN
@@ -551,7 +608,17 @@ BEGIN
 	IF q.operation IN ('compute_table_stats', 'compute_partition_stats') THEN
 		difference := COALESCE(difference, '{}') || jsonb_build_object('statistics_files_written', files);
 	END IF;
-	UPDATE floe_internal.operation_queue AS x SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh WHERE x.operation_id = of_operation_id;
+	-- what only the snapshots held that went: their children had taken it out
+	SELECT sum(s.deleted_data_files), sum(s.removed_bytes) INTO lost_files, lost_bytes
+		FROM floe_internal.snapshot_list(q.snapshots_before) AS s
+		WHERE s.parent_id IN (SELECT b.snapshot_id FROM floe_internal.snapshot_list(q.snapshots_before) AS b
+			WHERE b.snapshot_id NOT IN (SELECT n.snapshot_id FROM floe_internal.snapshot_list(t.snapshots) AS n));
+	UPDATE floe_internal.operation_queue AS x
+		SET after = now_metrics, effect = COALESCE(difference, '{}'), new_snapshots = fresh,
+			measured = m.measured || jsonb_strip_nulls(jsonb_build_object('error', floe_internal.estimate_error(q.estimate, m.measured)))
+		FROM floe_internal.measured(q.operation, q.before, difference, fresh, q.engine_result, gone, lost_files, lost_bytes,
+			extract(epoch FROM q.engine_ended_at - q.started_at)::float8, floe_internal.engine_memory(q.engine)) AS m (measured)
+		WHERE x.operation_id = of_operation_id;
 	final_state := CASE q.outcome
 		WHEN 'succeeded' THEN CASE WHEN has_effect THEN 'succeeded' ELSE 'no_change' END
 		WHEN 'lost' THEN CASE WHEN has_effect THEN 'succeeded' WHEN q.attempt < 3 AND q.cancel_requested_by IS NULL THEN 'queued' WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled' ELSE 'failed' END
@@ -579,6 +646,7 @@ BEGIN
 	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
 	PERFORM floe_internal.note_run(q, t, final_state, now_metrics);
 	PERFORM floe_internal.end_operation(of_operation_id, final_state, message);
+	PERFORM floe_internal.learn(of_operation_id);
 	state := final_state;
 END
 $body$;
@@ -666,17 +734,24 @@ BEGIN
 			failure_metadata = CASE final_state WHEN 'failed' THEN t.metadata_location WHEN 'cancelled' THEN x.failure_metadata END,
 			backoff_until = CASE WHEN final_state = 'cancelled' THEN x.backoff_until WHEN final_state = 'failed' AND class.retries
 				THEN at + floe_internal.backoff_delay(x.failures + 1, class.base_delay, class.max_delay, q.table_id || q.operation) END,
+			-- of a cadence that has moved on to its next time already
+			next_due_at = CASE WHEN final_state = 'failed' AND class.retries AND q.operation = 'remove_orphan_files' AND q.settings #> '{schedule,every}' IS NOT NULL THEN LEAST(x.next_due_at, at) ELSE x.next_due_at END,
 			zero_changes = CASE WHEN no_gain THEN x.zero_changes + 1 WHEN final_state = 'succeeded' THEN 0 ELSE x.zero_changes END,
 			-- doubles up to a week, and ends as soon as the metric that called for the run grows, or, where no single one did, the table changes
 			zero_change_until = CASE WHEN no_gain THEN at + LEAST(interval '7 days', rest * pow(2, LEAST(x.zero_changes, 10))) END,
 			zero_change_metadata = CASE WHEN no_gain THEN t.metadata_location END,
-			zero_change_metric = CASE WHEN no_gain THEN called_for END,
+			-- an age moves without anybody doing anything
+			zero_change_metric = CASE WHEN no_gain AND now_metrics ? called_for THEN called_for END,
 			zero_change_value = CASE WHEN no_gain THEN (now_metrics ->> called_for)::float8 END,
 			slices_left = CASE WHEN final_state IN ('succeeded', 'no_change') THEN undone WHEN slice IS NOT NULL AND final_state = 'failed' THEN GREATEST(x.slices_left, 1) ELSE x.slices_left END,
 			slice_halvings = CASE WHEN final_state = 'failed' AND class.error_class IN ('conflict', 'resource') AND q.operation = 'rewrite_data_files' THEN LEAST(x.slice_halvings + 1, 10)
 				WHEN final_state = 'succeeded' THEN 0 ELSE x.slice_halvings END,
 			slice_tried = CASE WHEN goes_on THEN (x.slice_tried || ARRAY(SELECT jsonb_array_elements_text(slice -> 'units')))[1:20000] WHEN no_gain THEN '{}' ELSE x.slice_tried END
 		WHERE x.table_id = q.table_id AND x.operation = q.operation;
+	PERFORM floe_internal.note_circuit(q, final_state, class.error_class);
+	IF q.operation = 'remove_orphan_files' AND final_state IN ('succeeded', 'no_change') THEN
+		PERFORM floe_internal.tune_cadence(q);
+	END IF;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';

@@ -74,7 +74,8 @@ BEGIN
 			USING ERRCODE = 'undefined_object', HINT = COALESCE('Catalogs are: ' || (SELECT string_agg(c.server_name, ', ' ORDER BY c.server_name) FROM floe_internal.catalog AS c WHERE c.status <> 'removed') || '.',
 				'Make one: CREATE SERVER demo TYPE ''rest'' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri ''…'', warehouse ''…'').');
 	END IF;
-	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.is_enabled AND floe_internal.match_pattern(p.pattern, levels) IS NOT NULL) THEN
+	IF NOT EXISTS (SELECT 1 FROM floe.policy AS p WHERE p.is_enabled AND floe_internal.match_pattern(p.pattern, levels) IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM floe_internal.policy_validity AS v WHERE v.policy_id = p.policy_id AND NOT v.is_valid)) THEN
 		RAISE EXCEPTION 'no policy matches table "%"', trigger.table_name
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				DETAIL = 'A trigger needs a matching, enabled policy: it says which operations may run, with which options and on which engine.',
@@ -117,46 +118,6 @@ END
 $body$;
 COMMENT ON FUNCTION floe.trigger(pg_catalog.text, pg_catalog.text[], pg_catalog.jsonb)
 	IS 'Plans a table from its stored health and queues what is called for, whatever the schedule says; operations named run even without need. Does no network: floe.run_maintenance() executes. One row per operation: queued, not needed, wait, blocked or off, and why';
-
-CREATE FUNCTION floe.why(table_name pg_catalog.text, detail pg_catalog.bool DEFAULT false,
-		OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text, OUT limit_value pg_catalog.text,
-		OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	t floe_internal.iceberg_table := floe_internal.require_table(why.table_name);
-BEGIN
-	RETURN QUERY
-		SELECT s.operation, CASE WHEN why.detail THEN r.item ->> 'status' ELSE s.verdict END, CASE WHEN why.detail THEN r.item ->> 'gate' ELSE s.gate END,
-			   CASE WHEN why.detail THEN r.item ->> 'value' ELSE s.value END, CASE WHEN why.detail THEN r.item ->> 'limit' ELSE s.limit_value END,
-			   CASE WHEN why.detail THEN r.item ->> 'set_by' ELSE s.set_by END, CASE WHEN why.detail THEN (r.item ->> 'next_at')::timestamptz ELSE s.next_at END, s.score
-		FROM floe_internal.select_candidates(ARRAY[t.table_id], floe_internal.clock(), false, NULL, why.detail) AS s
-		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-		LEFT JOIN LATERAL jsonb_array_elements(s.reasons) WITH ORDINALITY AS r (item, place) ON why.detail
-		ORDER BY k.position, r.place;
-END
-$body$;
-COMMENT ON FUNCTION floe.why(pg_catalog.text, pg_catalog.bool)
-	IS 'What floe would do with a table now and why: one row per operation with the gate that decides; with detail one row per gate. verdict: run, not needed, wait, blocked, off';
-
-CREATE FUNCTION floe.plan(pattern pg_catalog.text DEFAULT '**',
-		OUT rank pg_catalog.int4, OUT table_name pg_catalog.text, OUT operation pg_catalog.text, OUT verdict pg_catalog.text, OUT gate pg_catalog.text, OUT value pg_catalog.text,
-		OUT limit_value pg_catalog.text, OUT set_by pg_catalog.text, OUT next_at pg_catalog.timestamptz, OUT score pg_catalog.float8,
-		OUT objects pg_catalog.float8, OUT bytes pg_catalog.float8, OUT minutes pg_catalog.float8, OUT gb_hours pg_catalog.float8)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-	SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
-		   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8
-	FROM floe_internal.select_candidates(ARRAY(SELECT x.table_id FROM floe_internal.iceberg_table AS x
-			WHERE x.status <> 'dropped' AND floe_internal.match_pattern(floe_internal.check_pattern(pattern), x.levels) IS NOT NULL), floe_internal.clock(), false, NULL) AS s
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-	JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-	WHERE s.verdict = 'run' OR s.gate = 'budget'
-	ORDER BY s.verdict <> 'run', s.rank, t.name, k.position
-$body$;
-COMMENT ON FUNCTION floe.plan(pg_catalog.text) IS 'What floe.run_maintenance() would queue next, in order, with estimates; below the line (rank NULL) what a budget holds back';
 
 CREATE FUNCTION floe.refresh(pattern pg_catalog.text DEFAULT '**') RETURNS pg_catalog.int8
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -226,7 +187,8 @@ BEGIN
 	DELETE FROM floe_internal.pause AS p WHERE p.pattern = checked OR p.until <= floe_internal.clock();
 	INSERT INTO floe_internal.pause (pattern, until, reason, paused_by, paused_at)
 		VALUES (checked, ends, pause.reason, SESSION_USER, floe_internal.clock());
-	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason), NULL);
+	PERFORM floe_internal.write_event('paused', NULL, NULL, NULL, NULL, concat_ws(': ', checked || ' paused' || COALESCE(' until ' || NULLIF(ends, 'infinity'), ''), pause.reason),
+		jsonb_build_object('pattern', checked, 'until', ends, 'reason', pause.reason, 'by', SESSION_USER));
 	RETURN (SELECT count(*) FROM floe_internal.iceberg_table AS t WHERE t.status <> 'dropped' AND floe_internal.match_pattern(checked, t.levels) IS NOT NULL);
 END
 $body$;
@@ -248,7 +210,7 @@ BEGIN
 		PERFORM floe_internal.decide_soon(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
 			WHERE t.status = 'ok' AND (checked = '**' OR floe_internal.match_pattern(checked, t.levels) IS NOT NULL)));
 		PERFORM floe_internal.wake('executor');
-		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', NULL);
+		PERFORM floe_internal.write_event('resumed', NULL, NULL, NULL, NULL, checked || ' resumed', jsonb_build_object('pattern', checked));
 	END IF;
 	RETURN n;
 END
@@ -263,7 +225,8 @@ BEGIN
 		ON CONFLICT (one) DO UPDATE SET reason = COALESCE(EXCLUDED.reason, floe_internal.drain.reason)
 		WHERE floe_internal.drain.reason IS DISTINCT FROM COALESCE(EXCLUDED.reason, floe_internal.drain.reason);
 	IF FOUND THEN
-		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason), NULL);
+		PERFORM floe_internal.write_event('drained', NULL, NULL, NULL, NULL, concat_ws(': ', 'nothing is dispatched until floe.undrain() is called', drain.reason),
+			jsonb_build_object('reason', drain.reason, 'by', SESSION_USER));
 	END IF;
 	RETURN (SELECT count(*) FROM floe_internal.operation_queue AS q WHERE q.state <> 'queued');
 END

@@ -3,39 +3,73 @@
 -- =================================================================================================
 
 -- For tables for which nothing calls now. Whatever else a decision depends on makes them due; what nobody tells is that snapshots become
--- expirable and get older, and that a deadline of floe's own passes. Where neither can call, another look at them is a matter of caution.
+-- expirable and get older, that conditions may speak of such, and that a deadline passes. Where none of these can call, another look at them is a matter of caution.
 CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, every pg_catalog.interval,
 		OUT table_id pg_catalog.int8, OUT decide_at pg_catalog.timestamptz) RETURNS SETOF pg_catalog.record
-	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
+DECLARE
+	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
 BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
 		WITH growing AS MATERIALIZED (
-			SELECT s.policy_set_id, m.name, floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning
-			FROM (SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)) AS s
+			-- the current snapshot is not expirable
+			SELECT s.set_id, COALESCE(min(w.warning) FILTER (WHERE m.name = 'expirable_snapshot_count'), 'Infinity') AS snapshots,
+				   bool_or(w.warning IS NOT NULL AND m.name <> 'expirable_snapshot_count')
+				   OR EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ?| '{conditions,deadline}') AS always,
+				   EXISTS (SELECT 1 FROM floe_internal.effective AS c WHERE c.policy_set_id = s.set_id AND c.settings ? 'conditions') AS by_conditions
+			FROM unnest(set_ids) AS s (set_id)
 			JOIN floe.metric AS m ON m.source = 'clock' AND m.remedy IS NOT NULL
-			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.policy_set_id AND e.operation = ''
-		), deadline AS MATERIALIZED (
-			SELECT e.policy_set_id, b.operation, (b.value #>> '{}')::interval AS deadline
-			FROM floe_internal.builtin_setting AS b JOIN floe_internal.effective AS e ON e.operation = b.operation AND e.settings ? 'configured'
-			WHERE b.setting = 'deadline' AND e.policy_set_id IN (SELECT g.policy_set_id FROM growing AS g)
+			LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = s.set_id AND e.operation = ''
+			CROSS JOIN LATERAL (SELECT floe_internal.warning_in_force(e.settings, m.name, m.warning) AS warning OFFSET 0) AS w
+			GROUP BY s.set_id
+		), overdue AS MATERIALIZED (
+			SELECT t.table_id, min(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline) AS overdue_at
+			FROM floe_internal.iceberg_table AS t
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
+			JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
+			WHERE t.table_id = ANY (of_table_ids)
+			  AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0
+				WHEN 'expire_snapshots' THEN h.snapshot_count > 1 ELSE NOT EXISTS (SELECT 1 FROM floe_internal.operation_kind AS k WHERE k.operation = d.operation AND k.is_cadence) END
+			GROUP BY t.table_id
 		)
 		SELECT t.table_id, LEAST(
 			at + floe_internal.spread(t.table_id::text, GREATEST(every, '1 day')),
-			-- the current one is not expirable
-			CASE WHEN EXISTS (SELECT 1 FROM growing AS g WHERE g.policy_set_id = t.policy_set_id AND g.warning IS NOT NULL
-					AND (g.name <> 'expirable_snapshot_count' OR h.snapshot_count > g.warning)) THEN at + floe_internal.spread(t.table_id::text, every) END,
-			(SELECT min(GREATEST(COALESCE(x.last_success_at, t.first_seen_at) + d.deadline + floe_internal.jitter(t.table_id::text, every), at + floe_internal.spread(t.table_id::text, every)))
-			 FROM deadline AS d LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-			 WHERE d.policy_set_id = t.policy_set_id
-			   AND CASE d.operation WHEN 'compute_table_stats' THEN h.table_stats_lag > 0 WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 ELSE h.snapshot_count > 1 END))
-		FROM floe_internal.iceberg_table AS t JOIN floe_internal.health AS h ON h.table_id = t.table_id
+			CASE WHEN g.always OR h.snapshot_count > g.snapshots THEN at + floe_internal.spread(t.table_id::text, every) END,
+			GREATEST(o.overdue_at + floe_internal.jitter(t.table_id::text, every), CASE WHEN o.overdue_at IS NOT NULL THEN at + floe_internal.spread(t.table_id::text, every) END),
+			(SELECT p.next_poll_at FROM floe_internal.table_poll AS p WHERE g.by_conditions AND p.table_id = t.table_id AND p.next_poll_at > at))
+		FROM floe_internal.iceberg_table AS t
+		JOIN floe_internal.health AS h ON h.table_id = t.table_id
+		LEFT JOIN growing AS g ON g.set_id = t.policy_set_id
+		LEFT JOIN overdue AS o ON o.table_id = t.table_id
 		WHERE t.table_id = ANY (of_table_ids);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.quiet_until(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.interval)
 	IS 'When tables for which nothing calls are decided upon next: every so often where time alone can call, else after a day, or after that if it is longer';
+
+-- Who has to be decided upon: what is due, and what something calls for. For all others an earlier decision holds, and their rows stay as they are.
+CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+DECLARE
+	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
+BEGIN
+	PERFORM floe_internal.plan_for(of_table_ids);
+	IF settled = '{}' THEN
+		RETURN of_table_ids;
+	END IF;
+	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled)
+		UNION SELECT floe_internal.tables_to_decide(settled, at)
+		-- what this transaction has changed makes nothing due before it commits
+		UNION SELECT floe_internal.stale_health(settled)
+		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force have changed';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -43,42 +77,66 @@ CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
+	planned int8[];
+	calls floe_internal.call[];
 	called int8[];
 	queued int4 := 0;
 	wait_ids int8[];
 	waits timestamptz[];
+	lines floe_internal.verdict_line[];
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
+	planned := floe_internal.tables_to_plan(of_table_ids, at);
 	-- before anything else of these tables; what changes from here on waits, and makes them due again
-	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) ORDER BY d.table_id FOR UPDATE;
-	PERFORM floe_internal.recompute_health(of_table_ids);
-	PERFORM floe_internal.sync_schedules(of_table_ids, at);
-	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
+	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
+	PERFORM floe_internal.recompute_health(planned);
+	PERFORM floe_internal.sync_schedules(planned, at);
+	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
+	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
+	-- no budget holds what nothing calls for
+	PERFORM floe_internal.note_deferred(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), NULL, at) WHERE EXISTS (SELECT 1 FROM floe_internal.budget_deferral);
 	IF called <> '{}' THEN
-		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at) INTO queued, wait_ids, waits
-			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe') AS e;
+		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
+			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
+					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
+			INTO queued, wait_ids, waits, lines
+			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe', calls) AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
 		PERFORM floe_internal.advance_schedules(called, at);
 	END IF;
-	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
-		SELECT x.table_id, LEAST(
-				COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)),
-				(SELECT min(w.next_at) FROM unnest(wait_ids, waits) AS w (table_id, next_at) WHERE w.table_id = x.table_id),
-				(SELECT min(o.next_due_at) FROM floe_internal.table_operation AS o WHERE o.table_id = x.table_id AND o.next_due_at > at)), at
-		FROM unnest(of_table_ids) AS x (table_id)
-		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
-		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+	PERFORM floe_internal.note_verdicts(planned, lines, at);
+	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);
 	RETURN queued;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_tables(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Steps 5 to 9 of a pass for these tables: issues, plan, gates, debt, selection; returns how many operations were queued';
+
+CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_catalog.int8[], wait_ids pg_catalog.int8[], waits pg_catalog.timestamptz[],
+		at pg_catalog.timestamptz, every pg_catalog.interval) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+AS $body$
+BEGIN
+	PERFORM floe_internal.plan_for(planned);
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
+		FROM unnest(planned) AS x (table_id)
+		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
+		LEFT JOIN (SELECT y.table_id, min(y.next_due_at) AS next_due_at FROM floe_internal.table_operation AS y
+				   WHERE y.table_id = ANY (planned) AND y.next_due_at > at GROUP BY y.table_id) AS o ON o.table_id = x.table_id
+		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.decide_later(pg_catalog.int8[], pg_catalog.int8[], pg_catalog.int8[], pg_catalog.timestamptz[], pg_catalog.timestamptz, pg_catalog.interval)
+	IS 'When each of the tables that were just decided upon is due again: the first of its waits, its schedules, or what time alone can do';
 
 -- Decides for all assessed tables of a pattern and queues what runs; returns how many.
 CREATE FUNCTION floe_internal.plan_and_queue(pattern pg_catalog.text) RETURNS pg_catalog.int4
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+	PERFORM floe_internal.pass_boundaries();
 	-- Only tables that a policy configures at all.
 	RETURN floe_internal.plan_tables(ARRAY(
 		SELECT t.table_id
@@ -152,6 +210,10 @@ DECLARE
 BEGIN
 	decided := 0;
 	queued := 0;
+	IF floe_internal.pass_boundaries() THEN
+		decided := most;	-- more is due: with the commit of this
+		RETURN;
+	END IF;
 	-- by the index, whatever the planner thinks of the times in the table
 	IF COALESCE((SELECT d.decide_at FROM floe_internal.table_decision AS d ORDER BY d.decide_at LIMIT 1) > at, true) THEN
 		RETURN;
@@ -168,6 +230,7 @@ BEGIN
 		WHERE t.table_id = ANY (due) AND t.status = 'ok');
 	-- what cannot be decided upon waits until it can: an assessment or a policy makes it due
 	UPDATE floe_internal.table_decision AS d SET decide_at = 'infinity' WHERE d.table_id = ANY (due) AND d.table_id <> ALL (ids);
+	PERFORM floe_internal.note_verdicts(ARRAY(SELECT unnest(due) EXCEPT SELECT unnest(ids)), NULL, at);
 	queued := floe_internal.plan_portion(ids, at);
 END
 $body$;
@@ -219,5 +282,7 @@ CREATE TRIGGER budget_after AFTER INSERT OR UPDATE OR DELETE ON floe.budget
 CREATE TRIGGER metric_after AFTER UPDATE ON floe.metric
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 CREATE TRIGGER debt_term_after AFTER UPDATE ON floe.debt_term
+	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
+CREATE TRIGGER debt_preset_after AFTER INSERT OR UPDATE OR DELETE ON floe.debt_preset
 	FOR EACH STATEMENT EXECUTE FUNCTION floe_internal.decide_all_soon();
 

@@ -29,22 +29,34 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.policy_key', 'fixed', NULL, NULL, NULL, 'Keys of policy documents'),
 	('floe_internal.polaris_policy_type', 'fixed', NULL, NULL, NULL, 'Types of Polaris''s policies'),
 	('floe_internal.polaris_config_key', 'fixed', NULL, NULL, NULL, 'Keys of their config that have another name in floe'),
+	('floe_internal.import_field', 'fixed', NULL, NULL, NULL, 'Fields of other systems'' policies'),
+	('floe_internal.import_property', 'fixed', NULL, NULL, NULL, 'Table properties about maintenance'),
 	('floe_internal.gate', 'fixed', NULL, NULL, NULL, 'Gates'),
 	('floe_internal.identity', 'fixed', NULL, NULL, NULL, 'Which database this is, one row'),
 	('floe_internal.retention', 'fixed', NULL, NULL, NULL, 'This list'),
 	('floe.metric', 'fixed', NULL, NULL, NULL, 'Metrics; people change their thresholds'),
 	('floe.debt_term', 'fixed', NULL, NULL, NULL, 'Terms of the debt score; people change their weights'),
+	('floe.debt_preset', 'people', NULL, NULL, NULL, 'Weights of terms by name; floe''s own, and what people add'),
+	('floe_internal.engine_speed', 'state', NULL, NULL, NULL, 'At most twelve rows for each engine and operation; those of an engine go with it'),
 	('floe_internal.engine_session', 'fixed', NULL, NULL, NULL, 'At most pool_size rows for each engine; one goes when the engine has ended the session'),
 	('floe.resource_preset', 'people', NULL, NULL, NULL, 'Sizes of sessions that policies name'),
 	('floe.policy', 'people', NULL, NULL, NULL, 'Policies'),
 	('floe.policy_operation', 'people', NULL, NULL, NULL, 'What they say, at most a row for each operation'),
 	('floe.budget', 'people', NULL, NULL, NULL, 'Budgets'),
 	('floe_internal.policy_version', 'people', NULL, NULL, NULL, 'A row for each transaction that really changed a policy; kept for good, because it says who changed what'),
+	('floe_internal.pause_past', 'time', 'ended_at', 'floe.health_history_retention', NULL, 'A row for each pause and drain that is over'),
+	('floe_internal.operation_effect', 'fixed', NULL, NULL, NULL, 'What operations change, for simulations'),
+	('floe_internal.simulated_table', 'state', NULL, NULL, NULL, 'Written by a simulation, which is rolled back; always empty for others'),
+	('floe_internal.simulated_past', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_run', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_commit', 'state', NULL, NULL, NULL, 'The same'),
+	('floe_internal.simulated_ratio', 'state', NULL, NULL, NULL, 'The same'),
 	('floe_internal.drain', 'people', NULL, NULL, NULL, 'At most one row'),
 	('floe_internal.pause', 'time', 'until', NULL, '0', 'Pauses; a row goes when its pause is over'),
 	('floe_internal.trigger_request', 'time', 'requested_at', NULL, '1 day', 'Triggers of tables that are not assessed yet; a row goes with its answer, and at the latest after a day'),
 	('floe_internal.event', 'time', 'happened_at', 'floe.event_retention', NULL, 'A few rows for each operation, one for each change of state of a table, catalog or engine'),
 	('floe_internal.health_history', 'time', 'assessed_at', 'floe.health_history_retention', NULL, 'A row for each change of a table''s health; those of a dropped table go with it'),
+	('floe_internal.verdict', 'time', 'until', 'floe.why_history_retention', NULL, 'A row for each time during which an operation of a table was to run, waited or was blocked; those of a forgotten table go with it'),
 	('floe_internal.operation_log', 'time', 'finished_at', 'floe.operation_log_retention', NULL, 'A row for each operation that ended'),
 	('floe_internal.pass', 'time', 'started_at', 'floe.pass_retention', NULL, 'A row for each pass; one that is at work stays however old it is'),
 	('floe_internal.iceberg_table', 'state', NULL, 'floe.dropped_table_retention', NULL, 'A row for each table of a catalog. A dropped one is emptied after a day, and goes with its history after its retention'),
@@ -57,12 +69,15 @@ INSERT INTO floe_internal.retention (relation, rule, time_column, setting, keep,
 	('floe_internal.policy_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes a policy; always empty for others'),
 	('floe_internal.external_operation', 'time', 'seen_at', 'floe.operation_log_retention', NULL, 'A row for each maintenance of a table that others did'),
 	('floe_internal.settings_change', 'state', NULL, NULL, NULL, 'Written and removed by each transaction that changes policies; always empty for others'),
+	('floe_internal.policy_validity', 'owner', NULL, NULL, NULL, 'A row for each policy with valid_during'),
 	('floe_internal.policy_set', 'state', NULL, NULL, NULL, 'Lists of policies that tables have; one that no table has goes with the next purge'),
 	('floe_internal.policy_source', 'owner', NULL, NULL, NULL, 'A row for each catalog whose policies are read'),
 	('floe_internal.catalog_policy', 'owner', NULL, NULL, NULL, 'A row for each policy attached in such a catalog, 1000 at most'),
 	('floe_internal.table_poll', 'owner', NULL, NULL, NULL, 'A row for each table; goes when a dropped one is emptied'),
 	('floe_internal.table_decision', 'owner', NULL, NULL, NULL, 'A row for each table that a policy configures; goes when a dropped one is emptied'),
 	('floe_internal.health', 'owner', NULL, NULL, NULL, 'A row for each assessed table'),
+	('floe_internal.budget_deferral', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation that a budget holds back'),
+	('floe_internal.table_circuit', 'owner', NULL, NULL, NULL, 'A row for each table whose circuit is open'),
 	('floe_internal.table_operation', 'owner', NULL, NULL, NULL, 'At most a row for each table and operation'),
 	('floe_internal.policy_match', 'owner', NULL, NULL, NULL, 'A row for each table and policy that matches it'),
 	('floe_internal.effective', 'owner', NULL, NULL, NULL, 'At most a row for each policy list and operation');
@@ -90,6 +105,7 @@ ALTER TABLE floe_internal.table_operation SET (fillfactor = 85, autovacuum_vacuu
 -- Emptied from their old end, where each purge begins.
 ALTER TABLE floe_internal.event SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.health_history SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE floe_internal.verdict SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.operation_log SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE floe_internal.manifest SET (autovacuum_vacuum_scale_factor = 0.05);
 
@@ -222,6 +238,7 @@ BEGIN
 		DELETE FROM floe_internal.catalog AS c WHERE c.status = 'removed' AND c.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS t WHERE t.catalog_id = c.catalog_id);
 	END IF;
 	DELETE FROM floe_internal.engine AS e WHERE e.status = 'removed' AND e.removed_at < old AND NOT EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.engine = e.server_name);
+	DELETE FROM floe_internal.engine_speed AS s WHERE s.engine <> '' AND NOT EXISTS (SELECT 1 FROM floe_internal.engine AS e WHERE e.server_name = s.engine);
 	RETURN n = most OR cardinality(ids) = most_tables;
 END
 $body$;
@@ -289,6 +306,8 @@ BEGIN
 		more := floe_internal.purge_old(r, at, most) OR more;
 	END LOOP;
 	more := floe_internal.purge_passes(at, most) OR more;
+	-- it changes as time passes and decides nothing, so it is done here, some tables at a time
+	more := floe_internal.refresh_outlook(200) OR more;
 	RETURN floe_internal.purge_manifests(at, most) OR more;
 END
 $body$;

@@ -11,17 +11,18 @@ CREATE VIEW floe.operations AS
 		   (o.before ->> 'manifest_count')::pg_catalog.int8 AS manifests_before, (o.after ->> 'manifest_count')::pg_catalog.int8 AS manifests_after,
 		   o.effect, o.new_snapshots, o.outcome AS engine_outcome, o.engine_result, o.engine_row_count,
 		   o.error_class, o.error_message AS error, o.statement, o.external_id, o.operation_key AS key,
-		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason
+		   o.score, o.score_parts, o.estimate - 'slice' AS estimate, (o.estimate -> 'slice') - 'units' AS slice, o.reason, o.settings, o.before, o.after, o.cancel_requested_by, o.engine_reason,
+		   o.measured - 'error' AS measured, o.measured -> 'error' AS estimate_error
 	FROM (SELECT l.operation_id, l.table_name, l.operation, l.state, l.engine, l.by_hand, l.requested_by, l.policies, l.attempt, l.queued_at, l.started_at, l.finished_at,
 				 l.engine_ended_at, l.before, l.after, l.effect, l.new_snapshots, l.outcome, l.engine_result, l.engine_row_count, l.error_class, l.error_message, l.statement,
-				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason
+				 l.external_id, l.operation_key, l.score, l.score_parts, l.estimate, l.reason, l.settings, l.cancel_requested_by, l.engine_reason, l.measured
 		  FROM floe_internal.operation_log AS l
 		  UNION ALL
 		  SELECT q.operation_id, q.table_name, q.operation, q.state, q.engine, q.by_hand, q.requested_by, q.policies, q.attempt, q.queued_at, q.started_at, q.finished_at,
 				 q.engine_ended_at, q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.statement,
-				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason
+				 q.external_id, q.operation_key, q.score, q.score_parts, q.estimate, q.reason, q.settings, q.cancel_requested_by, q.engine_reason, q.measured
 		  FROM floe_internal.operation_queue AS q) AS o;
-COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); slice: which part of the table it was about, NULL: the whole';
+COMMENT ON VIEW floe.operations IS 'The log of every operation, those under way included: what called for it, what was sent, and its effect measured from the table''s metadata (effect: after minus before); measured: the same in the quantities of estimate, estimate_error: how far off that was; slice: which part of the table it was about, NULL: the whole';
 
 CREATE VIEW floe.events AS
 	SELECT e.event_id AS id, e.happened_at, e.kind, e.catalog, e.table_name, e.operation_id, e.message, e.data
@@ -64,13 +65,15 @@ CREATE VIEW floe.tables AS
 		   (SELECT pg_catalog.array_agg(p.name ORDER BY m.place) FROM floe_internal.policy_set AS s CROSS JOIN LATERAL pg_catalog.unnest(s.policy_ids) WITH ORDINALITY AS m (policy_id, place)
 			JOIN floe.policy AS p ON p.policy_id = m.policy_id WHERE s.policy_set_id = t.policy_set_id) AS policies,
 		   l.operation AS last_operation, l.state AS last_state, l.finished_at AS last_finished_at,
-		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at
+		   q.operation AS current_operation, q.state AS current_state, poll.polled_at, poll.next_poll_at, t.first_seen_at, t.dropped_at,
+		   circuit.open_until AS circuit_open_until
 	FROM floe_internal.iceberg_table AS t
 	LEFT JOIN floe_internal.health AS h ON h.table_id = t.table_id
 	LEFT JOIN floe_internal.table_poll AS poll ON poll.table_id = t.table_id
+	LEFT JOIN floe_internal.table_circuit AS circuit ON circuit.table_id = t.table_id
 	LEFT JOIN LATERAL (SELECT x.operation, x.state, x.finished_at FROM floe_internal.operation_log AS x WHERE x.table_id = t.table_id ORDER BY x.operation_id DESC LIMIT 1) AS l ON true
 	LEFT JOIN LATERAL (SELECT x.operation, x.state FROM floe_internal.operation_queue AS x WHERE x.table_id = t.table_id ORDER BY x.state = 'queued', x.position LIMIT 1) AS q ON true;
-COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict';
+COMMENT ON VIEW floe.tables IS 'One row per table floe has seen, dropped ones included; floe.status() adds debt and verdict. circuit_open_until: several different operations failed on it, and none is sent before; in the past: the next run tells';
 
 CREATE FUNCTION floe.status(pattern pg_catalog.text DEFAULT '**',
 		OUT name pg_catalog.text, OUT status pg_catalog.text, OUT verdict pg_catalog.text, OUT next_operation pg_catalog.text, OUT reason pg_catalog.text, OUT debt pg_catalog.float8,

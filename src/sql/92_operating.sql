@@ -60,8 +60,11 @@ CREATE VIEW floe.breakers AS
 	SELECT 'engine', e.server_name,
 		   CASE WHEN e.status <> 'error' THEN 'closed' WHEN COALESCE(e.retry_at, '-infinity') <= floe_internal.clock() THEN 'half-open' ELSE 'open' END,
 		   e.failures, e.error_since, CASE WHEN e.status = 'error' THEN e.retry_at END, e.error_message
-	FROM floe_internal.engine AS e WHERE e.status <> 'removed';
-COMMENT ON VIEW floe.breakers IS 'Circuit breakers. closed: it works; open: nothing is sent before retry_at; half-open: the next request tells';
+	FROM floe_internal.engine AS e WHERE e.status <> 'removed'
+	UNION ALL
+	SELECT 'table', t.name, CASE WHEN c.open_until > floe_internal.clock() THEN 'open' ELSE 'half-open' END, c.failures, c.opened_at, c.open_until, c.error_message
+	FROM floe_internal.table_circuit AS c JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id WHERE t.status <> 'dropped';
+COMMENT ON VIEW floe.breakers IS 'Circuit breakers. closed: it works; open: nothing is sent before retry_at; half-open: the next request, or the next operation on the table, tells. Of tables only those that are not closed';
 
 CREATE VIEW floe.lag AS
 	SELECT c.server_name AS catalog,

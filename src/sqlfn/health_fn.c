@@ -15,6 +15,7 @@
 #include "sqlfn/report.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/array.h"
@@ -35,6 +36,8 @@ PG_FUNCTION_INFO_V1(floe_sql_merge_totals);
 PG_FUNCTION_INFO_V1(floe_sql_merge_partition_rows);
 PG_FUNCTION_INFO_V1(floe_sql_snapshot_list);
 PG_FUNCTION_INFO_V1(floe_sql_expirable);
+PG_FUNCTION_INFO_V1(floe_sql_encode_snapshots);
+PG_FUNCTION_INFO_V1(floe_sql_expirable_bytes);
 
 typedef struct MergeState
 {
@@ -136,8 +139,8 @@ floe_sql_merge_totals(PG_FUNCTION_ARGS)
 {
 	TupleDesc desc;
 	FloeHealthTotals t;
-	Datum values[24];
-	bool nulls[24] = {0};
+	Datum values[26];
+	bool nulls[26] = {0};
 	int i = 0;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -168,6 +171,8 @@ floe_sql_merge_totals(PG_FUNCTION_ARGS)
 	set_float(values, nulls, i++, t.stat_column_count);
 	values[i++] = BoolGetDatum(t.inexact);
 	values[i++] = BoolGetDatum(t.needs_paths);
+	values[i++] = Int64GetDatum(t.rewrite_file_count);
+	values[i++] = Int64GetDatum(t.rewrite_bytes);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
@@ -297,6 +302,66 @@ floe_sql_snapshot_list(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+static void
+release_buf(void *buf)
+{
+	floe_buf_free(buf);
+}
+
+static Datum *
+array_values(FunctionCallInfo fcinfo, int n, Oid type, int len, bool by_value, char align, int *count)
+{
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(n);
+	Datum *values;
+	bool *nulls;
+
+	deconstruct_array(array, type, len, by_value, align, &values, &nulls, count);
+	if (ARR_NDIM(array) > 1 || array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument %d must be a list without nulls", n)));
+	return values;
+}
+
+/* ids, committed_at, operations: of one branch, each snapshot the parent of the next; no counters */
+Datum
+floe_sql_encode_snapshots(PG_FUNCTION_ARGS)
+{
+	int count;
+	int times;
+	int ops;
+	Datum *ids = array_values(fcinfo, 0, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &count);
+	Datum *at = array_values(fcinfo, 1, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &times);
+	Datum *names = array_values(fcinfo, 2, TEXTOID, -1, false, TYPALIGN_INT, &ops);
+	FloeSnapshot *snapshots = palloc0(sizeof(FloeSnapshot) * Max(count, 1));
+	FloeBuf *buf = palloc(sizeof(FloeBuf));
+	FloeCleanup *cleanup = floe_cleanup_register(release_buf);
+	bytea *result;
+	FloeStatus st;
+
+	if (times != count || ops != count)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("lists of snapshots differ in length")));
+	for (int i = 0; i < count; i++)
+	{
+		text *op = DatumGetTextPP(names[i]);
+
+		snapshots[i].id = DatumGetInt64(ids[i]);
+		snapshots[i].timestamp_ms = to_ms(DatumGetTimestampTz(at[i]));
+		snapshots[i].sequence_number = i + 1;
+		snapshots[i].op = floe_snapshot_op_parse(VARDATA_ANY(op), VARSIZE_ANY_EXHDR(op));
+		snapshots[i].has_parent = i > 0;
+		snapshots[i].parent_id = i > 0 ? snapshots[i - 1].id : 0;
+	}
+	floe_buf_init(buf, SNAPSHOT_ARENA_LIMIT);
+	floe_cleanup_hold(cleanup, buf);
+	if (!floe_snapshots_encode(snapshots, count, buf, &st))
+		floe_report(&st);
+	result = palloc(buf->len + VARHDRSZ);
+	SET_VARSIZE(result, buf->len + VARHDRSZ);
+	memcpy(VARDATA(result), buf->data, buf->len);
+	floe_cleanup_run(cleanup);
+	PG_RETURN_BYTEA_P(result);
+}
+
 static int64
 interval_ms(Interval *interval)
 {
@@ -359,13 +424,11 @@ next_change(const FloeLineage *lineage, const FloeExpiry *expiry, const FloeRete
 }
 
 static bool
-compute_expiry(bytea *encoded, Jsonb *refs_json, const FloeRetention *retention, int64 now_ms, FloeExpiry *expiry,
-			   bool *has_next, int64 *next_ms, FloeStatus *st)
+compute_expiry(bytea *encoded, Jsonb *refs_json, const FloeRetention *retention, int64 now_ms, FloeArena *arena,
+			   FloeLineage *lineage, FloeExpiry *expiry, FloeStatus *st)
 {
-	FloeArena *arena = new_arena(SNAPSHOT_ARENA_LIMIT);
 	char *text = JsonbToCString(NULL, &refs_json->root, VARSIZE(refs_json));
 	FloeSnapshot *snapshots;
-	FloeLineage lineage;
 	FloeRef *refs;
 	FloeJsonDoc *doc;
 	int count;
@@ -373,17 +436,30 @@ compute_expiry(bytea *encoded, Jsonb *refs_json, const FloeRetention *retention,
 	bool ok;
 
 	if (!floe_snapshots_decode(VARDATA_ANY(encoded), VARSIZE_ANY_EXHDR(encoded), arena, &snapshots, &count, st) ||
-		!floe_lineage_init(&lineage, arena, snapshots, count, st))
+		!floe_lineage_init(lineage, arena, snapshots, count, st))
 		return false;
 	doc = floe_json_parse(text, strlen(text), "refs", 64 * 1024 * 1024, st);
 	if (doc == NULL)
 		return false;
 	nrefs = read_refs(floe_json_root(doc), arena, &refs, st);
-	ok = nrefs >= 0 && floe_retention_apply(&lineage, refs, nrefs, retention, now_ms, arena, expiry, st);
+	ok = nrefs >= 0 && floe_retention_apply(lineage, refs, nrefs, retention, now_ms, arena, expiry, st);
 	floe_json_free(doc);
-	if (ok)
-		*has_next = next_change(&lineage, expiry, retention, now_ms, next_ms);
 	return ok;
+}
+
+/* Arguments 3 to 5 of both functions below; what is NULL is Iceberg's default. */
+static FloeRetention
+retention_arguments(FunctionCallInfo fcinfo)
+{
+	FloeRetention retention = floe_retention_default;
+
+	if (!PG_ARGISNULL(3))
+		retention.max_snapshot_age_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
+	if (!PG_ARGISNULL(4))
+		retention.min_snapshots_to_keep = Max(1, PG_GETARG_INT32(4));
+	if (!PG_ARGISNULL(5))
+		retention.max_ref_age_ms = interval_ms(PG_GETARG_INTERVAL_P(5));
+	return retention;
 }
 
 /* encoded, refs, current_snapshot_id, max_snapshot_age, min_snapshots_to_keep, max_ref_age, at */
@@ -391,10 +467,11 @@ Datum
 floe_sql_expirable(PG_FUNCTION_ARGS)
 {
 	TupleDesc desc;
-	FloeRetention retention = floe_retention_default;
+	FloeRetention retention = retention_arguments(fcinfo);
+	FloeLineage lineage;
 	FloeExpiry expiry = {0};
-	Datum values[4] = {0};
-	bool nulls[4] = {false, false, true, true};
+	Datum values[6] = {0};
+	bool nulls[6] = {false, false, true, true, false, false};
 	bool has_next = false;
 	int64 next_ms = 0;
 	FloeStatus st;
@@ -406,20 +483,107 @@ floe_sql_expirable(PG_FUNCTION_ARGS)
 		memset(nulls, true, sizeof(nulls));
 		PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 	}
-	if (!PG_ARGISNULL(3))
-		retention.max_snapshot_age_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
-	if (!PG_ARGISNULL(4))
-		retention.min_snapshots_to_keep = Max(1, PG_GETARG_INT32(4));
-	if (!PG_ARGISNULL(5))
-		retention.max_ref_age_ms = interval_ms(PG_GETARG_INTERVAL_P(5));
 	if (!compute_expiry(PG_GETARG_BYTEA_PP(0), PG_GETARG_JSONB_P(1), &retention, to_ms(PG_GETARG_TIMESTAMPTZ(6)),
-						&expiry, &has_next, &next_ms, &st))
+						new_arena(SNAPSHOT_ARENA_LIMIT), &lineage, &expiry, &st))
 		floe_report(&st);
+	has_next = next_change(&lineage, &expiry, &retention, to_ms(PG_GETARG_TIMESTAMPTZ(6)), &next_ms);
 	values[0] = Int32GetDatum(expiry.snapshot_count);
 	values[1] = Int32GetDatum(expiry.ref_count);
 	nulls[2] = expiry.snapshot_count == 0;
 	values[2] = TimestampTzGetDatum(from_ms(expiry.oldest_ms));
 	nulls[3] = !has_next;
 	values[3] = TimestampTzGetDatum(from_ms(next_ms));
+	values[4] = Int64GetDatum(expiry.freed_files);
+	values[5] = Int64GetDatum(expiry.freed_bytes);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * Bytes of the files that a snapshot took out of the table.  A summary leaves
+ * out counters that are zero, so a missing size says nothing where there may
+ * have been files.
+ */
+static bool
+removed_bytes(const FloeSnapshot *snapshot, int64 *bytes)
+{
+	int64 added = 0;
+	int64 gone = 0;
+	bool has_added = floe_snapshot_counter(snapshot, FLOE_COUNTER_ADDED_DATA_FILES, &added);
+	bool has_gone = floe_snapshot_counter(snapshot, FLOE_COUNTER_DELETED_DATA_FILES, &gone);
+
+	*bytes = 0;
+	if (floe_snapshot_counter(snapshot, FLOE_COUNTER_REMOVED_FILES_SIZE, bytes))
+		return true;
+	if (snapshot->op == FLOE_SNAPSHOT_APPEND)
+		return true;
+	if (has_gone && gone > 0)
+		return false;
+	/* a rewrite of manifests names no files at all; a delete of nothing but rows adds delete files */
+	return snapshot->op == FLOE_SNAPSHOT_REPLACE || has_added ||
+		   floe_snapshot_counter(snapshot, FLOE_COUNTER_ADDED_FILES_SIZE, &added);
+}
+
+/*
+ * What a snapshot took out is only in snapshots before it.  It is free for the
+ * taking once those go; that all that stay come after it, or are it, is
+ * certain where the snapshot is an ancestor of each.  Files that are held
+ * otherwise (by a dead branch) are not counted: the sum is a lower bound.
+ */
+static bool
+sum_expirable_bytes(const FloeLineage *lineage, const FloeExpiry *expiry, FloeArena *arena, int64 *sum)
+{
+	int *stay = floe_arena_alloc0(arena, (size_t) lineage->count * sizeof(int));
+	int total = lineage->count - expiry->snapshot_count;
+	int next = 0;
+
+	*sum = 0;
+	if (stay == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (expiry->snapshot_count == 0 || total == 0)
+		return true;
+	for (int i = 0; i < lineage->count; i++)
+	{
+		if (next < expiry->snapshot_count && lineage->snapshots[i].id == expiry->snapshot_ids[next])
+			next++;
+		else
+			stay[i] = 1;
+	}
+	for (int i = lineage->count - 1; i >= 0; i--)
+	{
+		int at = lineage->order[i];
+		int64 bytes;
+
+		if (lineage->parent[at] < 0)
+			continue;
+		stay[lineage->parent[at]] += stay[at];
+		if (stay[at] != total)
+			continue;
+		if (!removed_bytes(&lineage->snapshots[at], &bytes))
+			return false;
+		if (pg_add_s64_overflow(*sum, bytes, sum))
+			return false;
+	}
+	return true;
+}
+
+/* As floe_sql_expirable; NULL where a summary does not say. */
+Datum
+floe_sql_expirable_bytes(PG_FUNCTION_ARGS)
+{
+	FloeRetention retention = retention_arguments(fcinfo);
+	FloeArena *arena;
+	FloeLineage lineage;
+	FloeExpiry expiry = {0};
+	FloeStatus st;
+	int64 sum;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(6))
+		PG_RETURN_NULL();
+	arena = new_arena(SNAPSHOT_ARENA_LIMIT);
+	if (!compute_expiry(PG_GETARG_BYTEA_PP(0), PG_GETARG_JSONB_P(1), &retention, to_ms(PG_GETARG_TIMESTAMPTZ(6)), arena,
+						&lineage, &expiry, &st))
+		floe_report(&st);
+	if (!sum_expirable_bytes(&lineage, &expiry, arena, &sum))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(sum);
 }

@@ -175,6 +175,9 @@ DECLARE
 BEGIN
 	DELETE FROM floe_internal.health AS x WHERE x.table_id = lab.id(name) RETURNING * INTO h;
 	h := jsonb_populate_record(h, metrics);
+	-- what is said of small files holds of what bin-packing would read
+	h.rewrite_file_count := CASE WHEN metrics ? 'small_file_count' THEN h.small_file_count ELSE h.rewrite_file_count END;
+	h.rewrite_bytes := CASE WHEN metrics ? 'small_file_bytes' THEN h.small_file_bytes ELSE h.rewrite_bytes END;
 	INSERT INTO floe_internal.health SELECT (h).*;
 END $$;
 

@@ -36,11 +36,20 @@ $node->safe_psql(
 	SELECT floe.pause('demo.paused.*', 'infinity', 'because');
 	UPDATE floe.metric SET warning = 7, critical = 9, weight = 2 WHERE name = 'excess_file_count';
 	UPDATE floe.debt_term SET weight = 0 WHERE term = 'age';
+	UPDATE floe.rate SET price = 0.07, currency = 'EUR' WHERE name = 'engine';
+	UPDATE floe.return_threshold SET runs = 5, longest_interval = '9 days' WHERE operation = 'rewrite_manifests';
+	UPDATE floe.recommendation_rule SET is_enabled = false, threshold = 7 WHERE name = 'delete_mode';
+	SELECT floe.dismiss('demo.**', 'stat_columns', 'we know');
 	CREATE SERVER livy TYPE 'livy' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1');
 	UPDATE floe.resource_preset SET conf = '{"spark.driver.memory": "3g"}' WHERE name = 'small';
 	INSERT INTO floe.resource_preset (name, conf) VALUES ('mine', '{"spark.executor.memory": "5g"}');
-	SELECT floe.create_policy('sized', 'other.**', '{"engine": "livy", "fallback_engines": ["spark"], "rewrite_manifests": {"resources": "small"}, "rewrite_data_files": {"resources": "mine"}}');
+	INSERT INTO floe.debt_preset (preset, term, weight) VALUES ('bytes first', 'freed', 5), ('bytes first', 'overdue', 0.5);
+	SELECT floe.create_policy('sized', 'other.**', '{"score": "bytes first", "engine": "livy", "fallback_engines": ["spark"], "rewrite_manifests": {"resources": "small"}, "rewrite_data_files": {"resources": "mine"}}');
 	SELECT floe.approve_engines('demo.pii.**', '{spark}');
+	CREATE ROLE leaver;
+	SELECT floe.own_policy('renamed', 'leaver');
+	DROP ROLE leaver;
+	SELECT floe.create_policy('top', 'other.**', '{"valid_during": ["2020-01-01", "2100-01-01"], "locks": {"*.timeout": {"max": "1 day"}, "poll_interval": {"fixed": true}}, "poll_interval": "1 hour"}');
 });
 
 # A policy directly, as its administrator.
@@ -57,14 +66,20 @@ my %kept = (
 	metrics => 'SELECT * FROM floe.metric ORDER BY name',
 	presets => 'SELECT * FROM floe.resource_preset ORDER BY name',
 	approvals => 'SELECT pattern, engines FROM floe.engine_approval ORDER BY pattern',
+	rates => 'SELECT * FROM floe.rate ORDER BY name',
+	returns => 'SELECT * FROM floe.return_threshold ORDER BY operation',
+	rules => 'SELECT * FROM floe.recommendation_rule ORDER BY name',
+	dismissals => 'SELECT * FROM floe.dismissals',
 	'debt terms' => 'SELECT * FROM floe.debt_term ORDER BY term',
+	'debt presets' => 'SELECT * FROM floe.debt_preset ORDER BY preset, term',
 	connections => 'SELECT name, type, uri, warehouse FROM floe.catalogs UNION ALL SELECT name, type, url, NULL FROM floe.engines ORDER BY 1',
 	secrets => 'SELECT srvname, umoptions FROM pg_user_mappings ORDER BY 1',
 	privileges => q{SELECT has_function_privilege('team', 'floe.pause(text, timestamptz, text)', 'EXECUTE'), has_column_privilege('boss', 'floe.policy', 'created_at', 'INSERT')},
 );
 my %rows = map { $_ => $node->safe_psql('source', $kept{$_}) } keys %kept;
 my $lines = sub { scalar(split /\n/, $_[0]) };
-is($lines->($rows{history}), 9, 'nine versions are to be kept');
+is($lines->($rows{history}), 11, 'eleven versions are to be kept');
+like($rows{policies}, qr/leaver/, 'a policy belongs to a role that is gone');
 like($rows{privileges}, qr/^t\|f$/, 'an administrator of policies cannot make up their times');
 
 # Tables seen and their settings: what was measured stays behind, and listing the same tables again brings the same settings.

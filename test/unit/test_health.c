@@ -300,6 +300,14 @@ plausible(const FloeHealthPartition *got)
 		   got->oversized_file_bytes <= got->data_bytes;
 }
 
+/* Iceberg: enough input files, or enough content and more than one. */
+static bool
+rewrites_small(const FloeHealthPartition *p, const FloeHealthOptions *o)
+{
+	return p->small_file_count >= o->min_input_files ||
+		   (p->small_file_count > 1 && p->small_file_bytes > o->target_file_bytes);
+}
+
 static int
 distinct_sizes(const Table *t, int manifest, int partition)
 {
@@ -326,7 +334,7 @@ compare(const Table *t, const FloeHealthOptions *o, bool same_bounds, int *inexa
 	FloeHealthTotals totals;
 	FloeStatus st;
 	FloeHealth *h = merge(t, arena, o, &totals, &st);
-	int64_t excess = 0, excess_deletes = 0, dangling = 0;
+	int64_t excess = 0, excess_deletes = 0, dangling = 0, rewritten = 0, bytes = 0;
 	bool few = true;
 
 	if (h == NULL)
@@ -346,15 +354,23 @@ compare(const Table *t, const FloeHealthOptions *o, bool same_bounds, int *inexa
 			wrong = "inexact without need";
 		else if (!plausible(got))
 			wrong = "an impossible estimate";
+		/* all small files or none, and each that is too large */
+		else if (got->rewrite_file_count !=
+					 got->oversized_file_count + (rewrites_small(got, o) ? got->small_file_count : 0) ||
+				 got->rewrite_bytes != got->oversized_file_bytes + (rewrites_small(got, o) ? got->small_file_bytes : 0))
+			wrong = "what a rewrite would read";
 		else if (!snapshots_match(t, got->spec_id, partition, &got->snapshots))
 			wrong = "snapshots";
 		*inexact += got->inexact;
 		excess += got->excess_file_count;
+		rewritten += got->rewrite_file_count;
+		bytes += got->rewrite_bytes;
 		dangling += want.dangling_delete_count;
 		excess_deletes += want.excess_delete_file_count;
 	}
 	if (wrong == NULL && (totals.excess_file_count != excess || totals.dangling_delete_count != dangling ||
-						  totals.excess_delete_file_count != excess_deletes))
+						  totals.excess_delete_file_count != excess_deletes || totals.rewrite_file_count != rewritten ||
+						  totals.rewrite_bytes != bytes))
 		wrong = "totals";
 	if (wrong == NULL && (totals.needs_paths || totals.manifest_count != t->nmanifests))
 		wrong = "manifests";

@@ -383,6 +383,49 @@ test_hostile(void)
 	free(refs);
 }
 
+/* Five snapshots in a row, of which the first three expire: what the second to the fourth took out, as far as they say so. */
+static void
+test_freed(FloeArena *arena)
+{
+	static const int64 removed[] = {700, 10, 20, 40, 80};
+	FloeSnapshot chain[5] = {0};
+	FloeRef main_branch = {.name = "main", .is_branch = true, .snapshot_id = 5};
+	FloeRetention defaults = {1000, PG_INT64_MAX, 1};
+	FloeLineage lineage;
+	FloeExpiry expiry;
+	FloeStatus st;
+
+	floe_arena_reset(arena);
+	for (int i = 0; i < 5; i++)
+	{
+		int64 values[FLOE_COUNTER_COUNT] = {0};
+
+		chain[i].id = i + 1;
+		chain[i].has_parent = i > 0;
+		chain[i].parent_id = i;
+		chain[i].timestamp_ms = NOW - 500 * (9 - 2 * i);
+		values[FLOE_COUNTER_DELETED_DATA_FILES] = removed[i] / 10;
+		values[FLOE_COUNTER_REMOVED_FILES_SIZE] = i == 3 ? PG_INT64_MAX : removed[i];
+		ok(floe_snapshot_set_counters(
+			   &chain[i], (i == 1 ? 0 : 1u << FLOE_COUNTER_DELETED_DATA_FILES) | 1u << FLOE_COUNTER_REMOVED_FILES_SIZE,
+			   values, arena),
+		   "counters of snapshot %d", i + 1);
+	}
+	ok(floe_lineage_init(&lineage, arena, chain, 5, &st) &&
+		   floe_retention_apply(&lineage, &main_branch, 1, &defaults, NOW, arena, &expiry, &st),
+	   "retention of five");
+	is_int(expiry.snapshot_count, 4, "four of them expire");
+	is_int(expiry.freed_files, 2 + 4 + 8, "files that their children took out, but for the one that does not say");
+	ok(expiry.freed_bytes == PG_INT64_MAX, "bytes beyond 64 bits stay at the most there is");
+	defaults.max_snapshot_age_ms = 2000;
+	ok(floe_retention_apply(&lineage, &main_branch, 1, &defaults, NOW, arena, &expiry, &st), "a longer retention");
+	is_int(expiry.snapshot_count, 3, "three");
+	is_int(expiry.freed_files, 2 + 4, "and less is freed");
+	defaults.max_snapshot_age_ms = 100000;
+	ok(floe_retention_apply(&lineage, &main_branch, 1, &defaults, NOW, arena, &expiry, &st), "all is kept");
+	is_int(expiry.freed_bytes, 0, "nothing is freed");
+}
+
 int
 main(void)
 {
@@ -391,6 +434,7 @@ main(void)
 	test_cases(arena);
 	test_property(arena);
 	test_hostile();
+	test_freed(arena);
 	floe_arena_free(arena);
 	return tap_done();
 }

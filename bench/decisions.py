@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""How long decisions take with 100,000 tables: the full pass, one of a few tables, and floe.why().
+
+    decisions.py [--tables 100000] [--sick 2] [--rounds 3] [--results FOLDER]
+
+A generated fleet (generated.py) under 200 policies; most tables need nothing, a few per cent something. Nothing is sent anywhere: what is measured
+is SQL in one backend, by its own CPU time. docs/performance.md has the method and the figures.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "test" / "e2e")]
+
+import generated
+import report
+from harness import Cluster
+
+SCHEMAS = 40
+FULL_S, INCREMENTAL_MS, WHY_MS = 2.0, 50.0, 10.0
+CHANGED = 50
+
+
+def say(text: str) -> None:
+    print(f"-- {text}", file=sys.stderr, flush=True)
+
+
+def fleet(tables: int, sick: float, seed: int) -> list[generated.Table]:
+    """Of a mixed fleet as many sick tables as are asked for, and healthy ones."""
+    mix = generated.MIXES["mixed"]
+    calling = [one for one in generated.generate(seed, int(tables * sick / 100) * 4, mix) if one.excess_file_count >= 100][:int(tables * sick / 100)]
+    well = generated.generate(seed + 1, tables - len(calling), generated.Mix("well", {"healthy": 1.0}))
+    for number, one in enumerate(calling + well):
+        one.number, one.name = number, f"lake.s{number % SCHEMAS}.{'hot' if number % 11 == 0 else 't'}{number:06d}"
+    return calling + well
+
+
+def fill(pg: Any, tables: list[generated.Table]) -> None:
+    """200 policies: defaults, one for each schema, for each schema's hot tables, and for some prefixes; every operation is on somewhere."""
+    pg.sql("CREATE EXTENSION floe")
+    pg.sql("""CREATE SERVER lake TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:1');
+        CREATE SERVER spark TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1/cliservice')""")
+    pg.sql("SELECT floe_internal.sync_servers()")
+    begun = time.monotonic()
+    pg.sql("""SELECT floe.create_policy('all', '**', '{"engine": "spark", "rewrite_data_files": {}, "expire_snapshots": {"options": {"max_snapshot_age": "5 days"}}, "rewrite_manifests": {}, "remove_orphan_files": {}}');
+        SELECT count(floe.create_policy(format('schema %s', n), format('lake.s%s.**', n), '{"priority": 1, "expire_snapshots": {"options": {"retain_last": 5}}, "rewrite_position_delete_files": {}}')) FROM generate_series(0, 39) AS n;
+        SELECT count(floe.create_policy(format('hot %s', n), format('lake.s%s.hot*', n), '{"priority": 10, "rewrite_data_files": {"min_interval": "10 minutes"}, "thresholds": {"excess_file_count": {"warning": 50}}}')) FROM generate_series(0, 39) AS n;
+        SELECT count(floe.create_policy(format('prefix %s', n), format('lake.*.t%s*', n), format('{"priority": 5, "rewrite_data_files": {"windows": ["%s:00-%s:00"]}}', lpad((n %% 24)::text, 2, '0'), lpad(((n + 20) %% 24)::text, 2, '0'))::jsonb))
+            FROM generate_series(0, 119) AS n""" .replace("%%", "%"))
+    generated.load(pg, tables)
+    say(f"{len(tables):,} tables under {pg.value('SELECT count(*) FROM floe.policy')} policies, {pg.value('SELECT count(*) FROM floe_internal.policy_set')} lists of policies, in {time.monotonic() - begun:.0f} s")
+    # as after a day at work: schedules are known, expired not long ago
+    pg.sql("""INSERT INTO floe_internal.table_operation AS x (table_id, operation, last_run_at, last_success_at, last_state)
+        SELECT t.table_id, o, floe_internal.clock() - interval '1 hour' * (t.table_id % 160), floe_internal.clock() - interval '1 hour' * (t.table_id % 160), 'succeeded'
+        FROM floe_internal.iceberg_table AS t CROSS JOIN unnest('{expire_snapshots,remove_orphan_files}'::text[]) AS o""")
+    pg.sql("UPDATE floe_internal.health SET snapshot_count = 1")
+    pg.sql("SELECT floe_internal.sync_schedules(ARRAY(SELECT table_id FROM floe_internal.iceberg_table), floe_internal.clock())")
+    pg.sql("UPDATE floe_internal.table_operation SET next_due_at = floe_internal.clock() + interval '1 minute' + interval '6 seconds' * (table_id % 100000) WHERE next_due_at <= floe_internal.clock()")
+    pg.sql("VACUUM ANALYZE")
+
+
+class Session:
+    """One backend, and its CPU time."""
+
+    def __init__(self, pg: Any):
+        self.connection = pg.connect()
+        self.cursor = self.connection.cursor()
+        self.run("SET jit = off")
+        self.pid = self.run("SELECT pg_backend_pid()")[0][0]
+
+    def run(self, statement: str, params: Any = None) -> list[Any]:
+        self.cursor.execute(statement, params)
+        return self.cursor.fetchall() if self.cursor.description else []
+
+    def cpu(self) -> float:
+        times = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+    def measured(self, statement: str, params: Any = None) -> dict[str, float]:
+        """Seconds, and of CPU, of a statement that is undone."""
+        self.run("BEGIN")
+        cpu, begun = self.cpu(), time.monotonic()
+        rows = self.run(statement, params)
+        result = {"seconds": time.monotonic() - begun, "cpu_s": self.cpu() - cpu, "answer": rows[0][0] if rows else None}
+        self.run("ROLLBACK")
+        return result
+
+
+def best(session: Session, rounds: int, statement: str, params: Any = None) -> dict[str, float]:
+    """The round with least CPU: the others had the machine to share."""
+    return min((session.measured(statement, params) for _ in range(rounds)), key=lambda one: one["cpu_s"])
+
+
+STEPS = {
+    "what can call, of all tables": "SELECT count(*) FROM floe_internal.tables_to_decide((SELECT array_agg(table_id) FROM floe_internal.iceberg_table), floe_internal.clock())",
+    "sizes in force, of all tables": "SELECT floe_internal.recompute_health((SELECT array_agg(table_id) FROM floe_internal.iceberg_table))",
+    "schedules, of all tables": "SELECT floe_internal.sync_schedules((SELECT array_agg(table_id) FROM floe_internal.iceberg_table), floe_internal.clock())",
+    "when quiet tables are due again": "SELECT count(*) FROM floe_internal.quiet_until((SELECT array_agg(table_id) FROM floe_internal.iceberg_table), floe_internal.clock(), '15 minutes')",
+}
+
+
+def run(pg: Any, rounds: int) -> dict[str, Any]:
+    session = Session(pg)
+    result: dict[str, Any] = {"steps": {}}
+    # the first decision upon every table, which nobody asked to be fast
+    result["first"] = session.measured("SELECT floe_internal.plan_and_queue(NULL)")
+    session.run("SELECT floe_internal.plan_and_queue(NULL)")
+    session.run("DELETE FROM floe_internal.operation_queue")
+    session.run("VACUUM ANALYZE")
+    called = session.run("SELECT array_agg(t) FROM floe_internal.tables_to_decide((SELECT array_agg(table_id) FROM floe_internal.iceberg_table), floe_internal.clock()) AS t")[0][0]
+    result["called"] = len(called)
+    for name, statement in STEPS.items():
+        result["steps"][name] = best(session, rounds, statement)
+        say(f"{name}: {result['steps'][name]['cpu_s']:.2f} s of CPU")
+    result["steps"]["gates of those called"] = best(session, rounds, "SELECT count(*) FROM floe_internal.decide(%s, floe_internal.clock(), false, NULL, false)", (called,))
+    result["steps"]["selection of those called"] = best(session, rounds, "SELECT count(*) FROM floe_internal.select_candidates(%s, floe_internal.clock(), false, NULL)", (called,))
+    result["full"] = best(session, rounds, "SELECT floe_internal.plan_and_queue(NULL)")
+    session.run("SELECT floe_internal.plan_and_queue(NULL)")
+    session.run("VACUUM ANALYZE")
+    result["again"] = best(session, rounds, "SELECT floe_internal.plan_and_queue(NULL)")
+    for name in ("gates of those called", "selection of those called"):
+        say(f"{name}: {result['steps'][name]['cpu_s']:.2f} s of CPU")
+    say(f"full pass: {result['full']['cpu_s']:.2f} s of CPU, {result['full']['answer']} queued of {result['called']} called; again: {result['again']['cpu_s']:.2f} s")
+    result["all_due"] = min((all_due(session) for _ in range(1)), key=lambda one: one["cpu_s"])
+    some = session.run("SELECT array_agg(table_id) FROM (SELECT table_id FROM floe_internal.table_decision ORDER BY md5(table_id::text) LIMIT %s) AS x", (CHANGED,))[0][0]
+    result["incremental"] = incremental(session, some, 20)
+    result["why"] = why(session, 30)
+    session.connection.close()
+    return result
+
+
+def all_due(session: Session) -> dict[str, float]:
+    """As after a change of settings for all."""
+    session.run("BEGIN")
+    session.run("SELECT floe_internal.decide_all()")
+    cpu, begun = session.cpu(), time.monotonic()
+    answer = session.run("SELECT floe_internal.plan_and_queue(NULL)")[0][0]
+    result = {"seconds": time.monotonic() - begun, "cpu_s": session.cpu() - cpu, "answer": answer}
+    session.run("ROLLBACK")
+    say(f"all due: {result['cpu_s']:.2f} s of CPU")
+    return result
+
+
+def incremental(session: Session, ids: list[int], rounds: int) -> dict[str, float]:
+    """A few tables were written: decided upon as a worker does, plan_due()."""
+    times = []
+    for _ in range(rounds):
+        session.run("BEGIN")
+        session.run("SELECT floe_internal.decide_soon(%s)", (ids,))
+        begun = time.monotonic()
+        decided = session.run("SELECT decided FROM floe_internal.plan_due(100)")[0][0]
+        times.append((time.monotonic() - begun) * 1000)
+        session.run("ROLLBACK")
+        assert decided == len(ids), decided
+    say(f"{len(ids)} changed tables: {statistics.median(times):.1f} ms, first {times[0]:.1f} ms")
+    return {"ms": statistics.median(times), "least_ms": min(times), "first_ms": times[0], "tables": len(ids)}
+
+
+def why(session: Session, rounds: int) -> dict[str, float]:
+    names = [row[0] for row in session.run("SELECT name FROM floe_internal.iceberg_table ORDER BY md5(name) LIMIT %s", (rounds,))]
+    times = []
+    for name in names:
+        begun = time.monotonic()
+        rows = session.run("SELECT * FROM floe.why(%s)", (name,))
+        times.append((time.monotonic() - begun) * 1000)
+        assert len(rows) >= 7
+    say(f"why: {statistics.median(times):.1f} ms, first {times[0]:.1f} ms")
+    return {"ms": statistics.median(times), "least_ms": min(times), "first_ms": times[0]}
+
+
+def judged(result: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    return [(f"full pass, {result['called']} tables called, {result['full']['answer']} operations queued", f"{result['full']['cpu_s']:.2f} s of CPU (< {FULL_S:g})", result["full"]["cpu_s"] < FULL_S),
+            (f"{result['incremental']['tables']} changed tables", f"{result['incremental']['ms']:.1f} ms (< {INCREMENTAL_MS:g})", result["incremental"]["ms"] < INCREMENTAL_MS),
+            ("floe.why()", f"{result['why']['ms']:.1f} ms (< {WHY_MS:g})", result["why"]["ms"] < WHY_MS)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=int, default=100000)
+    parser.add_argument("--sick", type=float, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--results", default=".")
+    options = parser.parse_args()
+    with Cluster({"shared_buffers": "512MB", "max_wal_size": "4GB"}) as pg:
+        fill(pg, fleet(options.tables, options.sick, 7))
+        result = {"commit": os.environ.get("FLOE_COMMIT", "unknown"), "tables": options.tables, **run(pg, options.rounds)}
+    Path(options.results, f"decisions-{options.tables}.json").write_text(json.dumps(result, indent=1))
+    rows = [["", "seconds", "CPU s"]]
+    for name, one in {**result["steps"], "the first decision upon all": result["first"], "full pass": result["full"], "full pass, what it called for is queued": result["again"], "full pass, all due": result["all_due"]}.items():
+        rows.append([name, f"{one['seconds']:.2f}", f"{one['cpu_s']:.2f}"])
+    print(f"floe {result['commit']}, {options.tables:,} tables\n\n{report.columns(rows)}\n")
+    for what, told, met in judged(result):
+        print(f"{'met    ' if met else 'NOT MET'}  {what}: {told}")
+    sys.exit(not all(met for _, _, met in judged(result)))
+
+
+if __name__ == "__main__":
+    main()
