@@ -75,7 +75,7 @@ INSERT INTO lab.case VALUES
 	(36, 'nobody''s owner', $$SELECT lab.budget('owner, operations', '''nobody''', '0')$$, 't1 t2 t3 u1 v1 w1 | '),
 	(37, 'another engine', $$SELECT lab.budget('engine, operations', '''big''', '0')$$, 't1 t2 t3 u1 v1 w1 | '),
 	(38, 'bytes for each namespace', $$SELECT lab.budget('per, bytes', '''namespace''', '800000000')$$, 't2 u1 v1 w1 | t1! t3+1d'),
-	(39, 'tables for each catalog', $$SELECT lab.budget('per, tables', '''catalog''', '2')$$, 'v1 t1 t2 | t3+1d u1+1d w1+2d'),
+	(39, 'tables for each catalog', $$SELECT lab.budget('per, tables', '''catalog''', '2')$$, 't1 t2 v1 | t3+1d u1+1d w1+2d'),
 	(40, 'another kind of operation', $$SELECT lab.budget('operation_kinds, operations', '''{expire_snapshots,rewrite_manifests}''', '0')$$, 't1 t2 t3 u1 v1 w1 | '),
 	(41, 'this kind of operation', $$SELECT lab.assess('demo.a.t1', files => 900, file_bytes => 1000000, snapshots => 60, snapshot_gap => '1 day'), lab.budget('operation_kinds, operations', '''{rewrite_data_files}''', '1')$$, 't1 t1e | t2+1d t3+2d u1+3d v1+4d w1+5d'),
 	(42, 'tables: two operations on one are one', $$SELECT lab.assess('demo.a.t1', files => 900, file_bytes => 1000000, snapshots => 60, snapshot_gap => '1 day'), lab.budget('tables', '1')$$, 't1 t1e | t2+1d t3+2d u1+3d v1+4d w1+5d'),
