@@ -69,9 +69,15 @@ count() {
 		printf '%-7s %-44s %4d passed%s%s  %6s s\n' "$word" "$name" "$passed" "$([ "$failed" = 0 ] || printf ', %d failed' "$failed")" \
 			"$([ "$skipped" = 0 ] || printf ', %d skipped' "$skipped")" "$seconds"
 		printf '%s\t%s\t%s\t%s\t%s\n' "$name" "$passed" "$failed" "$skipped" "$seconds" >>"$LOGS/results.tsv"
-		[ "$failed" = 0 ] || tail -n 40 "$log" | cut -c1-200 | sed 's/^/    | /'
+		[ "$failed" = 0 ] || told_of_failure "$log" | sed 's/^/    | /'
 	} 9>>"$LOGS/.lock"
 	[ "$failed" = 0 ]
+}
+
+# told_of_failure LOG: the tests that failed with what they say of it; of one that died, its last lines.
+told_of_failure() {
+	awk '/^[ ]*not ok/ { left = 12 } /^[ ]*ok / { left = 0 } left-- > 0' "$1" | head -n 30 | cut -c1-700
+	if ! grep -qE '^[ ]*not ok' "$1" || ! grep -qE '^1\.\.' "$1"; then tail -n 15 "$1" | cut -c1-200; fi
 }
 
 # missing PHASE/NAME REASON: something a test needs is not there. That is a failure: nothing is left out in silence.
