@@ -6191,6 +6191,19 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_for(pg_catalog.int8[]) IS 'How statements of the calling function that go through some tables are planned: anew for many, once for few';
 
+CREATE FUNCTION floe_internal.sets_of(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF cardinality(of_table_ids) > 1000 THEN
+		-- going through so many tables takes longer than working out a few lists for nobody
+		RETURN ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s);
+	END IF;
+	RETURN ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.sets_of(pg_catalog.int8[]) IS 'Lists of policies of some tables, of very many perhaps others as well';
+
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -6243,7 +6256,7 @@ CREATE VIEW floe_internal.table_setting AS
 			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
 	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation
 	-- few policies lock what a table property can say
-	LEFT JOIN LATERAL (SELECT floe_internal.held_properties(k.operation, t.properties, e.bounds) AS held OFFSET 0) AS l ON e.bounds IS NOT NULL;
+	CROSS JOIN LATERAL (SELECT CASE WHEN e.bounds IS NOT NULL THEN floe_internal.held_properties(k.operation, t.properties, e.bounds) END AS held OFFSET 0) AS l;
 COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies; locked: what locks overruled';
 
 CREATE FUNCTION floe_internal.lock_origin(locked pg_catalog.jsonb, setting pg_catalog.text) RETURNS pg_catalog.text
@@ -6372,7 +6385,7 @@ BEGIN ATOMIC
 	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
 	CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id,
 		(s.settings ->> 'options.max_snapshot_age')::pg_catalog.interval, (s.settings ->> 'options.retain_last')::pg_catalog.int4,
-		(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::pg_catalog.interval, at) AS x
+		CASE WHEN t.properties ? 'history.expire.max-ref-age-ms' THEN (floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::pg_catalog.interval END, at) AS x
 	CROSS JOIN LATERAL (VALUES
 		('excess_file_count', h.excess_file_count::pg_catalog.float8),
 		('small_file_count', h.small_file_count),
@@ -6428,7 +6441,7 @@ END;
 COMMENT ON FUNCTION floe_internal.warning_in_force(pg_catalog.jsonb, pg_catalog.text, pg_catalog.float8) IS 'At what value there is an issue: as policies say, else floe.metric.warning, else from where policies call it critical; NULL: never';
 
 -- Metrics with the thresholds that hold for the table. severity: 0 at zero, 0.5 at warning, 1 at critical, more beyond.
-CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_metrics pg_catalog.text[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, critical pg_catalog.float8,
 				   remedy pg_catalog.text, remedy_options pg_catalog.jsonb, requires pg_catalog.text, weight pg_catalog.float8, severity pg_catalog.float8, level pg_catalog.text, set_by_policy pg_catalog.int4, "position" pg_catalog.int2)
 	LANGUAGE sql STABLE
@@ -6451,9 +6464,10 @@ BEGIN ATOMIC
 	CROSS JOIN LATERAL (SELECT
 		floe_internal.warning_in_force(s.settings, m.name, m.warning) AS warning,
 		COALESCE((s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8, m.critical, 'Infinity') AS critical0) AS l0
-	CROSS JOIN LATERAL (SELECT l0.warning, CASE WHEN l0.warning IS NULL THEN NULL ELSE GREATEST(l0.critical0, l0.warning) END AS critical) AS l;
+	CROSS JOIN LATERAL (SELECT l0.warning, CASE WHEN l0.warning IS NULL THEN NULL ELSE GREATEST(l0.critical0, l0.warning) END AS critical) AS l
+	WHERE of_metrics IS NULL OR v.metric = ANY (of_metrics);
 END;
-COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Metrics against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
+COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.text[]) IS 'Metrics, or some of them, against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
 
 CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -7055,9 +7069,19 @@ BEGIN ATOMIC
 		  AND (of_calls IS NULL OR (x.table_id, x.operation) IN (SELECT o.table_id, o.operation FROM pg_catalog.unnest(of_calls) AS o))
 	), engine AS MATERIALIZED (
 		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
+	), wanted AS MATERIALIZED (
+		-- metrics that can call for one of these operations, those that they require, and those that a condition names: fewer than half of all
+		SELECT pg_catalog.array_agg(w.name) AS metrics
+		FROM (SELECT pg_catalog.unnest(ARRAY[m.name, m.requires]) AS name FROM floe.metric AS m
+			  WHERE m.remedy IS NOT NULL AND (of_calls IS NULL OR m.remedy IN (SELECT o.operation FROM pg_catalog.unnest(of_calls) AS o))
+			  UNION
+			  SELECT q.item ->> 'metric' FROM setting AS s
+			  CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(COALESCE(s.settings #> '{conditions,all}', s.settings #> '{conditions,any}')) AS q (item)
+			  WHERE s.settings ? 'conditions') AS w
 	), measured AS MATERIALIZED (
 		-- what a metric requires is one of the same table's: at hand in each row, without a join
-		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known FROM floe_internal.judged_metrics(of_table_ids, at) AS x
+		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known
+		FROM wanted AS w CROSS JOIN LATERAL floe_internal.judged_metrics(of_table_ids, at, w.metrics) AS x
 	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE (j.known ->> j.requires)::pg_catalog.float8 END) > 0 AS has_effect
@@ -7144,7 +7168,8 @@ BEGIN
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
-		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
+		   -- large, and the same for all gates of an operation
+		   CASE k.position WHEN 1 THEN c.settings END, c.settings_hash, CASE k.position WHEN 1 THEN c.origins END, c.severity, CASE k.position WHEN 1 THEN c.remedy_options END
 	FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id AND t.table_id = ANY (of_table_ids)	-- the same, said so that the index is used for a few
 	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
@@ -7204,7 +7229,8 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(c.settings, c.origins, x.tuned_every) END AS every OFFSET 0) AS tuned
 	CROSS JOIN LATERAL (SELECT
 		tuned.every AS tuned_every,
-		CASE WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
+		CASE WHEN NOT c.settings ? 'schedule' THEN NULL
+			WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
 			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
 		floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
@@ -7347,7 +7373,13 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], floe_internal.call[])
-	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
+	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason. settings, origins and remedy_options stand in the row of the first gate only';
+
+CREATE TYPE floe_internal.gate_line AS (
+	gate pg_catalog.text, "position" pg_catalog.int2, status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text,
+	next_at pg_catalog.timestamptz
+);
+COMMENT ON TYPE floe_internal.gate_line IS 'What one gate says';
 
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
 CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
@@ -7357,24 +7389,23 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH all_gates AS MATERIALIZED (
-		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls)
-	), first_stop AS (
-		SELECT DISTINCT ON (g.table_id, g.operation) g.*
-		FROM all_gates AS g
+	SELECT g.table_id, g.operation, g.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
+		   g.settings, g.settings_hash, g.origins, g.severity, g.remedy_options,
+		   CASE WHEN all_reasons OR f.status = 'pass' THEN (
+				SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', l.label, 'status', l.status, 'value', l.value,
+					'limit', l.limit_value, 'set_by', l.set_by, 'next_at', l.next_at)) ORDER BY l."position")
+				FROM pg_catalog.unnest(g.lines) AS l) END
+	-- the lines of an operation as one value: no join finds them again
+	FROM (SELECT x.table_id, x.operation, pg_catalog.min(x.operation_position) AS operation_position, pg_catalog.min(x.settings_hash) AS settings_hash, pg_catalog.min(x.severity) AS severity,
+				 (pg_catalog.array_agg(x.settings) FILTER (WHERE x.gate_position = 1))[1] AS settings, (pg_catalog.array_agg(x.origins) FILTER (WHERE x.gate_position = 1))[1] AS origins,
+				 (pg_catalog.array_agg(x.remedy_options) FILTER (WHERE x.gate_position = 1))[1] AS remedy_options,
+				 pg_catalog.array_agg(ROW(x.gate, x.gate_position, x.status, x.label, x.value, x.limit_value, x.set_by, x.next_at)::floe_internal.gate_line) AS lines
+		  FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls) AS x
+		  GROUP BY x.table_id, x.operation) AS g
+	CROSS JOIN LATERAL (
+		SELECT l.* FROM pg_catalog.unnest(g.lines) AS l
 		-- the first that stops; if none does, the need, which is why it runs
-		ORDER BY g.table_id, g.operation, g.status = 'pass', CASE WHEN g.status = 'pass' THEN g.gate <> 'need' END, g.gate_position
-	), told AS (
-		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
-			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
-		FROM first_stop AS f JOIN all_gates AS a ON a.table_id = f.table_id AND a.operation = f.operation
-		WHERE all_reasons OR f.status = 'pass'
-		GROUP BY a.table_id, a.operation
-	)
-	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
-		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
-		   r.reasons
-	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
+		ORDER BY l.status = 'pass', CASE WHEN l.status = 'pass' THEN l.gate <> 'need' END, l."position" LIMIT 1) AS f;
 END;
 COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';
@@ -8503,52 +8534,52 @@ CREATE FUNCTION floe_internal.calls(of_table_ids pg_catalog.int8[], at pg_catalo
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
-	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 	with_conditions int4[] := ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.settings ? 'conditions');
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
-		WITH judged AS MATERIALIZED (
-			-- a metric is beyond its threshold
-			SELECT t.table_id,
-				h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
-				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
-				h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
-				OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
-				h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
-				OR h.manifest_spread >= l.manifest_spread AS manifests,
-				h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
-				h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
-				-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
-				CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
-					WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable
-			FROM floe_internal.iceberg_table AS t
-			JOIN floe_internal.health AS h ON h.table_id = t.table_id
-			JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
-			WHERE t.table_id = ANY (of_table_ids)
+		WITH seen AS MATERIALIZED (
+			-- a metric is beyond its threshold, or at least there is something to do; one way through all these tables
+			SELECT z.* FROM (
+				SELECT t.table_id, t.policy_set_id, t.first_seen_at,
+					h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
+					OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
+					h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
+					OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
+					h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
+					OR h.manifest_spread >= l.manifest_spread AS manifests,
+					h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
+					h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
+					-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
+					CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
+						WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable,
+					GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0 AS has_data_files,
+					GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0 AS has_delete_files,
+					h.excess_manifest_count > 0 AS has_manifests, COALESCE(h.snapshot_count > 1, true) AS has_snapshots, h.table_stats_lag > 0 AS has_table_stats, h.partition_stats_lag > 0 AS has_partition_stats
+				FROM floe_internal.iceberg_table AS t
+				JOIN floe_internal.health AS h ON h.table_id = t.table_id
+				LEFT JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
+				WHERE t.table_id = ANY (of_table_ids) OFFSET 0) AS z
+			WHERE z.data_files OR z.delete_files OR z.manifests OR z.table_stats OR z.partition_stats OR z.expirable IS NOT NULL
+			   OR z.has_data_files OR z.has_delete_files OR z.has_manifests OR z.has_snapshots OR z.has_table_stats OR z.has_partition_stats
 		), overdue AS MATERIALIZED (
-			-- a deadline is over, and there is something to do
-			SELECT t.table_id, d.operation
-			FROM floe_internal.iceberg_table AS t
-			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
-			JOIN floe_internal.health AS h ON h.table_id = t.table_id
-			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-			WHERE t.table_id = ANY (of_table_ids) AND COALESCE(x.last_success_at, t.first_seen_at) + d.deadline <= at
-			  AND CASE d.operation
-				WHEN 'rewrite_data_files' THEN GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0
-				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0
-				WHEN 'rewrite_manifests' THEN h.excess_manifest_count > 0
-				WHEN 'expire_snapshots' THEN COALESCE(h.snapshot_count > 1, true)
-				WHEN 'compute_table_stats' THEN h.table_stats_lag > 0
-				WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 END
+			-- a deadline is over
+			SELECT j.table_id, d.operation
+			FROM seen AS j
+			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.has_data_files), ('rewrite_position_delete_files', j.has_delete_files), ('rewrite_manifests', j.has_manifests),
+				('expire_snapshots', j.has_snapshots), ('compute_table_stats', j.has_table_stats), ('compute_partition_stats', j.has_partition_stats)) AS v (operation, has)
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = j.policy_set_id AND d.operation = v.operation
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = d.operation
+			WHERE v.has AND COALESCE(x.last_success_at, j.first_seen_at) + d.deadline <= at
 		), expiring AS MATERIALIZED (
 			SELECT z.table_id, min(z.expirable) AS expirable
-			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL
+			FROM (SELECT j.table_id, j.expirable FROM seen AS j WHERE j.expirable IS NOT NULL
 				  UNION ALL SELECT o.table_id, 1 FROM overdue AS o WHERE o.operation = 'expire_snapshots') AS z
 			GROUP BY z.table_id
 		)
 		SELECT j.table_id, c.operation
-			FROM (SELECT * FROM judged AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
+			FROM (SELECT * FROM seen AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
 			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.data_files), ('rewrite_position_delete_files', j.delete_files), ('rewrite_manifests', j.manifests),
 				('compute_table_stats', j.table_stats), ('compute_partition_stats', j.partition_stats)) AS c (operation, calls)
 			WHERE c.calls
@@ -8586,6 +8617,8 @@ CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) 
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
+DECLARE
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
@@ -8596,30 +8629,28 @@ BEGIN
 			JOIN (SELECT k.operation, floe_internal.builtin_settings(k.operation) AS settings FROM floe_internal.operation_kind AS k OFFSET 0) AS b ON b.operation = e.operation
 			CROSS JOIN LATERAL (SELECT b.settings || e.settings AS settings OFFSET 0) AS s
 			WHERE e.operation <> '' AND e.settings ? 'configured'
-			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
+			  AND e.policy_set_id = ANY (set_ids)
+		), wanted AS (
+			SELECT t.table_id, s.operation, s.key FROM scheduled AS s JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
+			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids)
+		), known AS (
+			SELECT o.table_id, o.operation, o.schedule_key, o.tuned_every FROM floe_internal.table_operation AS o
+			WHERE o.table_id = ANY (of_table_ids) AND (o.schedule_key IS NOT NULL OR o.tuned_every IS NOT NULL)
+		), other AS MATERIALIZED (
+			-- few: what is scheduled otherwise than known, or no more, or has learned a cadence of its own
+			SELECT COALESCE(w.table_id, k.table_id) AS table_id, COALESCE(w.operation, k.operation) AS operation
+			FROM wanted AS w FULL JOIN known AS k ON k.table_id = w.table_id AND k.operation = w.operation
+			WHERE w.key IS DISTINCT FROM k.schedule_key OR k.tuned_every IS NOT NULL
 		), changed AS (
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at, NULL::interval AS every
-			FROM scheduled AS s
-			JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
-			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = t.table_id AND o.operation = s.operation
-			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND o.tuned_every IS NULL AND s.key IS DISTINCT FROM o.schedule_key
-			UNION ALL
-			-- few tables have learned a cadence of their own
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, floe_internal.tuned_key(s.settings, u.every), o.last_run_at, u.every
-			FROM floe_internal.table_operation AS o
-			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
-			CROSS JOIN LATERAL (SELECT floe_internal.tuned_cadence(s.settings, s.origins, o.tuned_every) AS every OFFSET 0) AS u
-			WHERE o.tuned_every IS NOT NULL AND o.table_id = ANY (of_table_ids) AND s.key IS NOT NULL AND floe_internal.tuned_key(s.settings, u.every) IS DISTINCT FROM o.schedule_key
-			UNION ALL
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at, NULL
-			FROM floe_internal.table_operation AS o
-			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
-			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, floe_internal.tuned_key(s.settings, u.every) AS key, o.schedule_key, o.last_run_at, u.every
+			FROM other AS x
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = x.operation
+			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = x.table_id AND o.operation = x.operation
+			CROSS JOIN LATERAL (SELECT CASE WHEN o.tuned_every IS NOT NULL AND s.key IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, o.tuned_every) END AS every OFFSET 0) AS u
 		)
 		SELECT c.table_id, c.operation, c.key, floe_internal.tuned_next(c.settings, c.every, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
-		FROM changed AS c;
+		FROM changed AS c WHERE c.key IS DISTINCT FROM c.schedule_key;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';
@@ -9563,6 +9594,7 @@ BEGIN
 			SELECT of_catalog_id, l.namespace, l.table_name, ARRAY[server] || l.namespace || l.table_name, floe_internal.format_name(ARRAY[server] || l.namespace || l.table_name), at
 			FROM listed AS l
 			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS x WHERE x.catalog_id = of_catalog_id AND x.namespace = l.namespace AND x.table_name = l.table_name)
+			ORDER BY l.namespace, l.table_name
 			ON CONFLICT DO NOTHING
 			RETURNING table_id
 	)
@@ -10110,7 +10142,7 @@ CREATE FUNCTION floe_internal.stale_health(of_table_ids pg_catalog.int8[]) RETUR
 AS $body$
 DECLARE
 	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
-	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
@@ -10780,7 +10812,7 @@ BEGIN
 	-- Not asked again: the calendar, which has moved on since it called for the operation; and an engine that does not answer, because
 	-- sending tells, and what was not sent waits in the queue.
 	SELECT x.*, x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing AND x.label <> 'cadence' AND NOT (x.gate = 'engine' AND x.status = 'wait') AS stops INTO g
-		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END) AS x
+		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END, ARRAY[ROW(q.table_id, q.operation)::floe_internal.call]) AS x
 		JOIN floe_internal.gate AS k ON k.gate = x.gate
 		WHERE x.operation = q.operation
 		ORDER BY stops DESC, x.gate_position LIMIT 1;
@@ -12666,7 +12698,7 @@ BEGIN
 			started := started + 1;
 			-- what a preflight asks: whether it is still called for, where the table has changed since
 			IF EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.table_id = q.table_id AND t.changed_at > q.queued_at)
-			   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
+			   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL, ARRAY[ROW(q.table_id, q.operation)::floe_internal.call]) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
 					WHERE g.operation = q.operation AND g.status <> 'pass' AND g.gate <> 'interlock' AND NOT k.is_timing AND g.label <> 'cadence') THEN
 				DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
 				DELETE FROM floe_internal.simulated_run AS r WHERE r.operation_id = q.operation_id;
@@ -13181,7 +13213,7 @@ CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 #variable_conflict use_column
 DECLARE
-	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
@@ -13227,13 +13259,17 @@ CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at 
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
-	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
+	settled int8[];
+	due int8[];
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
-	IF settled = '{}' THEN
+	SELECT array_agg(x.id) FILTER (WHERE d.table_id IS NOT NULL), array_agg(x.id) FILTER (WHERE d.table_id IS NULL) INTO settled, due
+		FROM unnest(of_table_ids) AS x (id)
+		LEFT JOIN floe_internal.table_decision AS d ON d.table_id = x.id AND d.decide_at > at AND d.decided_at IS NOT NULL;
+	IF settled IS NULL THEN
 		RETURN of_table_ids;
 	END IF;
-	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled)
+	RETURN ARRAY(SELECT unnest(due)
 		UNION SELECT floe_internal.tables_to_decide(settled, at)
 		-- what this transaction has changed makes nothing due before it commits
 		UNION SELECT floe_internal.stale_health(settled)

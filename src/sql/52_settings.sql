@@ -29,6 +29,19 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.plan_for(pg_catalog.int8[]) IS 'How statements of the calling function that go through some tables are planned: anew for many, once for few';
 
+CREATE FUNCTION floe_internal.sets_of(of_table_ids pg_catalog.int8[]) RETURNS pg_catalog.int4[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF cardinality(of_table_ids) > 1000 THEN
+		-- going through so many tables takes longer than working out a few lists for nobody
+		RETURN ARRAY(SELECT s.policy_set_id FROM floe_internal.policy_set AS s);
+	END IF;
+	RETURN ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.sets_of(pg_catalog.int8[]) IS 'Lists of policies of some tables, of very many perhaps others as well';
+
 CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, property pg_catalog.text, unit pg_catalog.text) RETURNS pg_catalog.jsonb
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
@@ -81,7 +94,7 @@ CREATE VIEW floe_internal.table_setting AS
 			   FROM (SELECT x.operation FROM floe_internal.operation_kind AS x UNION ALL SELECT '') AS o OFFSET 0) AS b ON b.operation = k.operation
 	LEFT JOIN floe_internal.effective AS e ON e.policy_set_id = t.policy_set_id AND e.operation = k.operation
 	-- few policies lock what a table property can say
-	LEFT JOIN LATERAL (SELECT floe_internal.held_properties(k.operation, t.properties, e.bounds) AS held OFFSET 0) AS l ON e.bounds IS NOT NULL;
+	CROSS JOIN LATERAL (SELECT CASE WHEN e.bounds IS NOT NULL THEN floe_internal.held_properties(k.operation, t.properties, e.bounds) END AS held OFFSET 0) AS l;
 COMMENT ON VIEW floe_internal.table_setting IS 'Settings in force per table and operation; policy_settings and origins: the part that comes from policies; locked: what locks overruled';
 
 CREATE FUNCTION floe_internal.lock_origin(locked pg_catalog.jsonb, setting pg_catalog.text) RETURNS pg_catalog.text

@@ -13,7 +13,7 @@ BEGIN ATOMIC
 	JOIN floe_internal.table_setting AS s ON s.table_id = t.table_id AND s.operation = 'expire_snapshots'
 	CROSS JOIN LATERAL floe_internal.expirable(t.snapshots, t.refs, t.current_snapshot_id,
 		(s.settings ->> 'options.max_snapshot_age')::pg_catalog.interval, (s.settings ->> 'options.retain_last')::pg_catalog.int4,
-		(floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::pg_catalog.interval, at) AS x
+		CASE WHEN t.properties ? 'history.expire.max-ref-age-ms' THEN (floe_internal.property_value(t.properties, 'history.expire.max-ref-age-ms', 'ms') #>> '{}')::pg_catalog.interval END, at) AS x
 	CROSS JOIN LATERAL (VALUES
 		('excess_file_count', h.excess_file_count::pg_catalog.float8),
 		('small_file_count', h.small_file_count),
@@ -69,7 +69,7 @@ END;
 COMMENT ON FUNCTION floe_internal.warning_in_force(pg_catalog.jsonb, pg_catalog.text, pg_catalog.float8) IS 'At what value there is an issue: as policies say, else floe.metric.warning, else from where policies call it critical; NULL: never';
 
 -- Metrics with the thresholds that hold for the table. severity: 0 at zero, 0.5 at warning, 1 at critical, more beyond.
-CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz)
+CREATE FUNCTION floe_internal.judged_metrics(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, of_metrics pg_catalog.text[] DEFAULT NULL)
 	RETURNS TABLE (table_id pg_catalog.int8, metric pg_catalog.text, value pg_catalog.float8, unit pg_catalog.text, warning pg_catalog.float8, critical pg_catalog.float8,
 				   remedy pg_catalog.text, remedy_options pg_catalog.jsonb, requires pg_catalog.text, weight pg_catalog.float8, severity pg_catalog.float8, level pg_catalog.text, set_by_policy pg_catalog.int4, "position" pg_catalog.int2)
 	LANGUAGE sql STABLE
@@ -92,9 +92,10 @@ BEGIN ATOMIC
 	CROSS JOIN LATERAL (SELECT
 		floe_internal.warning_in_force(s.settings, m.name, m.warning) AS warning,
 		COALESCE((s.settings ->> ('thresholds.' || m.name || '.critical'))::pg_catalog.float8, m.critical, 'Infinity') AS critical0) AS l0
-	CROSS JOIN LATERAL (SELECT l0.warning, CASE WHEN l0.warning IS NULL THEN NULL ELSE GREATEST(l0.critical0, l0.warning) END AS critical) AS l;
+	CROSS JOIN LATERAL (SELECT l0.warning, CASE WHEN l0.warning IS NULL THEN NULL ELSE GREATEST(l0.critical0, l0.warning) END AS critical) AS l
+	WHERE of_metrics IS NULL OR v.metric = ANY (of_metrics);
 END;
-COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Metrics against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
+COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.text[]) IS 'Metrics, or some of them, against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
 
 CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off

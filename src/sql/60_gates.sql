@@ -147,9 +147,19 @@ BEGIN ATOMIC
 		  AND (of_calls IS NULL OR (x.table_id, x.operation) IN (SELECT o.table_id, o.operation FROM pg_catalog.unnest(of_calls) AS o))
 	), engine AS MATERIALIZED (
 		SELECT x.server_name, e.stamp FROM floe_internal.server AS x CROSS JOIN LATERAL floe_internal.engine_state(x.server_name) AS e WHERE x.wrapper = 'floe_engine'
+	), wanted AS MATERIALIZED (
+		-- metrics that can call for one of these operations, those that they require, and those that a condition names: fewer than half of all
+		SELECT pg_catalog.array_agg(w.name) AS metrics
+		FROM (SELECT pg_catalog.unnest(ARRAY[m.name, m.requires]) AS name FROM floe.metric AS m
+			  WHERE m.remedy IS NOT NULL AND (of_calls IS NULL OR m.remedy IN (SELECT o.operation FROM pg_catalog.unnest(of_calls) AS o))
+			  UNION
+			  SELECT q.item ->> 'metric' FROM setting AS s
+			  CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(COALESCE(s.settings #> '{conditions,all}', s.settings #> '{conditions,any}')) AS q (item)
+			  WHERE s.settings ? 'conditions') AS w
 	), measured AS MATERIALIZED (
 		-- what a metric requires is one of the same table's: at hand in each row, without a join
-		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known FROM floe_internal.judged_metrics(of_table_ids, at) AS x
+		SELECT x.*, pg_catalog.jsonb_object_agg(x.metric, x.value) OVER (PARTITION BY x.table_id) AS known
+		FROM wanted AS w CROSS JOIN LATERAL floe_internal.judged_metrics(of_table_ids, at, w.metrics) AS x
 	), judged AS MATERIALIZED (
 		SELECT j.table_id, j.metric, j.value, j.unit, j.warning, j.severity, j.level, j.remedy, j.remedy_options, j.weight, j.set_by_policy, j.position,
 			   (CASE WHEN j.requires IS NULL THEN j.value ELSE (j.known ->> j.requires)::pg_catalog.float8 END) > 0 AS has_effect
@@ -236,7 +246,8 @@ BEGIN
 	SELECT c.table_id, c.operation, c.position, g.gate, k.position,
 		   CASE WHEN by_hand AND k.is_timing AND g.status = 'wait' AND (g.gate <> 'zero_change' OR d.is_named) THEN 'pass' ELSE g.status END,
 		   g.label, g.value, g.limit_value, g.set_by, CASE WHEN g.status <> 'pass' THEN g.next_at END,
-		   c.settings, c.settings_hash, c.origins, c.severity, c.remedy_options
+		   -- large, and the same for all gates of an operation
+		   CASE k.position WHEN 1 THEN c.settings END, c.settings_hash, CASE k.position WHEN 1 THEN c.origins END, c.severity, CASE k.position WHEN 1 THEN c.remedy_options END
 	FROM floe_internal.decision_context(of_table_ids, at, of_calls) AS c
 	JOIN floe_internal.iceberg_table AS t ON t.table_id = c.table_id AND t.table_id = ANY (of_table_ids)	-- the same, said so that the index is used for a few
 	JOIN floe_internal.catalog AS home ON home.catalog_id = t.catalog_id
@@ -296,7 +307,8 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(c.settings, c.origins, x.tuned_every) END AS every OFFSET 0) AS tuned
 	CROSS JOIN LATERAL (SELECT
 		tuned.every AS tuned_every,
-		CASE WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
+		CASE WHEN NOT c.settings ? 'schedule' THEN NULL
+			WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
 			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
 		floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
@@ -439,7 +451,13 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.gates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], floe_internal.call[])
-	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason';
+	IS 'All gates of all operations of some tables at a time. by_hand: timing does not hold it back; named: operations asked for by name, which need no reason. settings, origins and remedy_options stand in the row of the first gate only';
+
+CREATE TYPE floe_internal.gate_line AS (
+	gate pg_catalog.text, "position" pg_catalog.int2, status pg_catalog.text, label pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text, set_by pg_catalog.text,
+	next_at pg_catalog.timestamptz
+);
+COMMENT ON TYPE floe_internal.gate_line IS 'What one gate says';
 
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
 CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
@@ -449,24 +467,23 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 				   origins pg_catalog.jsonb, severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	WITH all_gates AS MATERIALIZED (
-		SELECT * FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls)
-	), first_stop AS (
-		SELECT DISTINCT ON (g.table_id, g.operation) g.*
-		FROM all_gates AS g
+	SELECT g.table_id, g.operation, g.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
+		   g.settings, g.settings_hash, g.origins, g.severity, g.remedy_options,
+		   CASE WHEN all_reasons OR f.status = 'pass' THEN (
+				SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', l.label, 'status', l.status, 'value', l.value,
+					'limit', l.limit_value, 'set_by', l.set_by, 'next_at', l.next_at)) ORDER BY l."position")
+				FROM pg_catalog.unnest(g.lines) AS l) END
+	-- the lines of an operation as one value: no join finds them again
+	FROM (SELECT x.table_id, x.operation, pg_catalog.min(x.operation_position) AS operation_position, pg_catalog.min(x.settings_hash) AS settings_hash, pg_catalog.min(x.severity) AS severity,
+				 (pg_catalog.array_agg(x.settings) FILTER (WHERE x.gate_position = 1))[1] AS settings, (pg_catalog.array_agg(x.origins) FILTER (WHERE x.gate_position = 1))[1] AS origins,
+				 (pg_catalog.array_agg(x.remedy_options) FILTER (WHERE x.gate_position = 1))[1] AS remedy_options,
+				 pg_catalog.array_agg(ROW(x.gate, x.gate_position, x.status, x.label, x.value, x.limit_value, x.set_by, x.next_at)::floe_internal.gate_line) AS lines
+		  FROM floe_internal.gates(of_table_ids, at, by_hand, named, of_calls) AS x
+		  GROUP BY x.table_id, x.operation) AS g
+	CROSS JOIN LATERAL (
+		SELECT l.* FROM pg_catalog.unnest(g.lines) AS l
 		-- the first that stops; if none does, the need, which is why it runs
-		ORDER BY g.table_id, g.operation, g.status = 'pass', CASE WHEN g.status = 'pass' THEN g.gate <> 'need' END, g.gate_position
-	), told AS (
-		SELECT a.table_id, a.operation, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', a.label, 'status', a.status, 'value', a.value,
-			'limit', a.limit_value, 'set_by', a.set_by, 'next_at', a.next_at)) ORDER BY a.gate_position) AS reasons
-		FROM first_stop AS f JOIN all_gates AS a ON a.table_id = f.table_id AND a.operation = f.operation
-		WHERE all_reasons OR f.status = 'pass'
-		GROUP BY a.table_id, a.operation
-	)
-	SELECT f.table_id, f.operation, f.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
-		   f.settings, f.settings_hash, f.origins, f.severity, f.remedy_options,
-		   r.reasons
-	FROM first_stop AS f LEFT JOIN told AS r ON r.table_id = f.table_id AND r.operation = f.operation;
+		ORDER BY l.status = 'pass', CASE WHEN l.status = 'pass' THEN l.gate <> 'need' END, l."position" LIMIT 1) AS f;
 END;
 COMMENT ON FUNCTION floe_internal.decide(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, floe_internal.call[])
 	IS 'One verdict per table and operation, with the gate that decided and all gates as reasons; without all_reasons only for what is to run';

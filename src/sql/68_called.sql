@@ -92,52 +92,52 @@ CREATE FUNCTION floe_internal.calls(of_table_ids pg_catalog.int8[], at pg_catalo
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
-	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 	with_conditions int4[] := ARRAY(SELECT DISTINCT e.policy_set_id FROM floe_internal.effective AS e WHERE e.policy_set_id = ANY (set_ids) AND e.settings ? 'conditions');
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
-		WITH judged AS MATERIALIZED (
-			-- a metric is beyond its threshold
-			SELECT t.table_id,
-				h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
-				OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
-				h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
-				OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
-				h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
-				OR h.manifest_spread >= l.manifest_spread AS manifests,
-				h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
-				h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
-				-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
-				CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
-					WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable
-			FROM floe_internal.iceberg_table AS t
-			JOIN floe_internal.health AS h ON h.table_id = t.table_id
-			JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
-			WHERE t.table_id = ANY (of_table_ids)
+		WITH seen AS MATERIALIZED (
+			-- a metric is beyond its threshold, or at least there is something to do; one way through all these tables
+			SELECT z.* FROM (
+				SELECT t.table_id, t.policy_set_id, t.first_seen_at,
+					h.excess_file_count >= l.excess_file_count OR h.small_file_count >= l.small_file_count OR h.data_file_count >= l.data_file_count OR h.delete_ratio >= l.delete_ratio
+					OR h.equality_delete_file_count >= l.equality_delete_file_count OR h.deletion_vector_count >= l.deletion_vector_count AS data_files,
+					h.excess_delete_file_count >= l.excess_delete_file_count OR h.position_delete_file_count >= l.position_delete_file_count
+					OR h.dangling_delete_count >= l.dangling_delete_count AS delete_files,
+					h.manifest_count >= l.manifest_count OR h.excess_manifest_count >= l.excess_manifest_count OR h.deleted_entry_count >= l.deleted_entry_count
+					OR h.manifest_spread >= l.manifest_spread AS manifests,
+					h.table_stats_lag >= l.table_stats_lag OR (extract(epoch FROM at - h.table_stats_at) >= l.table_stats_age AND h.table_stats_lag > 0) AS table_stats,
+					h.partition_stats_lag >= l.partition_stats_lag OR (extract(epoch FROM at - h.partition_stats_at) >= l.partition_stats_age AND h.partition_stats_lag > 0) AS partition_stats,
+					-- so many snapshots that those that may go can be beyond theirs: counting these means to go through all
+					CASE WHEN h.snapshot_count >= l.snapshot_count OR extract(epoch FROM at - h.oldest_snapshot_at) >= l.oldest_snapshot_age THEN 1
+						WHEN l.expirable_snapshot_count < 'Infinity' AND COALESCE(h.snapshot_count >= l.expirable_snapshot_count, true) THEN l.expirable_snapshot_count END AS expirable,
+					GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0 AS has_data_files,
+					GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0 AS has_delete_files,
+					h.excess_manifest_count > 0 AS has_manifests, COALESCE(h.snapshot_count > 1, true) AS has_snapshots, h.table_stats_lag > 0 AS has_table_stats, h.partition_stats_lag > 0 AS has_partition_stats
+				FROM floe_internal.iceberg_table AS t
+				JOIN floe_internal.health AS h ON h.table_id = t.table_id
+				LEFT JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
+				WHERE t.table_id = ANY (of_table_ids) OFFSET 0) AS z
+			WHERE z.data_files OR z.delete_files OR z.manifests OR z.table_stats OR z.partition_stats OR z.expirable IS NOT NULL
+			   OR z.has_data_files OR z.has_delete_files OR z.has_manifests OR z.has_snapshots OR z.has_table_stats OR z.has_partition_stats
 		), overdue AS MATERIALIZED (
-			-- a deadline is over, and there is something to do
-			SELECT t.table_id, d.operation
-			FROM floe_internal.iceberg_table AS t
-			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = t.policy_set_id
-			JOIN floe_internal.health AS h ON h.table_id = t.table_id
-			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = t.table_id AND x.operation = d.operation
-			WHERE t.table_id = ANY (of_table_ids) AND COALESCE(x.last_success_at, t.first_seen_at) + d.deadline <= at
-			  AND CASE d.operation
-				WHEN 'rewrite_data_files' THEN GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0
-				WHEN 'rewrite_position_delete_files' THEN GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0
-				WHEN 'rewrite_manifests' THEN h.excess_manifest_count > 0
-				WHEN 'expire_snapshots' THEN COALESCE(h.snapshot_count > 1, true)
-				WHEN 'compute_table_stats' THEN h.table_stats_lag > 0
-				WHEN 'compute_partition_stats' THEN h.partition_stats_lag > 0 END
+			-- a deadline is over
+			SELECT j.table_id, d.operation
+			FROM seen AS j
+			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.has_data_files), ('rewrite_position_delete_files', j.has_delete_files), ('rewrite_manifests', j.has_manifests),
+				('expire_snapshots', j.has_snapshots), ('compute_table_stats', j.has_table_stats), ('compute_partition_stats', j.has_partition_stats)) AS v (operation, has)
+			JOIN floe_internal.set_deadlines(set_ids) AS d ON d.set_id = j.policy_set_id AND d.operation = v.operation
+			LEFT JOIN floe_internal.table_operation AS x ON x.table_id = j.table_id AND x.operation = d.operation
+			WHERE v.has AND COALESCE(x.last_success_at, j.first_seen_at) + d.deadline <= at
 		), expiring AS MATERIALIZED (
 			SELECT z.table_id, min(z.expirable) AS expirable
-			FROM (SELECT j.table_id, j.expirable FROM judged AS j WHERE j.expirable IS NOT NULL
+			FROM (SELECT j.table_id, j.expirable FROM seen AS j WHERE j.expirable IS NOT NULL
 				  UNION ALL SELECT o.table_id, 1 FROM overdue AS o WHERE o.operation = 'expire_snapshots') AS z
 			GROUP BY z.table_id
 		)
 		SELECT j.table_id, c.operation
-			FROM (SELECT * FROM judged AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
+			FROM (SELECT * FROM seen AS x WHERE x.data_files OR x.delete_files OR x.manifests OR x.table_stats OR x.partition_stats) AS j
 			CROSS JOIN LATERAL (VALUES ('rewrite_data_files', j.data_files), ('rewrite_position_delete_files', j.delete_files), ('rewrite_manifests', j.manifests),
 				('compute_table_stats', j.table_stats), ('compute_partition_stats', j.partition_stats)) AS c (operation, calls)
 			WHERE c.calls
@@ -175,6 +175,8 @@ CREATE FUNCTION floe_internal.schedules_to_sync(of_table_ids pg_catalog.int8[]) 
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 #variable_conflict use_column
+DECLARE
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
@@ -185,30 +187,28 @@ BEGIN
 			JOIN (SELECT k.operation, floe_internal.builtin_settings(k.operation) AS settings FROM floe_internal.operation_kind AS k OFFSET 0) AS b ON b.operation = e.operation
 			CROSS JOIN LATERAL (SELECT b.settings || e.settings AS settings OFFSET 0) AS s
 			WHERE e.operation <> '' AND e.settings ? 'configured'
-			  AND e.policy_set_id = ANY (ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids)))
+			  AND e.policy_set_id = ANY (set_ids)
+		), wanted AS (
+			SELECT t.table_id, s.operation, s.key FROM scheduled AS s JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
+			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids)
+		), known AS (
+			SELECT o.table_id, o.operation, o.schedule_key, o.tuned_every FROM floe_internal.table_operation AS o
+			WHERE o.table_id = ANY (of_table_ids) AND (o.schedule_key IS NOT NULL OR o.tuned_every IS NOT NULL)
+		), other AS MATERIALIZED (
+			-- few: what is scheduled otherwise than known, or no more, or has learned a cadence of its own
+			SELECT COALESCE(w.table_id, k.table_id) AS table_id, COALESCE(w.operation, k.operation) AS operation
+			FROM wanted AS w FULL JOIN known AS k ON k.table_id = w.table_id AND k.operation = w.operation
+			WHERE w.key IS DISTINCT FROM k.schedule_key OR k.tuned_every IS NOT NULL
 		), changed AS (
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, s.key, o.last_run_at, NULL::interval AS every
-			FROM scheduled AS s
-			JOIN floe_internal.iceberg_table AS t ON t.policy_set_id = s.policy_set_id
-			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = t.table_id AND o.operation = s.operation
-			WHERE s.key IS NOT NULL AND t.table_id = ANY (of_table_ids) AND o.tuned_every IS NULL AND s.key IS DISTINCT FROM o.schedule_key
-			UNION ALL
-			-- few tables have learned a cadence of their own
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, floe_internal.tuned_key(s.settings, u.every), o.last_run_at, u.every
-			FROM floe_internal.table_operation AS o
-			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
-			CROSS JOIN LATERAL (SELECT floe_internal.tuned_cadence(s.settings, s.origins, o.tuned_every) AS every OFFSET 0) AS u
-			WHERE o.tuned_every IS NOT NULL AND o.table_id = ANY (of_table_ids) AND s.key IS NOT NULL AND floe_internal.tuned_key(s.settings, u.every) IS DISTINCT FROM o.schedule_key
-			UNION ALL
-			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, NULL, o.last_run_at, NULL
-			FROM floe_internal.table_operation AS o
-			JOIN floe_internal.iceberg_table AS t ON t.table_id = o.table_id
-			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = o.operation
-			WHERE s.key IS NULL AND o.schedule_key IS NOT NULL AND o.table_id = ANY (of_table_ids)
+			SELECT t.table_id, t.first_seen_at, s.operation, s.settings, s.origins, floe_internal.tuned_key(s.settings, u.every) AS key, o.schedule_key, o.last_run_at, u.every
+			FROM other AS x
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = x.table_id
+			JOIN scheduled AS s ON s.policy_set_id = t.policy_set_id AND s.operation = x.operation
+			LEFT JOIN floe_internal.table_operation AS o ON o.table_id = x.table_id AND o.operation = x.operation
+			CROSS JOIN LATERAL (SELECT CASE WHEN o.tuned_every IS NOT NULL AND s.key IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, o.tuned_every) END AS every OFFSET 0) AS u
 		)
 		SELECT c.table_id, c.operation, c.key, floe_internal.tuned_next(c.settings, c.every, c.table_id || '/' || c.operation, c.first_seen_at, c.last_run_at, NOT c.origins ? 'schedule')
-		FROM changed AS c;
+		FROM changed AS c WHERE c.key IS DISTINCT FROM c.schedule_key;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.schedules_to_sync(pg_catalog.int8[]) IS 'Schedules in force that next_due_at does not stand for yet, with their first time';

@@ -191,6 +191,7 @@ BEGIN
 			SELECT of_catalog_id, l.namespace, l.table_name, ARRAY[server] || l.namespace || l.table_name, floe_internal.format_name(ARRAY[server] || l.namespace || l.table_name), at
 			FROM listed AS l
 			WHERE NOT EXISTS (SELECT 1 FROM floe_internal.iceberg_table AS x WHERE x.catalog_id = of_catalog_id AND x.namespace = l.namespace AND x.table_name = l.table_name)
+			ORDER BY l.namespace, l.table_name
 			ON CONFLICT DO NOTHING
 			RETURNING table_id
 	)

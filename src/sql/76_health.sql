@@ -168,7 +168,7 @@ CREATE FUNCTION floe_internal.stale_health(of_table_ids pg_catalog.int8[]) RETUR
 AS $body$
 DECLARE
 	own_sizes text[] := ARRAY(SELECT p.property FROM floe_internal.property_setting AS p WHERE p.operation = 'rewrite_data_files');
-	set_ids int4[] := ARRAY(SELECT DISTINCT x.policy_set_id FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (of_table_ids) AND x.policy_set_id IS NOT NULL);
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY

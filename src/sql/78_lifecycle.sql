@@ -275,7 +275,7 @@ BEGIN
 	-- Not asked again: the calendar, which has moved on since it called for the operation; and an engine that does not answer, because
 	-- sending tells, and what was not sent waits in the queue.
 	SELECT x.*, x.status <> 'pass' AND x.gate <> 'interlock' AND NOT k.is_timing AND x.label <> 'cadence' AND NOT (x.gate = 'engine' AND x.status = 'wait') AS stops INTO g
-		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END) AS x
+		FROM floe_internal.gates(ARRAY[q.table_id], at, true, CASE WHEN is_named THEN ARRAY[q.operation] END, ARRAY[ROW(q.table_id, q.operation)::floe_internal.call]) AS x
 		JOIN floe_internal.gate AS k ON k.gate = x.gate
 		WHERE x.operation = q.operation
 		ORDER BY stops DESC, x.gate_position LIMIT 1;

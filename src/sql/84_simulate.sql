@@ -94,7 +94,7 @@ BEGIN
 			started := started + 1;
 			-- what a preflight asks: whether it is still called for, where the table has changed since
 			IF EXISTS (SELECT 1 FROM floe_internal.simulated_table AS t WHERE t.table_id = q.table_id AND t.changed_at > q.queued_at)
-			   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
+			   AND EXISTS (SELECT 1 FROM floe_internal.gates(ARRAY[q.table_id], at, true, NULL, ARRAY[ROW(q.table_id, q.operation)::floe_internal.call]) AS g JOIN floe_internal.gate AS k ON k.gate = g.gate
 					WHERE g.operation = q.operation AND g.status <> 'pass' AND g.gate <> 'interlock' AND NOT k.is_timing AND g.label <> 'cadence') THEN
 				DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = q.operation_id;
 				DELETE FROM floe_internal.simulated_run AS r WHERE r.operation_id = q.operation_id;

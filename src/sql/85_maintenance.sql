@@ -10,7 +10,7 @@ CREATE FUNCTION floe_internal.quiet_until(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 #variable_conflict use_column
 DECLARE
-	set_ids int4[] := ARRAY(SELECT DISTINCT t.policy_set_id FROM floe_internal.iceberg_table AS t WHERE t.table_id = ANY (of_table_ids) AND t.policy_set_id IS NOT NULL);
+	set_ids int4[] := floe_internal.sets_of(of_table_ids);
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	RETURN QUERY
@@ -56,13 +56,17 @@ CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at 
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
-	settled int8[] := ARRAY(SELECT d.table_id FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (of_table_ids) AND d.decide_at > at AND d.decided_at IS NOT NULL);
+	settled int8[];
+	due int8[];
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
-	IF settled = '{}' THEN
+	SELECT array_agg(x.id) FILTER (WHERE d.table_id IS NOT NULL), array_agg(x.id) FILTER (WHERE d.table_id IS NULL) INTO settled, due
+		FROM unnest(of_table_ids) AS x (id)
+		LEFT JOIN floe_internal.table_decision AS d ON d.table_id = x.id AND d.decide_at > at AND d.decided_at IS NOT NULL;
+	IF settled IS NULL THEN
 		RETURN of_table_ids;
 	END IF;
-	RETURN ARRAY(SELECT unnest(of_table_ids) EXCEPT SELECT unnest(settled)
+	RETURN ARRAY(SELECT unnest(due)
 		UNION SELECT floe_internal.tables_to_decide(settled, at)
 		-- what this transaction has changed makes nothing due before it commits
 		UNION SELECT floe_internal.stale_health(settled)

@@ -347,6 +347,8 @@ class Soak:
             "catalog": catalogs, "engine": len(self.lake.engines), "iceberg_table": tables, "table_poll": tables, "table_decision": tables, "table_operation": tables * kinds,
             "health": tables, "policy_match": tables * policies, "policy_set": 20, "effective": 20 * (kinds + 1), "manifest": manifests, "health_history": 2 * tables, "event": 20 * tables,
             "operation_log": 0, "operation_queue": 4 * tables, "trigger_request": 0, "pause": 0, "drain": 0, "pass": 3, "dispatch_turn": catalogs * (policies + 2),
+            # the pause above is over; returns outlast the log: a row for what ran, at most; a verdict of the last pass for each operation; days and speeds are few
+            "pause_past": 1, "weekly_return": sum(self.states.values()), "verdict": tables * kinds, "table_outlook": tables, "fleet_day": 3, "engine_speed": 12 * kinds * (len(self.lake.engines) + 1),
         }
         fixed = {row["name"] for row in session.sql("SELECT split_part(relation, '.', 2) AS name FROM floe.retention WHERE rule = 'fixed' OR relation = 'floe_internal.policy_version'")}
         over = {name: (n, bound.get(name)) for name, n in rows.items() if name not in fixed and n > bound.get(name, 0)}
