@@ -178,8 +178,8 @@ def conflict(t: Tap, pg: Lakehouse, lab: LabCatalog) -> None:
     t.ok(later and later[0]["state"] == "succeeded" and later[0]["slice"]["partitions"] == 2 and later[0]["slice"]["halvings"] == 1,
          "then half of the partitions, and it succeeds", *[(one["state"], one["slice"], one["error"]) for one in later])
     pg.maintain(name, wait=True)
-    rows = pg.sql("SELECT state, slice FROM floe.operations WHERE table_name = %s AND id > %s ORDER BY id", (name, row["id"]))
-    t.ok([one["state"] for one in rows] == ["succeeded"] * 2 and rows[1]["slice"] is None, "and then the rest, as large as before", rows)
+    rows = pg.sql("SELECT state, slice, queued_at, finished_at, files_before, files_after, reason, error FROM floe.operations WHERE table_name = %s AND id > %s ORDER BY id", (name, row["id"]))
+    t.ok([one["state"] for one in rows] == ["succeeded"] * 2 and rows[1]["slice"] is None, "and then the rest, as large as before", *rows)
     pg.sql("ALTER DATABASE postgres RESET floe.virtual_clock")
     same_rows(t, writer, "fought")
 
