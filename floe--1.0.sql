@@ -9061,29 +9061,24 @@ COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
-CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	due floe_internal.call[] := ARRAY(SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_operation AS x WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids));
-BEGIN
-	IF due = '{}' THEN
-		RETURN;
-	END IF;
+CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], needless floe_internal.call[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	WITH due AS MATERIALIZED (
+		SELECT x.table_id, x.operation, x.tuned_every FROM floe_internal.table_operation AS x
+		WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids)
+		  AND ((x.table_id, x.operation) IN (SELECT n.table_id, n.operation FROM pg_catalog.unnest(needless) AS n)
+			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation))
+	)
 	UPDATE floe_internal.table_operation AS x
-		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, x.tuned_every) END,
+		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN d.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, d.tuned_every) END,
 			t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
-		FROM floe_internal.table_setting AS s
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
-			ON d.table_id = s.table_id AND d.operation = s.operation
-		WHERE x.table_id = s.table_id AND x.operation = s.operation
-		  AND x.next_due_at <= at
-		  AND (d.verdict IN ('not needed', 'off')
-			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
+		FROM due AS d
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+		JOIN floe_internal.table_setting AS s ON s.table_id = d.table_id AND s.operation = d.operation
+		WHERE x.table_id = d.table_id AND x.operation = d.operation;
+END;
+COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], floe_internal.call[], pg_catalog.timestamptz) IS 'Moves due schedules on; needless: what the decision found not needed, or off';
 -- =================================================================================================
 -- 72 passes
 -- Who is at work. A pass is alive exactly as long as its process holds its advisory lock, so a claim never
@@ -10536,81 +10531,10 @@ CREATE VIEW floe.catalog_policies AS
 	LEFT JOIN floe.policy AS f ON f.policy_id = p.policy_id;
 COMMENT ON VIEW floe.catalog_policies IS 'Policies that catalogs keep (SERVER option policy_source), where each is attached, and the policy of floe that stands for it. left_out: what of its config means nothing here; problem: why floe does not do what it says, so that its operation is off there; locked: what of it locks of policies above overrule';
 -- =================================================================================================
--- 78 life of an operation
--- Each function is one transition, called by the library in a transaction of its own. The network lies
--- between them; what must survive a crash is committed by them before the request that needs it.
+-- 78 claims
+-- Which queued operation a free engine gets next, and whose turn it is. Apart from the life of an operation
+-- (78_lifecycle), because only this looks at all that is queued at once.
 -- =================================================================================================
-
--- Who decides holds the decisions of his tables, and then waits for what is being changed in the queue. So whoever may end an operation, which makes
--- its table due, has the decision before the row of the queue.
-CREATE FUNCTION floe_internal.lock_decisions(of_operation_ids pg_catalog.int8[]) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	IF of_operation_ids <> '{}' THEN
-		PERFORM 1 FROM floe_internal.table_decision AS d
-			WHERE d.table_id IN (SELECT q.table_id FROM floe_internal.operation_queue AS q WHERE q.operation_id = ANY (of_operation_ids))
-			ORDER BY d.table_id FOR UPDATE;
-	END IF;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.lock_decisions(pg_catalog.int8[]) IS 'Locks the decisions of the tables of these operations, until the commit';
-
--- A queued or live operation leaves the queue for the log.
-CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	at timestamptz := floe_internal.clock();
-	q floe_internal.operation_queue;
-BEGIN
-	UPDATE floe_internal.operation_queue AS x
-		SET state = final_state, finished_at = at, saved = NULL,
-			error_message = CASE final_state WHEN 'cancelled' THEN COALESCE(message, x.error_message) WHEN 'failed' THEN COALESCE(x.error_message, message) ELSE x.error_message END
-		WHERE x.operation_id = of_operation_id RETURNING * INTO q;
-	IF NOT FOUND THEN
-		RETURN;
-	END IF;
-	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
-			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
-			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason, measured)
-		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
-			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
-			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason, q.measured);
-	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
-	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
-	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
-		concat_ws(': ', q.operation || ' ' || replace(final_state, '_', ' '), message), q.effect);
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.end_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Moves an operation to the log in a terminal state';
-
--- Somebody asked for its end while it was on its way, and it came back.
-CREATE FUNCTION floe_internal.end_cancelled() RETURNS pg_catalog.trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	PERFORM floe_internal.end_operation(NEW.operation_id, 'cancelled', 'cancelled by ' || NEW.cancel_requested_by);
-	RETURN NULL;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.end_cancelled() IS 'Trigger: an operation that is to be cancelled does not wait in the queue';
-
-CREATE TRIGGER operation_queue_cancelled AFTER UPDATE OF state ON floe_internal.operation_queue
-	FOR EACH ROW WHEN (NEW.state = 'queued' AND OLD.state <> 'queued' AND NEW.cancel_requested_by IS NOT NULL)
-	EXECUTE FUNCTION floe_internal.end_cancelled();
-
-CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg_catalog.text) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id));
-	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', drop_queued.reason)
-		FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE) AS q;
-	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
 
 CREATE FUNCTION floe_internal.policy_turn(of_policy_set_id pg_catalog.int4, of_operation pg_catalog.text) RETURNS pg_catalog.text
 	LANGUAGE sql STABLE
@@ -10763,6 +10687,196 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.claim_operation(pg_catalog.int4, pg_catalog.text) IS 'At most one operation, now dispatching and driven by the pass';
+-- =================================================================================================
+-- 78 drivers
+-- Which process drives an operation: taking over what a dead one left, what has to be stopped, what waits and
+-- for how long. Nothing here changes what an operation is; that is 78_lifecycle.
+-- =================================================================================================
+
+CREATE FUNCTION floe_internal.patience(settings pg_catalog.jsonb) RETURNS pg_catalog.interval
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT GREATEST((settings ->> 'timeout')::pg_catalog.interval, '10 minutes');
+END;
+COMMENT ON FUNCTION floe_internal.patience(pg_catalog.jsonb) IS 'How long a pass waits for an engine that cannot be asked, and how long an operation is kept that was cancelled or whose engine was removed meanwhile';
+
+-- Operations whose driver is gone, now driven by this pass.
+CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	-- Before any of their tables is looked at: a claim of the dead is evidence, and stands in the way of the living.
+	PERFORM floe_internal.void_claims();
+	PERFORM floe_internal.lock_decisions(ARRAY(SELECT q.operation_id FROM floe_internal.operation_queue AS q
+		WHERE q.state <> 'queued' AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())));
+	-- Nothing was sent for these: they wait in the queue again.
+	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
+		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	-- What ran at an engine whose server is gone cannot be asked for any more; when it must have ended, the table decides.
+	UPDATE floe_internal.operation_queue AS q
+		SET state = 'verifying', outcome = 'lost', error_class = 'transient', error_message = format('engine "%s" was removed while it ran', q.engine),
+			engine_ended_at = floe_internal.clock(), saved = NULL
+		WHERE q.state IN ('dispatching', 'running', 'lost') AND q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings)
+		  AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
+		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	-- Without its catalog nothing can be measured.
+	UPDATE floe_internal.operation_queue AS q SET state = 'verifying', outcome = 'lost', engine_ended_at = floe_internal.clock(), saved = NULL
+		FROM floe_internal.iceberg_table AS t JOIN floe_internal.catalog AS c ON c.catalog_id = t.catalog_id
+		WHERE t.table_id = q.table_id AND c.status = 'removed' AND c.removed_at < floe_internal.clock() - floe_internal.patience(q.settings)
+		  AND q.state IN ('dispatching', 'running', 'lost') AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	PERFORM floe_internal.abandon_operation(q.operation_id, format('its catalog "%s" was removed', c.server_name))
+		FROM floe_internal.operation_queue AS q
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+		JOIN floe_internal.catalog AS c ON c.catalog_id = t.catalog_id
+		WHERE c.status = 'removed' AND q.state = 'verifying' AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
+	RETURN QUERY
+		UPDATE floe_internal.operation_queue AS q SET driver_pass = of_pass_id
+		FROM floe_internal.iceberg_table AS t
+		WHERE t.table_id = q.table_id AND q.state <> 'queued'
+		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())
+		  AND (q.driver_pass <> 0 OR q.not_before <= floe_internal.clock())
+		  AND (adopt_operations.pattern IS NULL OR floe_internal.match_pattern(adopt_operations.pattern, t.levels) IS NOT NULL)
+		RETURNING q.*;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.adopt_operations(pg_catalog.int4, pg_catalog.text) IS 'Reconciliation: what a dead process left behind is taken over before any new work';
+
+-- What the driver must know while it waits: requests to cancel, time that is up, and silence that lasted too long. What a silent
+-- engine may still be running is kept, so that nothing else is sent to the table; only who cancelled it takes that upon himself.
+CREATE FUNCTION floe_internal.operations_to_stop(of_pass_id pg_catalog.int4, OUT operation_id pg_catalog.int8, OUT reason pg_catalog.text, OUT give_up pg_catalog.bool, OUT leave pg_catalog.bool)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT q.operation_id, CASE WHEN silence.is_long THEN 'the engine was silent for ' || floe_internal.format_interval(floe_internal.clock() - q.unreachable_since)
+								WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled by ' || q.cancel_requested_by
+								ELSE 'timeout of ' || floe_internal.format_interval((q.settings ->> 'timeout')::pg_catalog.interval) END,
+		   silence.is_long AND q.cancel_requested_by IS NOT NULL, silence.is_long AND q.cancel_requested_by IS NULL
+	FROM floe_internal.operation_queue AS q
+	CROSS JOIN LATERAL (SELECT COALESCE(q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings), false) AS is_long) AS silence
+	WHERE q.driver_pass = of_pass_id AND q.state IN ('dispatching', 'running', 'lost')
+	  AND (q.cancel_requested_by IS NOT NULL OR q.timeout_at <= floe_internal.clock() OR silence.is_long);
+END;
+COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operations of a pass that are to be cancelled at the engine; give_up: it cannot be asked, so the table decides; leave: it cannot be asked, a later pass tries again';
+
+-- Without those that this pass drives, which it knows better, and those of an engine that is gone, which nobody can start.
+CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
+	RETURNS pg_catalog.record
+	-- of its filters the planner expects too much: a nested loop over a long queue takes seconds
+	LANGUAGE sql VOLATILE SET jit = off SET enable_nestloop = off
+BEGIN ATOMIC
+	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
+		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, o.opens_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
+	FROM floe_internal.operation_queue AS q
+	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
+	WHERE (pending_operations.pattern IS NULL OR floe_internal.match_pattern(pending_operations.pattern, t.levels) IS NOT NULL)
+	  AND q.driver_pass IS DISTINCT FROM of_pass_id
+	  AND (q.state = 'queued' OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine))
+	  -- all its engines are gone or drained
+	  AND o.opens_at IS DISTINCT FROM 'infinity'
+	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
+						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
+	  AND NOT EXISTS (SELECT 1 FROM floe_internal.drain AS d WHERE q.state = 'queued');
+END;
+COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.int4, pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
+
+-- By a driver that goes on living.
+CREATE FUNCTION floe_internal.release_operation(of_operation_id pg_catalog.int8, seconds pg_catalog.int4) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	UPDATE floe_internal.operation_queue AS q SET driver_pass = 0, not_before = floe_internal.clock() + pg_catalog.make_interval(secs => release_operation.seconds)
+		WHERE q.operation_id = of_operation_id AND q.state <> 'queued';
+	SELECT floe_internal.wake('executor');
+END;
+COMMENT ON FUNCTION floe_internal.release_operation(pg_catalog.int8, pg_catalog.int4) IS 'Nobody drives the operation any more: after so many seconds whoever looks takes it over';
+
+-- What may go on now and does not waits for something that wakes the executor: a free place, a resume, an end. What others do is not told.
+CREATE FUNCTION floe_internal.next_executor_ms() RETURNS pg_catalog.int8
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT CASE WHEN pg_catalog.count(*) > 0 THEN GREATEST(1, LEAST(5000, pg_catalog.ceil(EXTRACT(epoch FROM
+			pg_catalog.min(d.due_at) FILTER (WHERE d.due_at > floe_internal.clock()) - floe_internal.clock()) * 1000)))::pg_catalog.int8 END
+	FROM floe_internal.operation_queue AS q
+	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
+	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN NULLIF(GREATEST(q.not_before, o.opens_at), 'infinity') WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
+END;
+COMMENT ON FUNCTION floe_internal.next_executor_ms() IS 'Milliseconds until a queued or released operation may go on, at most five seconds; NULL: there is none at all';
+-- =================================================================================================
+-- 78 life of an operation
+-- Each function is one transition, called by the library in a transaction of its own. The network lies
+-- between them; what must survive a crash is committed by them before the request that needs it.
+-- =================================================================================================
+
+-- Who decides holds the decisions of his tables, and then waits for what is being changed in the queue. So whoever may end an operation, which makes
+-- its table due, has the decision before the row of the queue.
+CREATE FUNCTION floe_internal.lock_decisions(of_operation_ids pg_catalog.int8[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF of_operation_ids <> '{}' THEN
+		PERFORM 1 FROM floe_internal.table_decision AS d
+			WHERE d.table_id IN (SELECT q.table_id FROM floe_internal.operation_queue AS q WHERE q.operation_id = ANY (of_operation_ids))
+			ORDER BY d.table_id FOR UPDATE;
+	END IF;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_decisions(pg_catalog.int8[]) IS 'Locks the decisions of the tables of these operations, until the commit';
+
+-- A queued or live operation leaves the queue for the log.
+CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	at timestamptz := floe_internal.clock();
+	q floe_internal.operation_queue;
+BEGIN
+	UPDATE floe_internal.operation_queue AS x
+		SET state = final_state, finished_at = at, saved = NULL,
+			error_message = CASE final_state WHEN 'cancelled' THEN COALESCE(message, x.error_message) WHEN 'failed' THEN COALESCE(x.error_message, message) ELSE x.error_message END
+		WHERE x.operation_id = of_operation_id RETURNING * INTO q;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	INSERT INTO floe_internal.operation_log (operation_id, operation_key, table_id, table_name, operation, state, by_hand, requested_by, attempt, engine, settings, settings_hash,
+			policies, reason, score, score_parts, estimate, queued_at, dispatched_at, started_at, engine_ended_at, finished_at, statement, external_id, before_snapshot_id,
+			before, after, effect, new_snapshots, outcome, engine_result, engine_row_count, error_class, error_message, cancel_requested_by, engine_reason, measured)
+		VALUES (q.operation_id, q.operation_key, q.table_id, q.table_name, q.operation, q.state, q.by_hand, q.requested_by, q.attempt, q.engine, q.settings, q.settings_hash,
+			q.policies, q.reason, q.score, q.score_parts, q.estimate, q.queued_at, q.dispatched_at, q.started_at, q.engine_ended_at, q.finished_at, q.statement, q.external_id, q.before_snapshot_id,
+			q.before, q.after, q.effect, q.new_snapshots, q.outcome, q.engine_result, q.engine_row_count, q.error_class, q.error_message, q.cancel_requested_by, q.engine_reason, q.measured);
+	DELETE FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id;
+	PERFORM floe_internal.decide_soon(ARRAY[q.table_id]);
+	PERFORM floe_internal.write_event('operation ' || final_state, (floe_internal.parse_name(q.table_name))[1], q.table_id, q.table_name, q.operation_id,
+		concat_ws(': ', q.operation || ' ' || replace(final_state, '_', ' '), message), q.effect);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_operation(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'Moves an operation to the log in a terminal state';
+
+-- Somebody asked for its end while it was on its way, and it came back.
+CREATE FUNCTION floe_internal.end_cancelled() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.end_operation(NEW.operation_id, 'cancelled', 'cancelled by ' || NEW.cancel_requested_by);
+	RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.end_cancelled() IS 'Trigger: an operation that is to be cancelled does not wait in the queue';
+
+CREATE TRIGGER operation_queue_cancelled AFTER UPDATE OF state ON floe_internal.operation_queue
+	FOR EACH ROW WHEN (NEW.state = 'queued' AND OLD.state <> 'queued' AND NEW.cancel_requested_by IS NOT NULL)
+	EXECUTE FUNCTION floe_internal.end_cancelled();
+
+CREATE FUNCTION floe_internal.drop_queued(of_table_id pg_catalog.int8, reason pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY(SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id));
+	PERFORM floe_internal.end_operation(q.operation_id, 'cancelled', drop_queued.reason)
+		FROM (SELECT x.operation_id FROM floe_internal.operation_queue AS x WHERE x.table_id = of_table_id AND x.state = 'queued' ORDER BY x.operation_id FOR UPDATE) AS q;
+	DELETE FROM floe_internal.trigger_request AS r WHERE r.table_id = of_table_id;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.drop_queued(pg_catalog.int8, pg_catalog.text) IS 'Cancels what waits for a table';
 
 -- What the metrics were; ages left out, because they only show that time passed.
 CREATE FUNCTION floe_internal.metrics_object(of_table_id pg_catalog.int8, at pg_catalog.timestamptz) RETURNS pg_catalog.jsonb
@@ -11292,115 +11406,6 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_run(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.jsonb) IS 'Updates the bookkeeping of a table''s operation after a run';
-
-CREATE FUNCTION floe_internal.patience(settings pg_catalog.jsonb) RETURNS pg_catalog.interval
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT GREATEST((settings ->> 'timeout')::pg_catalog.interval, '10 minutes');
-END;
-COMMENT ON FUNCTION floe_internal.patience(pg_catalog.jsonb) IS 'How long a pass waits for an engine that cannot be asked, and how long an operation is kept that was cancelled or whose engine was removed meanwhile';
-
--- Operations whose driver is gone, now driven by this pass.
-CREATE FUNCTION floe_internal.adopt_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text) RETURNS SETOF floe_internal.operation_queue
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-BEGIN
-	-- Before any of their tables is looked at: a claim of the dead is evidence, and stands in the way of the living.
-	PERFORM floe_internal.void_claims();
-	PERFORM floe_internal.lock_decisions(ARRAY(SELECT q.operation_id FROM floe_internal.operation_queue AS q
-		WHERE q.state <> 'queued' AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())));
-	-- Nothing was sent for these: they wait in the queue again.
-	UPDATE floe_internal.operation_queue AS q SET state = 'queued', driver_pass = NULL, attempt = q.attempt - 1
-		WHERE q.state = 'dispatching' AND NOT q.lost_sent AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
-	-- What ran at an engine whose server is gone cannot be asked for any more; when it must have ended, the table decides.
-	UPDATE floe_internal.operation_queue AS q
-		SET state = 'verifying', outcome = 'lost', error_class = 'transient', error_message = format('engine "%s" was removed while it ran', q.engine),
-			engine_ended_at = floe_internal.clock(), saved = NULL
-		WHERE q.state IN ('dispatching', 'running', 'lost') AND q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings)
-		  AND NOT EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine)
-		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
-	-- Without its catalog nothing can be measured.
-	UPDATE floe_internal.operation_queue AS q SET state = 'verifying', outcome = 'lost', engine_ended_at = floe_internal.clock(), saved = NULL
-		FROM floe_internal.iceberg_table AS t JOIN floe_internal.catalog AS c ON c.catalog_id = t.catalog_id
-		WHERE t.table_id = q.table_id AND c.status = 'removed' AND c.removed_at < floe_internal.clock() - floe_internal.patience(q.settings)
-		  AND q.state IN ('dispatching', 'running', 'lost') AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
-	PERFORM floe_internal.abandon_operation(q.operation_id, format('its catalog "%s" was removed', c.server_name))
-		FROM floe_internal.operation_queue AS q
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
-		JOIN floe_internal.catalog AS c ON c.catalog_id = t.catalog_id
-		WHERE c.status = 'removed' AND q.state = 'verifying' AND q.driver_pass NOT IN (SELECT floe_internal.live_passes());
-	RETURN QUERY
-		UPDATE floe_internal.operation_queue AS q SET driver_pass = of_pass_id
-		FROM floe_internal.iceberg_table AS t
-		WHERE t.table_id = q.table_id AND q.state <> 'queued'
-		  AND q.driver_pass NOT IN (SELECT floe_internal.live_passes())
-		  AND (q.driver_pass <> 0 OR q.not_before <= floe_internal.clock())
-		  AND (adopt_operations.pattern IS NULL OR floe_internal.match_pattern(adopt_operations.pattern, t.levels) IS NOT NULL)
-		RETURNING q.*;
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.adopt_operations(pg_catalog.int4, pg_catalog.text) IS 'Reconciliation: what a dead process left behind is taken over before any new work';
-
--- What the driver must know while it waits: requests to cancel, time that is up, and silence that lasted too long. What a silent
--- engine may still be running is kept, so that nothing else is sent to the table; only who cancelled it takes that upon himself.
-CREATE FUNCTION floe_internal.operations_to_stop(of_pass_id pg_catalog.int4, OUT operation_id pg_catalog.int8, OUT reason pg_catalog.text, OUT give_up pg_catalog.bool, OUT leave pg_catalog.bool)
-	RETURNS SETOF pg_catalog.record
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	SELECT q.operation_id, CASE WHEN silence.is_long THEN 'the engine was silent for ' || floe_internal.format_interval(floe_internal.clock() - q.unreachable_since)
-								WHEN q.cancel_requested_by IS NOT NULL THEN 'cancelled by ' || q.cancel_requested_by
-								ELSE 'timeout of ' || floe_internal.format_interval((q.settings ->> 'timeout')::pg_catalog.interval) END,
-		   silence.is_long AND q.cancel_requested_by IS NOT NULL, silence.is_long AND q.cancel_requested_by IS NULL
-	FROM floe_internal.operation_queue AS q
-	CROSS JOIN LATERAL (SELECT COALESCE(q.unreachable_since < floe_internal.clock() - floe_internal.patience(q.settings), false) AS is_long) AS silence
-	WHERE q.driver_pass = of_pass_id AND q.state IN ('dispatching', 'running', 'lost')
-	  AND (q.cancel_requested_by IS NOT NULL OR q.timeout_at <= floe_internal.clock() OR silence.is_long);
-END;
-COMMENT ON FUNCTION floe_internal.operations_to_stop(pg_catalog.int4) IS 'Operations of a pass that are to be cancelled at the engine; give_up: it cannot be asked, so the table decides; leave: it cannot be asked, a later pass tries again';
-
--- Without those that this pass drives, which it knows better, and those of an engine that is gone, which nobody can start.
-CREATE FUNCTION floe_internal.pending_operations(of_pass_id pg_catalog.int4, pattern pg_catalog.text, OUT queued pg_catalog.int4, OUT live pg_catalog.int4, OUT next_ms pg_catalog.int8)
-	RETURNS pg_catalog.record
-	-- of its filters the planner expects too much: a nested loop over a long queue takes seconds
-	LANGUAGE sql VOLATILE SET jit = off SET enable_nestloop = off
-BEGIN ATOMIC
-	SELECT pg_catalog.count(*) FILTER (WHERE q.state = 'queued'), pg_catalog.count(*) FILTER (WHERE q.state <> 'queued'),
-		   pg_catalog.ceil(EXTRACT(epoch FROM pg_catalog.min(GREATEST(q.not_before, o.opens_at, floe_internal.clock())) FILTER (WHERE q.state = 'queued') - floe_internal.clock()) * 1000)
-	FROM floe_internal.operation_queue AS q
-	JOIN floe_internal.iceberg_table AS t ON t.table_id = q.table_id
-	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
-	WHERE (pending_operations.pattern IS NULL OR floe_internal.match_pattern(pending_operations.pattern, t.levels) IS NOT NULL)
-	  AND q.driver_pass IS DISTINCT FROM of_pass_id
-	  AND (q.state = 'queued' OR EXISTS (SELECT 1 FROM floe_internal.server AS s WHERE s.wrapper = 'floe_engine' AND s.server_name = q.engine))
-	  -- all its engines are gone or drained
-	  AND o.opens_at IS DISTINCT FROM 'infinity'
-	  AND NOT EXISTS (SELECT 1 FROM floe_internal.pause AS p WHERE q.state = 'queued' AND p.until > floe_internal.clock()
-						AND floe_internal.match_pattern(p.pattern, t.levels) IS NOT NULL)
-	  AND NOT EXISTS (SELECT 1 FROM floe_internal.drain AS d WHERE q.state = 'queued');
-END;
-COMMENT ON FUNCTION floe_internal.pending_operations(pg_catalog.int4, pg_catalog.text) IS 'How much is queued (and not paused) and live, and in how many milliseconds the next queued one may start; NULL: nothing is queued';
-
--- By a driver that goes on living.
-CREATE FUNCTION floe_internal.release_operation(of_operation_id pg_catalog.int8, seconds pg_catalog.int4) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	UPDATE floe_internal.operation_queue AS q SET driver_pass = 0, not_before = floe_internal.clock() + pg_catalog.make_interval(secs => release_operation.seconds)
-		WHERE q.operation_id = of_operation_id AND q.state <> 'queued';
-	SELECT floe_internal.wake('executor');
-END;
-COMMENT ON FUNCTION floe_internal.release_operation(pg_catalog.int8, pg_catalog.int4) IS 'Nobody drives the operation any more: after so many seconds whoever looks takes it over';
-
--- What may go on now and does not waits for something that wakes the executor: a free place, a resume, an end. What others do is not told.
-CREATE FUNCTION floe_internal.next_executor_ms() RETURNS pg_catalog.int8
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	SELECT CASE WHEN pg_catalog.count(*) > 0 THEN GREATEST(1, LEAST(5000, pg_catalog.ceil(EXTRACT(epoch FROM
-			pg_catalog.min(d.due_at) FILTER (WHERE d.due_at > floe_internal.clock()) - floe_internal.clock()) * 1000)))::pg_catalog.int8 END
-	FROM floe_internal.operation_queue AS q
-	LEFT JOIN floe_internal.queue_opens(floe_internal.clock()) AS o ON o.operation_id = q.operation_id
-	CROSS JOIN LATERAL (SELECT CASE WHEN q.state = 'queued' THEN NULLIF(GREATEST(q.not_before, o.opens_at), 'infinity') WHEN q.driver_pass = 0 THEN q.not_before END AS due_at) AS d;
-END;
-COMMENT ON FUNCTION floe_internal.next_executor_ms() IS 'Milliseconds until a queued or released operation may go on, at most five seconds; NULL: there is none at all';
 -- =================================================================================================
 -- 79 maintenance by others
 -- A rewrite by hand, another scheduler, a catalog that expires snapshots: seen in the table's own history at
@@ -12804,6 +12809,7 @@ DECLARE
 	c record;
 	wait_ids int8[];
 	waits timestamptz[];
+	needless floe_internal.call[];
 BEGIN
 	PERFORM floe_internal.sync_schedules(of_table_ids, at);
 	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
@@ -12816,8 +12822,11 @@ BEGIN
 				wait_ids := wait_ids || c.table_id;
 				waits := waits || c.next_at;
 			END IF;
+			IF c.verdict IN ('not needed', 'off') THEN
+				needless := needless || ROW(c.table_id, c.operation)::floe_internal.call;
+			END IF;
 		END LOOP;
-		PERFORM floe_internal.advance_schedules(called, at);
+		PERFORM floe_internal.advance_schedules(called, needless, at);
 	END IF;
 	UPDATE floe_internal.simulated_table AS t
 		SET decide_at = LEAST(COALESCE(q.decide_at, at + floe_internal.spread(t.table_id::text, every)), w.next_at, o.next_due_at)
@@ -13291,6 +13300,7 @@ DECLARE
 	wait_ids int8[];
 	waits timestamptz[];
 	lines floe_internal.verdict_line[];
+	needless floe_internal.call[];
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
@@ -13306,11 +13316,12 @@ BEGIN
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
 			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
-					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
-			INTO queued, wait_ids, waits, lines
+					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate)),
+			   array_agg(ROW(e.table_id, e.operation)::floe_internal.call) FILTER (WHERE e.verdict IN ('not needed', 'off'))
+			INTO queued, wait_ids, waits, lines, needless
 			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe', calls) AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
-		PERFORM floe_internal.advance_schedules(called, at);
+		PERFORM floe_internal.advance_schedules(called, needless, at);
 	END IF;
 	PERFORM floe_internal.note_verdicts(planned, lines, at);
 	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);

@@ -396,26 +396,21 @@ COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg
 	IS 'Decides for some tables and queues what runs; returns every verdict, with the operation''s id where one was queued';
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
-CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
-AS $body$
-DECLARE
-	due floe_internal.call[] := ARRAY(SELECT ROW(x.table_id, x.operation)::floe_internal.call FROM floe_internal.table_operation AS x WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids));
-BEGIN
-	IF due = '{}' THEN
-		RETURN;
-	END IF;
+CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], needless floe_internal.call[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	WITH due AS MATERIALIZED (
+		SELECT x.table_id, x.operation, x.tuned_every FROM floe_internal.table_operation AS x
+		WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids)
+		  AND ((x.table_id, x.operation) IN (SELECT n.table_id, n.operation FROM pg_catalog.unnest(needless) AS n)
+			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation))
+	)
 	UPDATE floe_internal.table_operation AS x
-		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN x.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, x.tuned_every) END,
+		SET next_due_at = floe_internal.tuned_next(s.settings, CASE WHEN d.tuned_every IS NOT NULL THEN floe_internal.tuned_cadence(s.settings, s.origins, d.tuned_every) END,
 			t.table_id || '/' || s.operation, t.first_seen_at, at, NOT s.origins ? 'schedule')
-		FROM floe_internal.table_setting AS s
-		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
-		JOIN floe_internal.decide(ARRAY(SELECT DISTINCT y.table_id FROM unnest(due) AS y), at, false, NULL, false, due) AS d
-			ON d.table_id = s.table_id AND d.operation = s.operation
-		WHERE x.table_id = s.table_id AND x.operation = s.operation
-		  AND x.next_due_at <= at
-		  AND (d.verdict IN ('not needed', 'off')
-			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation));
-END
-$body$;
-COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Moves due schedules on';
+		FROM due AS d
+		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+		JOIN floe_internal.table_setting AS s ON s.table_id = d.table_id AND s.operation = d.operation
+		WHERE x.table_id = d.table_id AND x.operation = d.operation;
+END;
+COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], floe_internal.call[], pg_catalog.timestamptz) IS 'Moves due schedules on; needless: what the decision found not needed, or off';

@@ -200,6 +200,7 @@ DECLARE
 	c record;
 	wait_ids int8[];
 	waits timestamptz[];
+	needless floe_internal.call[];
 BEGIN
 	PERFORM floe_internal.sync_schedules(of_table_ids, at);
 	called := ARRAY(SELECT floe_internal.tables_to_decide(of_table_ids, at));
@@ -212,8 +213,11 @@ BEGIN
 				wait_ids := wait_ids || c.table_id;
 				waits := waits || c.next_at;
 			END IF;
+			IF c.verdict IN ('not needed', 'off') THEN
+				needless := needless || ROW(c.table_id, c.operation)::floe_internal.call;
+			END IF;
 		END LOOP;
-		PERFORM floe_internal.advance_schedules(called, at);
+		PERFORM floe_internal.advance_schedules(called, needless, at);
 	END IF;
 	UPDATE floe_internal.simulated_table AS t
 		SET decide_at = LEAST(COALESCE(q.decide_at, at + floe_internal.spread(t.table_id::text, every)), w.next_at, o.next_due_at)

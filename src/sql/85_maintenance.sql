@@ -88,6 +88,7 @@ DECLARE
 	wait_ids int8[];
 	waits timestamptz[];
 	lines floe_internal.verdict_line[];
+	needless floe_internal.call[];
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
@@ -103,11 +104,12 @@ BEGIN
 	IF called <> '{}' THEN
 		SELECT count(e.operation_id), array_agg(e.table_id) FILTER (WHERE e.next_at > at), array_agg(e.next_at) FILTER (WHERE e.next_at > at),
 			   array_agg(ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line)
-					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate))
-			INTO queued, wait_ids, waits, lines
+					FILTER (WHERE floe_internal.is_worth_keeping(e.operation, e.verdict, e.gate)),
+			   array_agg(ROW(e.table_id, e.operation)::floe_internal.call) FILTER (WHERE e.verdict IN ('not needed', 'off'))
+			INTO queued, wait_ids, waits, lines, needless
 			FROM floe_internal.enqueue(called, false, NULL, '{}', 'floe', calls) AS e;
 		-- an operation whose time has come and that is not needed waits for its next time
-		PERFORM floe_internal.advance_schedules(called, at);
+		PERFORM floe_internal.advance_schedules(called, needless, at);
 	END IF;
 	PERFORM floe_internal.note_verdicts(planned, lines, at);
 	PERFORM floe_internal.decide_later(planned, called, wait_ids, waits, at, every);

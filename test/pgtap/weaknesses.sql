@@ -27,7 +27,7 @@ END $$;
 \set all '{"engine": "spark", "rewrite_data_files": {}, "rewrite_position_delete_files": {}, "rewrite_manifests": {}, "expire_snapshots": {}, "remove_orphan_files": {"jitter": "0"}, "compute_table_stats": {}}'
 CREATE FUNCTION lab.policy(said jsonb DEFAULT '{"engine": "spark", "rewrite_data_files": {}}', name text DEFAULT 'p', pattern text DEFAULT 'demo.**') RETURNS int LANGUAGE sql AS $$ SELECT floe.create_policy(name, pattern, said) $$;
 
-SELECT plan(60);
+SELECT plan(68);
 
 -- W1
 SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t'), floe_internal.plan_due(10)$$, $$SELECT lab.queue()$$), '(demo.db.t rewrite_data_files)', 'W1: what an assessment found is decided upon without anybody having asked for a report');
@@ -94,6 +94,10 @@ SELECT is(lab.after($$SELECT lab.policy('{"engine": "spark", "rewrite_data_files
 SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t', 300), lab.later('1 hour'), lab.sick('demo.db.t', 310)$$, $$SELECT lab.verdict('demo.db.t', 'rewrite_data_files')$$), '(run excess_file_count 309 100 built in)', 'W12: the same severity is not the same number: the last one counts');
 SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t', 300), lab.later('1 hour'), lab.sick('demo.db.t', 310)$$, $$SELECT string_agg(excess_file_count::text, ' ' ORDER BY assessed_at) FROM floe.health_history$$), '(299 309)', 'W12: and both are kept');
 SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t', 300), lab.later('400 days'), floe_internal.purge(100)$$, $$SELECT (SELECT count(*) FROM floe_internal.health), (SELECT count(*) FROM floe_internal.health_history)$$), '(1,0)', 'W12: the health that decides does not age out with its history');
+-- W13
+SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t'); SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'a manifest is cut short', NULL)$$, $$SELECT lab.verdict('demo.db.t', 'rewrite_data_files')$$),
+	'(wait assessed a manifest is cut short last assessment (error))', 'W13: half of a table is no table: nothing is decided upon it, and the reason is there');
+SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t'); SELECT floe_internal.table_failed(lab.id('demo.db.t'), 'protocol', 'a manifest is cut short', NULL)$$, $$SELECT h.excess_file_count FROM floe_internal.health AS h$$), '(499)', 'W13: the last whole look stays');
 -- W14
 SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t'), floe_internal.plan_due(10), lab.claim(1)$$, $$SELECT t.verdict, t.gate FROM floe.trigger('demo.db.t', '{expire_snapshots,remove_orphan_files,rewrite_manifests}') AS t$$), '(wait,interlock); (wait,interlock); (wait,interlock)', 'W14: by hand nothing starts beside what the planning step has sent');
 SELECT is(lab.after($$SELECT lab.policy('{"engine": "spark", "rewrite_data_files": {}, "remove_orphan_files": {}}'), lab.sick('demo.db.t'), (SELECT count(*) FROM floe.trigger('demo.db.t', '{rewrite_data_files,remove_orphan_files}')), lab.claim(1)$$, $$SELECT lab.claim(2)$$), '()', 'W14: orphans are not removed beside a rewrite, whichever process asks');
@@ -123,12 +127,26 @@ SELECT is(lab.after($$SELECT lab.policy('{"engine": "spark", "priority": 7, "rew
 -- W19
 SELECT is(lab.after($$SELECT lab.policy('{"engine": "spark", "remove_orphan_files": {"jitter": "0"}}'), lab.assess('demo.db.t'), floe_internal.plan_due(10), lab.run('demo.db.t', 'no_change')$$, $$SELECT last_state, zero_changes FROM floe_internal.table_operation$$), '(succeeded,0)', 'W19: what the engine does not count is not taken for nothing');
 SELECT is(lab.after($$SELECT lab.policy('{"engine": "spark", "remove_orphan_files": {"jitter": "0"}}'), lab.assess('demo.db.t'), floe_internal.plan_due(10), lab.run('demo.db.t', 'no_change', rows_returned => 0)$$, $$SELECT last_state, zero_changes FROM floe_internal.table_operation$$), '(no_change,0)', 'W19: and none is told from unknown');
+-- W22
+SELECT matches(floe_internal.render_statement('trino', 'lake', '{select}', 'a"b; --', 'rewrite_manifests', '{}', now()), 'ALTER TABLE "lake"\."select"\."a""b; --" EXECUTE', 'W22: Trino gets identifiers, not text');
+SELECT matches(floe_internal.render_statement('spark-thrift', 'lake', '{Db,select}', 'a`b''; --', 'rewrite_manifests', '{}', now()), '`Db`\.`select`\.`a``b''; --`', 'W22: and so does Spark');
 -- W23
 SELECT throws_ok($$SELECT * FROM lab.after($x$SELECT lab.policy(pattern => 'demo.raw.*'), lab.sick('demo.db.t')$x$, $x$SELECT * FROM floe.trigger('demo.db.t', '{rewrite_data_files}')$x$)$$, '55000', NULL, 'W23: naming an operation does not reach tables that no policy has');
 SELECT throws_ok($$SELECT * FROM floe.trigger('nowhere.db.t', '{rewrite_data_files}')$$, '42704', NULL, 'W23: a catalog is one that there is');
 -- W24
 SELECT throws_ok($$SELECT lab.policy('{"remove_orphan_files": {"options": {"older_than": "1 hour"}}}')$$, '22023', NULL, 'W24: a retention of an hour for orphans is refused when it is saved');
 SELECT throws_ok($$SELECT lab.policy('{"rewrite_data_files": {"every": "soon"}}')$$, '22023', NULL, 'W24: and what is no interval');
+-- W28
+SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t'); SELECT floe_internal.catalog_failed(floe_internal.catalog_id('demo'), 'connect', 'connection refused', NULL)$$,
+	$$SELECT c.status, c.error, c.next_list_at > floe_internal.clock(), c.tables FROM floe.catalogs AS c$$), '(error,connection refused,t,1)', 'W28: a catalog that is down has no fewer tables, and is tried again');
+-- W31
+SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t'), floe_internal.plan_due(10), lab.run('demo.db.t', 'no_change')$$, $$SELECT w.verdict, w.gate, w.value, w.next_at > floe_internal.clock() FROM floe.why('demo.db.t') AS w WHERE w.operation = 'rewrite_data_files'$$),
+	'(wait,zero_change,1 run(s) without effect,t)', 'W31: what throttles is told by the numbers that throttle');
+-- W32
+SELECT is(lab.after($$SELECT lab.policy(), lab.sick('demo.db.t'), floe_internal.plan_due(10), lab.run('demo.db.t')$$, $$SELECT string_agg(e.kind, ', ' ORDER BY e.id) FROM floe.events AS e WHERE e.table_name = 'demo.db.t' AND e.kind LIKE 'operation %'$$),
+	'(operation queued, operation running, operation succeeded)', 'W32: events are written');
+-- W33
+SELECT matches(lab.after($$SELECT lab.policy(), floe.alter_policy('p', '{"priority": 4}'), floe.drop_policy('p')$$, $$SELECT h.version, h.action, h.changed_by = session_user FROM floe.policy_history AS h WHERE h.name = 'p' ORDER BY h.version$$), '^\(1,create,t\); .*\(2,alter,t\); .*,drop,t\)$', 'W33: who changed a policy, and to what, is known');
 -- W36
 SELECT is(lab.after($$SELECT lab.policy(), lab.assess('demo.db.t', files => 500, file_bytes => 1000000, properties => '{"write.target-file-size-bytes": "67108864"}'), floe_internal.plan_due(10)$$, $$SELECT settings -> 'options' FROM floe_internal.operation_queue$$), '({})', 'W36: no target size is sent that no policy sets: the table''s own holds');
 SELECT is(lab.after($$SELECT lab.policy(), lab.assess('demo.db.t', files => 500, file_bytes => 60000000, properties => '{"write.target-file-size-bytes": "67108864"}')$$, $$SELECT lab.verdict('demo.db.t', 'rewrite_data_files') LIKE '(not needed%' OR lab.verdict('demo.db.t', 'rewrite_data_files') LIKE 'not needed%'$$), '(t)', 'W36: and is what the table is judged by');
