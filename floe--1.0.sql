@@ -8707,7 +8707,8 @@ CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], 
 		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
-				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
+				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb,
+				   sent_options pg_catalog.jsonb, usable pg_catalog.text[])
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
@@ -8815,11 +8816,14 @@ BEGIN
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
 		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
 		-- have given options of his own, with which enqueue() asks.
-		IF verdict = 'run' AND NOT by_hand
-		   AND floe_internal.usable_engines(c.table_id, c.operation, floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)) IS NULL THEN
+		sent_options := NULL; usable := NULL;
+		IF verdict = 'run' AND NOT by_hand THEN
+			sent_options := floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL);
+			usable := floe_internal.usable_engines(c.table_id, c.operation, sent_options);
+		END IF;
+		IF verdict = 'run' AND NOT by_hand AND usable IS NULL THEN
 			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
-			value := floe_internal.passed_over(c.table_id, c.operation,
-				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
+			value := floe_internal.passed_over(c.table_id, c.operation, c.settings || jsonb_build_object('options', sent_options), NULL, at, at);
 			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
 		END IF;
 		IF c.score_problem IS NOT NULL AND reasons IS NOT NULL THEN
@@ -8928,7 +8932,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
-	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
+	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order. sent_options, usable: of those what goes into the statement, and the engines that can do it; NULL by hand, when options may be given';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
@@ -9004,7 +9008,7 @@ BEGIN
 	END IF;
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
-			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
+			   CASE WHEN s.verdict = 'run' THEN ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id = ANY (ARRAY(SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o)) ORDER BY p.name) END AS policies
 		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
@@ -9014,9 +9018,11 @@ BEGIN
 		operation_id := NULL;
 		problem := NULL;
 		IF c.verdict = 'run' THEN
-			new_settings := c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
-			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			usable := CASE WHEN NOT extra_options ? c.operation THEN c.usable END;
+			new_settings := c.settings || jsonb_build_object('options', CASE WHEN usable IS NOT NULL THEN c.sent_options
+				ELSE floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation) END);
+			usable := COALESCE(usable, floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options'));
 			-- what the policies set has passed a gate
 			problem := CASE WHEN extra_options ? c.operation THEN (
 				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
@@ -9062,12 +9068,13 @@ COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], needless floe_internal.call[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	WITH due AS MATERIALIZED (
 		SELECT x.table_id, x.operation, x.tuned_every FROM floe_internal.table_operation AS x
 		WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids)
-		  AND ((x.table_id, x.operation) IN (SELECT n.table_id, n.operation FROM pg_catalog.unnest(needless) AS n)
+		  AND ((x.table_id, x.operation) IN (SELECT n.table_id, n.operation FROM unnest(needless) AS n)
 			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation))
 	)
 	UPDATE floe_internal.table_operation AS x
@@ -9077,7 +9084,8 @@ BEGIN ATOMIC
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 		JOIN floe_internal.table_setting AS s ON s.table_id = d.table_id AND s.operation = d.operation
 		WHERE x.table_id = d.table_id AND x.operation = d.operation;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], floe_internal.call[], pg_catalog.timestamptz) IS 'Moves due schedules on; needless: what the decision found not needed, or off';
 -- =================================================================================================
 -- 72 passes
@@ -12560,7 +12568,7 @@ BEGIN
 	RETURN QUERY
 		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
 			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
-			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
+			   CASE WHEN s.verdict = 'run' THEN s.usable[1] END
 		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, all_scores => false, of_calls => calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
@@ -13278,14 +13286,17 @@ BEGIN
 	IF settled IS NULL THEN
 		RETURN of_table_ids;
 	END IF;
+	IF pg_current_xact_id_if_assigned() IS NULL THEN
+		RETURN ARRAY(SELECT unnest(due) UNION SELECT floe_internal.tables_to_decide(settled, at));
+	END IF;
+	-- what this transaction has changed makes nothing due before it commits
 	RETURN ARRAY(SELECT unnest(due)
 		UNION SELECT floe_internal.tables_to_decide(settled, at)
-		-- what this transaction has changed makes nothing due before it commits
 		UNION SELECT floe_internal.stale_health(settled)
 		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force have changed';
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force this transaction has changed';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -13336,13 +13347,20 @@ CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_
 AS $body$
 BEGIN
 	PERFORM floe_internal.plan_for(planned);
-	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
-		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
+	WITH next AS MATERIALIZED (
+		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at) AS decide_at
 		FROM unnest(planned) AS x (table_id)
 		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
 		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
 		LEFT JOIN (SELECT y.table_id, min(y.next_due_at) AS next_due_at FROM floe_internal.table_operation AS y
 				   WHERE y.table_id = ANY (planned) AND y.next_due_at > at GROUP BY y.table_id) AS o ON o.table_id = x.table_id
+	), known AS (
+		-- nearly all of them: three times as fast as a conflict for each
+		UPDATE floe_internal.table_decision AS d SET decide_at = n.decide_at, decided_at = at FROM next AS n WHERE d.table_id = n.table_id
+			RETURNING d.table_id
+	)
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT n.table_id, n.decide_at, at FROM next AS n WHERE NOT EXISTS (SELECT 1 FROM known AS k WHERE k.table_id = n.table_id)
 		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
 END
 $body$;

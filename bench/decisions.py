@@ -46,6 +46,8 @@ def fleet(tables: int, sick: float, seed: int) -> list[generated.Table]:
 def fill(pg: Any, tables: list[generated.Table]) -> None:
     """200 policies: defaults, one for each schema, for each schema's hot tables, and for some prefixes; every operation is on somewhere."""
     pg.sql("CREATE EXTENSION floe")
+    # the hour of the day decides how many tables are inside their windows
+    pg.sql("ALTER DATABASE postgres SET floe.virtual_clock = '2026-03-02 12:00:00+00'")
     pg.sql("""CREATE SERVER lake TYPE 'rest' FOREIGN DATA WRAPPER floe_catalog OPTIONS (uri 'http://127.0.0.1:1');
         CREATE SERVER spark TYPE 'spark-thrift' FOREIGN DATA WRAPPER floe_engine OPTIONS (url 'http://127.0.0.1:1/cliservice')""")
     pg.sql("SELECT floe_internal.sync_servers()")

@@ -42,7 +42,8 @@ CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], 
 		of_calls floe_internal.call[] DEFAULT NULL)
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
-				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb)
+				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb,
+				   sent_options pg_catalog.jsonb, usable pg_catalog.text[])
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
@@ -150,11 +151,14 @@ BEGIN
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
 		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
 		-- have given options of his own, with which enqueue() asks.
-		IF verdict = 'run' AND NOT by_hand
-		   AND floe_internal.usable_engines(c.table_id, c.operation, floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)) IS NULL THEN
+		sent_options := NULL; usable := NULL;
+		IF verdict = 'run' AND NOT by_hand THEN
+			sent_options := floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL);
+			usable := floe_internal.usable_engines(c.table_id, c.operation, sent_options);
+		END IF;
+		IF verdict = 'run' AND NOT by_hand AND usable IS NULL THEN
 			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
-			value := floe_internal.passed_over(c.table_id, c.operation,
-				c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL)), NULL, at, at);
+			value := floe_internal.passed_over(c.table_id, c.operation, c.settings || jsonb_build_object('options', sent_options), NULL, at, at);
 			reasons := reasons || jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('gate', gate, 'status', verdict, 'value', value)));
 		END IF;
 		IF c.score_problem IS NOT NULL AND reasons IS NOT NULL THEN
@@ -263,7 +267,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
-	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order';
+	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order. sent_options, usable: of those what goes into the statement, and the engines that can do it; NULL by hand, when options may be given';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
@@ -339,7 +343,7 @@ BEGIN
 	END IF;
 	FOR c IN
 		SELECT s.*, t.name, k.position, ci.server_name,
-			   ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id IN (SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o) ORDER BY p.name) AS policies
+			   CASE WHEN s.verdict = 'run' THEN ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id = ANY (ARRAY(SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o)) ORDER BY p.name) END AS policies
 		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
@@ -349,9 +353,11 @@ BEGIN
 		operation_id := NULL;
 		problem := NULL;
 		IF c.verdict = 'run' THEN
-			new_settings := c.settings || jsonb_build_object('options', floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation));
 			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
-			usable := floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options');
+			usable := CASE WHEN NOT extra_options ? c.operation THEN c.usable END;
+			new_settings := c.settings || jsonb_build_object('options', CASE WHEN usable IS NOT NULL THEN c.sent_options
+				ELSE floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation) END);
+			usable := COALESCE(usable, floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options'));
 			-- what the policies set has passed a gate
 			problem := CASE WHEN extra_options ? c.operation THEN (
 				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
@@ -397,12 +403,13 @@ COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg
 
 -- After a decision: what was due and is queued, or is not needed now, waits for the schedule's next time.
 CREATE FUNCTION floe_internal.advance_schedules(of_table_ids pg_catalog.int8[], needless floe_internal.call[], at pg_catalog.timestamptz) RETURNS pg_catalog.void
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
 	WITH due AS MATERIALIZED (
 		SELECT x.table_id, x.operation, x.tuned_every FROM floe_internal.table_operation AS x
 		WHERE x.next_due_at <= at AND x.table_id = ANY (of_table_ids)
-		  AND ((x.table_id, x.operation) IN (SELECT n.table_id, n.operation FROM pg_catalog.unnest(needless) AS n)
+		  AND ((x.table_id, x.operation) IN (SELECT n.table_id, n.operation FROM unnest(needless) AS n)
 			   OR EXISTS (SELECT 1 FROM floe_internal.operation_queue AS q WHERE q.table_id = x.table_id AND q.operation = x.operation))
 	)
 	UPDATE floe_internal.table_operation AS x
@@ -412,5 +419,6 @@ BEGIN ATOMIC
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 		JOIN floe_internal.table_setting AS s ON s.table_id = d.table_id AND s.operation = d.operation
 		WHERE x.table_id = d.table_id AND x.operation = d.operation;
-END;
+END
+$body$;
 COMMENT ON FUNCTION floe_internal.advance_schedules(pg_catalog.int8[], floe_internal.call[], pg_catalog.timestamptz) IS 'Moves due schedules on; needless: what the decision found not needed, or off';

@@ -183,7 +183,7 @@ BEGIN
 	RETURN QUERY
 		SELECT CASE WHEN s.verdict = 'run' THEN s.rank END, t.name, s.operation, s.verdict, s.gate, s.value, s.limit_value, s.set_by, s.next_at, s.score,
 			   (s.estimate ->> 'objects')::float8, (s.estimate ->> 'bytes')::float8, (s.estimate ->> 'minutes')::float8, (s.estimate ->> 'gb_hours')::float8,
-			   CASE WHEN s.verdict = 'run' THEN (floe_internal.usable_engines(s.table_id, s.operation, floe_internal.options_to_send(s.operation, s.settings, s.origins, s.remedy_options, NULL)))[1] END
+			   CASE WHEN s.verdict = 'run' THEN s.usable[1] END
 		FROM floe_internal.select_candidates(ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c), at, false, NULL, all_scores => false, of_calls => calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation

@@ -66,14 +66,17 @@ BEGIN
 	IF settled IS NULL THEN
 		RETURN of_table_ids;
 	END IF;
+	IF pg_current_xact_id_if_assigned() IS NULL THEN
+		RETURN ARRAY(SELECT unnest(due) UNION SELECT floe_internal.tables_to_decide(settled, at));
+	END IF;
+	-- what this transaction has changed makes nothing due before it commits
 	RETURN ARRAY(SELECT unnest(due)
 		UNION SELECT floe_internal.tables_to_decide(settled, at)
-		-- what this transaction has changed makes nothing due before it commits
 		UNION SELECT floe_internal.stale_health(settled)
 		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force have changed';
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force this transaction has changed';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -124,13 +127,20 @@ CREATE FUNCTION floe_internal.decide_later(planned pg_catalog.int8[], called pg_
 AS $body$
 BEGIN
 	PERFORM floe_internal.plan_for(planned);
-	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
-		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at), at
+	WITH next AS MATERIALIZED (
+		SELECT x.table_id, LEAST(COALESCE(q.decide_at, at + floe_internal.spread(x.table_id::text, every)), w.next_at, o.next_due_at) AS decide_at
 		FROM unnest(planned) AS x (table_id)
 		LEFT JOIN floe_internal.quiet_until(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), at, every) AS q ON q.table_id = x.table_id
 		LEFT JOIN (SELECT y.table_id, min(y.next_at) AS next_at FROM unnest(wait_ids, waits) AS y (table_id, next_at) GROUP BY y.table_id) AS w ON w.table_id = x.table_id
 		LEFT JOIN (SELECT y.table_id, min(y.next_due_at) AS next_due_at FROM floe_internal.table_operation AS y
 				   WHERE y.table_id = ANY (planned) AND y.next_due_at > at GROUP BY y.table_id) AS o ON o.table_id = x.table_id
+	), known AS (
+		-- nearly all of them: three times as fast as a conflict for each
+		UPDATE floe_internal.table_decision AS d SET decide_at = n.decide_at, decided_at = at FROM next AS n WHERE d.table_id = n.table_id
+			RETURNING d.table_id
+	)
+	INSERT INTO floe_internal.table_decision AS d (table_id, decide_at, decided_at)
+		SELECT n.table_id, n.decide_at, at FROM next AS n WHERE NOT EXISTS (SELECT 1 FROM known AS k WHERE k.table_id = n.table_id)
 		ON CONFLICT (table_id) DO UPDATE SET decide_at = EXCLUDED.decide_at, decided_at = EXCLUDED.decided_at;
 END
 $body$;
