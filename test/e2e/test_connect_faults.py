@@ -1,5 +1,5 @@
 """Spark Connect in trouble: the statement lost before and after it arrived, the server frozen, killed and restarted, a session that ended, an answer that
-waits, PostgreSQL killed, and cancelling. Each with a true final row, and nothing done twice.
+waits, a server out of memory, PostgreSQL killed, and cancelling. Each with a true final row, and nothing done twice.
 
 A gate stands between floe and a real Spark, 3.5 or 4: it forwards bytes, and can cut a connection at the statement, which its DATA frame has in clear.
 """
@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import test_crash as crash
+from catalogs import LabCatalog
 from harness import Tap, lab, lab_pid
 from lakehouse import Lakehouse
 from test_bad_credentials import certificate
@@ -241,6 +243,39 @@ def server_killed(t, pg, gate):
     t.equal(pg.value("SELECT status FROM floe.engines WHERE name = %s", (ENGINE,)), "ok", "killed: the engine is ok again")
 
 
+def out_of_memory(t, pg, gate):
+    """Rows that do not fit into Spark's heap: it dies of them, and somebody starts it again, each time."""
+    namespace, catalog = f"{crash.NS}_memory", LabCatalog("rest").catalog
+    catalog.create_namespace(namespace)
+    schema = pa.schema([("id", pa.int64()), ("payload", pa.large_string())])
+    table = catalog.create_table((namespace, "large"), schema=schema)
+    for one in range(3):
+        table.append(pa.table({"id": [one], "payload": pa.array(["x" * (200 << 20)], pa.large_string())}, schema=schema))
+    name = f"rest.{namespace}.large"
+    pg.maintain(name)
+    operation = pg.value("SELECT operation_id FROM floe.trigger(%s, ARRAY['rewrite_data_files'])", (name,))
+    caller = subprocess.Popen([*pg.psql_command(), "-c", f"CALL floe.run_maintenance('{name}', true)"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deaths, end = 0, time.monotonic() + 300
+    while not pg.value("SELECT finished_at IS NOT NULL FROM floe.operations WHERE id = %s", (operation,)) and time.monotonic() < end:
+        if not Path(f"/proc/{lab_pid('spark4')}").exists():
+            deaths += 1
+            lab("stop", "spark4")
+            lab("start", "spark4")
+            pg.sql("UPDATE floe_internal.operation_queue SET not_before = now()")
+            pg.sql("UPDATE floe_internal.engine SET retry_at = NULL")
+        time.sleep(0.2)
+    row = pg.sql("SELECT * FROM floe.operations WHERE id = %s", (operation,))[0]
+    t.ok(deaths > 0 and row["state"] == "failed" and row["error_class"] in ("transient", "resource"), "memory: it failed, in a class that time or a larger engine may mend", deaths, row)
+    t.ok(deaths <= row["attempt"] <= 3, "memory: Spark was not killed with it more often than any operation is tried", deaths, row["attempt"])
+    t.ok(row["error"], "memory: with a reason", row)
+    t.note(row["error"])
+    caller.kill()
+    caller.wait()
+    table.refresh()
+    t.equal((len(table.inspect.data_files()), [one.summary.operation.value for one in table.metadata.snapshots]), (3, ["append"] * 3), "memory: the table is as it was")
+    t.equal(pg.value("SELECT count(*) FROM floe.operations WHERE finished_at IS NULL"), 0, "memory: nothing is left under way")
+
+
 def encrypted(t, pg):
     """HTTP/2 over TLS, as negotiated, with a token."""
     pem, key = certificate(Path(pg.dir), "connect", "IP:127.0.0.1")
@@ -256,7 +291,8 @@ def encrypted(t, pg):
 
 # Spark 3.5 says nothing while a statement runs, cannot end a session, and refuses an operation's id rather than joining; what needs more than that is on Spark 4.
 CASES = {"before": (never_received, OLD), "after": (answer_lost, OLD), "postgres": (postgres_killed, OLD), "cancel": (cancelled, OLD), "unattended": (unattended, ENGINE), "cut": (cut_off, ENGINE),
-         "frozen": (frozen, ENGINE), "session": (session_ended, ENGINE), "doubt": (cancelled_in_doubt, ENGINE), "killed": (server_killed, ENGINE)}
+         "frozen": (frozen, ENGINE), "session": (session_ended, ENGINE), "doubt": (cancelled_in_doubt, ENGINE), "killed": (server_killed, ENGINE),
+         "memory": (out_of_memory, ENGINE)}
 
 
 def main():
