@@ -6209,10 +6209,10 @@ CREATE FUNCTION floe_internal.property_value(properties pg_catalog.jsonb, proper
 AS $body$
 BEGIN
 	-- Iceberg's way to say "never" and "no limit" is its largest number: 1000 years, a petabyte and the largest integer are as good.
-	RETURN (SELECT CASE
+	RETURN CASE
 		WHEN NOT properties ? property OR (properties ->> property) !~ '^[0-9]{1,19}$' OR pg_catalog.ltrim(properties ->> property, '0') = '' AND unit = 'bytes' THEN NULL
 		WHEN unit = 'ms' THEN pg_catalog.to_jsonb(pg_catalog.make_interval(secs => LEAST((properties ->> property)::pg_catalog.numeric, 31557600000000) / 1000))
-		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END);
+		ELSE pg_catalog.to_jsonb(LEAST((properties ->> property)::pg_catalog.numeric, CASE unit WHEN 'bytes' THEN 1125899906842624 ELSE 2147483647 END)::pg_catalog.int8) END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.property_value(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'A table property as a setting; NULL if it is absent or not a number that can be meant';
@@ -6470,16 +6470,18 @@ END;
 COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.text[]) IS 'Metrics, or some of them, against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
 
 CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+-- without a query, of which the executor would have to be started for each value
+DECLARE
+	seconds int8 := floor(EXTRACT(epoch FROM value));
 BEGIN
-	RETURN (SELECT CASE
-		WHEN e.seconds < 0 THEN '0s'
-		WHEN e.seconds < 120 THEN e.seconds || 's'
-		WHEN e.seconds < 7200 THEN e.seconds / 60 || 'min'
-		WHEN e.seconds < 172800 THEN e.seconds / 3600 || 'h'
-		ELSE e.seconds / 86400 || 'd' END
-	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e);
+	RETURN CASE
+		WHEN seconds < 0 THEN '0s'
+		WHEN seconds < 120 THEN seconds || 's'
+		WHEN seconds < 7200 THEN seconds / 60 || 'min'
+		WHEN seconds < 172800 THEN seconds / 3600 || 'h'
+		ELSE seconds / 86400 || 'd' END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.format_interval(pg_catalog.interval) IS 'A duration for people, in its largest sensible unit, rounded down';
@@ -6488,13 +6490,13 @@ CREATE FUNCTION floe_internal.format_metric(value pg_catalog.float8, unit pg_cat
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	RETURN (SELECT CASE
+	RETURN CASE
 		WHEN value IS NULL THEN 'unknown'
 		WHEN value = 'Infinity' THEN 'none'
 		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
 		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => LEAST(value, 9e9)))
 		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(pg_catalog.trunc(value::pg_catalog.numeric, 3), 'FM999999990.000'), '0'), '.')
-		ELSE value::pg_catalog.int8::pg_catalog.text END);
+		ELSE value::pg_catalog.int8::pg_catalog.text END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.text) IS 'A metric''s value for people';
@@ -7232,9 +7234,9 @@ BEGIN
 		CASE WHEN NOT c.settings ? 'schedule' THEN NULL
 			WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
 			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
-		floe_internal.window_next(
+		CASE WHEN c.settings ?| '{windows,days}' THEN floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
-			c.settings ->> 'timezone', at) AS window_at,
+			c.settings ->> 'timezone', at) ELSE at END AS window_at,
 		-- after a failure the backoff says how long
 		CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
@@ -7381,6 +7383,11 @@ CREATE TYPE floe_internal.gate_line AS (
 );
 COMMENT ON TYPE floe_internal.gate_line IS 'What one gate says';
 
+CREATE FUNCTION floe_internal.gate_reasons(lines floe_internal.gate_line[]) RETURNS pg_catalog.jsonb
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_gate_reasons';
+COMMENT ON FUNCTION floe_internal.gate_reasons(floe_internal.gate_line[]) IS 'What gates say as it is kept: an array of objects in the order of the gates, without what is NULL; gate is the label, limit the limit_value';
+
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
 CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
 		of_calls floe_internal.call[] DEFAULT NULL)
@@ -7391,10 +7398,7 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 BEGIN ATOMIC
 	SELECT g.table_id, g.operation, g.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
 		   g.settings, g.settings_hash, g.origins, g.severity, g.remedy_options,
-		   CASE WHEN all_reasons OR f.status = 'pass' THEN (
-				SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', l.label, 'status', l.status, 'value', l.value,
-					'limit', l.limit_value, 'set_by', l.set_by, 'next_at', l.next_at)) ORDER BY l."position")
-				FROM pg_catalog.unnest(g.lines) AS l) END
+		   CASE WHEN all_reasons OR f.status = 'pass' THEN floe_internal.gate_reasons(g.lines) END
 	-- the lines of an operation as one value: no join finds them again
 	FROM (SELECT x.table_id, x.operation, pg_catalog.min(x.operation_position) AS operation_position, pg_catalog.min(x.settings_hash) AS settings_hash, pg_catalog.min(x.severity) AS severity,
 				 (pg_catalog.array_agg(x.settings) FILTER (WHERE x.gate_position = 1))[1] AS settings, (pg_catalog.array_agg(x.origins) FILTER (WHERE x.gate_position = 1))[1] AS origins,
@@ -8768,7 +8772,7 @@ BEGIN
 					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
 			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
-				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, (f.origins ->> 'configured')::int4 AS policy_id,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, t.policy_set_id, (f.origins ->> 'configured')::int4 AS policy_id,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -8780,6 +8784,16 @@ BEGIN
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
+		), alike AS MATERIALIZED (
+			-- most tables of a list of policies have the same said to the engine; by hand a person may give options of his own, with which enqueue() asks
+			SELECT f.policy_set_id, f.operation, f.settings_hash, f.settings, f.origins, f.remedy_options, x.approved_for, min(f.table_id) AS one_of_them
+			FROM found AS f CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (SELECT 1 FROM floe.engine_approval) THEN f.table_id END AS approved_for) AS x
+			WHERE f.verdict = 'run' AND NOT select_candidates.by_hand
+			GROUP BY f.policy_set_id, f.operation, f.settings_hash, f.settings, f.origins, f.remedy_options, x.approved_for
+		), sent AS MATERIALIZED (
+			SELECT a.*, o.options, floe_internal.usable_engines(a.one_of_them, a.operation, o.options) AS usable
+			FROM alike AS a
+			CROSS JOIN LATERAL (SELECT floe_internal.options_to_send(a.operation, a.settings, a.origins, a.remedy_options, NULL) AS options OFFSET 0) AS o
 		), budget AS MATERIALIZED (
 			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
 		), covered AS (
@@ -8806,8 +8820,11 @@ BEGIN
 				   array_agg(COALESCE(v.first_place, 1)::int4) AS first_places, array_agg(COALESCE(v.last_place, 0)::int4) AS last_places
 			FROM summed AS v WHERE v.operation IS NOT NULL GROUP BY v.table_id, v.operation
 		)
-		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places
+		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places,
+			   e.options AS sent_options, e.usable
 		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
+		LEFT JOIN sent AS e ON candidate.verdict = 'run' AND e.settings_hash = candidate.settings_hash AND e.policy_set_id = candidate.policy_set_id AND e.operation = candidate.operation
+			AND e.origins = candidate.origins AND e.remedy_options = candidate.remedy_options AND e.settings = candidate.settings AND COALESCE(e.approved_for = candidate.table_id, true)
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
@@ -8816,11 +8833,7 @@ BEGIN
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
 		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
 		-- have given options of his own, with which enqueue() asks.
-		sent_options := NULL; usable := NULL;
-		IF verdict = 'run' AND NOT by_hand THEN
-			sent_options := floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL);
-			usable := floe_internal.usable_engines(c.table_id, c.operation, sent_options);
-		END IF;
+		sent_options := c.sent_options; usable := c.usable;
 		IF verdict = 'run' AND NOT by_hand AND usable IS NULL THEN
 			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
 			value := floe_internal.passed_over(c.table_id, c.operation, c.settings || jsonb_build_object('options', sent_options), NULL, at, at);
@@ -13272,31 +13285,31 @@ COMMENT ON FUNCTION floe_internal.quiet_until(pg_catalog.int8[], pg_catalog.time
 	IS 'When tables for which nothing calls are decided upon next: every so often where time alone can call, else after a day, or after that if it is longer';
 
 -- Who has to be decided upon: what is due, and what something calls for. For all others an earlier decision holds, and their rows stay as they are.
-CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, OUT due pg_catalog.int8[], OUT calls floe_internal.call[]) RETURNS pg_catalog.record
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
 	settled int8[];
-	due int8[];
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	SELECT array_agg(x.id) FILTER (WHERE d.table_id IS NOT NULL), array_agg(x.id) FILTER (WHERE d.table_id IS NULL) INTO settled, due
 		FROM unnest(of_table_ids) AS x (id)
 		LEFT JOIN floe_internal.table_decision AS d ON d.table_id = x.id AND d.decide_at > at AND d.decided_at IS NOT NULL;
 	IF settled IS NULL THEN
-		RETURN of_table_ids;
+		RETURN;
 	END IF;
-	IF pg_current_xact_id_if_assigned() IS NULL THEN
-		RETURN ARRAY(SELECT unnest(due) UNION SELECT floe_internal.tables_to_decide(settled, at));
+	IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+		-- what this transaction has changed makes nothing due before it commits
+		due := ARRAY(SELECT unnest(due)
+			UNION SELECT floe_internal.stale_health(settled)
+			UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
+		settled := ARRAY(SELECT unnest(settled) EXCEPT SELECT unnest(due));
 	END IF;
-	-- what this transaction has changed makes nothing due before it commits
-	RETURN ARRAY(SELECT unnest(due)
-		UNION SELECT floe_internal.tables_to_decide(settled, at)
-		UNION SELECT floe_internal.stale_health(settled)
-		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
+	calls := ARRAY(SELECT c FROM floe_internal.calls(settled, at) AS c);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force this transaction has changed';
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz, OUT pg_catalog.int8[], OUT floe_internal.call[])
+	IS 'due: those of some tables that are due for a decision, or whose sizes or schedules in force this transaction has changed; calls: what calls for the others';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -13304,6 +13317,7 @@ CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
+	due int8[];
 	planned int8[];
 	calls floe_internal.call[];
 	called int8[];
@@ -13315,12 +13329,13 @@ DECLARE
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
-	planned := floe_internal.tables_to_plan(of_table_ids, at);
+	SELECT p.due, p.calls INTO due, calls FROM floe_internal.tables_to_plan(of_table_ids, at) AS p;
+	planned := ARRAY(SELECT unnest(due) UNION SELECT c.table_id FROM unnest(calls) AS c);
 	-- before anything else of these tables; what changes from here on waits, and makes them due again
 	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
-	PERFORM floe_internal.recompute_health(planned);
-	PERFORM floe_internal.sync_schedules(planned, at);
-	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
+	PERFORM floe_internal.recompute_health(due);
+	PERFORM floe_internal.sync_schedules(due, at);
+	calls := calls || ARRAY(SELECT c FROM floe_internal.calls(due, at) AS c);
 	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
 	-- no budget holds what nothing calls for
 	PERFORM floe_internal.note_deferred(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), NULL, at) WHERE EXISTS (SELECT 1 FROM floe_internal.budget_deferral);

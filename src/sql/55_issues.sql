@@ -98,16 +98,18 @@ END;
 COMMENT ON FUNCTION floe_internal.judged_metrics(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.text[]) IS 'Metrics, or some of them, against the thresholds in force; level: ok, warning, critical, NULL without thresholds or value';
 
 CREATE FUNCTION floe_internal.format_interval(value pg_catalog.interval) RETURNS pg_catalog.text
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+-- without a query, of which the executor would have to be started for each value
+DECLARE
+	seconds int8 := floor(EXTRACT(epoch FROM value));
 BEGIN
-	RETURN (SELECT CASE
-		WHEN e.seconds < 0 THEN '0s'
-		WHEN e.seconds < 120 THEN e.seconds || 's'
-		WHEN e.seconds < 7200 THEN e.seconds / 60 || 'min'
-		WHEN e.seconds < 172800 THEN e.seconds / 3600 || 'h'
-		ELSE e.seconds / 86400 || 'd' END
-	FROM (SELECT pg_catalog.floor(EXTRACT(epoch FROM value))::pg_catalog.int8 AS seconds) AS e);
+	RETURN CASE
+		WHEN seconds < 0 THEN '0s'
+		WHEN seconds < 120 THEN seconds || 's'
+		WHEN seconds < 7200 THEN seconds / 60 || 'min'
+		WHEN seconds < 172800 THEN seconds / 3600 || 'h'
+		ELSE seconds / 86400 || 'd' END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.format_interval(pg_catalog.interval) IS 'A duration for people, in its largest sensible unit, rounded down';
@@ -116,13 +118,13 @@ CREATE FUNCTION floe_internal.format_metric(value pg_catalog.float8, unit pg_cat
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	RETURN (SELECT CASE
+	RETURN CASE
 		WHEN value IS NULL THEN 'unknown'
 		WHEN value = 'Infinity' THEN 'none'
 		WHEN unit = 'bytes' THEN pg_catalog.pg_size_pretty(value::pg_catalog.int8)
 		WHEN unit = 'seconds' THEN floe_internal.format_interval(pg_catalog.make_interval(secs => LEAST(value, 9e9)))
 		WHEN unit = 'ratio' THEN pg_catalog.rtrim(pg_catalog.rtrim(pg_catalog.to_char(pg_catalog.trunc(value::pg_catalog.numeric, 3), 'FM999999990.000'), '0'), '.')
-		ELSE value::pg_catalog.int8::pg_catalog.text END);
+		ELSE value::pg_catalog.int8::pg_catalog.text END;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.format_metric(pg_catalog.float8, pg_catalog.text) IS 'A metric''s value for people';

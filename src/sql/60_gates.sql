@@ -310,9 +310,9 @@ BEGIN
 		CASE WHEN NOT c.settings ? 'schedule' THEN NULL
 			WHEN x.schedule_key = floe_internal.tuned_key(c.settings, tuned.every) THEN x.next_due_at
 			ELSE floe_internal.tuned_next(c.settings, tuned.every, t.table_id || '/' || c.operation, t.first_seen_at, x.last_run_at, NOT c.origins ? 'schedule') END AS due_at,
-		floe_internal.window_next(
+		CASE WHEN c.settings ?| '{windows,days}' THEN floe_internal.window_next(
 			ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'windows')), ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.settings -> 'days')),
-			c.settings ->> 'timezone', at) AS window_at,
+			c.settings ->> 'timezone', at) ELSE at END AS window_at,
 		-- after a failure the backoff says how long
 		CASE WHEN x.last_state = 'failed' THEN x.last_success_at ELSE x.last_run_at END + (c.settings ->> 'min_interval')::pg_catalog.interval AS rested_at,
 		COALESCE(x.last_success_at, t.first_seen_at) + (c.settings ->> 'deadline')::pg_catalog.interval AS overdue_at,
@@ -459,6 +459,11 @@ CREATE TYPE floe_internal.gate_line AS (
 );
 COMMENT ON TYPE floe_internal.gate_line IS 'What one gate says';
 
+CREATE FUNCTION floe_internal.gate_reasons(lines floe_internal.gate_line[]) RETURNS pg_catalog.jsonb
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'floe_sql_gate_reasons';
+COMMENT ON FUNCTION floe_internal.gate_reasons(floe_internal.gate_line[]) IS 'What gates say as it is kept: an array of objects in the order of the gates, without what is NULL; gate is the label, limit the limit_value';
+
 -- The verdict: the first gate that does not pass, or run. The whole list goes along as the reason where it is asked for.
 CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool DEFAULT true,
 		of_calls floe_internal.call[] DEFAULT NULL)
@@ -469,10 +474,7 @@ CREATE FUNCTION floe_internal.decide(of_table_ids pg_catalog.int8[], at pg_catal
 BEGIN ATOMIC
 	SELECT g.table_id, g.operation, g.operation_position, CASE WHEN f.status = 'pass' THEN 'run' ELSE f.status END, f.label, f.value, f.limit_value, f.set_by, f.next_at,
 		   g.settings, g.settings_hash, g.origins, g.severity, g.remedy_options,
-		   CASE WHEN all_reasons OR f.status = 'pass' THEN (
-				SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('gate', l.label, 'status', l.status, 'value', l.value,
-					'limit', l.limit_value, 'set_by', l.set_by, 'next_at', l.next_at)) ORDER BY l."position")
-				FROM pg_catalog.unnest(g.lines) AS l) END
+		   CASE WHEN all_reasons OR f.status = 'pass' THEN floe_internal.gate_reasons(g.lines) END
 	-- the lines of an operation as one value: no join finds them again
 	FROM (SELECT x.table_id, x.operation, pg_catalog.min(x.operation_position) AS operation_position, pg_catalog.min(x.settings_hash) AS settings_hash, pg_catalog.min(x.severity) AS severity,
 				 (pg_catalog.array_agg(x.settings) FILTER (WHERE x.gate_position = 1))[1] AS settings, (pg_catalog.array_agg(x.origins) FILTER (WHERE x.gate_position = 1))[1] AS origins,

@@ -103,7 +103,7 @@ BEGIN
 					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
 			)
 			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
-				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, (f.origins ->> 'configured')::int4 AS policy_id,
+				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, t.policy_set_id, (f.origins ->> 'configured')::int4 AS policy_id,
 				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
 				   CASE WHEN d.verdict = 'run' THEN (
 						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
@@ -115,6 +115,16 @@ BEGIN
 			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
 			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
 			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
+		), alike AS MATERIALIZED (
+			-- most tables of a list of policies have the same said to the engine; by hand a person may give options of his own, with which enqueue() asks
+			SELECT f.policy_set_id, f.operation, f.settings_hash, f.settings, f.origins, f.remedy_options, x.approved_for, min(f.table_id) AS one_of_them
+			FROM found AS f CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (SELECT 1 FROM floe.engine_approval) THEN f.table_id END AS approved_for) AS x
+			WHERE f.verdict = 'run' AND NOT select_candidates.by_hand
+			GROUP BY f.policy_set_id, f.operation, f.settings_hash, f.settings, f.origins, f.remedy_options, x.approved_for
+		), sent AS MATERIALIZED (
+			SELECT a.*, o.options, floe_internal.usable_engines(a.one_of_them, a.operation, o.options) AS usable
+			FROM alike AS a
+			CROSS JOIN LATERAL (SELECT floe_internal.options_to_send(a.operation, a.settings, a.origins, a.remedy_options, NULL) AS options OFFSET 0) AS o
 		), budget AS MATERIALIZED (
 			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
 		), covered AS (
@@ -141,8 +151,11 @@ BEGIN
 				   array_agg(COALESCE(v.first_place, 1)::int4) AS first_places, array_agg(COALESCE(v.last_place, 0)::int4) AS last_places
 			FROM summed AS v WHERE v.operation IS NOT NULL GROUP BY v.table_id, v.operation
 		)
-		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places
+		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places,
+			   e.options AS sent_options, e.usable
 		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
+		LEFT JOIN sent AS e ON candidate.verdict = 'run' AND e.settings_hash = candidate.settings_hash AND e.policy_set_id = candidate.policy_set_id AND e.operation = candidate.operation
+			AND e.origins = candidate.origins AND e.remedy_options = candidate.remedy_options AND e.settings = candidate.settings AND COALESCE(e.approved_for = candidate.table_id, true)
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
@@ -151,11 +164,7 @@ BEGIN
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
 		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
 		-- have given options of his own, with which enqueue() asks.
-		sent_options := NULL; usable := NULL;
-		IF verdict = 'run' AND NOT by_hand THEN
-			sent_options := floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, NULL);
-			usable := floe_internal.usable_engines(c.table_id, c.operation, sent_options);
-		END IF;
+		sent_options := c.sent_options; usable := c.usable;
 		IF verdict = 'run' AND NOT by_hand AND usable IS NULL THEN
 			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
 			value := floe_internal.passed_over(c.table_id, c.operation, c.settings || jsonb_build_object('options', sent_options), NULL, at, at);

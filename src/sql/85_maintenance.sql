@@ -52,31 +52,31 @@ COMMENT ON FUNCTION floe_internal.quiet_until(pg_catalog.int8[], pg_catalog.time
 	IS 'When tables for which nothing calls are decided upon next: every so often where time alone can call, else after a day, or after that if it is longer';
 
 -- Who has to be decided upon: what is due, and what something calls for. For all others an earlier decision holds, and their rows stay as they are.
-CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int8[]
+CREATE FUNCTION floe_internal.tables_to_plan(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, OUT due pg_catalog.int8[], OUT calls floe_internal.call[]) RETURNS pg_catalog.record
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $body$
 DECLARE
 	settled int8[];
-	due int8[];
 BEGIN
 	PERFORM floe_internal.plan_for(of_table_ids);
 	SELECT array_agg(x.id) FILTER (WHERE d.table_id IS NOT NULL), array_agg(x.id) FILTER (WHERE d.table_id IS NULL) INTO settled, due
 		FROM unnest(of_table_ids) AS x (id)
 		LEFT JOIN floe_internal.table_decision AS d ON d.table_id = x.id AND d.decide_at > at AND d.decided_at IS NOT NULL;
 	IF settled IS NULL THEN
-		RETURN of_table_ids;
+		RETURN;
 	END IF;
-	IF pg_current_xact_id_if_assigned() IS NULL THEN
-		RETURN ARRAY(SELECT unnest(due) UNION SELECT floe_internal.tables_to_decide(settled, at));
+	IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+		-- what this transaction has changed makes nothing due before it commits
+		due := ARRAY(SELECT unnest(due)
+			UNION SELECT floe_internal.stale_health(settled)
+			UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
+		settled := ARRAY(SELECT unnest(settled) EXCEPT SELECT unnest(due));
 	END IF;
-	-- what this transaction has changed makes nothing due before it commits
-	RETURN ARRAY(SELECT unnest(due)
-		UNION SELECT floe_internal.tables_to_decide(settled, at)
-		UNION SELECT floe_internal.stale_health(settled)
-		UNION SELECT s.table_id FROM floe_internal.schedules_to_sync(settled) AS s);
+	calls := ARRAY(SELECT c FROM floe_internal.calls(settled, at) AS c);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Those of some tables that are due for a decision, or for which something calls, or whose sizes or schedules in force this transaction has changed';
+COMMENT ON FUNCTION floe_internal.tables_to_plan(pg_catalog.int8[], pg_catalog.timestamptz, OUT pg_catalog.int8[], OUT floe_internal.call[])
+	IS 'due: those of some tables that are due for a decision, or whose sizes or schedules in force this transaction has changed; calls: what calls for the others';
 
 -- Steps 5 to 9 for some tables, and when each of them is decided upon next.
 CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz) RETURNS pg_catalog.int4
@@ -84,6 +84,7 @@ CREATE FUNCTION floe_internal.plan_tables(of_table_ids pg_catalog.int8[], at pg_
 AS $body$
 DECLARE
 	every interval := current_setting('floe.decision_interval')::interval;
+	due int8[];
 	planned int8[];
 	calls floe_internal.call[];
 	called int8[];
@@ -95,12 +96,13 @@ DECLARE
 BEGIN
 	-- two that plan at once would both count on the same budgets
 	PERFORM pg_advisory_xact_lock(floe_internal.step_class(), 2);
-	planned := floe_internal.tables_to_plan(of_table_ids, at);
+	SELECT p.due, p.calls INTO due, calls FROM floe_internal.tables_to_plan(of_table_ids, at) AS p;
+	planned := ARRAY(SELECT unnest(due) UNION SELECT c.table_id FROM unnest(calls) AS c);
 	-- before anything else of these tables; what changes from here on waits, and makes them due again
 	PERFORM 1 FROM floe_internal.table_decision AS d WHERE d.table_id = ANY (planned) ORDER BY d.table_id FOR UPDATE;
-	PERFORM floe_internal.recompute_health(planned);
-	PERFORM floe_internal.sync_schedules(planned, at);
-	calls := ARRAY(SELECT c FROM floe_internal.calls(planned, at) AS c);
+	PERFORM floe_internal.recompute_health(due);
+	PERFORM floe_internal.sync_schedules(due, at);
+	calls := calls || ARRAY(SELECT c FROM floe_internal.calls(due, at) AS c);
 	called := ARRAY(SELECT DISTINCT c.table_id FROM unnest(calls) AS c);
 	-- no budget holds what nothing calls for
 	PERFORM floe_internal.note_deferred(ARRAY(SELECT unnest(planned) EXCEPT SELECT unnest(called)), NULL, at) WHERE EXISTS (SELECT 1 FROM floe_internal.budget_deferral);

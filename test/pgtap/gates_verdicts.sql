@@ -233,10 +233,18 @@ CREATE TABLE lab.outcome AS
 	CROSS JOIN LATERAL (SELECT CASE h.place WHEN 1 THEN c.by_plan
 		WHEN 2 THEN CASE c.by_hand WHEN '=' THEN c.by_plan ELSE c.by_hand END
 		ELSE CASE WHEN c.by_name <> '=' THEN c.by_name WHEN c.by_hand = '=' THEN c.by_plan ELSE c.by_hand END END AS text) AS e;
-SELECT plan(3 + count(*)::int) FROM lab.outcome;
+SELECT plan(6 + count(*)::int) FROM lab.outcome;
 SELECT cmp_ok((SELECT count(*) FROM lab.outcome), '>=', 150::bigint, 'at least 150 cases');
 SELECT is(o.have, o.want, concat_ws(': ', o.told, o.op, o.how)) FROM lab.outcome AS o ORDER BY o.n, o.how;
 -- each gate stops something, and lets something through
 SELECT is_empty($$SELECT g.gate FROM floe_internal.gate AS g WHERE g.gate <> 'need' AND NOT EXISTS (SELECT FROM lab.outcome AS o WHERE split_part(o.want, ' | ', 2) = g.gate AND o.want NOT LIKE 'run%')$$, 'every gate stops something');
 SELECT is(floe_internal.clock(), '2026-03-02 12:00+00', 'and the clock is where it was');
+-- The reasons as they are kept, by C, against the same in SQL.
+CREATE FUNCTION lab.lines(VARIADIC lines floe_internal.gate_line[]) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('gate', l.label, 'status', l.status, 'value', l.value, 'limit', l.limit_value, 'set_by', l.set_by, 'next_at', l.next_at)) ORDER BY l.position) FROM unnest(lines) AS l
+$$;
+SELECT is(floe_internal.gate_reasons(ARRAY[ROW('b', 2, 'wait', 'b', E'a"\\\n\u00e9', NULL, '', '2026-03-02 12:00:00.5+00'), ROW('a', 1, 'pass', 'x', NULL, '5', repeat('s', 5000), 'infinity')]::floe_internal.gate_line[]),
+	lab.lines(ROW('b', 2, 'wait', 'b', E'a"\\\n\u00e9', NULL, '', '2026-03-02 12:00:00.5+00'), ROW('a', 1, 'pass', 'x', NULL, '5', repeat('s', 5000), 'infinity')), 'reasons: in the order of the gates, without nulls');
+SELECT is(floe_internal.gate_reasons('{}'), '[]', 'reasons: of no gate');
+SELECT is(floe_internal.gate_reasons(ARRAY[NULL, ROW('a', NULL, 'pass', 'x', NULL, NULL, NULL, NULL)]::floe_internal.gate_line[]), '[]', 'reasons: a line that is none is left out');
 SELECT * FROM finish();
