@@ -240,11 +240,11 @@ SELECT is(o.have, o.want, concat_ws(': ', o.told, o.op, o.how)) FROM lab.outcome
 SELECT is_empty($$SELECT g.gate FROM floe_internal.gate AS g WHERE g.gate <> 'need' AND NOT EXISTS (SELECT FROM lab.outcome AS o WHERE split_part(o.want, ' | ', 2) = g.gate AND o.want NOT LIKE 'run%')$$, 'every gate stops something');
 SELECT is(floe_internal.clock(), '2026-03-02 12:00+00', 'and the clock is where it was');
 -- The reasons as they are kept, by C, against the same in SQL.
-CREATE FUNCTION lab.lines(VARIADIC lines floe_internal.gate_line[]) RETURNS jsonb LANGUAGE sql AS $$
+CREATE FUNCTION lab.lines(lines floe_internal.gate_line[]) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('gate', l.label, 'status', l.status, 'value', l.value, 'limit', l.limit_value, 'set_by', l.set_by, 'next_at', l.next_at)) ORDER BY l.position) FROM unnest(lines) AS l
 $$;
 SELECT is(floe_internal.gate_reasons(ARRAY[ROW('b', 2, 'wait', 'b', E'a"\\\n\u00e9', NULL, '', '2026-03-02 12:00:00.5+00'), ROW('a', 1, 'pass', 'x', NULL, '5', repeat('s', 5000), 'infinity')]::floe_internal.gate_line[]),
-	lab.lines(ROW('b', 2, 'wait', 'b', E'a"\\\n\u00e9', NULL, '', '2026-03-02 12:00:00.5+00'), ROW('a', 1, 'pass', 'x', NULL, '5', repeat('s', 5000), 'infinity')), 'reasons: in the order of the gates, without nulls');
+	lab.lines(ARRAY[ROW('b', 2, 'wait', 'b', E'a"\\\n\u00e9', NULL, '', '2026-03-02 12:00:00.5+00'), ROW('a', 1, 'pass', 'x', NULL, '5', repeat('s', 5000), 'infinity')]::floe_internal.gate_line[]), 'reasons: in the order of the gates, without nulls');
 SELECT is(floe_internal.gate_reasons('{}'), '[]', 'reasons: of no gate');
-SELECT is(floe_internal.gate_reasons(ARRAY[NULL, ROW('a', NULL, 'pass', 'x', NULL, NULL, NULL, NULL)]::floe_internal.gate_line[]), '[]', 'reasons: a line that is none is left out');
+SELECT is(floe_internal.gate_reasons(ARRAY[NULL, ROW('a', NULL, 'pass', 'x', NULL, NULL, NULL, NULL)::floe_internal.gate_line]), '[]', 'reasons: a line that is none is left out');
 SELECT * FROM finish();
