@@ -5871,20 +5871,37 @@ CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
 CREATE INDEX event_hold ON floe_internal.event (happened_at) WHERE kind IN ('paused', 'resumed', 'drained', 'undrained');
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 
+CREATE TYPE floe_internal.event_line AS (
+	kind pg_catalog.text, catalog pg_catalog.text, table_id pg_catalog.int8, table_name pg_catalog.text, operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb
+);
+COMMENT ON TYPE floe_internal.event_line IS 'An event of this moment, on its way into floe_internal.event';
+
+CREATE FUNCTION floe_internal.write_events(events floe_internal.event_line[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF events IS NULL THEN
+		RETURN;
+	END IF;
+	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
+		SELECT floe_internal.clock(), e.kind, e.catalog, e.table_id, e.table_name, e.operation_id, e.message, e.data FROM unnest(events) WITH ORDINALITY AS e ORDER BY e.ordinality;
+	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
+	PERFORM pg_notify('floe', json_build_object('kind', e.kind, 'catalog', e.catalog, 'table', left(e.table_name, 600), 'operation_id', e.operation_id, 'message', left(e.message, 600))::text),
+			floe_internal.log_event(e.kind, e.catalog, e.table_name, e.message)
+		FROM unnest(events) AS e;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.write_events(floe_internal.event_line[]) IS 'Event rows, when the transaction commits a notification of each on channel floe, and in a worker a line each in the server log; NULL: none';
+
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
 		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
-		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
-	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
-	PERFORM pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
-		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
-	PERFORM floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
+	PERFORM floe_internal.write_events(ARRAY[ROW(write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data)::floe_internal.event_line]);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'One event, as floe_internal.write_events()';
 
 CREATE TABLE floe_internal.engine_session (
 	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -6776,13 +6793,14 @@ DECLARE
 BEGIN
 	SELECT * INTO h FROM floe_internal.health AS z WHERE z.table_id = of_table_id;
 	SELECT * INTO x FROM floe_internal.table_operation AS z WHERE z.table_id = of_table_id AND z.operation = 'rewrite_data_files';
-	SELECT * INTO w FROM floe_internal.writers(of_table_id, settings, at);
+	-- who writes does not matter where nobody wrote lately: 20 minutes are the longest quiet period that floe itself sets
+	SELECT * INTO w FROM floe_internal.writers(of_table_id, settings, at) WHERE NOT with_hot AND h.last_write_at > at - COALESCE((settings ->> 'quiet_period')::interval, '20 minutes');
 	x.slice_halvings := COALESCE(x.slice_halvings, 0);
 	IF settings ? 'slice_time' THEN
 		budget := LEAST(budget, extract(epoch FROM (settings ->> 'slice_time')::interval)
 			* (SELECT t.bytes_per_second FROM floe_internal.throughput(settings ->> 'engine', 'rewrite_data_files') AS t));
 	END IF;
-	with_hot := with_hot OR w.quiet_period = '0' OR h.last_write_at <= at - w.quiet_period;
+	with_hot := with_hot OR COALESCE(w.quiet_period, '0') = '0' OR h.last_write_at <= at - w.quiet_period;
 	bytes := CASE WHEN deletes OR rewrites_all THEN h.data_bytes ELSE h.small_file_bytes END;
 	-- after rewrite_all nothing shows what is left to do, so it could not go on where it stopped; of another branch the partitions are not known
 	IF h.is_complete AND NOT rewrites_all AND COALESCE(options ->> 'branch', 'main') = 'main' AND (bytes > budget OR NOT with_hot OR x.slice_halvings > 0 OR x.slice_tried <> '{}') THEN
@@ -8668,6 +8686,121 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.sync_schedules(pg_catalog.int8[], pg_catalog.timestamptz) IS 'Brings next_due_at in line with the schedules in force';
 -- =================================================================================================
+-- 69 candidates
+-- What selection chooses from: the verdicts of the gates with scores and estimates, what is said to the
+-- engine, and the shares of budgets that each would take. Made for all of them at once; the choice (70) goes
+-- through them one by one and asks nothing any more.
+-- =================================================================================================
+
+CREATE TYPE floe_internal.rated AS (
+	table_id pg_catalog.int8, operation pg_catalog.text, operation_position pg_catalog.int2, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
+	limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb,
+	severity pg_catalog.float8, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb,
+	debt pg_catalog.float8, parts pg_catalog.jsonb, score_problem pg_catalog.text, estimate pg_catalog.jsonb, name pg_catalog.text, levels pg_catalog.text[],
+	policy_set_id pg_catalog.int4, policy_id pg_catalog.int4, engine pg_catalog.text
+);
+COMMENT ON TYPE floe_internal.rated IS 'A verdict with the score of the candidate, its estimate, and, of what runs, the engine whose budgets count';
+
+CREATE FUNCTION floe_internal.rated_candidates(of_table_ids pg_catalog.int8[], at pg_catalog.timestamptz, by_hand pg_catalog.bool, named pg_catalog.text[], all_reasons pg_catalog.bool, all_scores pg_catalog.bool,
+		of_calls floe_internal.call[]) RETURNS SETOF floe_internal.rated
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $body$
+BEGIN
+	RETURN QUERY
+		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
+		WITH portion AS (
+			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
+		)
+		SELECT candidate.* FROM portion
+		CROSS JOIN LATERAL (
+			WITH d AS MATERIALIZED (
+				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons, of_calls) AS x
+				-- what nobody asked for takes nothing out of a budget
+				WHERE named IS NULL OR x.operation = ANY (named)
+			), p AS MATERIALIZED (
+				-- what does not run needs no score, unless somebody looks at it
+				SELECT x.* FROM floe_internal.scores(ARRAY(SELECT floe_internal.candidate(d.table_id, d.operation, d.settings, d.remedy_options, d.severity)
+					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
+			)
+			SELECT d.*, p.score, p.parts, p.problem, p.estimate, t.name, t.levels, t.policy_set_id, (f.origins ->> 'configured')::int4,
+				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
+				   CASE WHEN d.verdict = 'run' THEN (
+						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
+						JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.name
+						WHERE NOT COALESCE(f.engine_refusals ? n.name, false)
+						  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE n.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL)
+						ORDER BY n.place LIMIT 1) END
+			FROM d
+			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
+			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
+			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.rated_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
+	IS 'Verdicts of all operations, or of those named, of some tables; scores and estimates of what runs, with all_scores of the rest, too';
+
+CREATE TYPE floe_internal.chargeable AS (
+	table_id pg_catalog.int8, operation pg_catalog.text, levels pg_catalog.text[], engine pg_catalog.text, policy_id pg_catalog.int4
+);
+COMMENT ON TYPE floe_internal.chargeable IS 'What would run, as budgets see it';
+
+CREATE FUNCTION floe_internal.budget_charges(candidates floe_internal.chargeable[], by_hand pg_catalog.bool, names pg_catalog.text[], use_budget pg_catalog.int4[], use_share pg_catalog.text[],
+		use_table pg_catalog.int8[], use_bytes pg_catalog.float8[], use_gb_hours pg_catalog.float8[], use_last pg_catalog.bool[])
+	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, numbers pg_catalog.int4[], slots pg_catalog.int4[], table_slots pg_catalog.int4[], is_used pg_catalog.bool[], shares pg_catalog.text[],
+				   operations pg_catalog.float8[], tables pg_catalog.float8[], all_bytes pg_catalog.float8[], all_gb_hours pg_catalog.float8[], first_places pg_catalog.int4[], last_places pg_catalog.int4[])
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $body$
+#variable_conflict use_column
+BEGIN
+	IF names IS NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		WITH budget AS MATERIALIZED (
+			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
+		), covered AS (
+			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share
+			FROM unnest(candidates) AS f
+			LEFT JOIN floe.policy AS i ON i.policy_id = f.policy_id
+			JOIN budget AS b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, f.levels, f.engine, f.operation, budget_charges.by_hand, i.owner)
+		), numbered AS (
+			-- sorted together instead of joined: the planner knows nothing of how many there are
+			SELECT z.*, dense_rank() OVER share AS slot, dense_rank() OVER (ORDER BY z.n, z.share, z.table_id) AS table_slot
+			FROM (SELECT v.table_id, v.operation, v.n, v.share, NULL::int8 AS place, NULL::float8 AS bytes, NULL::float8 AS gb_hours, false AS is_last FROM covered AS v
+				  UNION ALL
+				  SELECT u.table_id, NULL, u.n, u.share, u.place, u.bytes, u.gb_hours, u.is_last
+				  FROM unnest(use_budget, use_share, use_table, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, table_id, bytes, gb_hours, is_last, place)) AS z
+			WINDOW share AS (ORDER BY z.n, z.share)
+		), summed AS (
+			SELECT z.*, count(z.place) OVER share AS operations, count(*) FILTER (WHERE z.is_last) OVER share AS tables, sum(z.bytes) OVER share AS all_bytes, sum(z.gb_hours) OVER share AS all_gb_hours,
+				   min(z.place) OVER share AS first_place, max(z.place) OVER share AS last_place, bool_or(z.place IS NOT NULL) OVER (PARTITION BY z.table_slot) AS is_used
+			FROM numbered AS z WINDOW share AS (PARTITION BY z.slot)
+		)
+		SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(v.slot::int4) AS slots, array_agg(v.table_slot::int4) AS table_slots, array_agg(v.is_used) AS is_used, array_agg(v.share) AS shares,
+			   array_agg(v.operations::float8) AS operations, array_agg(v.tables::float8) AS tables, array_agg(COALESCE(v.all_bytes, 0)) AS bytes, array_agg(COALESCE(v.all_gb_hours, 0)) AS gb_hours,
+			   array_agg(COALESCE(v.first_place, 1)::int4) AS first_places, array_agg(COALESCE(v.last_place, 0)::int4) AS last_places
+		FROM summed AS v WHERE v.operation IS NOT NULL GROUP BY v.table_id, v.operation;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.budget_charges(floe_internal.chargeable[], pg_catalog.bool, pg_catalog.text[], pg_catalog.int4[], pg_catalog.text[], pg_catalog.int8[], pg_catalog.float8[], pg_catalog.float8[], pg_catalog.bool[])
+	IS 'Which budgets cover each candidate (numbers: of names), and its share of each: a slot, with what is used there and from which place to which of the uses; table_slots: of its table in that share, is_used: it counts there already';
+
+CREATE FUNCTION floe_internal.sliced_estimate(estimate pg_catalog.jsonb, slice pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	share CONSTANT float8 := COALESCE(LEAST(1, (slice ->> 'bytes')::float8 / NULLIF((estimate ->> 'bytes')::float8, 0)), 1);
+	fixed CONSTANT float8 := (estimate ->> 'fixed_minutes')::float8;
+	-- what starting costs, the part costs as well
+	minutes CONSTANT float8 := fixed + ((estimate ->> 'minutes')::float8 - fixed) * share;
+BEGIN
+	RETURN estimate - '{files_touched,bytes_freed,minutes_low,minutes_high}'::text[] || jsonb_strip_nulls(jsonb_build_object('objects', slice -> 'objects', 'bytes', (slice ->> 'bytes')::float8,
+		'files_after', (estimate ->> 'files_before')::float8 - (slice ->> 'objects')::float8, 'minutes', round(minutes::numeric, 4),
+		'gb_hours', round(((estimate ->> 'gb_hours')::float8 / NULLIF((estimate ->> 'minutes')::float8, 0) * minutes)::numeric, 6), 'slice', slice));
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.sliced_estimate(pg_catalog.jsonb, pg_catalog.jsonb) IS 'An estimate of the whole table, as one of a slice of it';
+-- =================================================================================================
 -- 70 selection
 -- Which candidates go into the queue: by score, under budgets that are tested before each is added. What
 -- does not fit is passed over, and the list goes on below it.
@@ -8718,7 +8851,6 @@ AS $body$
 DECLARE
 	c record;
 	part record;
-	share float8;
 	-- budgets, by number
 	names CONSTANT text[] := floe_internal.budgets_of(of_table_ids, by_hand);
 	most_operations float8[]; most_tables float8[]; most_bytes float8[]; most_gb_hours float8[];
@@ -8756,34 +8888,8 @@ BEGIN
 	END IF;
 	rank := 0;
 	FOR c IN
-		-- so many tables at a time that the cost grows with their number, whatever joins the planner chooses
-		WITH portion AS (
-			SELECT array_agg(x.id) AS ids FROM unnest(of_table_ids) WITH ORDINALITY AS x (id, place) GROUP BY (x.place - 1) / 100
-		), found AS MATERIALIZED (
-		SELECT candidate.* FROM portion
-		CROSS JOIN LATERAL (
-			WITH d AS MATERIALIZED (
-				SELECT * FROM floe_internal.decide(portion.ids, at, by_hand, named, all_reasons, of_calls) AS x
-				-- what nobody asked for takes nothing out of a budget
-				WHERE named IS NULL OR x.operation = ANY (named)
-			), p AS MATERIALIZED (
-				-- what does not run needs no score, unless somebody looks at it
-				SELECT x.* FROM floe_internal.scores(ARRAY(SELECT floe_internal.candidate(d.table_id, d.operation, d.settings, d.remedy_options, d.severity)
-					FROM d WHERE d.verdict = 'run' OR all_scores), at) AS x
-			)
-			SELECT d.*, p.score AS debt, p.parts, p.problem AS score_problem, p.estimate, (p.estimate ->> 'objects')::float8 AS objects, (p.estimate ->> 'bytes')::float8 AS bytes,
-				   (p.estimate ->> 'minutes')::float8 AS minutes, (p.estimate ->> 'gb_hours')::float8 AS gb_hours, t.name, t.levels, t.policy_set_id, (f.origins ->> 'configured')::int4 AS policy_id,
-				   -- of those named, the first that exists, can, and is approved: the one that it is queued for, and whose budgets count
-				   CASE WHEN d.verdict = 'run' THEN (
-						SELECT n.name FROM unnest(f.engine_names) WITH ORDINALITY AS n (name, place)
-						JOIN floe_internal.server AS s ON s.wrapper = 'floe_engine' AND s.server_name = n.name
-						WHERE NOT COALESCE(f.engine_refusals ? n.name, false)
-						  AND NOT EXISTS (SELECT 1 FROM floe.engine_approval AS a WHERE n.name <> ALL (a.engines) AND floe_internal.match_pattern(a.pattern, t.levels) IS NOT NULL)
-						ORDER BY n.place LIMIT 1) END AS engine
-			FROM d
-			JOIN floe_internal.iceberg_table AS t ON t.table_id = d.table_id
-			LEFT JOIN floe_internal.effective AS f ON f.policy_set_id = t.policy_set_id AND f.operation = d.operation
-			LEFT JOIN p ON p.table_id = d.table_id AND p.operation = d.operation) AS candidate
+		WITH found AS MATERIALIZED (
+			SELECT * FROM floe_internal.rated_candidates(of_table_ids, at, by_hand, named, all_reasons, all_scores, of_calls) AS x
 		), alike AS MATERIALIZED (
 			-- most tables of a list of policies have the same said to the engine; by hand a person may give options of his own, with which enqueue() asks
 			SELECT f.policy_set_id, f.operation, f.settings_hash, f.settings, f.origins, f.remedy_options, x.approved_for, min(f.table_id) AS one_of_them
@@ -8794,33 +8900,11 @@ BEGIN
 			SELECT a.*, o.options, floe_internal.usable_engines(a.one_of_them, a.operation, o.options) AS usable
 			FROM alike AS a
 			CROSS JOIN LATERAL (SELECT floe_internal.options_to_send(a.operation, a.settings, a.origins, a.remedy_options, NULL) AS options OFFSET 0) AS o
-		), budget AS MATERIALIZED (
-			SELECT x.n, b.* FROM unnest(names) WITH ORDINALITY AS x (name, n) JOIN floe.budget AS b ON b.name = x.name
-		), covered AS (
-			SELECT f.table_id, f.operation, b.n, floe_internal.budget_share(b.per, f.levels, f.engine, i.name, i.owner) AS share
-			FROM found AS f
-			LEFT JOIN floe.policy AS i ON i.policy_id = f.policy_id
-			JOIN budget AS b ON floe_internal.budget_covers(b.pattern, b.engine, b.operation_kinds, b.by_hand, b.owner, f.levels, f.engine, f.operation, select_candidates.by_hand, i.owner)
-			WHERE f.verdict = 'run'
-		), numbered AS (
-			-- sorted together instead of joined: the planner knows nothing of how many there are
-			SELECT z.*, dense_rank() OVER share AS slot, dense_rank() OVER (ORDER BY z.n, z.share, z.table_id) AS table_slot
-			FROM (SELECT v.table_id, v.operation, v.n, v.share, NULL::int8 AS place, NULL::float8 AS bytes, NULL::float8 AS gb_hours, false AS is_last FROM covered AS v
-				  UNION ALL
-				  SELECT u.table_id, NULL, u.n, u.share, u.place, u.bytes, u.gb_hours, u.is_last
-				  FROM unnest(use_budget, use_share, use_table, use_bytes, use_gb_hours, use_last) WITH ORDINALITY AS u (n, share, table_id, bytes, gb_hours, is_last, place)) AS z
-			WINDOW share AS (ORDER BY z.n, z.share)
-		), summed AS (
-			SELECT z.*, count(z.place) OVER share AS operations, count(*) FILTER (WHERE z.is_last) OVER share AS tables, sum(z.bytes) OVER share AS all_bytes, sum(z.gb_hours) OVER share AS all_gb_hours,
-				   min(z.place) OVER share AS first_place, max(z.place) OVER share AS last_place, bool_or(z.place IS NOT NULL) OVER (PARTITION BY z.table_slot) AS is_used
-			FROM numbered AS z WINDOW share AS (PARTITION BY z.slot)
-		), charge AS (
-			SELECT v.table_id, v.operation, array_agg(v.n::int4) AS numbers, array_agg(v.slot::int4) AS slots, array_agg(v.table_slot::int4) AS table_slots, array_agg(v.is_used) AS is_used, array_agg(v.share) AS shares,
-				   array_agg(v.operations::float8) AS operations, array_agg(v.tables::float8) AS tables, array_agg(COALESCE(v.all_bytes, 0)) AS bytes, array_agg(COALESCE(v.all_gb_hours, 0)) AS gb_hours,
-				   array_agg(COALESCE(v.first_place, 1)::int4) AS first_places, array_agg(COALESCE(v.last_place, 0)::int4) AS last_places
-			FROM summed AS v WHERE v.operation IS NOT NULL GROUP BY v.table_id, v.operation
+		), charge AS MATERIALIZED (
+			SELECT x.* FROM floe_internal.budget_charges(CASE WHEN names IS NOT NULL THEN ARRAY(SELECT ROW(f.table_id, f.operation, f.levels, f.engine, f.policy_id)::floe_internal.chargeable
+				FROM found AS f WHERE f.verdict = 'run') END, by_hand, names, use_budget, use_share, use_table, use_bytes, use_gb_hours, use_last) AS x
 		)
-		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.bytes AS all_bytes, h.gb_hours AS all_gb_hours, h.first_places, h.last_places,
+		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.all_bytes, h.all_gb_hours, h.first_places, h.last_places,
 			   e.options AS sent_options, e.usable
 		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
 		LEFT JOIN sent AS e ON candidate.verdict = 'run' AND e.settings_hash = candidate.settings_hash AND e.policy_set_id = candidate.policy_set_id AND e.operation = candidate.operation
@@ -8845,24 +8929,16 @@ BEGIN
 		IF verdict = 'run' AND operation = 'rewrite_data_files' THEN
 			SELECT * INTO part FROM floe_internal.slice(c.table_id, c.settings, floe_internal.operation_options(c.settings, c.origins, c.remedy_options), at, COALESCE(operation = ANY (named), false));
 			IF part.detail IS NOT NULL THEN
-				share := LEAST(1, (part.detail ->> 'bytes')::float8 / NULLIF(c.bytes, 0));
-				c.bytes := (part.detail ->> 'bytes')::float8;
-				-- what starting costs, the part costs as well
-				c.gb_hours := c.gb_hours / c.minutes;
-				c.minutes := (c.estimate ->> 'fixed_minutes')::float8 + (c.minutes - (c.estimate ->> 'fixed_minutes')::float8) * COALESCE(share, 1);
-				c.gb_hours := c.gb_hours * c.minutes;
-				estimate := estimate - '{files_touched,bytes_freed,minutes_low,minutes_high}'::text[] || jsonb_strip_nulls(jsonb_build_object('objects', part.detail -> 'objects', 'bytes', c.bytes,
-					'files_after', (c.estimate ->> 'files_before')::float8 - (part.detail ->> 'objects')::float8, 'minutes', round(c.minutes::numeric, 4),
-					'gb_hours', round(c.gb_hours::numeric, 6), 'slice', part.detail));
+				estimate := floe_internal.sliced_estimate(estimate, part.detail);
 				reasons := reasons || jsonb_build_array(jsonb_build_object('gate', 'slice', 'status', 'pass', 'value', floe_internal.slice_text(part.detail)));
 			END IF;
 		END IF;
 		IF verdict = 'run' AND c.slots IS NOT NULL THEN
 			holds := NULL;
-			need_bytes := COALESCE(c.bytes, 0);
-			need_gb_hours := COALESCE(c.gb_hours, 0);
+			need_bytes := COALESCE((estimate ->> 'bytes')::float8, 0);
+			need_gb_hours := COALESCE((estimate ->> 'gb_hours')::float8, 0);
 			-- these two rewrite nothing
-			is_unknown := c.bytes IS NULL AND operation NOT IN ('expire_snapshots', 'remove_orphan_files');
+			is_unknown := estimate ->> 'bytes' IS NULL AND operation NOT IN ('expire_snapshots', 'remove_orphan_files');
 			FOR i IN 1 .. array_length(c.slots, 1)
 			LOOP
 				s := c.slots[i];
@@ -8999,81 +9075,84 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.note_deferred(pg_catalog.int8[], pg_catalog.jsonb[], pg_catalog.timestamptz) IS 'Brings floe_internal.budget_deferral in line with what was just decided about these tables';
 
--- Queues what is called for.
+-- To the statement that could not queue it, it was not there yet.
+CREATE FUNCTION floe_internal.queued_meanwhile(of_table_id pg_catalog.int8, of_operation pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	RETURN (SELECT format('operation %s (%s) is %s', q.operation_id, q.operation, q.state) FROM floe_internal.operation_queue AS q
+		WHERE q.table_id = of_table_id AND q.operation = of_operation);
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.queued_meanwhile(pg_catalog.int8, pg_catalog.text) IS 'What somebody else queued in this moment, by its number and state';
+
+-- Queues what is called for, all of it by one statement.
 CREATE FUNCTION floe_internal.enqueue(of_table_ids pg_catalog.int8[], by_hand pg_catalog.bool, named pg_catalog.text[], extra_options pg_catalog.jsonb, requester pg_catalog.text,
-		of_calls floe_internal.call[] DEFAULT NULL)
-	RETURNS TABLE (table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text, limit_value pg_catalog.text,
-				   set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, operation_id pg_catalog.int8)
+		of_calls floe_internal.call[] DEFAULT NULL) RETURNS SETOF floe_internal.verdict_line
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-#variable_conflict use_column
 DECLARE
 	at timestamptz := floe_internal.clock();
-	c record;
-	new_settings jsonb;
-	usable text[];
-	problem text;
+	lines floe_internal.verdict_line[];
+	events floe_internal.event_line[];
 	deferred jsonb[];
 BEGIN
 	IF by_hand THEN
 		-- a plan has done so for many more
 		PERFORM floe_internal.sync_schedules(of_table_ids, at);
 	END IF;
-	FOR c IN
-		SELECT s.*, t.name, k.position, ci.server_name,
-			   CASE WHEN s.verdict = 'run' THEN ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id = ANY (ARRAY(SELECT o.value::int4 FROM jsonb_each_text(s.origins) AS o)) ORDER BY p.name) END AS policies
+	WITH candidate AS MATERIALIZED (
+		SELECT s.*, t.name, t.details, t.specs, t.refs, t.current_snapshot_id, k.position, ci.server_name, COALESCE(extra_options ? s.operation, false) AS is_given
 		FROM floe_internal.select_candidates(of_table_ids, at, by_hand, named, all_scores => false, of_calls => of_calls) AS s
 		JOIN floe_internal.iceberg_table AS t ON t.table_id = s.table_id
 		JOIN floe_internal.catalog AS ci ON ci.catalog_id = t.catalog_id
 		JOIN floe_internal.operation_kind AS k ON k.operation = s.operation
-		ORDER BY s.verdict = 'run' DESC, s.rank, t.name, k.position
-	LOOP
-		operation_id := NULL;
-		problem := NULL;
-		IF c.verdict = 'run' THEN
-			-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone
-			usable := CASE WHEN NOT extra_options ? c.operation THEN c.usable END;
-			new_settings := c.settings || jsonb_build_object('options', CASE WHEN usable IS NOT NULL THEN c.sent_options
-				ELSE floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation) END);
-			usable := COALESCE(usable, floe_internal.usable_engines(c.table_id, c.operation, new_settings -> 'options'));
-			-- what the policies set has passed a gate
-			problem := CASE WHEN extra_options ? c.operation THEN (
-				SELECT floe_internal.options_problem(c.operation, new_settings -> 'options', t.details, t.specs, t.refs, t.current_snapshot_id)
-				FROM floe_internal.iceberg_table AS t WHERE t.table_id = c.table_id) END;
-			IF usable IS NULL THEN
-				c.verdict := 'blocked'; c.gate := 'engine'; c.limit_value := NULL; c.set_by := NULL; c.next_at := NULL;
-				c.value := floe_internal.passed_over(c.table_id, c.operation, new_settings, NULL, at, at);
-			ELSIF problem IS NOT NULL THEN
-				c.verdict := 'blocked'; c.gate := 'options'; c.value := problem; c.limit_value := NULL; c.set_by := 'the table''s metadata'; c.next_at := NULL;
-			END IF;
-		END IF;
-		IF c.verdict = 'run' THEN
-			INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
-					reason, score, score_parts, estimate, queued_at, position, engines)
-				VALUES (c.table_id, c.name, c.operation, 'queued', enqueue.by_hand, requester, usable[1], new_settings, c.settings_hash, c.policies,
-					c.reasons, COALESCE(c.score, 0), c.score_parts, c.estimate, at, c.position, CASE WHEN cardinality(usable) > 1 THEN usable END)
-				ON CONFLICT (table_id, operation) DO NOTHING
-				RETURNING q.operation_id INTO operation_id;
-			IF operation_id IS NULL THEN
-				-- somebody queued it in this moment
-				c.verdict := 'wait'; c.gate := 'interlock'; c.limit_value := NULL; c.set_by := NULL;
-				SELECT format('operation %s (%s) is %s', q.operation_id, q.operation, q.state) INTO c.value
-					FROM floe_internal.operation_queue AS q WHERE q.table_id = c.table_id AND q.operation = c.operation;
-			ELSE
-				PERFORM floe_internal.write_event('operation queued', c.server_name, c.table_id, c.name, operation_id,
-					format('%s queued: %s', c.operation, concat_ws(' ', c.gate, c.value, '(limit ' || c.limit_value || ')')), c.reasons);
-			END IF;
-		END IF;
-		IF c.gate = 'budget' THEN
-			deferred := deferred || jsonb_build_object('table_id', c.table_id, 'operation', c.operation, 'score', COALESCE(c.score, 0), 'next_at', c.next_at, 'reasons', c.reasons);
-		END IF;
-		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
-		set_by := c.set_by; next_at := c.next_at; score := c.score;
-		RETURN NEXT;
-	END LOOP;
+	), asked AS MATERIALIZED (
+		-- with the options that the metric needs, or a person gave, others may be left of the engines than with the policies' alone; what the policies set has passed a gate
+		SELECT c.*, c.settings || jsonb_build_object('options', o.options) AS new_settings, u.engines,
+			   CASE WHEN u.engines IS NOT NULL AND c.is_given THEN floe_internal.options_problem(c.operation, o.options, c.details, c.specs, c.refs, c.current_snapshot_id) END AS problem
+		FROM candidate AS c
+		CROSS JOIN LATERAL (SELECT CASE WHEN c.verdict = 'run' AND (c.is_given OR c.usable IS NULL)
+			THEN floe_internal.options_to_send(c.operation, c.settings, c.origins, c.remedy_options, extra_options -> c.operation) ELSE c.sent_options END AS options OFFSET 0) AS o
+		CROSS JOIN LATERAL (SELECT CASE WHEN c.verdict = 'run' THEN CASE WHEN c.is_given OR c.usable IS NULL
+			THEN floe_internal.usable_engines(c.table_id, c.operation, o.options) ELSE c.usable END END AS engines OFFSET 0) AS u
+	), judged AS MATERIALIZED (
+		SELECT a.table_id, a.operation, CASE WHEN v.hindrance IS NULL THEN a.verdict ELSE 'blocked' END AS verdict, COALESCE(v.hindrance, a.gate) AS gate,
+			   CASE v.hindrance WHEN 'engine' THEN floe_internal.passed_over(a.table_id, a.operation, a.new_settings, NULL, at, at) WHEN 'options' THEN a.problem ELSE a.value END AS value,
+			   CASE WHEN v.hindrance IS NULL THEN a.limit_value END AS limit_value, CASE WHEN v.hindrance IS NULL THEN a.set_by WHEN v.hindrance = 'options' THEN 'the table''s metadata' END AS set_by,
+			   CASE WHEN v.hindrance IS NULL THEN a.next_at END AS next_at, a.score, a.rank, a.name, a.position, a.server_name, a.reasons, a.new_settings, a.settings_hash, a.origins,
+			   a.score_parts, a.estimate, a.engines
+		FROM asked AS a
+		CROSS JOIN LATERAL (SELECT CASE WHEN a.verdict = 'run' AND a.engines IS NULL THEN 'engine' WHEN a.problem IS NOT NULL THEN 'options' END AS hindrance) AS v
+	), named_policies AS MATERIALIZED (
+		SELECT x.origins, ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id = ANY (ARRAY(SELECT o.value::int4 FROM jsonb_each_text(x.origins) AS o)) ORDER BY p.name) AS names
+		FROM (SELECT DISTINCT j.origins FROM judged AS j WHERE j.verdict = 'run') AS x
+	), queued AS (
+		INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
+				reason, score, score_parts, estimate, queued_at, position, engines)
+			SELECT j.table_id, j.name, j.operation, 'queued', enqueue.by_hand, requester, j.engines[1], j.new_settings, j.settings_hash, n.names,
+				j.reasons, COALESCE(j.score, 0), j.score_parts, j.estimate, at, j.position, CASE WHEN cardinality(j.engines) > 1 THEN j.engines END
+			FROM judged AS j LEFT JOIN named_policies AS n ON n.origins = j.origins
+			WHERE j.verdict = 'run' ORDER BY j.rank, j.name, j.position
+			ON CONFLICT (table_id, operation) DO NOTHING
+			RETURNING q.operation_id, q.table_id, q.operation
+	), ended AS (
+		SELECT j.*, q.operation_id, j.verdict = 'run' AND q.operation_id IS NULL AS is_taken
+		FROM judged AS j LEFT JOIN queued AS q ON q.table_id = j.table_id AND q.operation = j.operation
+	)
+	SELECT array_agg(CASE WHEN e.is_taken THEN ROW(e.table_id, e.operation, 'wait', 'interlock', floe_internal.queued_meanwhile(e.table_id, e.operation), NULL, NULL, e.next_at, e.score, NULL)::floe_internal.verdict_line
+				ELSE ROW(e.table_id, e.operation, e.verdict, e.gate, e.value, e.limit_value, e.set_by, e.next_at, e.score, e.operation_id)::floe_internal.verdict_line END
+				ORDER BY e.verdict = 'run' DESC, e.rank, e.name, e.position),
+		   array_agg(ROW('operation queued', e.server_name, e.table_id, e.name, e.operation_id, format('%s queued: %s', e.operation, concat_ws(' ', e.gate, e.value, '(limit ' || e.limit_value || ')')),
+				e.reasons)::floe_internal.event_line ORDER BY e.operation_id) FILTER (WHERE e.operation_id IS NOT NULL),
+		   array_agg(jsonb_build_object('table_id', e.table_id, 'operation', e.operation, 'score', COALESCE(e.score, 0), 'next_at', e.next_at, 'reasons', e.reasons)) FILTER (WHERE e.gate = 'budget')
+		INTO lines, events, deferred
+		FROM ended AS e;
+	PERFORM floe_internal.write_events(events);
 	IF NOT by_hand THEN
 		PERFORM floe_internal.note_deferred(of_table_ids, deferred, at);
 	END IF;
+	RETURN QUERY SELECT * FROM unnest(lines);
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.enqueue(pg_catalog.int8[], pg_catalog.bool, pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, floe_internal.call[])

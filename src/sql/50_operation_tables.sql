@@ -245,20 +245,37 @@ CREATE INDEX event_table ON floe_internal.event (table_id, event_id);
 CREATE INDEX event_hold ON floe_internal.event (happened_at) WHERE kind IN ('paused', 'resumed', 'drained', 'undrained');
 COMMENT ON TABLE floe_internal.event IS 'Every change of state, written in the transaction of the change; kept for floe.event_retention';
 
+CREATE TYPE floe_internal.event_line AS (
+	kind pg_catalog.text, catalog pg_catalog.text, table_id pg_catalog.int8, table_name pg_catalog.text, operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb
+);
+COMMENT ON TYPE floe_internal.event_line IS 'An event of this moment, on its way into floe_internal.event';
+
+CREATE FUNCTION floe_internal.write_events(events floe_internal.event_line[]) RETURNS pg_catalog.void
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+BEGIN
+	IF events IS NULL THEN
+		RETURN;
+	END IF;
+	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
+		SELECT floe_internal.clock(), e.kind, e.catalog, e.table_id, e.table_name, e.operation_id, e.message, e.data FROM unnest(events) WITH ORDINALITY AS e ORDER BY e.ordinality;
+	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
+	PERFORM pg_notify('floe', json_build_object('kind', e.kind, 'catalog', e.catalog, 'table', left(e.table_name, 600), 'operation_id', e.operation_id, 'message', left(e.message, 600))::text),
+			floe_internal.log_event(e.kind, e.catalog, e.table_name, e.message)
+		FROM unnest(events) AS e;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.write_events(floe_internal.event_line[]) IS 'Event rows, when the transaction commits a notification of each on channel floe, and in a worker a line each in the server log; NULL: none';
+
 CREATE FUNCTION floe_internal.write_event(kind pg_catalog.text, catalog pg_catalog.text, of_table_id pg_catalog.int8, of_table_name pg_catalog.text,
 		of_operation_id pg_catalog.int8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
-	INSERT INTO floe_internal.event (happened_at, kind, catalog, table_id, table_name, operation_id, message, data)
-		VALUES (floe_internal.clock(), write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data);
-	-- a notification holds less than 8000 bytes, and a character in JSON takes up to six
-	PERFORM pg_catalog.pg_notify('floe', pg_catalog.json_build_object('kind', write_event.kind, 'catalog', write_event.catalog,
-		'table', pg_catalog.left(of_table_name, 600), 'operation_id', of_operation_id, 'message', pg_catalog.left(write_event.message, 600))::pg_catalog.text);
-	PERFORM floe_internal.log_event(write_event.kind, write_event.catalog, of_table_name, write_event.message);
+	PERFORM floe_internal.write_events(ARRAY[ROW(write_event.kind, write_event.catalog, of_table_id, of_table_name, of_operation_id, write_event.message, write_event.data)::floe_internal.event_line]);
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'An event row, when the transaction commits a notification on channel floe, and in a worker a line in the server log';
+COMMENT ON FUNCTION floe_internal.write_event(pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.jsonb) IS 'One event, as floe_internal.write_events()';
 
 CREATE TABLE floe_internal.engine_session (
 	session_id		pg_catalog.int4 PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

@@ -273,13 +273,14 @@ DECLARE
 BEGIN
 	SELECT * INTO h FROM floe_internal.health AS z WHERE z.table_id = of_table_id;
 	SELECT * INTO x FROM floe_internal.table_operation AS z WHERE z.table_id = of_table_id AND z.operation = 'rewrite_data_files';
-	SELECT * INTO w FROM floe_internal.writers(of_table_id, settings, at);
+	-- who writes does not matter where nobody wrote lately: 20 minutes are the longest quiet period that floe itself sets
+	SELECT * INTO w FROM floe_internal.writers(of_table_id, settings, at) WHERE NOT with_hot AND h.last_write_at > at - COALESCE((settings ->> 'quiet_period')::interval, '20 minutes');
 	x.slice_halvings := COALESCE(x.slice_halvings, 0);
 	IF settings ? 'slice_time' THEN
 		budget := LEAST(budget, extract(epoch FROM (settings ->> 'slice_time')::interval)
 			* (SELECT t.bytes_per_second FROM floe_internal.throughput(settings ->> 'engine', 'rewrite_data_files') AS t));
 	END IF;
-	with_hot := with_hot OR w.quiet_period = '0' OR h.last_write_at <= at - w.quiet_period;
+	with_hot := with_hot OR COALESCE(w.quiet_period, '0') = '0' OR h.last_write_at <= at - w.quiet_period;
 	bytes := CASE WHEN deletes OR rewrites_all THEN h.data_bytes ELSE h.small_file_bytes END;
 	-- after rewrite_all nothing shows what is left to do, so it could not go on where it stopped; of another branch the partitions are not known
 	IF h.is_complete AND NOT rewrites_all AND COALESCE(options ->> 'branch', 'main') = 'main' AND (bytes > budget OR NOT with_hot OR x.slice_halvings > 0 OR x.slice_tried <> '{}') THEN
