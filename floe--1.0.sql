@@ -287,6 +287,12 @@ CREATE FUNCTION floe_internal.match_pattern(pattern pg_catalog.text, levels pg_c
 	AS 'MODULE_PATHNAME', 'floe_sql_match_pattern';
 COMMENT ON FUNCTION floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) IS 'Specificity (more literal levels: greater) of the pattern''s best match with these levels; NULL if it does not match or excludes them';
 
+-- For many tables: each pattern is parsed once, and each name taken apart once.
+CREATE FUNCTION floe_internal.match_patterns(patterns pg_catalog.text[], levels pg_catalog.text[], OUT place pg_catalog.int4, OUT specificity pg_catalog.int4) RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	AS 'MODULE_PATHNAME', 'floe_sql_match_patterns';
+COMMENT ON FUNCTION floe_internal.match_patterns(pg_catalog.text[], pg_catalog.text[]) IS 'Those of some patterns that match these levels, by their place in the array (from 1), as floe_internal.match_pattern() says it; NULL matches nothing';
+
 CREATE FUNCTION floe_internal.pattern_covers("outer" pg_catalog.text, "inner" pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'floe_sql_pattern_covers';
@@ -3189,12 +3195,10 @@ AS $body$
 BEGIN
 	PERFORM floe_internal.lock_matches(false);
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
-		-- policy by policy: a pattern is read once, and then asked about each table
-		WITH t AS MATERIALIZED (SELECT x.table_id, x.levels FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (new_table_ids))
-		SELECT m.table_id, p.policy_id, m.specificity
-		FROM floe.policy AS p
-		CROSS JOIN LATERAL (SELECT t.table_id, floe_internal.match_pattern(p.pattern, t.levels) AS specificity FROM t OFFSET 0) AS m
-		WHERE p.is_enabled AND m.specificity IS NOT NULL
+		WITH p AS MATERIALIZED (SELECT array_agg(x.policy_id ORDER BY x.policy_id) AS ids, array_agg(x.pattern ORDER BY x.policy_id) AS patterns FROM floe.policy AS x WHERE x.is_enabled)
+		SELECT t.table_id, p.ids[m.place], m.specificity
+		FROM p CROSS JOIN unnest(new_table_ids) AS n (id) JOIN floe_internal.iceberg_table AS t ON t.table_id = n.id
+		CROSS JOIN LATERAL floe_internal.match_patterns(p.patterns, t.levels) AS m
 		ON CONFLICT DO NOTHING;
 	PERFORM floe_internal.assign_sets(new_table_ids);
 END
@@ -8579,10 +8583,11 @@ BEGIN
 					GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0 AS has_data_files,
 					GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0 AS has_delete_files,
 					h.excess_manifest_count > 0 AS has_manifests, COALESCE(h.snapshot_count > 1, true) AS has_snapshots, h.table_stats_lag > 0 AS has_table_stats, h.partition_stats_lag > 0 AS has_partition_stats
-				FROM floe_internal.iceberg_table AS t
-				JOIN floe_internal.health AS h ON h.table_id = t.table_id
-				LEFT JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
-				WHERE t.table_id = ANY (of_table_ids) OFFSET 0) AS z
+				-- of very many constants each is looked up in the statistics: joined, none is
+				FROM unnest(of_table_ids) AS i (id)
+				JOIN floe_internal.iceberg_table AS t ON t.table_id = i.id
+				JOIN floe_internal.health AS h ON h.table_id = i.id
+				LEFT JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id OFFSET 0) AS z
 			WHERE z.data_files OR z.delete_files OR z.manifests OR z.table_stats OR z.partition_stats OR z.expirable IS NOT NULL
 			   OR z.has_data_files OR z.has_delete_files OR z.has_manifests OR z.has_snapshots OR z.has_table_stats OR z.has_partition_stats
 		), overdue AS MATERIALIZED (
@@ -8616,13 +8621,13 @@ BEGIN
 			WHERE x.snapshot_count >= z.expirable
 		-- a policy calls by conditions
 		UNION
-		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
-			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c
+		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM unnest(of_table_ids) AS i (id) JOIN floe_internal.iceberg_table AS t ON t.table_id = i.id
+			WHERE with_conditions <> '{}' AND t.policy_set_id = ANY (with_conditions)), at) AS c
 		-- a large table is not done with, or a schedule's time has come
 		UNION
-		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
+		SELECT x.table_id, x.operation FROM unnest(of_table_ids) AS i (id) JOIN floe_internal.table_operation AS x ON x.table_id = i.id WHERE x.slices_left > 0
 		UNION
-		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+		SELECT x.table_id, x.operation FROM unnest(of_table_ids) AS i (id) JOIN floe_internal.table_operation AS x ON x.table_id = i.id WHERE x.next_due_at <= at;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.calls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What can call at all for some tables, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); of everything else the verdict would be "not needed", "off", or what holds back an operation that nothing calls for';

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long decisions take with 100,000 tables: the full pass, one of a few tables, and floe.why().
+"""How long decisions take with 100,000 tables: the full pass, one of a few tables, floe.why(), and which policies are whose.
 
     decisions.py [--tables 100000] [--sick 2] [--rounds 3] [--results FOLDER]
 
@@ -135,6 +135,7 @@ def run(pg: Any, rounds: int) -> dict[str, Any]:
     some = session.run("SELECT array_agg(table_id) FROM (SELECT table_id FROM floe_internal.table_decision ORDER BY md5(table_id::text) LIMIT %s) AS x", (CHANGED,))[0][0]
     result["incremental"] = incremental(session, some, 20)
     result["why"] = why(session, 30)
+    result["resolution"] = resolution(session)
     session.connection.close()
     return result
 
@@ -178,6 +179,24 @@ def why(session: Session, rounds: int) -> dict[str, float]:
     return {"ms": statistics.median(times), "least_ms": min(times), "first_ms": times[0]}
 
 
+def resolution(session: Session) -> dict[str, dict[str, float]]:
+    """500 policies upon all tables, as if all of these were new, and what a change of one of the policies costs."""
+    session.run("BEGIN")
+    session.run("""SELECT count(floe.create_policy(format('more %s', n), format('lake.s%s.t%s*', n % 40, lpad((n * 37 % 1000)::text, 3, '0')), '{"priority": 7, "rewrite_data_files": {"min_interval": "20 minutes"}}'))
+        FROM generate_series(1, 500 - (SELECT count(*) FROM floe.policy)) AS n""")
+    session.run("DELETE FROM floe_internal.policy_match")
+    result = {}
+    for name, statement in {"500 policies, of all tables": "SELECT floe_internal.match_tables((SELECT array_agg(table_id) FROM floe_internal.iceberg_table))",
+                            "a new policy of a fortieth of the tables": "SELECT floe.create_policy('new', 'lake.s3.**', '{\"rewrite_data_files\": {\"min_interval\": \"25 minutes\"}}')",
+                            "a change of the policy of all": "SELECT floe.alter_policy('all', '{\"rewrite_data_files\": {\"min_interval\": \"25 minutes\"}}')"}.items():
+        cpu, begun = session.cpu(), time.monotonic()
+        session.run(statement)
+        result[name] = {"seconds": time.monotonic() - begun, "cpu_s": session.cpu() - cpu}
+        say(f"{name}: {result[name]['cpu_s']:.2f} s of CPU")
+    session.run("ROLLBACK")
+    return result
+
+
 def judged(result: dict[str, Any]) -> list[tuple[str, str, bool]]:
     return [(f"full pass, {result['called']} tables called, {result['full']['answer']} operations queued", f"{result['full']['cpu_s']:.2f} s of CPU (< {FULL_S:g})", result["full"]["cpu_s"] < FULL_S),
             (f"{result['incremental']['tables']} changed tables", f"{result['incremental']['ms']:.1f} ms (< {INCREMENTAL_MS:g})", result["incremental"]["ms"] < INCREMENTAL_MS),
@@ -196,7 +215,8 @@ def main() -> None:
         result = {"commit": os.environ.get("FLOE_COMMIT", "unknown"), "tables": options.tables, **run(pg, options.rounds)}
     Path(options.results, f"decisions-{options.tables}.json").write_text(json.dumps(result, indent=1))
     rows = [["", "seconds", "CPU s"]]
-    for name, one in {**result["steps"], "the first decision upon all": result["first"], "full pass": result["full"], "full pass, what it called for is queued": result["again"], "full pass, all due": result["all_due"]}.items():
+    for name, one in {**result["steps"], "the first decision upon all": result["first"], "full pass": result["full"], "full pass, what it called for is queued": result["again"], "full pass, all due": result["all_due"],
+                      **result["resolution"]}.items():
         rows.append([name, f"{one['seconds']:.2f}", f"{one['cpu_s']:.2f}"])
     print(f"floe {result['commit']}, {options.tables:,} tables\n\n{report.columns(rows)}\n")
     for what, told, met in judged(result):

@@ -65,6 +65,20 @@ SELECT format('%L', floe_internal.check_pattern(E' \t demo.** , !demo.tmp.** \n'
 -- a regular expression that would take for ever is stopped by the server as any other
 SET statement_timeout = '5s';
 SELECT floe_internal.match_pattern('demo.db./(a*)*b/', ARRAY['demo', 'db', repeat('a', 40)]) IS NULL;
+-- many at a time say the same
+WITH pattern AS (
+	SELECT array_agg(v.p) AS patterns FROM (VALUES ('demo.db.events'), (NULL), ('demo.**'), ('demo.*.ev*, !demo.db.e?ents'), ('**./ev.*/'), ('other.**')) AS v (p)
+), name AS (
+	SELECT ARRAY['demo', 'db', 'events'] AS levels UNION ALL SELECT ARRAY['demo', 'x', 'y', 'evening'] UNION ALL SELECT ARRAY['other', 'db', 't'] UNION ALL SELECT ARRAY['none', 'db', 't'] UNION ALL SELECT ARRAY['demo', 'db', 'e.vents']
+)
+SELECT n.levels, array_agg(ROW(m.place, m.specificity) ORDER BY m.place) FILTER (WHERE m.place IS NOT NULL) AS matches,
+	array_agg(ROW(m.place, m.specificity) ORDER BY m.place) FILTER (WHERE m.place IS NOT NULL) IS NOT DISTINCT FROM (
+		SELECT array_agg(ROW(x.place::int4, floe_internal.match_pattern(x.p, n.levels)) ORDER BY x.place) FROM unnest(p.patterns) WITH ORDINALITY AS x (p, place)
+		WHERE floe_internal.match_pattern(x.p, n.levels) IS NOT NULL) AS one_by_one
+FROM pattern AS p CROSS JOIN name AS n LEFT JOIN LATERAL floe_internal.match_patterns(p.patterns, n.levels) AS m ON true
+GROUP BY n.levels, p.patterns ORDER BY n.levels;
+SELECT * FROM floe_internal.match_patterns('{}', '{demo,db,t}');
+SELECT * FROM floe_internal.match_patterns('{demo.**,demo..t}', '{demo,db,t}');
 RESET statement_timeout;
 \pset tuples_only off
 \pset format aligned

@@ -391,6 +391,15 @@ item_match(const FloePatternItem *item, const FloeLevel *levels, int nlevels, Fl
 {
 	bool reach[FLOE_NAME_MAX_LEVELS + 1] = {true};
 
+	/* most of many patterns name another catalog or namespace: before the first ** each token has its level */
+	for (int i = 0; i < item->ntokens && item->kinds[i] != FLOE_TOKEN_ANY; i++)
+	{
+		if (i >= nlevels)
+			return false;
+		if (item->kinds[i] == FLOE_TOKEN_LITERAL &&
+			!token_match(FLOE_TOKEN_LITERAL, item->texts[i], levels[i], regex, arg))
+			return false;
+	}
 	for (int i = 0; i < item->ntokens; i++)
 	{
 		bool any = false;

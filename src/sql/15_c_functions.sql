@@ -69,6 +69,12 @@ CREATE FUNCTION floe_internal.match_pattern(pattern pg_catalog.text, levels pg_c
 	AS 'MODULE_PATHNAME', 'floe_sql_match_pattern';
 COMMENT ON FUNCTION floe_internal.match_pattern(pg_catalog.text, pg_catalog.text[]) IS 'Specificity (more literal levels: greater) of the pattern''s best match with these levels; NULL if it does not match or excludes them';
 
+-- For many tables: each pattern is parsed once, and each name taken apart once.
+CREATE FUNCTION floe_internal.match_patterns(patterns pg_catalog.text[], levels pg_catalog.text[], OUT place pg_catalog.int4, OUT specificity pg_catalog.int4) RETURNS SETOF pg_catalog.record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	AS 'MODULE_PATHNAME', 'floe_sql_match_patterns';
+COMMENT ON FUNCTION floe_internal.match_patterns(pg_catalog.text[], pg_catalog.text[]) IS 'Those of some patterns that match these levels, by their place in the array (from 1), as floe_internal.match_pattern() says it; NULL matches nothing';
+
 CREATE FUNCTION floe_internal.pattern_covers("outer" pg_catalog.text, "inner" pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'floe_sql_pattern_covers';

@@ -268,12 +268,10 @@ AS $body$
 BEGIN
 	PERFORM floe_internal.lock_matches(false);
 	INSERT INTO floe_internal.policy_match (table_id, policy_id, specificity)
-		-- policy by policy: a pattern is read once, and then asked about each table
-		WITH t AS MATERIALIZED (SELECT x.table_id, x.levels FROM floe_internal.iceberg_table AS x WHERE x.table_id = ANY (new_table_ids))
-		SELECT m.table_id, p.policy_id, m.specificity
-		FROM floe.policy AS p
-		CROSS JOIN LATERAL (SELECT t.table_id, floe_internal.match_pattern(p.pattern, t.levels) AS specificity FROM t OFFSET 0) AS m
-		WHERE p.is_enabled AND m.specificity IS NOT NULL
+		WITH p AS MATERIALIZED (SELECT array_agg(x.policy_id ORDER BY x.policy_id) AS ids, array_agg(x.pattern ORDER BY x.policy_id) AS patterns FROM floe.policy AS x WHERE x.is_enabled)
+		SELECT t.table_id, p.ids[m.place], m.specificity
+		FROM p CROSS JOIN unnest(new_table_ids) AS n (id) JOIN floe_internal.iceberg_table AS t ON t.table_id = n.id
+		CROSS JOIN LATERAL floe_internal.match_patterns(p.patterns, t.levels) AS m
 		ON CONFLICT DO NOTHING;
 	PERFORM floe_internal.assign_sets(new_table_ids);
 END

@@ -115,10 +115,11 @@ BEGIN
 					GREATEST(h.excess_file_count, h.delete_ratio, h.equality_delete_file_count, h.deletion_vector_count) > 0 AS has_data_files,
 					GREATEST(h.excess_delete_file_count, h.dangling_delete_count) > 0 AS has_delete_files,
 					h.excess_manifest_count > 0 AS has_manifests, COALESCE(h.snapshot_count > 1, true) AS has_snapshots, h.table_stats_lag > 0 AS has_table_stats, h.partition_stats_lag > 0 AS has_partition_stats
-				FROM floe_internal.iceberg_table AS t
-				JOIN floe_internal.health AS h ON h.table_id = t.table_id
-				LEFT JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id
-				WHERE t.table_id = ANY (of_table_ids) OFFSET 0) AS z
+				-- of very many constants each is looked up in the statistics: joined, none is
+				FROM unnest(of_table_ids) AS i (id)
+				JOIN floe_internal.iceberg_table AS t ON t.table_id = i.id
+				JOIN floe_internal.health AS h ON h.table_id = i.id
+				LEFT JOIN floe_internal.call_limits(set_ids) AS l ON l.set_id = t.policy_set_id OFFSET 0) AS z
 			WHERE z.data_files OR z.delete_files OR z.manifests OR z.table_stats OR z.partition_stats OR z.expirable IS NOT NULL
 			   OR z.has_data_files OR z.has_delete_files OR z.has_manifests OR z.has_snapshots OR z.has_table_stats OR z.has_partition_stats
 		), overdue AS MATERIALIZED (
@@ -152,13 +153,13 @@ BEGIN
 			WHERE x.snapshot_count >= z.expirable
 		-- a policy calls by conditions
 		UNION
-		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM floe_internal.iceberg_table AS t
-			WHERE with_conditions <> '{}' AND t.table_id = ANY (of_table_ids) AND t.policy_set_id = ANY (with_conditions)), at) AS c
+		SELECT c.table_id, c.operation FROM floe_internal.calls_by_conditions(ARRAY(SELECT t.table_id FROM unnest(of_table_ids) AS i (id) JOIN floe_internal.iceberg_table AS t ON t.table_id = i.id
+			WHERE with_conditions <> '{}' AND t.policy_set_id = ANY (with_conditions)), at) AS c
 		-- a large table is not done with, or a schedule's time has come
 		UNION
-		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.slices_left > 0
+		SELECT x.table_id, x.operation FROM unnest(of_table_ids) AS i (id) JOIN floe_internal.table_operation AS x ON x.table_id = i.id WHERE x.slices_left > 0
 		UNION
-		SELECT x.table_id, x.operation FROM floe_internal.table_operation AS x WHERE x.table_id = ANY (of_table_ids) AND x.next_due_at <= at;
+		SELECT x.table_id, x.operation FROM unnest(of_table_ids) AS i (id) JOIN floe_internal.table_operation AS x ON x.table_id = i.id WHERE x.next_due_at <= at;
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.calls(pg_catalog.int8[], pg_catalog.timestamptz) IS 'What can call at all for some tables, by threshold, condition, deadline or schedule (floe_internal.sync_schedules() comes before); of everything else the verdict would be "not needed", "off", or what holds back an operation that nothing calls for';

@@ -11,6 +11,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "regex/regex.h"
 #include "utils/array.h"
@@ -24,6 +25,7 @@ PG_FUNCTION_INFO_V1(floe_sql_parse_name);
 PG_FUNCTION_INFO_V1(floe_sql_format_name);
 PG_FUNCTION_INFO_V1(floe_sql_check_pattern);
 PG_FUNCTION_INFO_V1(floe_sql_match_pattern);
+PG_FUNCTION_INFO_V1(floe_sql_match_patterns);
 PG_FUNCTION_INFO_V1(floe_sql_pattern_covers);
 PG_FUNCTION_INFO_V1(floe_sql_match_catalog);
 PG_FUNCTION_INFO_V1(floe_sql_location_key);
@@ -302,6 +304,74 @@ floe_sql_match_pattern(PG_FUNCTION_ARGS)
 	if (specificity < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(specificity);
+}
+
+/* The patterns of the last call, parsed: a query asks about the same ones for each of its tables. */
+typedef struct PatternListCache
+{
+	MemoryContext context;
+	ArrayType *source;
+	int n;
+	FloePattern *patterns;
+} PatternListCache;
+
+static const PatternListCache *
+cached_patterns(FunctionCallInfo fcinfo, ArrayType *source)
+{
+	PatternListCache *cache = fcinfo->flinfo->fn_extra;
+	MemoryContext old;
+	ArrayType *copy;
+	Datum *elements;
+	bool *nulls;
+	int n;
+
+	if (cache == NULL)
+	{
+		cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(PatternListCache));
+		cache->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "floe patterns", ALLOCSET_DEFAULT_SIZES);
+		fcinfo->flinfo->fn_extra = cache;
+	}
+	if (cache->source != NULL && VARSIZE_ANY(cache->source) == VARSIZE_ANY(source) &&
+		memcmp(cache->source, source, VARSIZE_ANY(source)) == 0)
+		return cache;
+	cache->source = NULL;
+	MemoryContextReset(cache->context);
+	old = MemoryContextSwitchTo(cache->context);
+	/* slices of the patterns point into the copy */
+	copy = DatumGetArrayTypePCopy(PointerGetDatum(source));
+	deconstruct_array(copy, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	cache->patterns = palloc0(Max(n, 1) * sizeof(FloePattern));
+	cache->n = n;
+	for (int i = 0; i < n; i++)
+	{
+		/* of a NULL no item is left, and it matches nothing */
+		if (!nulls[i])
+			parse_pattern(DatumGetTextPP(elements[i]), new_arena(), &cache->patterns[i]);
+	}
+	MemoryContextSwitchTo(old);
+	cache->source = copy;
+	return cache;
+}
+
+Datum
+floe_sql_match_patterns(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const PatternListCache *cache = cached_patterns(fcinfo, PG_GETARG_ARRAYTYPE_P(0));
+	FloeLevel levels[FLOE_NAME_MAX_LEVELS];
+	int n = array_levels(PG_GETARG_ARRAYTYPE_P(1), levels);
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < cache->n; i++)
+	{
+		int specificity = floe_pattern_match(&cache->patterns[i], levels, n, match_regex, NULL);
+		Datum values[2] = {Int32GetDatum(i + 1), Int32GetDatum(specificity)};
+		bool nulls[2] = {0};
+
+		if (specificity >= 0)
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }
 
 Datum
