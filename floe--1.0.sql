@@ -8842,6 +8842,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION floe_internal.budgets_of(pg_catalog.int8[], pg_catalog.bool) IS 'Enabled budgets with a limit for a period that may concern these tables; NULL: there are none';
 
+CREATE FUNCTION floe_internal.policies_of(origins pg_catalog.jsonb) RETURNS pg_catalog.text[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id = ANY (ARRAY(SELECT o.value::pg_catalog.int4 FROM pg_catalog.jsonb_each_text(origins) AS o)) ORDER BY p.name);
+END;
+COMMENT ON FUNCTION floe_internal.policies_of(pg_catalog.jsonb) IS 'Names of the policies from which settings come';
+
 -- Candidates that every gate lets through, in order of score, with what the budgets say to each. The loop is
 -- over candidates, not tables: a greedy choice is sequential by nature. So all that it asks is made ready for it: which budgets cover a candidate, and its
 -- share of each, are numbers (slots), and what is used is in arrays by these numbers.
@@ -8850,7 +8857,7 @@ CREATE FUNCTION floe_internal.select_candidates(of_table_ids pg_catalog.int8[], 
 	RETURNS TABLE (rank pg_catalog.int4, table_id pg_catalog.int8, operation pg_catalog.text, verdict pg_catalog.text, gate pg_catalog.text, value pg_catalog.text,
 				   limit_value pg_catalog.text, set_by pg_catalog.text, next_at pg_catalog.timestamptz, score pg_catalog.float8, score_parts pg_catalog.jsonb, estimate pg_catalog.jsonb,
 				   settings pg_catalog.jsonb, settings_hash pg_catalog.text, origins pg_catalog.jsonb, remedy_options pg_catalog.jsonb, reasons pg_catalog.jsonb,
-				   sent_options pg_catalog.jsonb, usable pg_catalog.text[])
+				   sent_options pg_catalog.jsonb, usable pg_catalog.text[], policies pg_catalog.text[])
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $body$
 DECLARE
@@ -8897,23 +8904,23 @@ BEGIN
 			SELECT * FROM floe_internal.rated_candidates(of_table_ids, at, by_hand, named, all_reasons, all_scores, of_calls) AS x
 		), alike AS MATERIALIZED (
 			-- most tables of a list of policies have the same said to the engine; by hand a person may give options of his own, with which enqueue() asks
-			SELECT f.policy_set_id, f.operation, f.settings_hash, f.settings, f.origins, f.remedy_options, x.approved_for, min(f.table_id) AS one_of_them
+			SELECT f.operation, f.settings, f.origins, f.remedy_options, min(f.table_id) AS one_of_them, array_agg(f.table_id) AS table_ids
 			FROM found AS f CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (SELECT 1 FROM floe.engine_approval) THEN f.table_id END AS approved_for) AS x
 			WHERE f.verdict = 'run' AND NOT select_candidates.by_hand
 			GROUP BY f.policy_set_id, f.operation, f.settings_hash, f.settings, f.origins, f.remedy_options, x.approved_for
 		), sent AS MATERIALIZED (
-			SELECT a.*, o.options, floe_internal.usable_engines(a.one_of_them, a.operation, o.options) AS usable
-			FROM alike AS a
-			CROSS JOIN LATERAL (SELECT floe_internal.options_to_send(a.operation, a.settings, a.origins, a.remedy_options, NULL) AS options OFFSET 0) AS o
+			SELECT t.id AS table_id, a.operation, o.options, o.usable, o.policies
+			FROM (SELECT l.*, floe_internal.options_to_send(l.operation, l.settings, l.origins, l.remedy_options, NULL) AS options FROM alike AS l OFFSET 0) AS a
+			CROSS JOIN LATERAL (SELECT a.options, floe_internal.usable_engines(a.one_of_them, a.operation, a.options) AS usable, floe_internal.policies_of(a.origins) AS policies OFFSET 0) AS o
+			CROSS JOIN unnest(a.table_ids) AS t (id)
 		), charge AS MATERIALIZED (
 			SELECT x.* FROM floe_internal.budget_charges(CASE WHEN names IS NOT NULL THEN ARRAY(SELECT ROW(f.table_id, f.operation, f.levels, f.engine, f.policy_id)::floe_internal.chargeable
 				FROM found AS f WHERE f.verdict = 'run') END, by_hand, names, use_budget, use_share, use_table, use_bytes, use_gb_hours, use_last) AS x
 		)
 		SELECT candidate.*, h.numbers, h.slots, h.table_slots, h.is_used, h.shares, h.operations, h.tables, h.all_bytes, h.all_gb_hours, h.first_places, h.last_places,
-			   e.options AS sent_options, e.usable
+			   e.options AS sent_options, e.usable, e.policies
 		FROM found AS candidate LEFT JOIN charge AS h ON h.table_id = candidate.table_id AND h.operation = candidate.operation
-		LEFT JOIN sent AS e ON candidate.verdict = 'run' AND e.settings_hash = candidate.settings_hash AND e.policy_set_id = candidate.policy_set_id AND e.operation = candidate.operation
-			AND e.origins = candidate.origins AND e.remedy_options = candidate.remedy_options AND e.settings = candidate.settings AND COALESCE(e.approved_for = candidate.table_id, true)
+		LEFT JOIN sent AS e ON e.table_id = candidate.table_id AND e.operation = candidate.operation
 		ORDER BY candidate.verdict = 'run' DESC, candidate.debt DESC NULLS LAST, candidate.name, candidate.operation_position
 	LOOP
 		table_id := c.table_id; operation := c.operation; verdict := c.verdict; gate := c.gate; value := c.value; limit_value := c.limit_value;
@@ -8922,7 +8929,7 @@ BEGIN
 		settings := c.settings; settings_hash := c.settings_hash; origins := c.origins; remedy_options := c.remedy_options; reasons := c.reasons;
 		-- With the options that the metric needs fewer of the engines may be left than with the policies' alone. What none takes must not hold a budget; a person may
 		-- have given options of his own, with which enqueue() asks.
-		sent_options := c.sent_options; usable := c.usable;
+		sent_options := c.sent_options; usable := c.usable; policies := c.policies;
 		IF verdict = 'run' AND NOT by_hand AND usable IS NULL THEN
 			verdict := 'blocked'; gate := 'engine'; limit_value := NULL; set_by := NULL; next_at := NULL;
 			value := floe_internal.passed_over(c.table_id, c.operation, c.settings || jsonb_build_object('options', sent_options), NULL, at, at);
@@ -9026,7 +9033,7 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION floe_internal.select_candidates(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.bool, pg_catalog.text[], pg_catalog.bool, pg_catalog.bool, floe_internal.call[])
-	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order. sent_options, usable: of those what goes into the statement, and the engines that can do it; NULL by hand, when options may be given';
+	IS 'Verdicts of all operations, or of those named, of some tables with scores, estimates and budgets; those with verdict run are to be queued, in this order. sent_options, usable, policies: of those what goes into the statement, the engines that can do it, and whose settings it has; NULL by hand, when options may be given';
 
 -- What floe itself adds, for the engine that gets it. An option that the engine does not have is left out: what it would do the engine does
 -- without it, or not at all, and then the metric stays and the throttle against runs without effect holds. Trino reads no table properties,
@@ -9126,19 +9133,15 @@ BEGIN
 			   CASE v.hindrance WHEN 'engine' THEN floe_internal.passed_over(a.table_id, a.operation, a.new_settings, NULL, at, at) WHEN 'options' THEN a.problem ELSE a.value END AS value,
 			   CASE WHEN v.hindrance IS NULL THEN a.limit_value END AS limit_value, CASE WHEN v.hindrance IS NULL THEN a.set_by WHEN v.hindrance = 'options' THEN 'the table''s metadata' END AS set_by,
 			   CASE WHEN v.hindrance IS NULL THEN a.next_at END AS next_at, a.score, a.rank, a.name, a.position, a.server_name, a.reasons, a.new_settings, a.settings_hash, a.origins,
-			   a.score_parts, a.estimate, a.engines
+			   a.score_parts, a.estimate, a.engines, a.policies
 		FROM asked AS a
 		CROSS JOIN LATERAL (SELECT CASE WHEN a.verdict = 'run' AND a.engines IS NULL THEN 'engine' WHEN a.problem IS NOT NULL THEN 'options' END AS hindrance) AS v
-	), named_policies AS MATERIALIZED (
-		SELECT x.origins, ARRAY(SELECT DISTINCT p.name FROM floe.policy AS p WHERE p.policy_id = ANY (ARRAY(SELECT o.value::int4 FROM jsonb_each_text(x.origins) AS o)) ORDER BY p.name) AS names
-		FROM (SELECT DISTINCT j.origins FROM judged AS j WHERE j.verdict = 'run') AS x
 	), queued AS (
 		INSERT INTO floe_internal.operation_queue AS q (table_id, table_name, operation, state, by_hand, requested_by, engine, settings, settings_hash, policies,
 				reason, score, score_parts, estimate, queued_at, position, engines)
-			SELECT j.table_id, j.name, j.operation, 'queued', enqueue.by_hand, requester, j.engines[1], j.new_settings, j.settings_hash, n.names,
+			SELECT j.table_id, j.name, j.operation, 'queued', enqueue.by_hand, requester, j.engines[1], j.new_settings, j.settings_hash, COALESCE(j.policies, floe_internal.policies_of(j.origins)),
 				j.reasons, COALESCE(j.score, 0), j.score_parts, j.estimate, at, j.position, CASE WHEN cardinality(j.engines) > 1 THEN j.engines END
-			FROM judged AS j LEFT JOIN named_policies AS n ON n.origins = j.origins
-			WHERE j.verdict = 'run' ORDER BY j.rank, j.name, j.position
+			FROM judged AS j WHERE j.verdict = 'run' ORDER BY j.rank, j.name, j.position
 			ON CONFLICT (table_id, operation) DO NOTHING
 			RETURNING q.operation_id, q.table_id, q.operation
 	), ended AS (
