@@ -15,6 +15,9 @@
 
 #define RETRY_BASE_MS 1000
 
+#define POLL_MIN_MS 100
+#define POLL_MAX_MS 5000
+
 /* More than floe_spark_error_read() reads. */
 #define MAX_TEXT ((size_t) 128 * 1024)
 
@@ -127,6 +130,12 @@ floe_adapter_retry(FloeEngineRun *run, int failures, uint64_t seed, int cap_ms, 
 	if (why->retry_after_ms > run->wait_ms)
 		run->wait_ms = (int) Min(why->retry_after_ms, after_cap_ms);
 	return FLOE_ENGINE_WAIT;
+}
+
+int
+floe_adapter_poll_ms(int last_ms)
+{
+	return last_ms == 0 ? POLL_MIN_MS : Min(last_ms + last_ms / 4, POLL_MAX_MS);
 }
 
 FloeEngineVerb

@@ -42,6 +42,14 @@ extern FloeErrorClass floe_adapter_spark_error(FloeEngineRun *run, const FloeSec
 extern FloeEngineVerb floe_adapter_retry(FloeEngineRun *run, int failures, uint64_t seed, int cap_ms, int after_cap_ms,
 										 const FloeStatus *why);
 
+/*
+ * Milliseconds until the engine is asked again about a statement that runs;
+ * last_ms: what it was before, 0 at first.  It grows with the time that has
+ * gone by, by a quarter of it: how long a statement took is known that well,
+ * and one that takes hours is not asked about all the time.
+ */
+extern int floe_adapter_poll_ms(int last_ms);
+
 /* DONE: outcome becomes the run's. */
 extern FloeEngineVerb floe_adapter_done(FloeEngineRun *run, FloeOutcome outcome);
 

@@ -264,7 +264,7 @@ poll_answered(FloeKyuubiRun *m)
 			return floe_kyuubi_finish(m, FLOE_OUTCOME_CANCELLED);
 		return floe_kyuubi_wait_and(m, KYUUBI_POLL, CANCEL_POLL_MS);
 	}
-	m->poll_ms = floe_talk_poll_ms(m->poll_ms);
+	m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
 	return floe_kyuubi_wait_and(m, KYUUBI_POLL, m->poll_ms);
 }
 

@@ -167,7 +167,7 @@ floe_livy_poll_answered(FloeLivyRun *m)
 			return floe_livy_finish(m, FLOE_OUTCOME_CANCELLED);
 		return floe_livy_wait_and(m, LIVY_POLL, CANCEL_POLL_MS);
 	}
-	m->poll_ms = floe_talk_poll_ms(m->poll_ms);
+	m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
 	if (m->polls < POLLS_TO_CHECK)
 		return floe_livy_wait_and(m, LIVY_POLL, m->poll_ms);
 	m->polls = 0;
@@ -189,7 +189,7 @@ floe_livy_check_answered(FloeLivyRun *m)
 	if (m->not_there && strcmp(state, "idle") == 0)
 		return floe_livy_lost(m, "the engine no longer knows the statement", NULL);
 	m->not_there = false;
-	m->poll_ms = floe_talk_poll_ms(m->poll_ms);
+	m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
 	return floe_livy_wait_and(m, LIVY_POLL, m->cancel_sent ? CANCEL_POLL_MS : m->poll_ms);
 }
 

@@ -21,15 +21,13 @@
 
 #include <string.h>
 
-#define POLL_MIN_MS 200
-#define POLL_MAX_MS 5000
-
 /* After CancelOperation: so often, before the session is closed under a statement that does not end. */
 #define CANCEL_POLL_MS 500
 #define CANCEL_POLLS 20
 
 /* The state ERROR can be seen a moment before its message is there. */
 #define SILENT_ERRORS 5
+#define SILENT_ERROR_MS 200
 
 /* Results are evidence, not the purpose: so many rows are kept, and so many fetches made to count the rest. */
 #define KEEP_ROWS 1000
@@ -250,7 +248,7 @@ poll_answered(FloeThriftRun *m, const FloeHs2Reply *reply)
 	{
 		/* it has ended, so the wait has to be waited out */
 		m->run->outcome = FLOE_OUTCOME_FAILED;
-		return floe_spark_wait(m, POLL_MIN_MS, STEP_POLL);
+		return floe_spark_wait(m, SILENT_ERROR_MS, STEP_POLL);
 	}
 	if (floe_hs2_is_terminal(reply->state))
 		return ended(m, reply);
@@ -260,7 +258,7 @@ poll_answered(FloeThriftRun *m, const FloeHs2Reply *reply)
 			return floe_spark_finish(m, FLOE_OUTCOME_CANCELLED);
 		return floe_spark_wait(m, CANCEL_POLL_MS, STEP_POLL);
 	}
-	m->poll_ms = m->poll_ms == 0 ? POLL_MIN_MS : Min(m->poll_ms * 3 / 2, POLL_MAX_MS);
+	m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
 	return floe_spark_wait(m, m->poll_ms, STEP_POLL);
 }
 

@@ -18,9 +18,6 @@
 #define RETRY_CAP_MS 60000
 #define RETRY_AFTER_CAP_MS (10 * 60 * 1000)
 
-#define POLL_MIN_MS 200
-#define POLL_MAX_MS 5000
-
 /* -------------------------------------------------------------------------
  * Before the first request
  * ------------------------------------------------------------------------- */
@@ -364,10 +361,4 @@ floe_talk_wait(FloeTalk *t, int ms)
 	t->run->wait_ms = ms;
 	t->run->unreachable = false;
 	return FLOE_ENGINE_WAIT;
-}
-
-int
-floe_talk_poll_ms(int last_ms)
-{
-	return last_ms == 0 ? POLL_MIN_MS : Min(last_ms * 3 / 2, POLL_MAX_MS);
 }

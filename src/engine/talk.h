@@ -83,7 +83,6 @@ floe_talk_root(const FloeTalk *t)
 /* The same again, later; the executor decides how long that may go on. */
 extern FloeEngineVerb floe_talk_retry(FloeTalk *t, const FloeStatus *why);
 extern FloeEngineVerb floe_talk_wait(FloeTalk *t, int ms);
-extern int floe_talk_poll_ms(int last_ms);
 
 /* How long an interrupted thread may take to leave a commit it had begun. */
 #define FLOE_TALK_SETTLE_MS 1500

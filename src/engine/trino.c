@@ -26,8 +26,6 @@
 
 /* So many pages are asked for at once: each answer takes up to a second at Trino, and short statements have ended by then. */
 #define EAGER_PAGES 6
-#define POLL_MIN_MS 500
-#define POLL_MAX_MS 5000
 
 /* After DELETE: so often, before a query that does not end counts as ended. */
 #define CANCEL_POLL_MS 500
@@ -54,7 +52,7 @@ floe_trino_enter(FloeTrinoRun *m, FloeTrinoStep step)
 		return floe_adapter_done(run, m->outcome);
 	if (step == TRINO_PAUSE)
 	{
-		m->poll_ms = m->poll_ms == 0 ? POLL_MIN_MS : Min(m->poll_ms * 3 / 2, POLL_MAX_MS);
+		m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
 		return floe_trino_wait(m, m->cancel_sent ? CANCEL_POLL_MS : m->poll_ms, TRINO_PAGE);
 	}
 	if (step == TRINO_PAGE)
@@ -259,7 +257,7 @@ look_answered(FloeTrinoRun *m, const FloeTrinoPage *page)
 		return ended(m, page);
 	if (m->cancel_sent && !m->is_unstoppable && ++m->polls > CANCEL_POLLS)
 		return floe_trino_finish(m, m->gave_up ? m->outcome : FLOE_OUTCOME_CANCELLED);
-	m->poll_ms = m->poll_ms == 0 ? POLL_MIN_MS : Min(m->poll_ms * 3 / 2, POLL_MAX_MS);
+	m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
 	return floe_trino_wait(m, m->cancel_sent ? CANCEL_POLL_MS : m->poll_ms, TRINO_LOOK);
 }
 

@@ -11,6 +11,8 @@
 #include "spark_drive.h"
 #include "tap.h"
 
+#define SIX_TIMES(what) what what what what what what
+
 /* How long the adapter waits, and when it says that the server is away. */
 static void
 test_waiting(void)
@@ -23,15 +25,14 @@ test_waiting(void)
 		bool unreachable;
 		bool is_ending;
 	} waits[] = {
-		{TO_RUNNING, 200, 200, false},
-		{TO_RUNNING "status=running wait", 300, 300, false},
-		{TO_RUNNING
-		 "status=running wait status=running wait status=running wait status=running wait status=running wait "
-		 "status=running wait status=running wait status=running wait status=running wait",
+		{TO_RUNNING, 100, 100, false},
+		{TO_RUNNING "status=running wait", 125, 125, false},
+		{TO_RUNNING SIX_TIMES("status=running wait ") SIX_TIMES("status=running wait ")
+			 SIX_TIMES("status=running wait "),
 		 5000, 5000, false},
 		{TO_RUNNING "status=refused wait", 500, 1000, true},
 		{TO_RUNNING "status=refused wait status=refused wait status=refused wait", 2000, 4000, true},
-		{TO_RUNNING "status=refused wait status=running wait", 300, 300, false},
+		{TO_RUNNING "status=refused wait status=running wait", 125, 125, false},
 		{TO_RUNNING "status=h500 wait status=h500 wait status=h500 wait", 500, 500, false},
 		{TO_RUNNING "status=h500 wait status=h500 wait status=h500 wait status=h500 wait", 4000, 8000, true},
 		{TO_RUNNING "status=h500+ wait", 500, 1000, true},
