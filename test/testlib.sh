@@ -299,11 +299,10 @@ pgtap_file() {
 	timeout -k 10 "$FLOE_TEST_TIMEOUT" "$bin/psql" -XqAtv ON_ERROR_STOP=1 -d "$db" -f "$file"
 }
 
-# run_e2e MAJOR [LANE]: the tests that no other lane has taken. The real components are started once for all of a lane's; each that does not start
-# is a failure of its own. What a test stops, kills or fills is its own lane's.
-run_e2e() {
-	local file name component runner major=$1 lane=${2:-}
-	wanted e2e || return 0
+# e2e_begin [LANE]: the real components are started once for all tests of a lane; each that does not start is a failure of its own. What a test stops,
+# kills or fills is its own lane's.
+e2e_begin() {
+	local component lane=${1:-}
 	export FLOE_RUN=$WORK/lab$lane
 	phase_begin "lab$lane"
 	for component in seaweedfs iceberg-rest versitygw spark; do
@@ -311,17 +310,27 @@ run_e2e() {
 	done
 	touch "$WORK/lab$lane-is-up"
 	phase_end
-	phase_begin "e2e$lane"
+}
+
+e2e_end() { "$LAB/lab" stop seaweedfs iceberg-rest versitygw spark || true; }
+
+# What measures times says "# test/run: alone": nothing else runs beside it.
+is_alone() { grep -q '^# test/run: alone' "$1"; }
+
+# run_e2e MAJOR PHASE [alone]: the tests that no other lane has taken; those that are to be alone, or all the others.
+run_e2e() {
+	local file name runner major=$1 alone=${3:-}
+	phase_begin "$2"
 	for file in test/e2e/test_*.py test/e2e/*.pl; do
 		[ -e "$file" ] || continue
 		name=${file##*/}
 		matches "e2e/$name" || continue
+		if is_alone "$file"; then [ -n "$alone" ] || continue; fi
 		mkdir "$WORK/taken-$name" 2>/dev/null || continue
 		case $name in *.py) runner=$(lab_python) ;; *) runner=perl ;; esac
 		mkdir -p "$WORK/e2e/$name"
 		one_test "e2e/$name" e2e_file "$(pg_bin "$major")" "$WORK/e2e/$name" "$runner" "$file" || true
 	done
-	"$LAB/lab" stop seaweedfs iceberg-rest versitygw spark || true
 	phase_end
 }
 
@@ -329,7 +338,7 @@ run_e2e() {
 e2e_left() {
 	local file n=0
 	for file in test/e2e/test_*.py test/e2e/*.pl; do
-		if [ -e "$file" ] && matches "e2e/${file##*/}" && [ ! -e "$WORK/taken-${file##*/}" ]; then n=$((n + 1)); fi
+		if [ -e "$file" ] && matches "e2e/${file##*/}" && ! is_alone "$file" && [ ! -e "$WORK/taken-${file##*/}" ]; then n=$((n + 1)); fi
 	done
 	[ "$n" -ge 6 ]
 }

@@ -4,6 +4,7 @@ After twelve runs of learning the tables that follow, each a size or shape of it
 go, what would be read, and how long it would take. The first estimates, of which nothing was known, must have said so. Then expire_snapshots on some:
 what only the old snapshots held is known to the byte.
 """
+# test/run: alone
 import json
 import statistics
 import time

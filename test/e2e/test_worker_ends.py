@@ -2,6 +2,7 @@
 
 To be ended is no crash: no table is suspected because of it. What is killed is test_worker_crash.py's.
 """
+# test/run: alone
 from __future__ import annotations
 
 import sys

@@ -3,6 +3,7 @@
 Times are from the return of the statement that asks to the request at the mock, both by the same clock. The machine may be busy, so the best of several tries
 is held against the promise of 100 ms, and the median against a much longer time; all are printed.
 """
+# test/run: alone
 from __future__ import annotations
 
 import os
