@@ -25,7 +25,13 @@ seaweedfs_start() {
 		-volume.port=$((PORT_SEAWEEDFS_MASTER + 2)) -tableBucket=warehouse
 }
 
-seaweedfs_ready() { http_ok "http://127.0.0.1:$PORT_SEAWEEDFS/v1/config"; }
+# Its catalog answers a moment before its table bucket is there, and then has no warehouse.
+seaweedfs_ready() {
+	local uri=http://127.0.0.1:$PORT_SEAWEEDFS answer
+	answer=$(curl -fsS --max-time 5 -d "grant_type=client_credentials&client_id=$SEAWEEDFS_KEY&client_secret=$SEAWEEDFS_SECRET&scope=catalog" "$uri/v1/oauth/tokens") || return
+	answer=${answer#*\"access_token\":\"}
+	http_ok -H "Authorization: Bearer ${answer%%\"*}" "$uri/v1/warehouse/namespaces"
+}
 
 seaweedfs_env() {
 	echo "FLOE_SEAWEEDFS_URI=http://127.0.0.1:$PORT_SEAWEEDFS"
