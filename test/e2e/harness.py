@@ -122,6 +122,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def wait_gone(pid: int, timeout: float) -> bool:
+    """Whether the process, and with it its connections, is gone within so many seconds."""
+    end = time.monotonic() + timeout
+    while Path(f"/proc/{pid}").exists():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
 def bindir() -> str:
     return os.environ.get("FLOE_BINDIR") or subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
 
@@ -184,10 +194,8 @@ class Cluster:
                 os.kill(one, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        for _ in range(100):
-            if not Path(f"/proc/{pid}").exists():
-                break
-            time.sleep(0.05)
+        for one in [pid, *map(int, children)]:
+            wait_gone(one, 5)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def dsn(self, dbname: str = "postgres", user: str = "postgres") -> str:
@@ -291,6 +299,11 @@ def checksum(catalog: str, table: list[str] | tuple[str, ...], reader: str = "au
     """Number of rows and their checksum; the same whoever reads them, but for columns of nested types."""
     found = judge(catalog, table, "--checksum", reader=reader)
     return found["rows"], found["checksum"]
+
+
+def statistics_fields(metadata: Any) -> list[list[int]]:
+    """Of pyiceberg's table metadata: fields, by their ids, of each blob of the statistics of the current snapshot. Iceberg's Java lists those of all snapshots in the order of a hash table."""
+    return sorted(blob.fields for one in metadata.statistics if one.snapshot_id == metadata.current_snapshot_id for blob in one.blob_metadata)
 
 
 def reachable(catalog: str, table: list[str] | tuple[str, ...]) -> dict[str, Any]:

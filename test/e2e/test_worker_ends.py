@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 from heldwork import WORKERS, Scene, Stage, pid_of
-from harness import Tap
+from harness import Tap, wait_gone
 
 PATIENCE = 1.0  # seconds
 
 
 def ended(stage: Stage, pids: dict[str, int], begun: float, what: str) -> None:
     """These processes are gone in time, and with them their connections: they leave pg_stat_activity a moment before."""
-    left, took = dict(pids), 0.0
-    while left and took < 10:
-        left = {name: pid for name, pid in left.items() if Path(f"/proc/{pid}").exists()}
-        took = time.monotonic() - begun
-        time.sleep(0.005)
+    left = [name for name, pid in pids.items() if not wait_gone(pid, 10)]
+    took = time.monotonic() - begun
     stage.t.ok(not left and took < PATIENCE, f"{what} ends at once ({took * 1000:.0f} ms)", left)
 
 
