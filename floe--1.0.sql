@@ -10930,6 +10930,19 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.lock_decisions(pg_catalog.int8[]) IS 'Locks the decisions of the tables of these operations, until the commit';
 
+CREATE FUNCTION floe_internal.lock_operation(of_operation_id pg_catalog.int8) RETURNS floe_internal.operation_queue
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	q floe_internal.operation_queue;
+BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
+	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	RETURN q;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_operation(pg_catalog.int8) IS 'An operation as it is now, locked until the commit together with its table''s decision; all NULL: it is not in the queue any more';
+
 -- A queued or live operation leaves the queue for the log.
 CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -11171,9 +11184,8 @@ DECLARE
 	has_effect bool;
 	final_state text;
 BEGIN
-	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
-	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
-	IF NOT FOUND THEN
+	q := floe_internal.lock_operation(of_operation_id);
+	IF q.operation_id IS NULL THEN
 		state := 'gone';
 		message := 'it is not in the queue any more';
 		RETURN;
@@ -11447,33 +11459,25 @@ $body$;
 COMMENT ON FUNCTION floe_internal.preflight_engine(floe_internal.operation_queue, pg_catalog.jsonb, pg_catalog.timestamptz) IS 'Whether the engine that an operation was claimed for still may, and can, do it; NULL: it does';
 
 -- Of the table as it is now: others may have written, and other partitions.
-CREATE FUNCTION floe_internal.preflight_slice(q floe_internal.operation_queue, t floe_internal.iceberg_table, engine_type pg_catalog.text, engine_catalog pg_catalog.text, is_named pg_catalog.bool,
-		at pg_catalog.timestamptz, INOUT options pg_catalog.jsonb, OUT slice pg_catalog.jsonb) RETURNS pg_catalog.record
+CREATE FUNCTION floe_internal.preflight_slice(q floe_internal.operation_queue, engine_type pg_catalog.text, is_named pg_catalog.bool, at pg_catalog.timestamptz,
+		INOUT options pg_catalog.jsonb, OUT sliced pg_catalog.jsonb, OUT slice pg_catalog.jsonb) RETURNS pg_catalog.record
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
 	of_slice text;
 	more_options jsonb;
-	sliced jsonb;
 BEGIN
 	SELECT s.predicate, s.more_options, s.detail INTO of_slice, more_options, slice FROM floe_internal.slice(q.table_id, q.settings, options, at, is_named) AS s;
 	options := options
 		|| COALESCE((SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(more_options) AS m
 			WHERE EXISTS (SELECT 1 FROM floe_internal.engine_options() AS o WHERE o.engine_type = preflight_slice.engine_type AND o.operation = q.operation AND o.option = m.key)), '{}');
-	IF of_slice IS NULL THEN
-		RETURN;
-	END IF;
-	sliced := options || jsonb_build_object('where', CASE WHEN options ? 'where' THEN format('(%s) AND (%s)', options ->> 'where', of_slice) ELSE of_slice END);
-	-- Trino takes only predicates that are about whole partitions of all specs that the table ever had: where it cannot be told which part it is, it is the whole
-	IF (SELECT x.problem FROM floe_internal.preflight_statement(q, t, engine_type, engine_catalog, sliced, at) AS x) IS NULL THEN
-		options := sliced;
-	ELSE
-		slice := NULL;
+	IF of_slice IS NOT NULL THEN
+		sliced := options || jsonb_build_object('where', CASE WHEN options ? 'where' THEN format('(%s) AND (%s)', options ->> 'where', of_slice) ELSE of_slice END);
 	END IF;
 END
 $body$;
-COMMENT ON FUNCTION floe_internal.preflight_slice(floe_internal.operation_queue, floe_internal.iceberg_table, pg_catalog.text, pg_catalog.text, pg_catalog.bool, pg_catalog.timestamptz, pg_catalog.jsonb)
-	IS 'Options of rewrite_data_files with the predicate of the slice that comes next; slice as in floe_internal.slice(), NULL: it is the whole';
+COMMENT ON FUNCTION floe_internal.preflight_slice(floe_internal.operation_queue, pg_catalog.text, pg_catalog.bool, pg_catalog.timestamptz, pg_catalog.jsonb)
+	IS 'Options of rewrite_data_files, and sliced: with the predicate of the slice that comes next, NULL: it has none; slice as in floe_internal.slice(), NULL: it is the whole';
 
 -- What was asked for by hand did not pass the gate "options", and a table's columns change.
 CREATE FUNCTION floe_internal.preflight_statement(q floe_internal.operation_queue, t floe_internal.iceberg_table, engine_type pg_catalog.text, engine_catalog pg_catalog.text, options pg_catalog.jsonb,
@@ -11545,12 +11549,12 @@ DECLARE
 	is_named bool;
 	remedy_options jsonb;
 	options jsonb;
+	sliced jsonb;
 	slice jsonb;
 	problem text;
 BEGIN
-	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
-	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
-	IF NOT FOUND THEN
+	q := floe_internal.lock_operation(of_operation_id);
+	IF q.operation_id IS NULL THEN
 		go := false;
 		reason := 'it is not in the queue any more';
 		RETURN;
@@ -11565,10 +11569,15 @@ BEGIN
 	IF hold.ends IS NULL THEN
 		options := options || floe_internal.options_of_table(q.operation, t, engine_type, options);
 		IF q.operation = 'rewrite_data_files' THEN
-			SELECT x.options, x.slice INTO options, slice FROM floe_internal.preflight_slice(q, t, engine_type, engine_catalog, is_named, at, options) AS x;
+			SELECT x.options, x.sliced, x.slice INTO options, sliced, slice FROM floe_internal.preflight_slice(q, engine_type, is_named, at, options) AS x;
 		END IF;
-		SELECT x.statement, COALESCE(x.problem, floe_internal.pinned_snapshot_problem(q.table_id, options, t.snapshots, at)) INTO statement, problem
-			FROM floe_internal.preflight_statement(q, t, engine_type, engine_catalog, options, at) AS x;
+		SELECT x.statement, x.problem INTO statement, problem FROM floe_internal.preflight_statement(q, t, engine_type, engine_catalog, COALESCE(sliced, options), at) AS x;
+		IF problem IS NOT NULL AND sliced IS NOT NULL THEN
+			-- Trino takes only predicates that are about whole partitions of all specs that the table ever had: where it cannot be told which part it is, it is the whole
+			slice := NULL;
+			SELECT x.statement, x.problem INTO statement, problem FROM floe_internal.preflight_statement(q, t, engine_type, engine_catalog, options, at) AS x;
+		END IF;
+		problem := COALESCE(problem, floe_internal.pinned_snapshot_problem(q.table_id, options, t.snapshots, at));
 		IF problem IS NOT NULL THEN
 			hold := ROW('failed', problem, NULL, NULL)::floe_internal.preflight_hold;
 		END IF;
@@ -11980,9 +11989,8 @@ AS $body$
 DECLARE
 	q floe_internal.operation_queue;
 BEGIN
-	PERFORM floe_internal.lock_decisions(ARRAY[cancel.operation_id]);
-	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = cancel.operation_id FOR UPDATE;
-	IF NOT FOUND THEN
+	q := floe_internal.lock_operation(cancel.operation_id);
+	IF q.operation_id IS NULL THEN
 		PERFORM floe_internal.refuse(format('operation %s is not queued or running', cancel.operation_id),
 			(SELECT format('It is %s since %s.', l.state, l.finished_at) FROM floe_internal.operation_log AS l WHERE l.operation_id = cancel.operation_id), NULL, '42704');
 	END IF;

@@ -19,6 +19,19 @@ END
 $body$;
 COMMENT ON FUNCTION floe_internal.lock_decisions(pg_catalog.int8[]) IS 'Locks the decisions of the tables of these operations, until the commit';
 
+CREATE FUNCTION floe_internal.lock_operation(of_operation_id pg_catalog.int8) RETURNS floe_internal.operation_queue
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+	q floe_internal.operation_queue;
+BEGIN
+	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
+	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
+	RETURN q;
+END
+$body$;
+COMMENT ON FUNCTION floe_internal.lock_operation(pg_catalog.int8) IS 'An operation as it is now, locked until the commit together with its table''s decision; all NULL: it is not in the queue any more';
+
 -- A queued or live operation leaves the queue for the log.
 CREATE FUNCTION floe_internal.end_operation(of_operation_id pg_catalog.int8, final_state pg_catalog.text, message pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -260,9 +273,8 @@ DECLARE
 	has_effect bool;
 	final_state text;
 BEGIN
-	PERFORM floe_internal.lock_decisions(ARRAY[of_operation_id]);
-	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = of_operation_id FOR UPDATE;
-	IF NOT FOUND THEN
+	q := floe_internal.lock_operation(of_operation_id);
+	IF q.operation_id IS NULL THEN
 		state := 'gone';
 		message := 'it is not in the queue any more';
 		RETURN;

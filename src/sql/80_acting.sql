@@ -256,9 +256,8 @@ AS $body$
 DECLARE
 	q floe_internal.operation_queue;
 BEGIN
-	PERFORM floe_internal.lock_decisions(ARRAY[cancel.operation_id]);
-	SELECT * INTO q FROM floe_internal.operation_queue AS x WHERE x.operation_id = cancel.operation_id FOR UPDATE;
-	IF NOT FOUND THEN
+	q := floe_internal.lock_operation(cancel.operation_id);
+	IF q.operation_id IS NULL THEN
 		PERFORM floe_internal.refuse(format('operation %s is not queued or running', cancel.operation_id),
 			(SELECT format('It is %s since %s.', l.state, l.finished_at) FROM floe_internal.operation_log AS l WHERE l.operation_id = cancel.operation_id), NULL, '42704');
 	END IF;
