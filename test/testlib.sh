@@ -317,7 +317,7 @@ e2e_end() { "$LAB/lab" stop seaweedfs iceberg-rest versitygw spark || true; }
 # What measures times says "# test/run: alone": nothing else runs beside it.
 is_alone() { grep -q '^# test/run: alone' "$1"; }
 
-# run_e2e MAJOR PHASE [alone]: the tests that no other lane has taken; those that are to be alone, or all the others.
+# run_e2e MAJOR PHASE [alone]: the tests that nobody has taken yet; those that are to be alone only when nothing else runs.
 run_e2e() {
 	local file name runner major=$1 alone=${3:-}
 	phase_begin "$2"
@@ -325,7 +325,7 @@ run_e2e() {
 		[ -e "$file" ] || continue
 		name=${file##*/}
 		matches "e2e/$name" || continue
-		if is_alone "$file"; then [ -n "$alone" ] || continue; fi
+		[ -n "$alone" ] || ! is_alone "$file" || continue
 		mkdir "$WORK/taken-$name" 2>/dev/null || continue
 		case $name in *.py) runner=$(lab_python) ;; *) runner=perl ;; esac
 		mkdir -p "$WORK/e2e/$name"

@@ -34,6 +34,14 @@
 #define MAX_SUBMITS 3
 #define KEEP_ROWS 1000
 
+/* It runs: that step after a while. */
+static FloeEngineVerb
+ask_later(FloeTrinoRun *m, FloeTrinoStep step)
+{
+	m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
+	return floe_trino_wait(m, m->cancel_sent ? CANCEL_POLL_MS : m->poll_ms, step);
+}
+
 FloeEngineVerb
 floe_trino_enter(FloeTrinoRun *m, FloeTrinoStep step)
 {
@@ -51,10 +59,7 @@ floe_trino_enter(FloeTrinoRun *m, FloeTrinoStep step)
 	if (step == TRINO_DONE)
 		return floe_adapter_done(run, m->outcome);
 	if (step == TRINO_PAUSE)
-	{
-		m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
-		return floe_trino_wait(m, m->cancel_sent ? CANCEL_POLL_MS : m->poll_ms, TRINO_PAGE);
-	}
+		return ask_later(m, TRINO_PAGE);
 	if (step == TRINO_PAGE)
 		m->may_run = true;
 	return floe_trino_send(m);
@@ -257,8 +262,7 @@ look_answered(FloeTrinoRun *m, const FloeTrinoPage *page)
 		return ended(m, page);
 	if (m->cancel_sent && !m->is_unstoppable && ++m->polls > CANCEL_POLLS)
 		return floe_trino_finish(m, m->gave_up ? m->outcome : FLOE_OUTCOME_CANCELLED);
-	m->poll_ms = floe_adapter_poll_ms(m->poll_ms);
-	return floe_trino_wait(m, m->cancel_sent ? CANCEL_POLL_MS : m->poll_ms, TRINO_LOOK);
+	return ask_later(m, TRINO_LOOK);
 }
 
 static FloeEngineVerb
