@@ -124,15 +124,16 @@ class Alone:
         """One look at every table; those that are not below a warning, with the metrics."""
         beyond = defaultdict(list)
         for name in STREAMS:
+            at = time.time()  # before it is read: what ended until then is in it
             found = self.judged(name)
             for metric, (warning, _) in THRESHOLDS.items():
-                self.by_judge.add(name, metric, time.time(), found[metric])
+                self.by_judge.add(name, metric, at, found[metric])
                 if found[metric] >= warning:
                     beyond[name].append(f"{metric} {found[metric]} of {warning}")
         return dict(beyond)
 
     def sample_floe(self) -> None:
-        for row in self.sql("""SELECT t.name, h.metric, h.value, extract(epoch FROM clock_timestamp())::float8 AS at FROM floe.tables AS t
+        for row in self.sql("""SELECT t.name, h.metric, h.value, extract(epoch FROM now())::float8 AS at FROM floe.tables AS t
                 CROSS JOIN LATERAL floe.health(t.name) AS h WHERE t.name = ANY (%s) AND h.metric = ANY (%s)""", (list(self.names.values()), list(THRESHOLDS))):
             self.by_floe.add(row["name"].rsplit(".", 1)[1], row["metric"], row["at"], row["value"])
 

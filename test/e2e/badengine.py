@@ -72,15 +72,16 @@ class Work:
 
     def carry_out(self, statement: str) -> None:
         """A rewrite: a new version of the table with one more snapshot; its files stay as they are."""
-        self.carried_out += 1
-        self.table.commit()
-        metadata, old = self.table.metadata, self.table.snapshot
-        for place in range(self.carried_out):
-            one = {**old, "snapshot-id": old["snapshot-id"] + 1 + place, "parent-snapshot-id": old["snapshot-id"] + place,
-                   "timestamp-ms": old["timestamp-ms"] + 1 + place, "summary": {**old["summary"], "operation": "replace"}}
-            metadata["snapshots"].append(one)
-            metadata["current-snapshot-id"] = metadata["refs"]["main"]["snapshot-id"] = one["snapshot-id"]
-            metadata["last-updated-ms"] = one["timestamp-ms"]
+        with self.table.catalog.whole:
+            self.carried_out += 1
+            self.table.commit()
+            metadata, old = self.table.metadata, self.table.snapshot
+            for place in range(self.carried_out):
+                one = {**old, "snapshot-id": old["snapshot-id"] + 1 + place, "parent-snapshot-id": old["snapshot-id"] + place,
+                       "timestamp-ms": old["timestamp-ms"] + 1 + place, "summary": {**old["summary"], "operation": "replace"}}
+                metadata["snapshots"].append(one)
+                metadata["current-snapshot-id"] = metadata["refs"]["main"]["snapshot-id"] = one["snapshot-id"]
+                metadata["last-updated-ms"] = one["timestamp-ms"]
 
     def rows(self) -> list[dict[str, Any]]:
         return self.lab.bench.sql("SELECT * FROM floe.operations WHERE table_name = %s ORDER BY id", (self.name,))

@@ -165,23 +165,24 @@ class Table:
 
     def commit(self) -> None:
         """A healthy new version."""
-        self.version += 1
-        where = f"{self.root}/metadata/{self.version:05}"
-        self.metadata = copy.deepcopy(self.base.metadata)
-        self.metadata["location"] = f"s3://{self.root}"
-        self.metadata_location = f"s3://{where}.metadata.json"
-        self.list_key = f"{where}-list.avro"
-        self.snapshot["manifest-list"] = f"s3://{self.list_key}"
-        self.mock.objects[f"{where}.metadata.json"] = json.dumps(self.metadata).encode()
-        self.manifest_keys: list[str] = []
-        listed = Ocf(self.base.list)
-        rows = listed.rows()
-        for row in rows:
-            key = f"{where}-m{len(self.manifest_keys)}.avro"
-            self.mock.objects[key] = self.base.manifests[row["manifest_path"]]
-            row["manifest_path"] = f"s3://{key}"
-            self.manifest_keys.append(key)
-        self.mock.objects[self.list_key] = listed.replace(rows).bytes()
+        with self.catalog.whole:
+            self.version += 1
+            where = f"{self.root}/metadata/{self.version:05}"
+            self.metadata = copy.deepcopy(self.base.metadata)
+            self.metadata["location"] = f"s3://{self.root}"
+            self.metadata_location = f"s3://{where}.metadata.json"
+            self.list_key = f"{where}-list.avro"
+            self.snapshot["manifest-list"] = f"s3://{self.list_key}"
+            self.mock.objects[f"{where}.metadata.json"] = json.dumps(self.metadata).encode()
+            self.manifest_keys: list[str] = []
+            listed = Ocf(self.base.list)
+            rows = listed.rows()
+            for row in rows:
+                key = f"{where}-m{len(self.manifest_keys)}.avro"
+                self.mock.objects[key] = self.base.manifests[row["manifest_path"]]
+                row["manifest_path"] = f"s3://{key}"
+                self.manifest_keys.append(key)
+            self.mock.objects[self.list_key] = listed.replace(rows).bytes()
 
     @property
     def snapshot(self) -> dict[str, Any]:

@@ -101,9 +101,7 @@ def five(bench: GatewayBench, catalog: str, shapes: dict[str, str] = SHAPES) -> 
     for shape, operation in shapes.items():
         pg.sql("SELECT floe.create_policy(%s, %s, %s)", (f"{catalog}_{shape}", f"{catalog}.{NS}.{shape}", json.dumps(
             {"engine": bench.double.engine, operation: {"options": {"rewrite_all": True}} if operation == "rewrite_position_delete_files" else {}})))
-    pg.sql("SELECT floe.pause(%s)", (f"{catalog}.**",))
-    pg.maintain(f"{catalog}.**")
-    pg.sql("SELECT floe.resume(%s)", (f"{catalog}.**",))
+    pg.assess(f"{catalog}.**")
     before = {}
     for shape, operation in shapes.items():
         name = f"{catalog}.{NS}.{shape}"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -117,9 +118,14 @@ class Tap:
 # -------------------------------------------------------------------------------------------------
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that nobody listens on, above the lab's and below the ephemeral ones: the kernel gives it to nobody else before it is used."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randrange(20000, 29000)))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
 
 
 def wait_gone(pid: int, timeout: float) -> bool:

@@ -99,6 +99,12 @@ class Lakehouse(Cluster):
             raise RuntimeError(f"run_maintenance failed: {done.stderr}")
         return done.stderr
 
+    def assess(self, pattern: str) -> None:
+        """A pass that reads these tables and decides, and sends nothing."""
+        self.sql("SELECT floe.pause(%s)", (pattern,))
+        self.maintain(pattern)
+        self.sql("SELECT floe.resume(%s)", (pattern,))
+
     def format_name(self, levels: list[str]) -> str:
         return self.value("SELECT floe_internal.format_name(%s)", (levels,))
 

@@ -30,10 +30,7 @@ def through(t, pg, engine, lab_name):
         with LabCatalog(lab_name).catalog.load_table((namespace, "position_deletes")).transaction() as tx:
             tx.set_properties({"write.delete.granularity": "partition"})
     pg.sql("SELECT floe.create_policy(%s, %s, %s)", (namespace, f"{lab_name}.{namespace}.**", json.dumps(operations.POLICY | {"engine": engine})))
-    # Assessed while paused: a pass would do what the triggers are for.
-    pg.sql("SELECT floe.pause(%s)", (f"{lab_name}.**",))
-    pg.maintain(f"{lab_name}.**")
-    pg.sql("SELECT floe.resume(%s)", (f"{lab_name}.**",))
+    pg.assess(f"{lab_name}.**")
     operations.data_files(t, pg, lab_name)
     operations.snapshots(t, pg, lab_name)
     operations.orphans(t, pg, lab_name, next(one["planted"] for one in tables if one["shape"] == "orphans"))

@@ -25,6 +25,8 @@ from test_bad_credentials import certificate
 ENGINE, OLD = "connect4", "connect35"
 URLS = {ENGINE: "FLOE_SPARK4_CONNECT_URL", OLD: "FLOE_SPARK_CONNECT_URL"}
 STATEMENT = b"/* floe:"
+# Partitions, to be rewritten one by one: the statement takes long beyond the time for which its stream is held, at the end of which it is known to run.
+LONG = 240
 
 
 class Gate:
@@ -122,14 +124,14 @@ def answer_lost(t, pg, gate):
 
 def unattended(t, pg, gate):
     """It runs to its end while nobody can reach it, and the answer waits."""
-    case = Case(t, pg, "unattended")
+    case = Case(t, pg, "unattended", partitions=LONG)
     case.start()
     gate.shut()
     pg.wait_for("SELECT status = 'error' FROM floe.engines WHERE name = %s", (ENGINE,))
     deadline = time.monotonic() + 120
     while not case.snapshots() and time.monotonic() < deadline:
         time.sleep(0.5)
-    t.equal(case.row()["state"], "running", "unattended: nobody knows yet")
+    t.ok(case.row()["state"] in ("running", "lost"), "unattended: nobody knows yet", case.row()["state"])
     gate.mode = "open"
     row, _ = case.end(["succeeded"], [1], 1)
     t.ok(row["engine_result"] and row["engine_outcome"] == "succeeded", "unattended: by the engine's own word, with its result", row["engine_result"], row["engine_outcome"])
@@ -137,7 +139,7 @@ def unattended(t, pg, gate):
 
 def cut_off(t, pg, gate):
     """For five minutes, and then for ever: until somebody gives it up. Spark finished it meanwhile."""
-    case = Case(t, pg, "cut")
+    case = Case(t, pg, "cut", partitions=LONG)
     driver = case.start()
     gate.shut()
     pg.wait_for("SELECT status = 'error' FROM floe.engines WHERE name = %s", (ENGINE,))
@@ -162,7 +164,7 @@ def cut_off(t, pg, gate):
 
 
 def frozen(t, pg, gate):
-    case = Case(t, pg, "frozen")
+    case = Case(t, pg, "frozen", partitions=LONG)
     case.start()
     group = os.getpgid(lab_pid("spark4"))
     os.killpg(group, signal.SIGSTOP)
@@ -175,7 +177,7 @@ def frozen(t, pg, gate):
 
 
 def postgres_killed(t, pg, gate):
-    case = Case(t, pg, "postgres")
+    case = Case(t, pg, "postgres", partitions=LONG)
     case.start()
     pg.kill9()
     case.caller.wait()
@@ -188,7 +190,7 @@ def postgres_killed(t, pg, gate):
 
 def session_ended(t, pg, gate):
     """By somebody else; Spark interrupts what runs in it."""
-    case = Case(t, pg, "session")
+    case = Case(t, pg, "session", partitions=LONG)
     case.start()
     saved = bytes(pg.value("SELECT saved FROM floe_internal.operation_queue WHERE operation_id = %s", (case.id,)))
     release(saved[5:41].decode())
@@ -208,8 +210,7 @@ def release(session):
 
 
 def cancelled(t, pg, gate):
-    # longer than a stream is held, at the end of which the adapter says so
-    case = Case(t, pg, "cancel", partitions=240)
+    case = Case(t, pg, "cancel", partitions=LONG)
     case.start()
     t.equal(pg.value("SELECT floe.cancel(%s)", (case.id,)), "requested", "cancel: requested")
     pg.wait_for("SELECT finished_at IS NOT NULL FROM floe.operations WHERE id = %s", (case.id,))
@@ -230,7 +231,7 @@ def cancelled_in_doubt(t, pg, gate):
 
 
 def server_killed(t, pg, gate):
-    case = Case(t, pg, "killed")
+    case = Case(t, pg, "killed", partitions=LONG)
     case.start()
     os.killpg(os.getpgid(lab_pid("spark4")), signal.SIGKILL)
     pg.wait_for("SELECT status = 'error' FROM floe.engines WHERE name = %s", (ENGINE,))

@@ -83,10 +83,7 @@ def main() -> None:
             pairs = [Pair(t, pg, name, lab_name) for name, _, _ in ENGINES for lab_name in CATALOGS if not chosen or name in chosen or lab_name in chosen]
             for pair in pairs:
                 pair.make()
-            # Assessed while paused: a pass would do what the triggers are for.
-            pg.sql("SELECT floe.pause('**')")
-            pg.maintain()
-            pg.sql("SELECT floe.resume('**')")
+            pg.assess("**")
             for pair in pairs:
                 pair.trigger()
             notices = pg.maintain(f"*.{NS}.*", wait=True)

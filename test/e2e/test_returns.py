@@ -77,7 +77,7 @@ def main() -> None:
         make(session)
         pg.add_catalog("rest", "lab"), pg.add_engine()
         pg.sql("SELECT floe.create_policy('small', %s, %s)", (f"lab.{NS}.small", json.dumps({"engine": "spark", "rewrite_data_files": {"quiet_period": "0"}, "thresholds": {"excess_file_count": {"warning": 5, "critical": 100}}})))
-        pg.maintain(f"lab.{NS}.**")
+        pg.assess(f"lab.{NS}.**")
         measured(t, pg)
         recommended(t, pg, session)
 

@@ -199,9 +199,7 @@ def main():
                 shapes = SHAPES[lab_name]
                 pg.add_catalog(lab_name)
                 tables = make_tables(lab_name, NS, shapes)
-                pg.sql("SELECT floe.pause(%s)", (f"{lab_name}.**",))
-                pg.maintain(f"{lab_name}.**")
-                pg.sql("SELECT floe.resume(%s)", (f"{lab_name}.**",))
+                pg.assess(f"{lab_name}.**")
                 pg.sql("SELECT floe.create_policy(%s, %s, %s)", (lab_name, f"{lab_name}.{NS}.**", json.dumps(POLICY)))
                 data_files(t, pg, lab_name)
                 if "aged" in shapes:

@@ -2,6 +2,7 @@
 
 The hour is one of floe's clock (floe.virtual_clock, moved by reloads), by which everything in SQL is due; requests time out by the steady clock.
 """
+# test/run: alone
 from __future__ import annotations
 
 import datetime
@@ -135,6 +136,7 @@ def tables_throttled(t: Tap, pg: Lakehouse, clock: Clock, pace: Pace, sick: Any)
     begun = clock.now
     while clock.now - begun < datetime.timedelta(minutes=40):
         clock.step()
+        looked(pace)
         pg.wait_for("SELECT NOT EXISTS (SELECT FROM floe_internal.catalog WHERE claim_pass IS NOT NULL) AND NOT EXISTS (SELECT FROM floe_internal.table_poll WHERE claim_pass IS NOT NULL AND next_poll_at < 'infinity')")
         states.append(breaker(pg)["state"])
     row = breaker(pg)

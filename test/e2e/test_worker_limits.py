@@ -2,6 +2,7 @@
 
 Counted by the mock. The catalogs of the last case have a server each: HTTP connections are limited for each host and port.
 """
+# test/run: alone
 from __future__ import annotations
 
 import bisect

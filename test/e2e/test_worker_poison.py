@@ -97,8 +97,8 @@ def assessor_dies(stage: Stage) -> None:
     stage.t.equal(poison.deaths, 2, "assessor: it died twice and no more")
 
     # Freed while it is still poisonous: it may kill twice again, and no more.
-    stage.pg.sql("SELECT floe.refresh('mock.w.poison_assessor')")
     stage.begun = stage.lab.bench.now()
+    stage.pg.sql("SELECT floe.refresh('mock.w.poison_assessor')")
     poison.wait(4)
     stage.wait_for("SELECT status = 'quarantined' FROM floe.tables WHERE name = 'mock.w.poison_assessor'")
     stage.back()

@@ -202,6 +202,7 @@ class Catalog:
         self.mock, self.name = mock, name
         self.uri = f"{mock.uri}/{name}"
         self.tables: dict[tuple[str, ...], Any] = {}
+        self.whole = threading.RLock()              # held by whoever changes a table in several steps: it is loaded before or after them
         self.rules: list[tuple[str, Behaviour]] = []
         self.requests: list[str] = []
         self.header_log: list[dict[str, str]] = []
@@ -262,6 +263,10 @@ class Catalog:
         return refusal(404, "NoSuchPath", "/".join(rest))
 
     def _load(self, exchange: Exchange, levels: tuple[str, ...]) -> Answer:
+        with self.whole:
+            return self._load_whole(exchange, levels)
+
+    def _load_whole(self, exchange: Exchange, levels: tuple[str, ...]) -> Answer:
         table = self.tables.get(levels)
         if table is None:
             return refusal(404, "NoSuchTableException", f"Table does not exist: {'.'.join(levels)}")
