@@ -1,4 +1,5 @@
 """A JDBC catalog in floe's own database: pyiceberg writes, a trigger tells, the workers look within a second, and nothing polls."""
+# test/run: alone
 from __future__ import annotations
 
 import json
@@ -138,6 +139,8 @@ def not_granted(t: Tap, pg: Lakehouse, table: Any) -> None:
     t.equal([(one["name"], one["status"] == "dropped") for one in pg.sql(known)], [(one["name"], one["status"] == "dropped") for one in before], "no grant: no table is taken for dropped")
     pg.sql("GRANT SELECT ON iceberg_tables TO stranger; SELECT floe.refresh('here.**')")
     pg.wait_for("SELECT status = 'ok' FROM floe.catalogs WHERE name = 'here'")
+    # its tables are looked at again too: nothing is written before that is over
+    pg.wait_for("SELECT NOT EXISTS (SELECT FROM floe.tables WHERE status = 'error') AND NOT EXISTS (SELECT FROM floe_internal.table_poll WHERE claim_pass IS NOT NULL)")
     table.append(pa.table({"id": list(range(ROWS))}))
     pg.wait_for("SELECT current_snapshot_id = %s FROM floe_internal.iceberg_table WHERE name = %s", (table.current_snapshot().snapshot_id, name), timeout=30)
     t.equal(pg.sql(known), before, "to SELECT from that table is enough")

@@ -109,6 +109,8 @@ is(says('lake', $boss, 'SELECT floe.unschedule()'), 't', 'ended');
 
 # ---- it runs ----
 
+# a job from above may have run if its minute came
+my $last = $node->safe_psql('lake', 'SELECT COALESCE(max(pass_id), 0) FROM floe_internal.pass');
 # in the same minute: as an operator, by connections; in a second database, as the hint says; as a superuser, by background workers
 my $workers = new_node('workers', "shared_preload_libraries = 'pg_cron'", "cron.database_name = 'postgres'", 'cron.use_background_workers = on');
 $workers->safe_psql('postgres', "$setup; CREATE EXTENSION pg_cron; SELECT floe.schedule()");
@@ -124,7 +126,7 @@ my $runs = q{SELECT DISTINCT ON (j.jobname) j.jobname, d.database, d.username, d
 like($node->safe_psql('lake', $runs), qr/^floe: lake\|lake\|ann\|succeeded\|.*\nfloe: shop\|shop\|bob\|succeeded\|.*$/, 'that succeeded');
 like($workers->safe_psql('postgres', $runs), qr/^floe: postgres\|postgres\|$boss\|succeeded\|/, 'with workers, too');
 my $pass = q{SELECT kind, role_name, ended_at IS NOT NULL, (SELECT status FROM floe.catalogs), (SELECT count(*) FROM floe.events WHERE kind = 'catalog error') FROM floe_internal.pass ORDER BY pass_id LIMIT 1};
-is($node->safe_psql('lake', $pass), 'procedure|ann|t|error|1', 'they were passes, which asked the catalog');
+is($node->safe_psql('lake', $pass =~ s/ORDER BY pass_id/WHERE pass_id > $last ORDER BY pass_id/r), 'procedure|ann|t|error|1', 'they were passes, which asked the catalog');
 is($node->safe_psql('shop', $pass), 'procedure|bob|t|error|1', 'in the other database');
 is($workers->safe_psql('postgres', $pass), "procedure|$boss|t|error|1", 'and with workers');
 
