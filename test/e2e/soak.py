@@ -61,11 +61,10 @@ class Life:
     sockets: list[int] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
 
-    @staticmethod
-    def growth(values: list[int]) -> int:
-        """What it falls back to in the last third of its life, beyond what it mostly held in the middle one: what is taken for a moment is no leak, nor is what an outage took for a moment a saving."""
+    def growth(self, values: list[int]) -> int:
+        """Of what it falls back to, from the middle third of the life to the last: what is taken for a moment is no leak."""
         third = len(values) // 3
-        return min(values[2 * third:]) - int(statistics.median(values[third:2 * third]))
+        return min(values[2 * third:]) - min(values[third:2 * third])
 
     def memory_growth(self) -> int:
         """Of what it mostly holds (kB): memory is kept for the next statement, so that the least there is is a moment in which some of it was given back."""

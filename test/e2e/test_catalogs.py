@@ -145,7 +145,7 @@ class Case:
         """Spark does it through this same catalog. Nessie alone may delete files, and floe says so."""
         levels = self.levels(next(one for one in made if one["shape"] == "many_small"))
         name = self.pg.format_name([self.name, *levels])
-        policy = {"engine": "spark", "rewrite_data_files": {"options": {"rewrite_all": True}}, "expire_snapshots": {"options": {"max_snapshot_age": "1 second", "retain_last": 1}}}
+        policy = {"engine": "spark", "rewrite_data_files": {"options": {"rewrite_all": True}}, "expire_snapshots": {"options": {"max_snapshot_age": "0 days", "retain_last": 1}}}
         self.pg.sql("SELECT floe.create_policy(%s, %s, %s)", (f"m_{self.name}", name, json.dumps(policy)))
         rows = checksum(self.writer, levels)
         before = judge(self.writer, levels)["metrics"]

@@ -100,7 +100,7 @@ def maintained(t: Tap, pg: Lakehouse, table: Any) -> None:
     rows = sorted(table.refresh().scan().to_arrow()["id"].to_pylist())
     pg.add_engine()
     pg.sql(f"""ALTER SERVER here OPTIONS (ADD "engine.uri" 'jdbc:postgresql://127.0.0.1:{pg.port}/postgres', ADD "engine.jdbc.user" 'postgres')""")
-    operations = {"rewrite_data_files": {"options": {"rewrite_all": True}}, "expire_snapshots": {"options": {"max_snapshot_age": "1 second", "retain_last": 1}}}
+    operations = {"rewrite_data_files": {"options": {"rewrite_all": True}}, "expire_snapshots": {"options": {"max_snapshot_age": "0 days", "retain_last": 1}}}
     pg.sql("SELECT floe.create_policy('here', %s, %s)", (name, json.dumps({"engine": "spark", **operations})))
     for operation in operations:
         queued = pg.value("SELECT operation_id FROM floe.trigger(%s, ARRAY[%s])", (name, operation))

@@ -259,14 +259,11 @@ class Catalog:
             names = sorted(levels[-1] for levels in self.tables if levels[:-1] == namespace)
             return as_json({"identifiers": [{"namespace": namespace, "name": name} for name in names]})
         if len(rest) == 3 and rest[1] == "tables":
-            return self._load(exchange, (*namespace, rest[2]))
+            with self.whole:
+                return self._load(exchange, (*namespace, rest[2]))
         return refusal(404, "NoSuchPath", "/".join(rest))
 
     def _load(self, exchange: Exchange, levels: tuple[str, ...]) -> Answer:
-        with self.whole:
-            return self._load_whole(exchange, levels)
-
-    def _load_whole(self, exchange: Exchange, levels: tuple[str, ...]) -> Answer:
         table = self.tables.get(levels)
         if table is None:
             return refusal(404, "NoSuchTableException", f"Table does not exist: {'.'.join(levels)}")

@@ -97,9 +97,11 @@ $node->safe_psql('postgres', 'ALTER DATABASE pond RENAME TO lake');
 $node->reload;
 wait_workers('lake', both('running'), '... and back');
 $node->safe_psql('postgres', "CREATE ROLE stranger LOGIN");
+# the passes that the RENAME ended are known to have ended
+ok($node->poll_query_until('lake', "SELECT count(*) FROM floe_internal.pass WHERE ended_at IS NULL", '2'), 'two passes');
 ($ret, $out, $err) = $node->psql('postgres', 'SET ROLE stranger; DROP DATABASE lake');
 like($err, qr/must be owner of database lake/, 'a stranger may not drop it');
-ok($node->poll_query_until('lake', "SELECT count(*) FROM floe_internal.pass WHERE ended_at IS NULL", '2'), '... and does not disturb the workers by trying');
+is($node->safe_psql('lake', "SELECT count(*) FROM floe_internal.pass WHERE ended_at IS NULL"), '2', '... and does not disturb the workers by trying');
 my $before = $node->safe_psql('postgres', "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM floe.workers");
 $node->psql('postgres', 'SET ROLE stranger; ALTER DATABASE lake RENAME TO mine');
 is($node->safe_psql('postgres', "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM floe.workers"), $before, '... whatever he tries');

@@ -125,10 +125,10 @@ ok($workers->poll_query_until('postgres', $done, '1'), 'and one') or diag($worke
 my $runs = q{SELECT DISTINCT ON (j.jobname) j.jobname, d.database, d.username, d.status, d.return_message FROM cron.job AS j JOIN cron.job_run_details AS d ON d.jobid = j.jobid WHERE j.jobname LIKE 'floe: %' ORDER BY j.jobname, d.runid};
 like($node->safe_psql('lake', $runs), qr/^floe: lake\|lake\|ann\|succeeded\|.*\nfloe: shop\|shop\|bob\|succeeded\|.*$/, 'that succeeded');
 like($workers->safe_psql('postgres', $runs), qr/^floe: postgres\|postgres\|$boss\|succeeded\|/, 'with workers, too');
-my $pass = q{SELECT kind, role_name, ended_at IS NOT NULL, (SELECT status FROM floe.catalogs), (SELECT count(*) FROM floe.events WHERE kind = 'catalog error') FROM floe_internal.pass ORDER BY pass_id LIMIT 1};
-is($node->safe_psql('lake', $pass =~ s/ORDER BY pass_id/WHERE pass_id > $last ORDER BY pass_id/r), 'procedure|ann|t|error|1', 'they were passes, which asked the catalog');
-is($node->safe_psql('shop', $pass), 'procedure|bob|t|error|1', 'in the other database');
-is($workers->safe_psql('postgres', $pass), "procedure|$boss|t|error|1", 'and with workers');
+my $pass = q{SELECT kind, role_name, ended_at IS NOT NULL, (SELECT status FROM floe.catalogs), (SELECT count(*) FROM floe.events WHERE kind = 'catalog error') FROM floe_internal.pass WHERE pass_id > %d ORDER BY pass_id LIMIT 1};
+is($node->safe_psql('lake', sprintf($pass, $last)), 'procedure|ann|t|error|1', 'they were passes, which asked the catalog');
+is($node->safe_psql('shop', sprintf($pass, 0)), 'procedure|bob|t|error|1', 'in the other database');
+is($workers->safe_psql('postgres', sprintf($pass, 0)), "procedure|$boss|t|error|1", 'and with workers');
 
 # ended from the other database as the hint says
 my ($end) = says('shop', 'bob', 'SELECT floe.unschedule()') =~ /: (SELECT cron\..*);$/;
