@@ -27,6 +27,7 @@ floe_adapter_reset(FloeEngineRun *run, void *state)
 	run->state = state;
 	run->outcome = FLOE_OUTCOME_NONE;
 	run->error_class = FLOE_CLASS_NONE;
+	run->in_doubt = false;
 	run->error[0] = '\0';
 	run->external_id[0] = '\0';
 	run->saved_len = 0;
@@ -116,8 +117,8 @@ floe_adapter_spark_error(FloeEngineRun *run, const FloeSecrets *secrets, const c
 	floe_buf_init(&masked, len * 3);
 	if (!floe_secrets_append(secrets, &masked, text, len))
 		floe_buf_reset(&masked);
-	error_class =
-		floe_spark_error_read(masked.data != NULL ? masked.data : "", masked.len, run->error, sizeof(run->error));
+	error_class = floe_spark_error_read(masked.data != NULL ? masked.data : "", masked.len, run->error,
+										sizeof(run->error), &run->in_doubt);
 	floe_buf_free(&masked);
 	return error_class;
 }
@@ -141,6 +142,9 @@ floe_adapter_poll_ms(int last_ms)
 FloeEngineVerb
 floe_adapter_done(FloeEngineRun *run, FloeOutcome outcome)
 {
+	/* the table's snapshots decide */
+	if (outcome == FLOE_OUTCOME_FAILED && run->in_doubt)
+		outcome = FLOE_OUTCOME_LOST;
 	run->unreachable = false;
 	run->outcome = outcome;
 	/* not what closing the session met on its way */

@@ -115,6 +115,7 @@ typedef struct FloeEngineRun
 
 	FloeOutcome outcome;
 	FloeErrorClass error_class;
+	bool in_doubt;                     /* it reports a failure, and may have committed before: FAILED becomes LOST */
 	char error[FLOE_ENGINE_ERROR_MAX]; /* one line, masked; also why a run is LOST */
 	FloeBuf result;      /* JSON array of row objects by column name, capped; empty when it could not be read.
 	                      * Initialised by begin(), freed by the executor with floe_buf_free() */

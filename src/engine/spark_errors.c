@@ -24,6 +24,7 @@ typedef struct ErrorRule
 	const char *words;     /* anywhere in the messages, without case; NULL: any */
 	FloeErrorClass error_class;
 	const char *meaning; /* what the message does not say; NULL: nothing to add */
+	bool in_doubt;       /* it may have committed */
 } ErrorRule;
 
 /*
@@ -46,8 +47,8 @@ static const ErrorRule rules[] = {
 	 "set equal_schemes or equal_authorities"},
 	{"ValidationException", "Cannot find field", FLOE_CLASS_CONFIG, NULL},
 	{"CommitFailedException", NULL, FLOE_CLASS_CONFLICT, NULL},
-	{"CommitStateUnknownException", NULL, FLOE_CLASS_TRANSIENT,
-	 "the table's snapshots decide whether it was committed"},
+	{"CommitStateUnknownException", NULL, FLOE_CLASS_TRANSIENT, "the table's snapshots decide whether it was committed",
+	 true},
 	{"NotAuthorizedException", NULL, FLOE_CLASS_CONFIG, "the catalog refuses the engine's credentials"},
 	{"ForbiddenException", NULL, FLOE_CLASS_CONFIG, "the engine's credentials lack a privilege in the catalog"},
 	{"NoSuchTableException", NULL, FLOE_CLASS_CONFIG, NULL},
@@ -369,7 +370,7 @@ copy_line(const FloeBuf *out, char *line, size_t size)
 }
 
 FloeErrorClass
-floe_spark_error_read(const char *text, size_t len, char *line, size_t size)
+floe_spark_error_read(const char *text, size_t len, char *line, size_t size, bool *in_doubt)
 {
 	Span rest = {text, Min(len, TEXT_MAX)};
 	Headline outer;
@@ -403,5 +404,6 @@ floe_spark_error_read(const char *text, size_t len, char *line, size_t size)
 	copy_line(&out, line, size);
 	floe_buf_free(&reasons);
 	floe_buf_free(&out);
+	*in_doubt = rule != NULL && rule->in_doubt;
 	return rule != NULL ? rule->error_class : FLOE_CLASS_TRANSIENT;
 }

@@ -7,13 +7,14 @@
  * before belongs to a statement that never runs.  Nevertheless Trino is asked
  * for it by its trace token before it is posted again.
  *
- *     INFO  save  SUBMIT  save  PAGE…  (save  wait  PAGE)…  done
+ *     INFO  save  SUBMIT  save  PAGE  (save  PAGE)…  (save  wait  PAGE)…  done
  *
  * A query whose client asks for no page for query.client.timeout (5 minutes)
  * is ended by Trino, so pages are asked for every few seconds.  Only the
- * newest nextUri and the one before are honoured, hence each is saved before a
- * wait; from an older one on the query is followed by its id, but no longer
- * kept alive.
+ * newest nextUri and the one before are honoured, and they cannot be guessed,
+ * hence each is saved before it is asked for: a query whose pages are lost can
+ * only be followed by its id, and if it was queued then, so that nobody ever
+ * takes its result, Trino ends it as abandoned, even after its commit.
  *
  * While the statement may run, a server that cannot be reached, refuses the
  * credentials or answers nonsense is waited for: those are no proof of an end.
@@ -24,7 +25,7 @@
 
 #include <string.h>
 
-/* So many pages are asked for at once: each answer takes up to a second at Trino, and short statements have ended by then. */
+/* So many pages are asked for without a wait: each answer takes up to a second at Trino, and short statements have ended by then. */
 #define EAGER_PAGES 6
 
 /* After DELETE: so often, before a query that does not end counts as ended. */
@@ -70,7 +71,6 @@ static FloeEngineVerb
 save_then(FloeTrinoRun *m, FloeTrinoStep step)
 {
 	floe_trino_save(m);
-	m->is_unsaved = false;
 	m->step = step;
 	return FLOE_ENGINE_SAVE;
 }
@@ -79,15 +79,8 @@ save_then(FloeTrinoRun *m, FloeTrinoStep step)
 static FloeEngineVerb
 unanswered(FloeTrinoRun *m, const FloeStatus *why)
 {
-	FloeEngineVerb verb;
-
 	m->run->outcome = FLOE_OUTCOME_NONE;
-	verb = floe_trino_retry(m, why, m->step == TRINO_SUBMIT ? TRINO_FIND : m->step);
-	if (!m->is_unsaved || m->is_probe)
-		return verb;
-	/* whoever goes on may be another process */
-	m->is_to_wait = true;
-	return save_then(m, m->step);
+	return floe_trino_retry(m, why, m->step == TRINO_SUBMIT ? TRINO_FIND : m->step);
 }
 
 /* It is proven that Trino does not have the statement. */
@@ -201,7 +194,6 @@ take_next_uri(FloeTrinoRun *m, const FloeTrinoPage *page, FloeStatus *why)
 						 "Trino's nextUri leads to another place than the engine's url; behind a proxy it needs "
 						 "http-server.process-forwarded=true, and the headers X-Forwarded-*");
 	strcpy(m->next_uri, page->next_uri);
-	m->is_unsaved = true;
 	return true;
 }
 
@@ -239,12 +231,10 @@ page_answered(FloeTrinoRun *m, const FloeTrinoPage *page)
 		return m->is_probe ? floe_trino_fail(m, &why) : floe_trino_give_up(m, &why);
 	if (m->cancel_sent && !m->is_unstoppable && ++m->polls > CANCEL_POLLS)
 		return floe_trino_finish(m, FLOE_OUTCOME_CANCELLED);
-	if (m->pages < EAGER_PAGES || m->is_probe)
-	{
-		m->pages++;
+	if (m->is_probe)
 		return floe_trino_enter(m, TRINO_PAGE);
-	}
-	return save_then(m, TRINO_PAUSE);
+	/* Trino answers the last request again, and none before it; a statement whose result nobody takes never ends well */
+	return save_then(m, m->pages++ < EAGER_PAGES ? TRINO_PAGE : TRINO_PAUSE);
 }
 
 static FloeEngineVerb
@@ -397,12 +387,6 @@ next(FloeEngineRun *run, FloeHttpResponse *response)
 	FloeTrinoAnswer answer;
 	FloeStatus why;
 
-	if (m->is_to_wait)
-	{
-		/* wait_ms stands since before the save */
-		m->is_to_wait = false;
-		return FLOE_ENGINE_WAIT;
-	}
 	if (!m->is_sent)
 		return floe_trino_enter(m, m->step);
 	m->is_sent = false;
@@ -422,7 +406,6 @@ next(FloeEngineRun *run, FloeHttpResponse *response)
 		case TRINO_REFUSED:
 			return refused(m, &why);
 		case TRINO_UNSENT:
-			/* of a page its URI may have to be saved first */
 			return m->step == TRINO_SUBMIT ? floe_trino_retry(m, &why, m->step) : unanswered(m, &why);
 		default:
 			return unanswered(m, &why);

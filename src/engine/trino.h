@@ -67,8 +67,6 @@ typedef struct FloeTrinoRun
 	char query_id[FLOE_TRINO_ID_MAX];
 	char next_uri[FLOE_TRINO_URI_MAX]; /* empty: lost */
 	bool may_run;                      /* a page was asked for, and no end is known */
-	bool is_unsaved;                   /* nextUri is newer than what was saved */
-	bool is_to_wait;                   /* once it is */
 	bool cancel_sent;
 	bool is_unstoppable; /* Trino forbids it: only its own end counts */
 	bool gave_up;        /* floe itself ends it; outcome and error are set */

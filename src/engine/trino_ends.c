@@ -83,12 +83,12 @@ FloeEngineVerb
 floe_trino_fail_error(FloeTrinoRun *m, const FloeTrinoError *error)
 {
 	FloeEngineRun *run = m->run;
-	bool interrupted;
+	FloeTrinoEnding ending;
 	FloeStatus st;
 
-	run->error_class = floe_trino_error_read(error, &m->secrets, run->error, sizeof(run->error), &interrupted);
-	m->must_settle = interrupted;
-	if (m->cancel_sent && interrupted)
+	run->error_class = floe_trino_error_read(error, &m->secrets, run->error, sizeof(run->error), &ending);
+	m->must_settle = ending != TRINO_FAILED;
+	if (m->cancel_sent && m->must_settle)
 	{
 		run->error[0] = '\0';
 		run->error_class = FLOE_CLASS_NONE;
@@ -96,6 +96,7 @@ floe_trino_fail_error(FloeTrinoRun *m, const FloeTrinoError *error)
 	}
 	floe_fail_detail(&st, FLOE_ERR_ENGINE, run->error, "the engine reports a failure");
 	floe_trino_note(m, &st);
+	run->in_doubt = ending == TRINO_IN_DOUBT;
 	return floe_trino_finish(m, FLOE_OUTCOME_FAILED);
 }
 

@@ -18,93 +18,96 @@ typedef struct ErrorRule
 	const char *name;  /* NULL: any; ends with '*': a prefix */
 	const char *words; /* somewhere in the messages, without case; NULL: any */
 	FloeErrorClass error_class;
-	bool interrupted;
+	FloeTrinoEnding ending;
 	const char *meaning; /* what the message does not say; NULL: nothing */
 } ErrorRule;
 
 static const ErrorRule rules[] = {
 	/* whatever the name: what the words mean */
-	{"INVALID_PROCEDURE_ARGUMENT", "shorter than the minimum retention", FLOE_CLASS_CONFIG, false,
+	{"INVALID_PROCEDURE_ARGUMENT", "shorter than the minimum retention", FLOE_CLASS_CONFIG, TRINO_FAILED,
 	 "the policy's age must be longer, or the engine's minimum shorter"},
-	{NULL, "Unexpected FilterNode found in plan", FLOE_CLASS_PERMANENT, false,
+	{NULL, "Unexpected FilterNode found in plan", FLOE_CLASS_PERMANENT, TRINO_FAILED,
 	 "a where of Trino's optimize can only name partition columns"},
-	{NULL, "Error processing metadata for table", FLOE_CLASS_PERMANENT, false, NULL},
-	{NULL, "Found new conflicting delete", FLOE_CLASS_CONFLICT, false, NULL},
-	{NULL, "Found conflicting files", FLOE_CLASS_CONFLICT, false, NULL},
-	{NULL, "Missing required files to delete", FLOE_CLASS_CONFLICT, false, NULL},
-	{NULL, "found new delete for replaced data file", FLOE_CLASS_CONFLICT, false, NULL},
-	{NULL, "branch main has changed", FLOE_CLASS_CONFLICT, false, NULL},
-	{NULL, "CommitFailedException", FLOE_CLASS_CONFLICT, false, NULL},
-	{NULL, "CommitStateUnknownException", FLOE_CLASS_TRANSIENT, true,
+	{NULL, "Error processing metadata for table", FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{NULL, "Found new conflicting delete", FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
+	{NULL, "Found conflicting files", FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
+	{NULL, "Missing required files to delete", FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
+	{NULL, "found new delete for replaced data file", FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
+	{NULL, "branch main has changed", FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
+	{NULL, "CommitFailedException", FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
+	{NULL, "CommitStateUnknownException", FLOE_CLASS_TRANSIENT, TRINO_IN_DOUBT,
 	 "the table's snapshots decide whether it was committed"},
-	{NULL, "OutOfMemoryError", FLOE_CLASS_RESOURCE, false, NULL},
-	{NULL, "Java heap space", FLOE_CLASS_RESOURCE, false, NULL},
-	{NULL, "No space left on device", FLOE_CLASS_RESOURCE, false, NULL},
-	{NULL, "SlowDown", FLOE_CLASS_TRANSIENT, false, NULL},
-	{NULL, "reduce your request rate", FLOE_CLASS_TRANSIENT, false, NULL},
-	{NULL, "Status Code: 503", FLOE_CLASS_TRANSIENT, false, NULL},
-	{NULL, "Status Code: 429", FLOE_CLASS_TRANSIENT, false, NULL},
-	{NULL, "ExpiredToken", FLOE_CLASS_TRANSIENT, false, "the engine's credentials for the store ran out"},
-	{NULL, "AccessDenied", FLOE_CLASS_CONFIG, false, "the engine's credentials lack a privilege in the store"},
-	{NULL, "Status Code: 403", FLOE_CLASS_CONFIG, false,
+	{NULL, "OutOfMemoryError", FLOE_CLASS_RESOURCE, TRINO_FAILED, NULL},
+	{NULL, "Java heap space", FLOE_CLASS_RESOURCE, TRINO_FAILED, NULL},
+	{NULL, "No space left on device", FLOE_CLASS_RESOURCE, TRINO_FAILED, NULL},
+	{NULL, "SlowDown", FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{NULL, "reduce your request rate", FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{NULL, "Status Code: 503", FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{NULL, "Status Code: 429", FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{NULL, "ExpiredToken", FLOE_CLASS_TRANSIENT, TRINO_FAILED, "the engine's credentials for the store ran out"},
+	{NULL, "AccessDenied", FLOE_CLASS_CONFIG, TRINO_FAILED, "the engine's credentials lack a privilege in the store"},
+	{NULL, "Status Code: 403", FLOE_CLASS_CONFIG, TRINO_FAILED,
 	 "the store refuses the engine's credentials, or they lack a privilege"},
-	{NULL, "InvalidAccessKeyId", FLOE_CLASS_CONFIG, false, NULL},
-	{NULL, "SignatureDoesNotMatch", FLOE_CLASS_CONFIG, false, NULL},
-	{NULL, "NoSuchBucket", FLOE_CLASS_CONFIG, false, NULL},
-	{NULL, "No factory for location", FLOE_CLASS_CONFIG, false,
+	{NULL, "InvalidAccessKeyId", FLOE_CLASS_CONFIG, TRINO_FAILED, NULL},
+	{NULL, "SignatureDoesNotMatch", FLOE_CLASS_CONFIG, TRINO_FAILED, NULL},
+	{NULL, "NoSuchBucket", FLOE_CLASS_CONFIG, TRINO_FAILED, NULL},
+	{NULL, "No factory for location", FLOE_CLASS_CONFIG, TRINO_FAILED,
 	 "the engine's catalog has no file system for the table's location"},
-	{NULL, "NotAuthorizedException", FLOE_CLASS_CONFIG, false, "the catalog refuses the engine's credentials"},
-	{NULL, "ForbiddenException", FLOE_CLASS_CONFIG, false, "the engine's credentials lack a privilege in the catalog"},
+	{NULL, "NotAuthorizedException", FLOE_CLASS_CONFIG, TRINO_FAILED, "the catalog refuses the engine's credentials"},
+	{NULL, "ForbiddenException", FLOE_CLASS_CONFIG, TRINO_FAILED,
+	 "the engine's credentials lack a privilege in the catalog"},
 
 	/* ended by somebody, or by a limit */
-	{"USER_CANCELED", NULL, FLOE_CLASS_TRANSIENT, true, "somebody ended it at the engine"},
-	{"ADMINISTRATIVELY_KILLED", NULL, FLOE_CLASS_RESOURCE, true, NULL},
-	{"ADMINISTRATIVELY_PREEMPTED", NULL, FLOE_CLASS_RESOURCE, true, NULL},
-	{"ABANDONED_*", NULL, FLOE_CLASS_TRANSIENT, true,
-	 "nobody asked for its pages for longer than the engine's query.client.timeout"},
-	{"EXCEEDED_*", NULL, FLOE_CLASS_RESOURCE, true, NULL},
-	{"CLUSTER_OUT_OF_MEMORY", NULL, FLOE_CLASS_RESOURCE, true, NULL},
-	{"GENERIC_INSUFFICIENT_RESOURCES", NULL, FLOE_CLASS_RESOURCE, true, NULL},
-	{"QUERY_QUEUE_FULL", NULL, FLOE_CLASS_RESOURCE, false, NULL},
-	{"QUERY_REJECTED", NULL, FLOE_CLASS_RESOURCE, false, NULL},
-	{"OUT_OF_SPILL_SPACE", NULL, FLOE_CLASS_RESOURCE, true, NULL},
-	{"ICEBERG_TOO_MANY_OPEN_PARTITIONS", NULL, FLOE_CLASS_RESOURCE, false,
+	{"USER_CANCELED", NULL, FLOE_CLASS_TRANSIENT, TRINO_INTERRUPTED, "somebody ended it at the engine"},
+	{"ADMINISTRATIVELY_KILLED", NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, NULL},
+	{"ADMINISTRATIVELY_PREEMPTED", NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, NULL},
+	/* a statement commits before its last page is read */
+	{"ABANDONED_*", NULL, FLOE_CLASS_TRANSIENT, TRINO_IN_DOUBT,
+	 "nobody asked for its pages for longer than the engine's query.client.timeout; the table's snapshots decide "
+	 "whether it was committed"},
+	{"EXCEEDED_*", NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, NULL},
+	{"CLUSTER_OUT_OF_MEMORY", NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, NULL},
+	{"GENERIC_INSUFFICIENT_RESOURCES", NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, NULL},
+	{"QUERY_QUEUE_FULL", NULL, FLOE_CLASS_RESOURCE, TRINO_FAILED, NULL},
+	{"QUERY_REJECTED", NULL, FLOE_CLASS_RESOURCE, TRINO_FAILED, NULL},
+	{"OUT_OF_SPILL_SPACE", NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, NULL},
+	{"ICEBERG_TOO_MANY_OPEN_PARTITIONS", NULL, FLOE_CLASS_RESOURCE, TRINO_FAILED,
 	 "slice the table by a where, or raise the engine's iceberg.max-partitions-per-writer"},
 
 	/* another commit won */
-	{"ICEBERG_COMMIT_ERROR", NULL, FLOE_CLASS_CONFLICT, false, NULL},
-	{"TRANSACTION_CONFLICT", NULL, FLOE_CLASS_CONFLICT, false, NULL},
+	{"ICEBERG_COMMIT_ERROR", NULL, FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
+	{"TRANSACTION_CONFLICT", NULL, FLOE_CLASS_CONFLICT, TRINO_FAILED, NULL},
 
 	/* network and restarts, the engine's own and of what it needs */
-	{"NO_NODES_AVAILABLE", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"SERVER_*", NULL, FLOE_CLASS_TRANSIENT, true, NULL},
-	{"PAGE_TRANSPORT_*", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"REMOTE_*", NULL, FLOE_CLASS_TRANSIENT, true, NULL},
-	{"TOO_MANY_REQUESTS_FAILED", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"CATALOG_NOT_AVAILABLE", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"HIVE_METASTORE_ERROR", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"ICEBERG_CATALOG_ERROR", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"ICEBERG_FILESYSTEM_ERROR", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"ICEBERG_CANNOT_OPEN_SPLIT", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"ICEBERG_CURSOR_ERROR", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"ICEBERG_WRITER_*", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
-	{"GENERIC_EXTERNAL", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
+	{"NO_NODES_AVAILABLE", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"SERVER_*", NULL, FLOE_CLASS_TRANSIENT, TRINO_INTERRUPTED, NULL},
+	{"PAGE_TRANSPORT_*", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"REMOTE_*", NULL, FLOE_CLASS_TRANSIENT, TRINO_INTERRUPTED, NULL},
+	{"TOO_MANY_REQUESTS_FAILED", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"CATALOG_NOT_AVAILABLE", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"HIVE_METASTORE_ERROR", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"ICEBERG_CATALOG_ERROR", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"ICEBERG_FILESYSTEM_ERROR", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"ICEBERG_CANNOT_OPEN_SPLIT", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"ICEBERG_CURSOR_ERROR", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"ICEBERG_WRITER_*", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
+	{"GENERIC_EXTERNAL", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
 
 	/* the table as it is */
-	{"ICEBERG_INVALID_METADATA", NULL, FLOE_CLASS_PERMANENT, false, NULL},
-	{"ICEBERG_MISSING_METADATA", NULL, FLOE_CLASS_PERMANENT, false, NULL},
-	{"ICEBERG_BAD_DATA", NULL, FLOE_CLASS_PERMANENT, false, NULL},
-	{"ICEBERG_INVALID_PARTITION_VALUE", NULL, FLOE_CLASS_PERMANENT, false, NULL},
-	{"ICEBERG_UNKNOWN_TABLE_TYPE", NULL, FLOE_CLASS_PERMANENT, false, NULL},
-	{"UNSUPPORTED_TABLE_TYPE", NULL, FLOE_CLASS_PERMANENT, false, NULL},
-	{"NOT_SUPPORTED", NULL, FLOE_CLASS_PERMANENT, false, NULL},
-	{"CORRUPT_PAGE", NULL, FLOE_CLASS_TRANSIENT, false, NULL},
+	{"ICEBERG_INVALID_METADATA", NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{"ICEBERG_MISSING_METADATA", NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{"ICEBERG_BAD_DATA", NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{"ICEBERG_INVALID_PARTITION_VALUE", NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{"ICEBERG_UNKNOWN_TABLE_TYPE", NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{"UNSUPPORTED_TABLE_TYPE", NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{"NOT_SUPPORTED", NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, NULL},
+	{"CORRUPT_PAGE", NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, NULL},
 
 	/* policy, server, privileges */
-	{"PERMISSION_DENIED", NULL, FLOE_CLASS_CONFIG, false, "the engine's user lacks a privilege"},
-	{"CONFIGURATION_*", NULL, FLOE_CLASS_CONFIG, false, NULL},
-	{"CATALOG_*", NULL, FLOE_CLASS_CONFIG, false, NULL},
-	{"TABLE_NOT_FOUND", NULL, FLOE_CLASS_CONFIG, false,
+	{"PERMISSION_DENIED", NULL, FLOE_CLASS_CONFIG, TRINO_FAILED, "the engine's user lacks a privilege"},
+	{"CONFIGURATION_*", NULL, FLOE_CLASS_CONFIG, TRINO_FAILED, NULL},
+	{"CATALOG_*", NULL, FLOE_CLASS_CONFIG, TRINO_FAILED, NULL},
+	{"TABLE_NOT_FOUND", NULL, FLOE_CLASS_CONFIG, TRINO_FAILED,
 	 "also what Trino says when it has no such schema or catalog: see option catalog.<name> of the engine"},
 };
 
@@ -182,7 +185,7 @@ without_package(const char *exception)
 
 FloeErrorClass
 floe_trino_error_read(const FloeTrinoError *error, const FloeSecrets *secrets, char *line, size_t size,
-					  bool *interrupted)
+					  FloeTrinoEnding *ending)
 {
 	const char *name = error->name != NULL ? error->name : "";
 	bool has_cause = error->cause_message != NULL && error->cause_message[0] != '\0' &&
@@ -213,7 +216,7 @@ floe_trino_error_read(const FloeTrinoError *error, const FloeSecrets *secrets, c
 	rule = find_rule(name, out.data != NULL ? out.data : "");
 	if (rule != NULL)
 		error_class = rule->error_class;
-	*interrupted = rule != NULL && rule->interrupted;
+	*ending = rule != NULL ? rule->ending : TRINO_FAILED;
 	if (rule != NULL && rule->meaning != NULL)
 		floe_buf_printf(&out, " (%s)", rule->meaning);
 	if (out.len == 0)

@@ -21,13 +21,18 @@ typedef struct FloeTrinoError
 	const char *cause_message; /* and what it says */
 } FloeTrinoError;
 
+typedef enum FloeTrinoEnding
+{
+	TRINO_FAILED,      /* by itself */
+	TRINO_INTERRUPTED, /* by somebody, or by a limit, perhaps in the middle of a commit */
+	TRINO_IN_DOUBT     /* it may have committed: nothing it says can decide that */
+} FloeTrinoEnding;
+
 /*
  * line becomes "NAME: message; caused by Exception: message (meaning)", in
  * valid UTF-8 without control characters or secrets, cut at size.
- * *interrupted: somebody or a limit ended the query, perhaps in the middle of
- * a commit.
  */
 extern FloeErrorClass floe_trino_error_read(const FloeTrinoError *error, const FloeSecrets *secrets, char *line,
-											size_t size, bool *interrupted);
+											size_t size, FloeTrinoEnding *ending);
 
 #endif /* FLOE_ENGINE_TRINO_ERRORS_H */

@@ -3,6 +3,7 @@
 A proxy stands between floe and Trino where answers are to be lost. A query is held in the middle of its work by freezing the store
 that holds its table's data; metadata is in files, so that Trino and the catalog get that far. How often the work was done is read from the table's history and from Trino's own list of queries.
 """
+import itertools
 import os
 import signal
 import threading
@@ -154,6 +155,35 @@ def restarted_server(t, pg):
     one.ok(one.row()["external_id"] == query, "it is the query of before", one.row()["external_id"], query)
 
 
+def restarted_between_pages(t, pg):
+    """It is killed before it has seen the third page, which Trino has given. Trino gives that one again, and none before it: who cannot go on
+    from there follows the query by its id only, and Trino may call it abandoned, five minutes after its commit."""
+    one = Fault(t, pg, "restarted_pages")
+    pages, is_at_work, is_killed = itertools.count(1), threading.Event(), threading.Event()
+
+    def third(exchange):
+        if next(pages) < 3:
+            return False
+        is_at_work.wait(60)
+        exchange.forward()
+        one.pg.kill9()
+        is_killed.set()
+        exchange.handler.close_connection = True
+        return True
+
+    one.proxy.rule("page", third, times=3)
+    query = one.background()
+    with one.store:
+        is_at_work.set()
+        one.ok(is_killed.wait(60), "Trino has given a third page, and PostgreSQL is killed")
+        one.worker.join()
+        one.pg.start()
+        one.store.thaw()
+    pg.maintain(one.table, wait=True)
+    one.ended()
+    one.ok(one.row()["external_id"] == query and "look" not in one.proxy.seen, "it is the query of before, by its pages", one.row()["external_id"], query, one.proxy.seen)
+
+
 def cancelled(t, pg):
     queued = Fault(t, pg, "cancel_queued")
     queued.trigger()
@@ -222,7 +252,7 @@ def main():
         try:
             start()
             pg.add_catalog("s3")
-            for case in (gateways, frozen, frozen_long, restarted_server, cancelled, conflict, dropped, killed):
+            for case in (gateways, frozen, frozen_long, restarted_server, restarted_between_pages, cancelled, conflict, dropped, killed):
                 began = time.monotonic()
                 case(t, pg)
                 t.note(f"{case.__name__}: {time.monotonic() - began:.1f} s")

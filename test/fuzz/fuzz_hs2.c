@@ -79,9 +79,10 @@ static void
 fuzz_error(const uint8_t *data, size_t size)
 {
 	char line[256];
+	bool in_doubt;
 
 	memset(line, 'x', sizeof(line));
-	(void) floe_spark_error_read((const char *) data, size, line, sizeof(line));
+	(void) floe_spark_error_read((const char *) data, size, line, sizeof(line), &in_doubt);
 	require(memchr(line, '\0', sizeof(line)) != NULL && strchr(line, '\n') == NULL);
 }
 

@@ -242,6 +242,7 @@ static const struct
 	{"cursor", "[INVALID_CURSOR.DISCONNECTED] The cursor has been disconnected.", SQL_EXCEPTION, NULL},
 	{"orphaned", "Operation was orphaned because of an internal error.", "java.lang.IllegalStateException", NULL},
 	{"conflict", "lost to another", "org.apache.iceberg.exceptions.CommitFailedException", NULL},
+	{"doubt", "502", "org.apache.iceberg.exceptions.CommitStateUnknownException", NULL},
 	{"caused", "it did not work", "java.lang.RuntimeException", "e-1"},
 	{"leak", "cannot log in with t0kent0ken and id:t0psecret", "java.lang.RuntimeException", NULL},
 };

@@ -141,6 +141,7 @@ static const FakeState fake_states[] = {
 	 "org.apache.hive.service.cli.HiveSQLException: Error running query: "
 	 "org.apache.iceberg.exceptions.CommitFailedException: lost to another\n\tat "
 	 "org.apache.iceberg.Some.frame(X.java)"},
+	{"doubt", FLOE_HS2_ERROR, "org.apache.iceberg.exceptions.CommitStateUnknownException: 502"},
 	/* a server that echoes what it should not know how to say */
 	{"leak", FLOE_HS2_ERROR, "java.lang.RuntimeException: cannot log in with pa55word and id:t0psecret, t0psecret"},
 };

@@ -39,6 +39,9 @@ static const PathCase paths[] = {
 	 FAILED(CONFLICT, "CommitFailedException: lost to another")},
 	{"the statement fails later", TO_RUNNING "attach=conflict free=ok close=ok done",
 	 FAILED(CONFLICT, "CommitFailedException: lost to another")},
+	{"the catalog did not say whether it had committed", TO_RUNNING "attach=doubt free=ok close=ok done",
+	 FLOE_OUTCOME_LOST, FLOE_CLASS_TRANSIENT,
+	 "CommitStateUnknownException: 502 (the table's snapshots decide whether it was committed)", NULL},
 	{"the causes of a failure", TO_RUNNING "attach=caused details=ok free=ok close=ok done",
 	 FAILED(CONFIG, "RuntimeException: Couldn't load table 'fix.nope' in catalog 'r'; caused by NoSuchTableException: "
 					"[TABLE_OR_VIEW_NOT_FOUND] The table or view fix.nope cannot be found. Verify the spelling and "

@@ -256,10 +256,12 @@ test_cases(void)
 	{
 		const ErrorCase *e = &cases[i];
 		char line[FLOE_ENGINE_ERROR_MAX];
-		FloeErrorClass error_class = floe_spark_error_read(e->text, strlen(e->text), line, sizeof(line));
+		bool in_doubt;
+		FloeErrorClass error_class = floe_spark_error_read(e->text, strlen(e->text), line, sizeof(line), &in_doubt);
 
 		is_str(line, e->line, "line %zu", i);
 		is_str(floe_error_class_name(error_class), floe_error_class_name(e->error_class), "class of it");
+		is_int(in_doubt, strstr(e->text, "CommitStateUnknownException") != NULL, "in doubt: %s", line);
 	}
 }
 
@@ -270,17 +272,18 @@ test_size(void)
 	size_t len = 4 * 1024 * 1024;
 	char *text = malloc(len);
 	char line[64];
+	bool in_doubt;
 
 	memset(text, 'x', len);
-	floe_spark_error_read(text, len, line, sizeof(line));
+	floe_spark_error_read(text, len, line, sizeof(line), &in_doubt);
 	is_int(strlen(line), sizeof(line) - 1, "one line of four megabytes is cut");
 	for (size_t i = 0; i + 11 <= len; i += 11)
 		memcpy(text + i, "Caused by: ", 11);
 	for (size_t i = 11; i < len; i += 13)
 		text[i] = '\n';
-	(void) floe_spark_error_read(text, len, line, sizeof(line));
+	(void) floe_spark_error_read(text, len, line, sizeof(line), &in_doubt);
 	memset(text, 0xFF, len);
-	(void) floe_spark_error_read(text, len, line, sizeof(line));
+	(void) floe_spark_error_read(text, len, line, sizeof(line), &in_doubt);
 	ok(strncmp(line, "\xEF\xBF\xBD\xEF\xBF\xBD", 6) == 0, "nonsense is repaired");
 	free(text);
 }
@@ -309,12 +312,14 @@ test_recorded(void)
 	{
 		const Fixture *f = fixture(recorded[i].label);
 		char line[FLOE_ENGINE_ERROR_MAX];
+		bool in_doubt;
 		FloeHs2Reply reply;
 		FloeStatus st;
 
 		ok(floe_hs2_read_reply(FLOE_HS2_GET_OPERATION_STATUS, 1, f->response, f->response_len, &reply, &st), "%s",
 		   recorded[i].label);
-		is_str(floe_error_class_name(floe_spark_error_read(reply.error.data, reply.error.len, line, sizeof(line))),
+		is_str(floe_error_class_name(
+				   floe_spark_error_read(reply.error.data, reply.error.len, line, sizeof(line), &in_doubt)),
 			   "config", "its class");
 		is_str(line, recorded[i].line, "its line");
 	}

@@ -18,7 +18,8 @@ typedef struct PathCase
 } PathCase;
 
 #define TO_PAGES "info=up save submit=queued save "
-#define TO_WAIT TO_PAGES "page=run page=run page=run page=run page=run page=run page=run save wait "
+#define RUN "page=run save "
+#define TO_WAIT TO_PAGES RUN RUN RUN RUN RUN RUN RUN "wait "
 #define TWO_PAGES "page=run save wait page=run save wait "
 #define TEN_PAGES TWO_PAGES TWO_PAGES TWO_PAGES TWO_PAGES TWO_PAGES
 #define ROWS "[{\"metric\":\"files\",\"value\":7},{\"metric\":\"*** x\",\"value\":null}]"
@@ -27,6 +28,14 @@ typedef struct PathCase
 #define ELSEWHERE                                                                                                      \
 	"Trino's nextUri leads to another place than the engine's url; behind a proxy it needs "                           \
 	"http-server.process-forwarded=true, and the headers X-Forwarded-*"
+#define ABANDONED                                                                                                      \
+	"ABANDONED_QUERY: Query was abandoned (nobody asked for its pages for longer than the engine's "                   \
+	"query.client.timeout; "                                                                                           \
+	"the table's snapshots decide whether it was committed)"
+#define UNKNOWN                                                                                                        \
+	"ICEBERG_COMMIT_ERROR: Failed to commit; caused by CommitStateUnknownException: 502 (the table's snapshots "       \
+	"decide "                                                                                                          \
+	"whether it was committed)"
 #define FORGOTTEN "Trino no longer knows the query: it was restarted, or forgot a query that ended"
 #define SUCCEEDED FLOE_OUTCOME_SUCCEEDED, FLOE_CLASS_NONE, NULL
 #define CANCELLED FLOE_OUTCOME_CANCELLED, FLOE_CLASS_NONE, NULL, NULL
@@ -34,11 +43,11 @@ typedef struct PathCase
 #define LOST(error) FLOE_OUTCOME_LOST, FLOE_CLASS_TRANSIENT, error, NULL
 
 static const PathCase paths[] = {
-	{"without trouble", TO_PAGES "page=run page=rows page=finished done", SUCCEEDED, ROWS},
-	{"no rows", TO_PAGES "page=run page=finished done", SUCCEEDED, NULL},
+	{"without trouble", TO_PAGES RUN "page=rows save page=finished done", SUCCEEDED, ROWS},
+	{"no rows", TO_PAGES RUN "page=finished done", SUCCEEDED, NULL},
 	{"a long one", TO_WAIT "page=run save wait page=rows save wait page=finished done", SUCCEEDED, ROWS},
-	{"it fails", TO_PAGES "page=run page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
-	{"it fails behind rows", TO_PAGES "page=rows page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
+	{"it fails", TO_PAGES RUN "page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
+	{"it fails behind rows", TO_PAGES "page=rows save page=conflict done", FAILED(CONFLICT, CONFLICT_LINE)},
 	{"it fails at once", "info=up save submit=syntax done", FAILED(CONFIG, "SYNTAX_ERROR: line 1:1: ***")},
 	{"somebody ends it", TO_PAGES "page=canceled wait done",
 	 FAILED(TRANSIENT, "USER_CANCELED: Query was canceled (somebody ended it at the engine)")},
@@ -78,14 +87,14 @@ static const PathCase paths[] = {
 
 	/* pages */
 	{"away in between",
-	 TO_PAGES
-	 "page=run page=lost save wait page=h500 wait page=h429 wait page=h401 wait page=html wait page=other wait "
-	 "page=unfinished wait page=finished done",
+	 TO_PAGES RUN "page=lost wait page=h500 wait page=h429 wait page=h401 wait page=html wait page=other wait "
+				  "page=unfinished wait page=finished done",
 	 SUCCEEDED, NULL},
 	{"the page is lost, the query is not",
 	 TO_PAGES "page=h410 look=s-running wait look=timeout wait look=s-failed wait done",
 	 FAILED(RESOURCE, "CLUSTER_OUT_OF_MEMORY: too much")},
-	{"the page is lost, and it had finished", TO_PAGES "page=rows page=h404 look=s-finished done", SUCCEEDED, NULL},
+	{"the page is lost, and it had finished", TO_PAGES "page=rows save page=h404 look=s-finished done", SUCCEEDED,
+	 NULL},
 	{"Trino was restarted", TO_PAGES "page=h404 look=h410 done", LOST(FORGOTTEN)},
 	{"led elsewhere", "info=up save submit=away cancel=ok look=h410 wait done", FAILED(CONFIG, ELSEWHERE)},
 	{"led to http", TO_PAGES "page=plain cancel=ok look=s-canceled wait done", FAILED(CONFIG, ELSEWHERE)},
@@ -119,12 +128,18 @@ static const PathCase paths[] = {
 	{"a crash before its answer", "info=up save submit=queued crash! find=found save look=s-finished done", SUCCEEDED,
 	 NULL},
 	{"a crash while it runs", TO_WAIT "crash! page=run save wait page=finished done", SUCCEEDED, NULL},
-	{"a crash at an old page", TO_PAGES "page=run page=run crash! page=h410 look=s-running wait look=s-finished done",
-	 SUCCEEDED, NULL},
-	{"a crash while Trino is away", TO_PAGES "page=run page=run page=lost save wait crash! page=finished done",
-	 SUCCEEDED, NULL},
-	{"a crash while nothing can be sent", TO_PAGES "page=run page=run page=refused save wait crash! page=finished done",
-	 SUCCEEDED, NULL},
+	{"a crash between pages", TO_PAGES RUN RUN "crash! page=run save wait page=finished done", SUCCEEDED, NULL},
+	{"a crash at an old page, and it had ended",
+	 TO_PAGES RUN RUN "crash! page=h410 look=s-running wait look=s-finished done", SUCCEEDED, NULL},
+	{"a crash at an old page: nobody can read the last one, and Trino does not say whether it committed",
+	 TO_PAGES RUN RUN "crash! page=h410 look=s-running wait look=s-abandoned wait done", LOST(ABANDONED)},
+	{"away for too long", TO_WAIT "page=timeout wait page=abandoned wait done", LOST(ABANDONED)},
+	{"away for too long, then cancelled", TO_WAIT "page=timeout wait cancel! cancel=ok page=abandoned wait done",
+	 CANCELLED},
+	{"the catalog did not say whether it had committed", TO_PAGES RUN "page=unknown wait done", LOST(UNKNOWN)},
+	{"a crash while Trino is away", TO_PAGES RUN RUN "page=lost wait crash! page=finished done", SUCCEEDED, NULL},
+	{"a crash while nothing can be sent", TO_PAGES RUN RUN "page=refused wait crash! page=finished done", SUCCEEDED,
+	 NULL},
 	{"a crash, and Trino was restarted", TO_WAIT "crash! page=h404 look=h410 done", LOST(FORGOTTEN)},
 	{"a crash, then cancelled", TO_WAIT "crash! cancel! cancel=ok page=canceled wait done", CANCELLED},
 	{"a crash without an id, then cancelled", "info=up save crash! cancel! find=none done", CANCELLED},

@@ -213,7 +213,7 @@ static const struct
 	const char *cause_type;
 	const char *cause;
 	FloeErrorClass error_class;
-	bool interrupted;
+	FloeTrinoEnding ending;
 	const char *line; /* its beginning */
 } errors[] = {
 	/* as Trino 476 said them */
@@ -221,75 +221,80 @@ static const struct
 	 "Retention specified (1.00d) is shorter than the minimum retention configured in the system (7.00d). Minimum "
 	 "retention can be changed with iceberg.expire-snapshots.min-retention configuration property or "
 	 "iceberg.expire_snapshots_min_retention session property",
-	 NULL, NULL, FLOE_CLASS_CONFIG, false, "INVALID_PROCEDURE_ARGUMENT: Retention specified (1.00d) is shorter"},
+	 NULL, NULL, FLOE_CLASS_CONFIG, TRINO_FAILED, "INVALID_PROCEDURE_ARGUMENT: Retention specified (1.00d) is shorter"},
 	{"TABLE_NOT_FOUND", "USER_ERROR", "line 1:7: Table 'rest.low.gone' does not exist", NULL, NULL, FLOE_CLASS_CONFIG,
-	 false, "TABLE_NOT_FOUND: line 1:7: Table 'rest.low.gone' does not exist (also what Trino says"},
+	 TRINO_FAILED, "TABLE_NOT_FOUND: line 1:7: Table 'rest.low.gone' does not exist (also what Trino says"},
 	{"GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR",
 	 "Unexpected FilterNode found in plan; probably connector was not able to handle provided WHERE expression", NULL,
-	 NULL, FLOE_CLASS_PERMANENT, false, "GENERIC_INTERNAL_ERROR: Unexpected FilterNode found in plan"},
+	 NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED, "GENERIC_INTERNAL_ERROR: Unexpected FilterNode found in plan"},
 	{"GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "Error processing metadata for table trino.aged",
 	 "java.lang.IllegalArgumentException", "[BUG] Expected sorted previous metadata log entries.", FLOE_CLASS_PERMANENT,
-	 false,
+	 TRINO_FAILED,
 	 "GENERIC_INTERNAL_ERROR: Error processing metadata for table trino.aged; caused by IllegalArgumentException: "
 	 "[BUG]"},
 	{"COLUMN_NOT_FOUND", "USER_ERROR", "line 1:39: Column 'nocol' cannot be resolved", NULL, NULL, FLOE_CLASS_CONFIG,
-	 false, "COLUMN_NOT_FOUND: line 1:39"},
+	 TRINO_FAILED, "COLUMN_NOT_FOUND: line 1:39"},
 	{"SYNTAX_ERROR", "USER_ERROR", "line 1:53: backquoted identifiers are not supported", NULL, NULL, FLOE_CLASS_CONFIG,
-	 false, "SYNTAX_ERROR: line 1:53"},
+	 TRINO_FAILED, "SYNTAX_ERROR: line 1:53"},
 	{"PROCEDURE_NOT_FOUND", "USER_ERROR", "Table procedure not registered: OPTIMIZE_MANIFESTS", NULL, NULL,
-	 FLOE_CLASS_CONFIG, false, "PROCEDURE_NOT_FOUND: Table"},
+	 FLOE_CLASS_CONFIG, TRINO_FAILED, "PROCEDURE_NOT_FOUND: Table"},
 	{"INVALID_SESSION_PROPERTY", "USER_ERROR", "Session property 'rest.nosuch' does not exist", NULL, NULL,
-	 FLOE_CLASS_CONFIG, false, "INVALID_SESSION_PROPERTY: Session"},
+	 FLOE_CLASS_CONFIG, TRINO_FAILED, "INVALID_SESSION_PROPERTY: Session"},
 	{"NOT_SUPPORTED", "USER_ERROR", "This connector does not support table procedures", NULL, NULL,
-	 FLOE_CLASS_PERMANENT, false, "NOT_SUPPORTED: This"},
-	{"USER_CANCELED", "USER_ERROR", "Query was canceled", NULL, NULL, FLOE_CLASS_TRANSIENT, true,
+	 FLOE_CLASS_PERMANENT, TRINO_FAILED, "NOT_SUPPORTED: This"},
+	{"USER_CANCELED", "USER_ERROR", "Query was canceled", NULL, NULL, FLOE_CLASS_TRANSIENT, TRINO_INTERRUPTED,
 	 "USER_CANCELED: Query was canceled (somebody ended it at the engine)"},
-	{"ADMINISTRATIVELY_KILLED", "USER_ERROR", "Query killed. Message: no", NULL, NULL, FLOE_CLASS_RESOURCE, true,
-	 "ADMINISTRATIVELY_KILLED: Query killed"},
+	{"ADMINISTRATIVELY_KILLED", "USER_ERROR", "Query killed. Message: no", NULL, NULL, FLOE_CLASS_RESOURCE,
+	 TRINO_INTERRUPTED, "ADMINISTRATIVELY_KILLED: Query killed"},
 	{"HIVE_METASTORE_ERROR", "EXTERNAL", "Failed connecting to Hive metastore: [127.0.0.1:18713]", NULL, NULL,
-	 FLOE_CLASS_TRANSIENT, false, "HIVE_METASTORE_ERROR: Failed"},
+	 FLOE_CLASS_TRANSIENT, TRINO_FAILED, "HIVE_METASTORE_ERROR: Failed"},
 	{"ICEBERG_CATALOG_ERROR", "EXTERNAL", "Failed to load table: t in low namespace",
 	 "org.apache.iceberg.exceptions.RESTException", "Error occurred while processing GET request", FLOE_CLASS_TRANSIENT,
-	 false, "ICEBERG_CATALOG_ERROR: Failed to load table: t in low namespace; caused by RESTException: Error occurred"},
+	 TRINO_FAILED,
+	 "ICEBERG_CATALOG_ERROR: Failed to load table: t in low namespace; caused by RESTException: Error occurred"},
 	/* as its source has them */
 	{"ICEBERG_COMMIT_ERROR", "EXTERNAL", "Failed to commit during optimize",
 	 "org.apache.iceberg.exceptions.ValidationException", "Missing required files to delete: s3://b/x.parquet",
-	 FLOE_CLASS_CONFLICT, false, "ICEBERG_COMMIT_ERROR: Failed"},
-	{"TRANSACTION_CONFLICT", "USER_ERROR", "Failed to commit", NULL, NULL, FLOE_CLASS_CONFLICT, false, "TRANS"},
+	 FLOE_CLASS_CONFLICT, TRINO_FAILED, "ICEBERG_COMMIT_ERROR: Failed"},
+	{"TRANSACTION_CONFLICT", "USER_ERROR", "Failed to commit", NULL, NULL, FLOE_CLASS_CONFLICT, TRINO_FAILED, "TRANS"},
 	{"ICEBERG_COMMIT_ERROR", "EXTERNAL", "Failed to commit",
 	 "org.apache.iceberg.exceptions.CommitStateUnknownException", "Cannot determine whether the commit was successful",
-	 FLOE_CLASS_TRANSIENT, true, "ICEBERG_COMMIT_ERROR: Failed"},
+	 FLOE_CLASS_TRANSIENT, TRINO_IN_DOUBT, "ICEBERG_COMMIT_ERROR: Failed"},
 	{"ICEBERG_FILESYSTEM_ERROR", "EXTERNAL", "Failed to list files",
 	 "software.amazon.awssdk.services.s3.model.S3Exception", "Access Denied (Service: S3, Status Code: 403)",
-	 FLOE_CLASS_CONFIG, false, "ICEBERG_FILESYSTEM_ERROR: Failed to list files; caused by S3Exception: Access Denied"},
+	 FLOE_CLASS_CONFIG, TRINO_FAILED,
+	 "ICEBERG_FILESYSTEM_ERROR: Failed to list files; caused by S3Exception: Access Denied"},
 	{"ICEBERG_FILESYSTEM_ERROR", "EXTERNAL", "Failed", "S3Exception", "Please reduce your request rate. SlowDown",
-	 FLOE_CLASS_TRANSIENT, false, "ICEBERG_FILESYSTEM_ERROR: Failed"},
+	 FLOE_CLASS_TRANSIENT, TRINO_FAILED, "ICEBERG_FILESYSTEM_ERROR: Failed"},
 	{"EXCEEDED_LOCAL_MEMORY_LIMIT", "INSUFFICIENT_RESOURCES", "Query exceeded per-node memory limit of 256MB", NULL,
-	 NULL, FLOE_CLASS_RESOURCE, true, "EXCEEDED_LOCAL"},
+	 NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, "EXCEEDED_LOCAL"},
 	{"EXCEEDED_TIME_LIMIT", "INSUFFICIENT_RESOURCES", "Query exceeded maximum time limit of 1.00h", NULL, NULL,
-	 FLOE_CLASS_RESOURCE, true, "EXCEEDED_TIME"},
-	{"CLUSTER_OUT_OF_MEMORY", "INSUFFICIENT_RESOURCES", "killed", NULL, NULL, FLOE_CLASS_RESOURCE, true, "CLUSTER"},
-	{"QUERY_QUEUE_FULL", "INSUFFICIENT_RESOURCES", "Too many queued queries", NULL, NULL, FLOE_CLASS_RESOURCE, false,
-	 "QUERY_QUEUE_FULL"},
-	{"NO_NODES_AVAILABLE", "INTERNAL_ERROR", "No nodes available to run query", NULL, NULL, FLOE_CLASS_TRANSIENT, false,
-	 "NO_NODES"},
-	{"SERVER_SHUTTING_DOWN", "INTERNAL_ERROR", "Server is shutting down", NULL, NULL, FLOE_CLASS_TRANSIENT, true,
-	 "SERVER_"},
-	{"ABANDONED_QUERY", "USER_ERROR", "Query was abandoned by the client", NULL, NULL, FLOE_CLASS_TRANSIENT, true,
-	 "ABANDONED_QUERY: Query was abandoned by the client (nobody asked"},
-	{"REMOTE_TASK_ERROR", "INTERNAL_ERROR", "Expected response code", NULL, NULL, FLOE_CLASS_TRANSIENT, true,
-	 "REMOTE_TASK_ERROR"},
-	{"PERMISSION_DENIED", "USER_ERROR", "Access Denied: Cannot alter table", NULL, NULL, FLOE_CLASS_CONFIG, false,
-	 "PERMISSION_DENIED: Access Denied: Cannot alter table (the engine's user lacks a privilege)"},
-	{"ICEBERG_MISSING_METADATA", "EXTERNAL", "Metadata not found", NULL, NULL, FLOE_CLASS_PERMANENT, false, "ICEBERG"},
+	 FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED, "EXCEEDED_TIME"},
+	{"CLUSTER_OUT_OF_MEMORY", "INSUFFICIENT_RESOURCES", "killed", NULL, NULL, FLOE_CLASS_RESOURCE, TRINO_INTERRUPTED,
+	 "CLUSTER"},
+	{"QUERY_QUEUE_FULL", "INSUFFICIENT_RESOURCES", "Too many queued queries", NULL, NULL, FLOE_CLASS_RESOURCE,
+	 TRINO_FAILED, "QUERY_QUEUE_FULL"},
+	{"NO_NODES_AVAILABLE", "INTERNAL_ERROR", "No nodes available to run query", NULL, NULL, FLOE_CLASS_TRANSIENT,
+	 TRINO_FAILED, "NO_NODES"},
+	{"SERVER_SHUTTING_DOWN", "INTERNAL_ERROR", "Server is shutting down", NULL, NULL, FLOE_CLASS_TRANSIENT,
+	 TRINO_INTERRUPTED, "SERVER_"},
+	{"ABANDONED_QUERY", "USER_ERROR", "Query was abandoned by the client", NULL, NULL, FLOE_CLASS_TRANSIENT,
+	 TRINO_IN_DOUBT, "ABANDONED_QUERY: Query was abandoned by the client (nobody asked"},
+	{"REMOTE_TASK_ERROR", "INTERNAL_ERROR", "Expected response code", NULL, NULL, FLOE_CLASS_TRANSIENT,
+	 TRINO_INTERRUPTED, "REMOTE_TASK_ERROR"},
+	{"PERMISSION_DENIED", "USER_ERROR", "Access Denied: Cannot alter table", NULL, NULL, FLOE_CLASS_CONFIG,
+	 TRINO_FAILED, "PERMISSION_DENIED: Access Denied: Cannot alter table (the engine's user lacks a privilege)"},
+	{"ICEBERG_MISSING_METADATA", "EXTERNAL", "Metadata not found", NULL, NULL, FLOE_CLASS_PERMANENT, TRINO_FAILED,
+	 "ICEBERG"},
 	{"GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "Java heap space", "java.lang.OutOfMemoryError", "Java heap space",
-	 FLOE_CLASS_RESOURCE, false, "GENERIC_INTERNAL_ERROR: Java heap space"},
+	 FLOE_CLASS_RESOURCE, TRINO_FAILED, "GENERIC_INTERNAL_ERROR: Java heap space"},
 	/* unknown names go by their type; nothing at all is still a line */
-	{"BRAND_NEW", "INSUFFICIENT_RESOURCES", "x", NULL, NULL, FLOE_CLASS_RESOURCE, false, "BRAND_NEW: x"},
-	{"BRAND_NEW", "EXTERNAL", "x", NULL, NULL, FLOE_CLASS_TRANSIENT, false, "BRAND_NEW: x"},
-	{"BRAND_NEW", "USER_ERROR", "a\r\n\tb\001c", NULL, NULL, FLOE_CLASS_CONFIG, false, "BRAND_NEW: a"},
-	{NULL, NULL, NULL, NULL, NULL, FLOE_CLASS_TRANSIENT, false, "the engine reports an error without a message"},
-	{"X", "EXTERNAL", "token=hunter2\n\tat io.trino.Frame", NULL, NULL, FLOE_CLASS_TRANSIENT, false, "X: token=***"},
+	{"BRAND_NEW", "INSUFFICIENT_RESOURCES", "x", NULL, NULL, FLOE_CLASS_RESOURCE, TRINO_FAILED, "BRAND_NEW: x"},
+	{"BRAND_NEW", "EXTERNAL", "x", NULL, NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, "BRAND_NEW: x"},
+	{"BRAND_NEW", "USER_ERROR", "a\r\n\tb\001c", NULL, NULL, FLOE_CLASS_CONFIG, TRINO_FAILED, "BRAND_NEW: a"},
+	{NULL, NULL, NULL, NULL, NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED, "the engine reports an error without a message"},
+	{"X", "EXTERNAL", "token=hunter2\n\tat io.trino.Frame", NULL, NULL, FLOE_CLASS_TRANSIENT, TRINO_FAILED,
+	 "X: token=***"},
 };
 
 static void
@@ -305,14 +310,14 @@ test_errors(void)
 		FloeTrinoError error = {errors[i].name, errors[i].type, errors[i].message, errors[i].cause_type,
 								errors[i].cause};
 		char line[FLOE_ENGINE_ERROR_MAX];
-		bool interrupted;
-		FloeErrorClass error_class = floe_trino_error_read(&error, &secrets, line, sizeof(line), &interrupted);
+		FloeTrinoEnding ending;
+		FloeErrorClass error_class = floe_trino_error_read(&error, &secrets, line, sizeof(line), &ending);
 		bool is_clean = strstr(line, "hunter2") == NULL && strstr(line, "Frame") == NULL;
 
 		for (const char *at = line; *at != '\0'; at++)
 			is_clean = is_clean && (unsigned char) *at >= ' ';
 		is_str(floe_error_class_name(error_class), floe_error_class_name(errors[i].error_class), "class of %s", line);
-		is_int(interrupted, errors[i].interrupted, "interrupted: %s", line);
+		is_int(ending, errors[i].ending, "ending: %s", line);
 		ok(is_clean && strncmp(line, errors[i].line, strlen(errors[i].line)) == 0, "line: %s", line);
 	}
 }
@@ -323,12 +328,12 @@ test_long_error(void)
 	FloeSecrets secrets = {0};
 	char *message = malloc(200001);
 	char line[FLOE_ENGINE_ERROR_MAX];
-	bool interrupted;
+	FloeTrinoEnding ending;
 	FloeTrinoError error = {"ICEBERG_COMMIT_ERROR", "EXTERNAL", message, "a.b.C", "d"};
 
 	memset(message, 0xC3, 200000);
 	message[200000] = '\0';
-	is_int(floe_trino_error_read(&error, &secrets, line, sizeof(line), &interrupted), FLOE_CLASS_CONFLICT,
+	is_int(floe_trino_error_read(&error, &secrets, line, sizeof(line), &ending), FLOE_CLASS_CONFLICT,
 		   "an error without an end");
 	ok(strlen(line) < sizeof(line), "is cut");
 	free(message);

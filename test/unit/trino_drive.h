@@ -57,6 +57,18 @@ static const struct
 	{"syntax", 200, HEAD ERROR_OF("SYNTAX_ERROR", "USER_ERROR", "line 1:1: hunter2", "") STATS("FAILED") "}", FLOE_OK},
 	{"canceled", 200, HEAD ERROR_OF("USER_CANCELED", "USER_ERROR", "Query was canceled", "") STATS("FAILED") "}",
 	 FLOE_OK},
+	{"abandoned", 200, HEAD ERROR_OF("ABANDONED_QUERY", "USER_ERROR", "Query was abandoned", "") STATS("FAILED") "}",
+	 FLOE_OK},
+	{"unknown", 200,
+	 HEAD ERROR_OF(
+		 "ICEBERG_COMMIT_ERROR", "EXTERNAL", "Failed to commit",
+		 ",\"cause\":{\"type\":\"org.apache.iceberg.exceptions.CommitStateUnknownException\",\"message\":\"502\"}")
+		 STATS("FAILED") "}",
+	 FLOE_OK},
+	{"s-abandoned", 200,
+	 "{\"queryId\":\"" QUERY_ID "\",\"state\":\"FAILED\",\"errorCode\":{\"name\":\"ABANDONED_QUERY\",\"type\":"
+	 "\"USER_ERROR\"},\"failureInfo\":{\"message\":\"Query was abandoned\"}}",
+	 FLOE_OK},
 	{"s-running", 200, "{\"queryId\":\"" QUERY_ID "\",\"state\":\"RUNNING\"}", FLOE_OK},
 	{"s-finished", 200, "{\"queryId\":\"" QUERY_ID "\",\"state\":\"FINISHED\"}", FLOE_OK},
 	{"s-failed", 200,
