@@ -11,7 +11,8 @@ import time
 
 from harness import Tap, checksum, lab, lab_pid, reachable
 from lakehouse import Lakehouse
-from trinolake import Case, Frozen, Proxy, add_engine, ask, cut, first, instead, queries, says, start, wait_until
+from proxy import cut, first, instead, says
+from trinolake import Case, Frozen, add_engine, ask, between, queries, start, wait_until
 
 from catalogs import LabCatalog
 from writers import SCHEMA, Rows
@@ -24,7 +25,7 @@ class Fault(Case):
     """A table of four small files in S3, its metadata in files, and an engine behind a proxy, both of its own."""
 
     def __init__(self, t, pg, name, at=None, **more):
-        self.proxy = Proxy()
+        self.proxy = between()
         self.name = [f"{NS}_{name}", "t"]
         self.lake, rows = LabCatalog("s3").catalog, Rows(name)
         self.lake.create_namespace(self.name[0])

@@ -1,19 +1,16 @@
 """What the tests of Trino share: the server and its catalogs as the lab has them, a policy of its own for each table, and what Trino itself says of a query."""
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
-import socket
-import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable
+from typing import Any
 
 from harness import Tap, lab, lab_pid, make_tables
 from lakehouse import Lakehouse
+from proxy import Proxy
 
 OPERATIONS = ("rewrite_data_files", "rewrite_manifests", "expire_snapshots", "remove_orphan_files")
 # Trino's name of each of the lab's catalogs: tables in S3 are in the same one.
@@ -97,112 +94,12 @@ def wait_until(condition: Any, timeout: float = 60) -> Any:
     return value
 
 
-# -------------------------------------------------------------------------------------------------
-# Between floe and Trino
-# -------------------------------------------------------------------------------------------------
-
-class Proxy:
-    """Passes everything on to the real Trino, but for what a rule makes of a request. Trino's nextUri leads back here, as it has the name it was asked by."""
-
-    def __init__(self) -> None:
-        self.rules: list[tuple[str, Callable[[Exchange], bool], list[int]]] = []
-        self.seen: list[str] = []
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_any(self) -> None:
-                proxy.handle(Exchange(self))
-
-            do_GET = do_POST = do_DELETE = handle_any
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def rule(self, kind: str, behaviour: Callable[[Exchange], bool], times: int = 1) -> None:
-        """kind: info, submit, page, look, find or cancel; a behaviour that returns true has answered."""
-        self.rules.append((kind, behaviour, [times]))
-
-    def handle(self, exchange: Exchange) -> None:
-        self.seen.append(exchange.kind)
-        for kind, behaviour, left in self.rules:
-            if kind == exchange.kind and left[0] > 0:
-                left[0] -= 1
-                if behaviour(exchange):
-                    return
-                break
-        exchange.answer(*exchange.forward())
-
-
-class Exchange:
-    """One request."""
-
-    def __init__(self, handler: BaseHTTPRequestHandler):
-        self.handler, path = handler, handler.path.split("?")[0]
-        self.body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        self.kind = {"/v1/info": "info", "/v1/statement": "submit", "/v1/query": "find"}.get(path) or (
-            "page" if path.startswith("/v1/statement/") else "cancel" if handler.command == "DELETE" else "look")
-
-    def forward(self) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(url().removeprefix("http://"), timeout=120)
-        try:
-            connection.request(self.handler.command, self.handler.path, self.body or None, dict(self.handler.headers.items()))
-            answer = connection.getresponse()
-            return answer.status, {key: value for key, value in answer.getheaders() if key.lower() not in ("transfer-encoding", "content-length", "connection")}, answer.read()
-        except OSError:
-            return 502, {}, b"<html>bad gateway"
-        finally:
-            connection.close()
-
-    def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        try:
-            self.handler.send_response(status)
-            for key, value in headers.items():
-                self.handler.send_header(key, value)
-            if status != 204:
-                self.handler.send_header("Content-Length", str(len(body)))
-            self.handler.end_headers()
-            self.handler.wfile.write(body)
-        except OSError:
-            self.handler.close_connection = True
-
-
-def says(status: int, **headers: str) -> Callable[[Exchange], bool]:
-    """Turned away, and Trino hears nothing of it."""
-    def behave(exchange: Exchange) -> bool:
-        exchange.answer(status, {key.replace("_", "-"): value for key, value in headers.items()}, b"<html>")
-        return True
-    return behave
-
-
-def instead(status: int) -> Callable[[Exchange], bool]:
-    """Trino gets it, and its answer is lost behind a gateway's own."""
-    def behave(exchange: Exchange) -> bool:
-        exchange.forward()
-        exchange.answer(status, {}, b"<html>")
-        return True
-    return behave
-
-
-def cut(exchange: Exchange) -> bool:
-    """Trino gets it, and the connection breaks before its answer."""
-    exchange.forward()
-    exchange.handler.close_connection = True
-    exchange.handler.connection.shutdown(socket.SHUT_RDWR)
-    return True
-
-
-def first(action: Callable[[], Any]) -> Callable[[Exchange], bool]:
-    """Does that before the request goes on."""
-    def behave(exchange: Exchange) -> bool:
-        action()
-        return False
-    return behave
+def between() -> Proxy:
+    """Before the real Trino, whose nextUri leads back there, as it has the name it was asked by. Requests are info, submit, page, look, find or cancel."""
+    def kind(method: str, path: str) -> str:
+        return {"/v1/info": "info", "/v1/statement": "submit", "/v1/query": "find"}.get(path) or (
+            "page" if path.startswith("/v1/statement/") else "cancel" if method == "DELETE" else "look")
+    return Proxy(url(), kind)
 
 
 class Frozen:
