@@ -179,9 +179,7 @@ def victims(bench: GatewayBench, names: list[str]) -> dict[str, Victim]:
         found[name].first = 3
     bench.pg.sql("SELECT floe.drop_policy('victims', true)")
     bench.pg.sql("SELECT floe.create_policy('victims', %s, %s)", (f"rest.{NS}.*", json.dumps({"engine": bench.double.engine, "rewrite_manifests": {}})))
-    bench.pg.sql("SELECT floe.pause('rest.**')")
-    bench.pg.maintain("rest.**")
-    bench.pg.sql("SELECT floe.resume('rest.**')")
+    bench.pg.assess("rest.**")
     return found
 
 

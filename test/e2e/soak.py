@@ -254,7 +254,7 @@ class Soak:
         since = self.ask("SELECT clock_timestamp() AS now, floe.refresh()")[0]["now"]
         announced = self.announced()
         self.wait_until("healed: all workers run, all catalogs and tables are well", lambda: self.not_well(since), announced + HEAL_S)
-        self.wait_until("what was under way has ended", lambda: self.session.sql("SELECT id, table_name, operation, state, waits_for, not_before FROM floe.queue"), announced + HEAL_S)
+        self.wait_idle(announced + HEAL_S)
         # Each table is still one that can be maintained.
         for table in self.lake.tables.values():
             table.append()
@@ -262,6 +262,9 @@ class Soak:
         self.wait_until("the last commits are seen", lambda: self.not_well(since), HEAL_S)
         self.wait_until("every table is maintained once more", lambda: self.maintain_again(since), self.announced() + 30 + 2 * len(self.lake.tables))
         self.wait_until("all engines answer", lambda: self.session.sql("SELECT name, status, error FROM floe.engines WHERE status <> 'ok'"), HEAL_S)
+
+    def wait_idle(self, within: float) -> None:
+        self.wait_until("what was under way has ended", lambda: self.session.sql("SELECT id, table_name, operation, state, waits_for, not_before FROM floe.queue"), within)
 
     # verdicts
 
@@ -296,6 +299,7 @@ class Soak:
             return found
 
         self.wait_until(f"no descriptor is leaked: of {sorted(before.values())} connections none is left that its server has ended", held, HEAL_S)
+        self.wait_idle(self.announced() + HEAL_S)
         lived = {pid for (pid, _), life in watch.lives.items() if len(life.kb) >= least}
         self.t.ok(lived & self.workers().keys(), "by processes that lived through the storm", lived, before)
 

@@ -1,10 +1,10 @@
 """The catalog's answer to a commit is lost on its way to a real Spark, which cannot know whether it was made (CommitStateUnknownException): the table's snapshots decide, and only what was not done is sent again."""
-import json
 import time
 
 from harness import Tap, checksum, make_tables, reachable
 from lakehouse import Lakehouse, catalog_definition
 from proxy import Proxy, instead, says
+from triggered import Triggered
 
 from catalogs import LabCatalog
 
@@ -12,31 +12,27 @@ NS = f"unknown_{int(time.time())}"
 OPERATION = "rewrite_data_files"
 
 
-def commit(t, pg, proxy, case, shape, rule, attempts):
+def commit(t, pg, proxy, word, shape, rule, attempts):
     """One table, whose next commit goes by the rule."""
-    made = make_tables("rest", NS, [shape])[0]
-    levels = [NS, made["table"]]
-    name = pg.format_name(["behind", *levels])
-    pg.sql("SELECT floe.refresh('behind.**')")
-    pg.maintain(name)
-    never = {"when": {"any": [{"metric": "data_file_count", "op": "<", "value": 0}]}}
-    pg.sql("SELECT floe.create_policy(%s, %s, %s)", (case, name, json.dumps({"engine": "spark", OPERATION: {**never, "min_interval": "0", "options": {"rewrite_all": True}}})))
+    levels = [NS, make_tables("rest", NS, [shape])[0]["table"]]
     before = checksum("rest", levels)
-    queued = pg.sql("SELECT * FROM floe.trigger(%s, ARRAY[%s])", (name, OPERATION))[0]
+    pg.sql("SELECT floe.refresh('behind.**')")
+    case = Triggered(t, pg, word, ["behind", *levels], OPERATION, "spark", rewrite_all=True)
+    case.trigger()
     proxy.rule("commit", rule)
     for _ in range(attempts):
-        pg.maintain(name, wait=True, timeout=300)
+        notices = pg.maintain(case.table, wait=True, timeout=300)
         proxy.rules.clear()
         pg.sql("UPDATE floe_internal.operation_queue SET not_before = '-infinity'")
-    row = pg.sql("SELECT * FROM floe.operations WHERE id = %s", (queued["operation_id"],))[0]
-    t.equal((row["state"], row["attempt"]), ("succeeded", attempts), f"{case}: succeeded, at attempt {attempts}") or t.note(row)
+    row = case.row()
+    t.equal((row["state"], row["attempt"]), ("succeeded", attempts), f"{word}: succeeded, at attempt {attempts}") or t.note(row, notices)
     lost = [one["message"] for one in pg.sql("SELECT message FROM floe.events WHERE operation_id = %s AND kind = 'operation requeued'", (row["id"],))]
-    t.ok(len(lost) == attempts - 1 and all("CommitStateUnknownException" in one for one in lost), f"{case}: sent again {attempts - 1} times, with the reason", lost)
-    t.equal(row["engine_outcome"], "lost" if attempts == 1 else "succeeded", f"{case}: what the last engine call came to is kept")
+    case.ok(len(lost) == attempts - 1 and all("CommitStateUnknownException" in one for one in lost), f"sent again {attempts - 1} times, with the reason", lost)
+    t.equal(row["engine_outcome"], "lost" if attempts == 1 else "succeeded", f"{word}: what the last engine call came to is kept")
     table = LabCatalog("rest").catalog.load_table(tuple(levels))
-    t.equal([one.summary.operation.value for one in table.metadata.snapshots].count("replace"), 1, f"{case}: the table was rewritten once")
-    t.ok(checksum("rest", levels) == before and not reachable("rest", levels)["missing"], f"{case}: the same rows, and no file is missing")
-    t.equal(len(list(table.scan().plan_files())), pg.metrics(name)["data_file_count"], f"{case}: floe knows its files")
+    t.equal([one.summary.operation.value for one in table.metadata.snapshots].count("replace"), 1, f"{word}: the table was rewritten once")
+    case.ok(checksum("rest", levels) == before and not reachable("rest", levels)["missing"], "the same rows, and no file is missing")
+    t.equal(len(list(table.scan().plan_files())), pg.metrics(case.table)["data_file_count"], f"{word}: floe knows its files")
 
 
 def main():

@@ -125,9 +125,7 @@ def main() -> None:
         pg.add_catalog("rest")
         pg.sql("SELECT floe.create_policy('all', %s, %s)", (f"rest.{NS}.**", json.dumps(POLICY)))
         pg.sql("SELECT floe.create_policy('tiny', %s, %s)", (f"rest.{NS}.**, !rest.{NS}.large", json.dumps({"priority": 1, "rewrite_data_files": {"slice_bytes": 2000}})))
-        pg.sql("SELECT floe.pause('rest.**')")
-        pg.maintain("rest.**")
-        pg.sql("SELECT floe.resume('rest.**')")
+        pg.assess("rest.**")
         first_run(t, pg, spark)
         # in one pass, with as many at a time as the engine takes
         cases = {name: Sliced(t, pg, spark, name) for name in SHAPES}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness import Tap, checksum, make_tables
 from lakehouse import Lakehouse, catalog_definition
+from triggered import Triggered
 
 from catalogs import LabCatalog
 
@@ -16,24 +17,11 @@ NS = f"refuses_{int(time.time())}"
 OPERATION = "rewrite_data_files"
 
 
-class Case:
-    """A table with a policy of its own; run() triggers it and follows it to the end."""
+class Case(Triggered):
+    """A rewrite of everything that a real Spark refuses, or fails at."""
 
     def __init__(self, t, pg, name, catalog, table, **options):
-        self.t, self.pg, self.word, self.table = t, pg, name, f"{catalog}.{NS}.{table}"
-        pg.maintain(self.table)
-        # Only when triggered: some of the tables need it anyway.
-        never = {"when": {"any": [{"metric": "data_file_count", "op": "<", "value": 0}]}}
-        pg.sql("SELECT floe.create_policy(%s, %s, %s)",
-               (name, self.table, json.dumps({"engine": "spark", OPERATION: {**never, "min_interval": "0", "options": {"rewrite_all": True, **options}}})))
-
-    def row(self):
-        return self.pg.sql("SELECT * FROM floe.operations WHERE table_name = %s ORDER BY id DESC LIMIT 1", (self.table,))[0]
-
-    def run(self):
-        queued = self.pg.sql("SELECT * FROM floe.trigger(%s, ARRAY[%s])", (self.table, OPERATION))[0]
-        self.t.ok(queued["verdict"] == "queued", f"{self.word}: triggered", queued)
-        return self.pg.maintain(self.table, wait=True, timeout=300)
+        super().__init__(t, pg, name, [catalog, NS, table], OPERATION, "spark", rewrite_all=True, **options)
 
     def fails(self, error_class, says):
         notices, row = self.run(), self.row()

@@ -37,9 +37,7 @@ class Bench:
 
     def look(self, table, what):
         """Health without acting; it must be the judge's."""
-        self.pg.sql("SELECT floe.pause('rest.**')")
-        self.pg.maintain(self.name(table))
-        self.pg.sql("SELECT floe.resume('rest.**')")
+        self.pg.assess(self.name(table))
         found = self.pg.metrics(self.name(table))
         self.t.equal(differences(found, judge("rest", [NS, table])["metrics"]), [], f"{table}, {what}: floe's metrics are the judge's")
         return found["table_stats_lag"], found["partition_stats_lag"]
@@ -120,9 +118,7 @@ def kept(b, session, first):
     t = b.t
     append(session, "parted", 20)
     # who looks for orphans must know where all tables of the catalog are
-    b.pg.sql("SELECT floe.pause('rest.**')")
-    b.pg.maintain("rest.**")
-    b.pg.sql("SELECT floe.resume('rest.**')")
+    b.pg.assess("rest.**")
     t.equal(b.look("parted", "a commit later"), (1, 1), "one commit later both lag by one")
     b.trigger("parted", ["compute_table_stats", "compute_partition_stats", "expire_snapshots", "remove_orphan_files"])
     b.pg.maintain(b.name("parted"), wait=True)

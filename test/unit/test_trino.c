@@ -30,12 +30,10 @@ typedef struct PathCase
 	"http-server.process-forwarded=true, and the headers X-Forwarded-*"
 #define ABANDONED                                                                                                      \
 	"ABANDONED_QUERY: Query was abandoned (nobody asked for its pages for longer than the engine's "                   \
-	"query.client.timeout; "                                                                                           \
-	"the table's snapshots decide whether it was committed)"
+	"query.client.timeout; the table's snapshots decide whether it was committed)"
 #define UNKNOWN                                                                                                        \
 	"ICEBERG_COMMIT_ERROR: Failed to commit; caused by CommitStateUnknownException: 502 (the table's snapshots "       \
-	"decide "                                                                                                          \
-	"whether it was committed)"
+	"decide whether it was committed)"
 #define FORGOTTEN "Trino no longer knows the query: it was restarted, or forgot a query that ended"
 #define SUCCEEDED FLOE_OUTCOME_SUCCEEDED, FLOE_CLASS_NONE, NULL
 #define CANCELLED FLOE_OUTCOME_CANCELLED, FLOE_CLASS_NONE, NULL, NULL
@@ -90,6 +88,10 @@ static const PathCase paths[] = {
 	 TO_PAGES RUN "page=lost wait page=h500 wait page=h429 wait page=h401 wait page=html wait page=other wait "
 				  "page=unfinished wait page=finished done",
 	 SUCCEEDED, NULL},
+	{"away for too long", TO_WAIT "page=timeout wait page=abandoned wait done", LOST(ABANDONED)},
+	{"away for too long, then cancelled", TO_WAIT "page=timeout wait cancel! cancel=ok page=abandoned wait done",
+	 CANCELLED},
+	{"the catalog did not say whether it had committed", TO_PAGES RUN "page=unknown wait done", LOST(UNKNOWN)},
 	{"the page is lost, the query is not",
 	 TO_PAGES "page=h410 look=s-running wait look=timeout wait look=s-failed wait done",
 	 FAILED(RESOURCE, "CLUSTER_OUT_OF_MEMORY: too much")},
@@ -133,10 +135,6 @@ static const PathCase paths[] = {
 	 TO_PAGES RUN RUN "crash! page=h410 look=s-running wait look=s-finished done", SUCCEEDED, NULL},
 	{"a crash at an old page: nobody can read the last one, and Trino does not say whether it committed",
 	 TO_PAGES RUN RUN "crash! page=h410 look=s-running wait look=s-abandoned wait done", LOST(ABANDONED)},
-	{"away for too long", TO_WAIT "page=timeout wait page=abandoned wait done", LOST(ABANDONED)},
-	{"away for too long, then cancelled", TO_WAIT "page=timeout wait cancel! cancel=ok page=abandoned wait done",
-	 CANCELLED},
-	{"the catalog did not say whether it had committed", TO_PAGES RUN "page=unknown wait done", LOST(UNKNOWN)},
 	{"a crash while Trino is away", TO_PAGES RUN RUN "page=lost wait crash! page=finished done", SUCCEEDED, NULL},
 	{"a crash while nothing can be sent", TO_PAGES RUN RUN "page=refused wait crash! page=finished done", SUCCEEDED,
 	 NULL},
